@@ -1,0 +1,122 @@
+"""What tests of the whole workflow share: a small study, and how it is run."""
+
+from __future__ import annotations
+
+import copy
+import filecmp
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+
+SMALL: dict[str, Any] = {
+    "study": "small",
+    "seed": 7,
+    "prototypes": {
+        "hcp": {"element": "Zr", "lattice": "hcp", "a": 3.232, "c": 5.147},
+        "bcc": {"element": "Zr", "lattice": "bcc", "a": 3.574},
+    },
+    "pools": {"names": ["A", "B"], "size": 60, "shard_size": 30, "strain": {"max": 0.1}},
+    "descriptor": {"soap": {"r_cut": 5.0, "n_max": 4, "l_max": 4, "sigma": 0.5}},
+    "kernel": {"pair": {"r_cut": 5.0}},
+    "budget": 10,
+    "designs": {"OPT": {"pool": "A", "method": "maxmin"}, "RND": {"pool": "B", "method": "random"}},
+    "labels": {"engine": "eam", "chunk": 6},
+}
+
+
+@dataclass
+class Workflow:
+    """A folder in which a study runs."""
+
+    folder: Path
+    snakefile: Path = ROOT / "Snakefile"
+
+    def configure(self, configuration: dict[str, Any]) -> None:
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(configuration, sort_keys=False))
+
+    def command(self, *arguments: str) -> list[str]:
+        profile = self.snakefile.parent / "profiles" / "default"
+        return [
+            *(sys.executable, "-m", "snakemake", "--snakefile", str(self.snakefile)),
+            *("--workflow-profile", str(profile), "--configfile", "config.yaml", "--cores", "2", "--nocolor"),
+            *arguments,
+        ]
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=os.environ | environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str, status: int = 0, **environment: str) -> str:
+        process = self.start(*arguments, **environment)
+        output, _ = process.communicate(timeout=540)
+        assert process.returncode == status, output
+        return output
+
+    def plan(self, *arguments: str) -> dict[str, int]:
+        """Jobs that a dry run announces, by rule."""
+        output = self.run("-n", *arguments)
+        if "Nothing to be done" in output:
+            return {}
+        table = output.rsplit("Job stats:", 1)[1].split("\n\n", 1)[0]
+        jobs = dict(re.findall(r"^(\w+) +(\d+)$", table, flags=re.MULTILINE))
+        return {rule: int(count) for rule, count in jobs.items() if rule != "total"}
+
+    def results(self) -> dict[str, Path]:
+        """Every file that a run made, but for logs and timings."""
+        top = self.folder / "results"
+        files = {str(path.relative_to(top)): path for path in sorted(top.rglob("*")) if path.is_file()}
+        return {name: path for name, path in files.items() if not re.search(r"/(logs|benchmarks)/", f"/{name}")}
+
+
+def assert_same_files(one: Workflow, other: Workflow, *, ignore: str = "$^") -> None:
+    first = {name: path for name, path in one.results().items() if not re.search(ignore, name)}
+    second = {name: path for name, path in other.results().items() if not re.search(ignore, name)}
+    assert list(first) == list(second)
+    different = [name for name in first if not filecmp.cmp(first[name], second[name], shallow=False)]
+    assert different == []
+
+
+@pytest.fixture
+def configuration() -> dict[str, Any]:
+    return copy.deepcopy(SMALL)
+
+
+@pytest.fixture
+def workflow(tmp_path: Path, configuration: dict[str, Any]) -> Workflow:
+    """The small study, not yet run."""
+    workflow = Workflow(tmp_path)
+    workflow.configure(configuration)
+    return workflow
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """The small study, run to the report; do not change it."""
+    workflow = Workflow(tmp_path_factory.mktemp("finished"))
+    workflow.configure(SMALL)
+    workflow.run()
+    return workflow
+
+
+@pytest.fixture
+def rerun(finished: Workflow, tmp_path: Path) -> Workflow:
+    """A copy of the finished study, to be changed."""
+    folder = tmp_path / "copy"
+    subprocess.run(["cp", "-a", str(finished.folder), str(folder)], check=True)
+    return Workflow(folder)

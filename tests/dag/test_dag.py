@@ -1,0 +1,150 @@
+"""What would run: the plan, the targets, and what a change redoes."""
+
+from __future__ import annotations
+
+import shutil
+
+from conftest import ROOT, Workflow
+
+AFTER_DESIGN = {"labels_batch", "labels_design", "hyperparameters", "models_fit", "crossval_predict", "crossval"}
+REPORT = {"report_provenance", "report_figures", "report", "all"}
+SELECTION = {"design_search", "design_select", "design_quality", "quality"}
+
+
+def test_a_dry_run_plans_every_job(workflow):
+    assert workflow.plan() == {
+        "candidates_shard": 4,
+        "descriptors_shard": 4,
+        "design_search": 2,
+        "design_select": 2,
+        "design_quality": 2,
+        "quality": 1,
+        "labels_isolated": 1,
+        "labels_batch": 4,
+        "labels_design": 2,
+        "labels_failed": 1,
+        "hyperparameters": 2,
+        "models_fit": 2,
+        "crossval_predict": 2,
+        "crossval": 1,
+        "report_provenance": 1,
+        "report_figures": 1,
+        "report": 1,
+        "all": 1,
+    }
+    assert not (workflow.folder / "results").exists()
+
+
+def test_targets_stop_where_they_say(workflow):
+    stages = [
+        ("candidates", {"candidates_shard"}),
+        ("descriptors", {"descriptors_shard"}),
+        ("design", SELECTION),
+        ("labels", {"labels_isolated", "labels_batch", "labels_design", "labels_failed"}),
+        ("models", {"hyperparameters", "models_fit"}),
+    ]
+    allowed = set()
+    for target, jobs in stages:
+        allowed |= jobs
+        plan = set(workflow.plan(target))
+        assert target in plan
+        assert jobs <= plan
+        unneeded = {"quality", "design_quality", "labels_failed"}
+        assert plan <= allowed | {target}, f"{target} runs {plan - allowed}"
+        assert allowed - plan <= unneeded
+    assert {"report", "crossval"} <= set(workflow.plan("report"))
+
+
+def test_after_a_run_there_is_nothing_to_do(rerun):
+    assert rerun.plan() == {}
+
+
+def test_another_kernel_scale_redoes_designs_but_no_descriptor(rerun, configuration):
+    configuration["kernel"]["soap"] = {"scale": 0.4}
+    rerun.configure(configuration)
+    plan = set(rerun.plan())
+    assert plan & {"candidates_shard", "descriptors_shard", "labels_isolated"} == set()
+    assert plan >= SELECTION | AFTER_DESIGN | REPORT
+
+
+def test_another_budget_labels_only_what_is_new(rerun, configuration):
+    def labelled() -> set[str]:
+        return {path.name for path in (rerun.folder / "labels-store").rglob("*.json")}
+
+    before = labelled()
+    assert len(before) == 2 * configuration["budget"] + 1
+    configuration["budget"] = 12
+    rerun.configure(configuration)
+    plan = rerun.plan()
+    assert set(plan) & {"candidates_shard", "descriptors_shard", "labels_isolated"} == set()
+    rerun.run("labels")
+    assert before < labelled()
+    assert len(labelled()) == 2 * configuration["budget"] + 1
+
+
+def test_a_bigger_pool_makes_only_the_new_shards(rerun, configuration):
+    configuration["pools"]["size"] = 90
+    rerun.configure(configuration)
+    plan = rerun.plan()
+    assert plan["candidates_shard"] == plan["descriptors_shard"] == 2
+    assert plan["design_search"] == 1
+    assert set(plan) >= SELECTION | AFTER_DESIGN | REPORT
+
+
+def test_another_cut_of_the_pools_changes_no_design(rerun, finished, configuration):
+    configuration["pools"]["shard_size"] = 60
+    rerun.configure(configuration)
+    rerun.run("design")
+    for name in ("designs/OPT.extxyz", "designs/RND.extxyz", "designs/OPT.npy", "quality.csv"):
+        path = f"results/small/{name}"
+        assert (rerun.folder / path).read_bytes() == (finished.folder / path).read_bytes()
+
+
+def test_memory_of_the_selection_redoes_nothing(rerun, configuration):
+    configuration["selection"] = {"memory": 512}
+    rerun.configure(configuration)
+    assert set(rerun.plan()) <= REPORT
+
+
+def test_a_new_design_leaves_the_others_alone(rerun, configuration):
+    configuration["designs"]["NEW"] = {"pool": "B", "method": "maxmin"}
+    rerun.configure(configuration)
+    plan = rerun.plan()
+    assert plan["design_select"] == plan["models_fit"] == plan["hyperparameters"] == 1
+    assert plan["labels_batch"] == 2
+    assert plan["crossval_predict"] == 3
+
+
+def test_a_change_of_the_report_redoes_only_the_report(rerun, tmp_path):
+    changed = tmp_path / "source"
+    shutil.copytree(ROOT / "workflow", changed / "workflow", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "profiles", changed / "profiles")
+    shutil.copytree(ROOT / "envs", changed / "envs")
+    shutil.copy(ROOT / "Snakefile", changed / "Snakefile")
+    config = changed / "workflow/src/gapdesign/config.py"
+    text = config.read_text()
+    assert '"report": 1}' in text
+    config.write_text(text.replace('"report": 1}', '"report": 2}'))
+    assert set(Workflow(rerun.folder, changed / "Snakefile").plan()) == REPORT
+
+
+def test_who_wants_only_a_design_needs_no_engine(workflow, configuration):
+    configuration["labels"]["eam"] = {"potential": "absent.eam.fs"}
+    workflow.configure(configuration)
+    assert "design_select" in workflow.plan("design")
+    output = workflow.run("-n", "labels", status=1)
+    sentence = output.strip().splitlines()[-1]
+    assert sentence.startswith("gapdesign: labels.eam.potential: ")
+    assert "absent.eam.fs" in sentence
+
+
+def test_a_mistake_is_one_sentence_before_any_job(workflow, configuration):
+    configuration["designs"]["OPT"]["method"] = "maxmim"
+    workflow.configure(configuration)
+    output = workflow.run(status=1)
+    (sentence,) = [line for line in output.splitlines() if line.startswith("gapdesign: ")]
+    assert sentence == (
+        "gapdesign: designs.OPT.method: there is no 'maxmim'; did you mean 'maxmin'? Choose from 'maxmin' or 'random'."
+    )
+    assert "Traceback" not in output
+    assert not (workflow.folder / "results").exists()

@@ -1,0 +1,94 @@
+"""Whole runs: reproduced, interrupted and continued; the same files every time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Workflow, assert_same_files
+
+
+def wait_for(path: Path, process) -> None:
+    while not path.exists():
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.02)
+
+
+def stop(process) -> None:
+    process.wait(timeout=120)
+    process.stdout.close()
+
+
+def jobs_below(pid: int) -> list[int]:
+    """Processes of `gapdesign` verbs that a Snakemake process started."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes().split(b"\0")
+                session = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[3])
+            except (OSError, IndexError):
+                continue
+            if session == pid and b"gapdesign" in command:
+                found.append(int(entry.name))
+    return found
+
+
+def test_two_runs_give_identical_files(finished, workflow):
+    workflow.run(OMP_NUM_THREADS="2", OPENBLAS_NUM_THREADS="2", PYTHONHASHSEED="12")
+    assert_same_files(finished, workflow)
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "results/small/descriptors/A/0-30.npy",
+        "results/small/designs/OPT.extxyz",
+        "results/small/labels/batches/OPT/0-6.extxyz",
+        "results/small/models/OPT/hyperparameters.json",
+    ],
+)
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
+def test_a_killed_head_and_its_rerun(finished, workflow, stage, blow):
+    process = workflow.start()
+    wait_for(workflow.folder / stage, process)
+    process.send_signal(blow)
+    stop(process)
+    workflow.run()
+    assert_same_files(finished, workflow)
+    assert list((workflow.folder / "results").rglob(".*")) == []
+
+
+def test_a_killed_job_and_its_rerun(finished, workflow):
+    process = workflow.start()
+    wait_for(workflow.folder / "results/small/candidates/A/0-30.npz", process)
+    deadline = time.monotonic() + 60
+    while not (jobs := jobs_below(process.pid)):
+        assert time.monotonic() < deadline
+    os.kill(jobs[0], signal.SIGKILL)
+    stop(process)
+    assert process.returncode != 0
+    workflow.run()
+    assert_same_files(finished, workflow)
+
+
+def test_what_a_run_leaves(finished: Workflow):
+    folder = finished.folder / "results/small"
+    page = (folder / "report.html").read_text()
+    sentence = (folder / "headline.txt").read_text().strip()
+    assert "off-sample" in sentence
+    assert sentence in page
+    for name in ("designs/OPT.extxyz", "quality.csv", "labels/OPT.extxyz", "labels/failed.csv", "models/OPT/gp.xml"):
+        assert (folder / name).stat().st_size > 0
+    for name in ("crossval/errors.csv", "crossval/predictions.csv", "provenance.json"):
+        assert (folder / name).stat().st_size > 0
+
+
+def test_the_snakemake_report_has_its_captions(rerun: Workflow):
+    rerun.run("--report", "snakemake.html")
+    text = (rerun.folder / "snakemake.html").read_text()
+    for name in ("quality.csv", "errors.csv", "parity.svg", "report.html"):
+        assert name in text

@@ -1,0 +1,463 @@
+"""The report: numbers worked out by hand, tables with closed-form statistics, pages that load nothing."""
+
+from __future__ import annotations
+
+import math
+import re
+from itertools import pairwise, product
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from ase import Atoms
+
+from gapdesign import report
+from gapdesign.report import words
+from gapdesign.report.figures import (
+    FIGURES,
+    distances_figure,
+    pair_values,
+    ranks_figure,
+    strain_magnitudes,
+    worst_figure,
+)
+from gapdesign.report.headline import headline, worst_off_sample
+from gapdesign.report.matrices import errors_figure, parity_figure
+from gapdesign.report.style import error_colours, line_styles, svg_text
+
+FOUR = {"OPT1": "maxmin", "OPT2": "maxmin", "RND1": "random", "RND2": "random"}
+HOSTILE = 'a<b>&"合金$x$'
+
+
+def error_table(worst: dict[tuple[str, str], float]) -> pd.DataFrame:
+    rows = [(model, test, 5, value / 4, value, 0.1, 0.1, value) for (model, test), value in worst.items()]
+    return pd.DataFrame(
+        rows, columns=["model", "test_set", "n", "std_mev", "q99_mev", "rmse_mev", "mae_mev", "max_mev"]
+    )
+
+
+def square(methods, value) -> pd.DataFrame:
+    """Give the n x n errors with ``value(model, test_set)`` as the 0.99 quantile."""
+    return error_table({pair: float(value(*pair)) for pair in product(methods, methods)})
+
+
+def study(methods: dict[str, str], members: int = 5, deformed: bool = True) -> dict:
+    """Give a study in which model i is wrong by exactly 10 i + j + 1 meV, up and down, on design j."""
+    names = list(methods)
+    designs, distances, predictions = {}, {}, []
+    for place, name in enumerate(names):
+        designs[name] = []
+        for rank in range(members):
+            atoms = Atoms("ZrNb", positions=[[0, 0, 0], [1.6, 1.6, 1.6]], cell=[3.3] * 3, pbc=True)
+            atoms.info = {
+                "pool": "A",
+                "candidate": rank,
+                "rank": rank,
+                "distance": 1.0 / (rank + 1),
+                "prototype": "B2",
+            }
+            if deformed:
+                atoms.info["deformation"] = (np.eye(3) * (1 + 0.01 * rank)).ravel()
+            designs[name].append(atoms)
+        distances[name] = np.full(members * (members - 1) // 2, 0.5 + 0.1 * place)
+    for (i, model), (j, test) in product(enumerate(names), enumerate(names)):
+        error = (10 * i + j + 1) * np.where(np.arange(members) % 2, -1.0, 1.0)
+        reference = -6.0 + 0.1 * np.arange(members)
+        columns = {
+            "model": model,
+            "test_set": test,
+            "rank": range(members),
+            "pool": "A",
+            "candidate": range(members),
+        }
+        columns |= {"n_atoms": 2, "reference_ev": reference, "predicted_ev": reference + error / 1000}
+        predictions.append(pd.DataFrame(columns | {"error_mev": error, "duplicate": model == test}))
+    errors = square(names, lambda model, test: 10 * names.index(model) + names.index(test) + 1)
+    duplicates = errors[["model", "test_set"]].assign(n_duplicates=0, q99_mev_without=np.nan)
+    duplicates.loc[duplicates["model"] == duplicates["test_set"], "n_duplicates"] = members
+    quality = pd.DataFrame(
+        {
+            "design": names, "method": list(methods.values()), "pool": "A", "size": members,
+            "nearest_min": 0.123456, "overlapping_share": 0.0345678, "log_det": -1234.56,
+            "condition": 3.456e9, "label_core_hours": np.nan,
+        } | {f"nearest_{name}_mean": 0.7 for name in names}
+    )  # fmt: skip
+    optimum = {
+        "pair_scale": 1.23456,
+        "pair_length": 0.3,
+        "soap_scale": 0.25,
+        "noise": 1e-6,
+        "log_likelihood": 4321.06,
+    }
+    configuration = {
+        "study": "näive <study>", "seed": 7, "pools": {"names": ["A"], "size": 50, "sampler": "strain"},
+        "designs": {name: {"pool": "A", "method": method} for name, method in methods.items()},
+        "budget": members, "labels": {"engine": "eam"},
+    }  # fmt: skip
+    return {
+        "methods": methods,
+        "designs": designs,
+        "distances": distances,
+        "errors": errors,
+        "predictions": pd.concat(predictions, ignore_index=True),
+        "duplicates": duplicates,
+        "quality": quality,
+        "failed": pd.DataFrame(columns=["design", "rank", "pool", "candidate", "engine", "reason"]),
+        "hyperparameters": {name: optimum | {"optimizer": "lbfgs", "at_bound": []} for name in names},
+        "configuration": configuration,
+        "provenance": {
+            "gapdesign": "9.8.7", "commit": "c0ffee", "python": "3.11.7", "seed": 7,
+            "packages": {"numpy": "2.0.1"}, "configuration": configuration,
+            "files": {"quality.csv": "ab" * 32},
+        },
+    }  # fmt: skip
+
+
+def figures_of(parts: dict) -> dict[str, str]:
+    names = ("methods", "designs", "distances", "errors", "predictions", "duplicates")
+    return report.draw(**{name: parts[name] for name in names})
+
+
+def page_of(parts: dict, figures: dict[str, str] | None = None) -> str:
+    names = (
+        "configuration",
+        "methods",
+        "designs",
+        "quality",
+        "errors",
+        "duplicates",
+        "failed",
+        "hyperparameters",
+    )
+    figures = figures_of(parts) if figures is None else figures
+    return report.build(**{name: parts[name] for name in (*names, "provenance")}, figures=figures)
+
+
+def tree_of(page: str) -> ElementTree.Element:
+    return ElementTree.fromstring(page.removeprefix("<!DOCTYPE html>"))
+
+
+def table_after(tree: ElementTree.Element, section: str, selector: str = ".//table") -> list[list[str]]:
+    part = next(element for element in tree.iter("section") if element.get("id") == section)
+    rows = part.find(selector).iter("tr")
+    return [[" ".join(" ".join(cell.itertext()).split()) for cell in row] for row in rows]
+
+
+class TestHeadline:
+    def test_random_is_what_the_others_are_compared_with(self):
+        values = {"OPT1": 10, "OPT2": 12, "RND1": 39, "RND2": 55}
+        errors = square(FOUR, lambda model, test: 1 if model == test else values[model])
+        # sqrt(39 * 55) / sqrt(10 * 12) = 4.228
+        assert headline(errors, FOUR) == (
+            "The worst off-sample 0.99 quantile is 10 to 12 meV/atom for max-min designs and 39 to 55 for "
+            "random designs: 4.2 times smaller (geometric mean)."
+        )
+
+    def test_a_fit_never_counts(self):
+        errors = square(FOUR, lambda model, test: 1000 if model == test else 3)
+        assert list(worst_off_sample(errors)["q99_mev"]) == [3] * 4
+        assert "1000" not in headline(errors, FOUR)
+
+    def test_a_failure_is_said_plainly(self):
+        values = {"OPT1": 40, "OPT2": 40, "RND1": 10, "RND2": 10}
+        text = headline(square(FOUR, lambda model, _: values[model]), FOUR)
+        assert "4.0 times larger (geometric mean)" in text
+        assert text.endswith("No gain over random was found here for max-min designs.")
+
+    def test_equal_means_are_no_gain(self):
+        text = headline(square(FOUR, lambda *_: 5), FOUR)
+        assert "5.0 meV/atom for max-min designs and 5.0 for random designs: the same" in text
+        assert "No gain" in text
+
+    def test_ranges_that_overlap_are_not_settled(self):
+        values = {"OPT1": 10, "OPT2": 30, "RND1": 20, "RND2": 90}
+        text = headline(square(FOUR, lambda model, _: values[model]), FOUR)
+        assert "overlap" in text and "No gain" not in text
+
+    def test_several_methods(self):
+        methods = {"A": "maxmin", "B": "variance", "C": "random"}
+        values = {"A": 10, "B": 40, "C": 20}
+        assert headline(square(methods, lambda model, _: values[model]), methods).startswith(
+            "The worst off-sample 0.99 quantile is 10 meV/atom for the max-min design, 40 for the "
+            "largest-variance design and 20 for the random design: against random, by geometric means, 2.0 "
+            "times smaller for max-min and 2.0 times larger for largest-variance. No gain over random was "
+            "found here for largest-variance designs."
+        )
+
+    def test_without_random_methods_are_listed(self):
+        methods = {"A": "maxmin", "B": "cur"}
+        text = headline(square(methods, lambda model, _: {"A": 10, "B": 40}[model]), methods)
+        assert text == (
+            "The worst off-sample 0.99 quantile is 10 meV/atom for the max-min design and 40 for the CUR "
+            "design."
+        )
+
+    def test_one_method(self):
+        text = headline(square({"A": 0, "B": 0}, lambda *_: 7.25), {"A": "maxmin", "B": "maxmin"})
+        assert "7.2 meV/atom for max-min designs; there is no design of another method" in text
+
+    def test_one_design_and_none(self):
+        assert "no off-sample test" in headline(square({"A": 0}, lambda *_: 7.5), {"A": "maxmin"})
+        assert headline(pd.DataFrame(), {}) == "No model has been cross-validated."
+
+    def test_a_model_that_blew_up_is_named_and_kept_out(self):
+        values = {"OPT1": 10, "OPT2": 10, "RND1": 20, "RND2": math.nan}
+        text = headline(square(FOUR, lambda model, _: values[model]), FOUR)
+        assert "10 meV/atom for max-min designs and 20 for the random design: 2.0 times smaller" in text
+        assert "Model RND2 gave off-sample errors that are not finite" in text
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [(9.999, "10.0"), (0.00012345, "0.000123"), (-2.5, "\u22122.50"), (98765.4, "98800"), (0.0, "0"),
+         (math.nan, "\u2013"), (None, "\u2013"), (math.inf, "∞"), (123456, "123\u202f456"),
+         (np.int64(5), "5"), (4.2e-9, "4.20 \u00d7 10⁻⁹")],
+    )  # fmt: skip
+    def test_number(self, value, text):
+        assert words.number(value) == text
+
+    def test_phrases(self):
+        assert (
+            words.plain({"soap": {"n_max": 10}, "on": True, "start": None})
+            == "soap (n_max 10), on yes, start none"
+        )
+        assert words.span([3.04, 3.01]) == "3.0"
+        assert words.listing(["a", "b", "c"]) == "a, b and c"
+        assert words.count(1, "design") == "1 design"
+
+
+class TestFigures:
+    def test_strain_is_the_norm_of_the_deformation(self):
+        frames = study({"A": "maxmin"})["designs"]["A"]
+        assert strain_magnitudes(frames) == pytest.approx(0.01 * math.sqrt(3) * np.arange(5))
+
+    def test_strain_survives_extended_xyz(self, tmp_path):
+        from gapdesign.files import read_frames, write_frames
+
+        skew = np.array([[1.0, 0.3, 0.0], [0.0, 1.1, 0.0], [0.0, 0.0, 0.9]])
+        atoms = Atoms("Zr", cell=[3] * 3, pbc=True)
+        atoms.info["deformation"] = skew.ravel()
+        write_frames(tmp_path / "a.extxyz", [atoms])
+        norm = math.sqrt(0.3**2 + 0.1**2 + 0.1**2)
+        assert strain_magnitudes(read_frames(tmp_path / "a.extxyz")) == pytest.approx([norm])
+
+    def test_pairs_are_counted_once(self):
+        matrix = np.array([[0, 1, 2], [1, 0, 3], [2, 3, 0]])
+        assert list(pair_values(matrix)) == [1, 2, 3] == list(pair_values([1, 2, 3]))
+
+    def test_histograms_are_normalised(self):
+        distances = {"A": np.linspace(0, 2, 300)}
+        figure = distances_figure(distances, {"A": np.linspace(0, 0.2, 50)}, {"A": "maxmin"})
+        for axes in figure.axes:
+            values, edges, _ = axes.patches[0].get_data()
+            assert np.sum(values * np.diff(edges)) == pytest.approx(1)
+
+    def test_no_deformation_no_panel(self):
+        assert len(distances_figure({"A": np.array([1.0])}, {"A": np.empty(0)}, {"A": "maxmin"}).axes) == 1
+
+    def test_ranks_start_after_the_first(self):
+        figure = ranks_figure({"A": [9.0, 0.5, 0.25]}, {"A": "maxmin"})
+        line = figure.axes[0].lines[0]
+        assert (list(line.get_xdata()), list(line.get_ydata())) == ([1, 2], [0.5, 0.25])
+
+    def test_worst_shows_the_largest_off_sample(self):
+        figure = worst_figure(square(FOUR, lambda model, test: 99 if model == test else 7.5), FOUR)
+        assert [text.get_text() for text in figure.axes[0].texts] == ["7.50 on OPT2", *["7.50 on OPT1"] * 3]
+
+    def test_panels_say_what_the_table_says(self):
+        parts = study(FOUR)
+        parts["duplicates"].loc[1, "n_duplicates"] = 2
+        figure = errors_figure(parts["predictions"], parts["errors"], parts["duplicates"])
+        shown = [text.get_text() for axes in figure.axes for text in axes.texts if "|" in text.get_text()]
+        rows = parts["errors"].itertuples()
+        expected = [f"{words.number(row.std_mev)} | {words.number(row.q99_mev)}" for row in rows]
+        expected[1] += "†"
+        assert shown == expected
+
+    @pytest.mark.parametrize("value", [1e9, math.nan, -math.inf])
+    def test_what_is_beyond_the_frame_is_counted(self, value):
+        parts = study(FOUR)
+        parts["predictions"].loc[3, ["predicted_ev", "error_mev"]] = value
+        for figure in (
+            errors_figure(parts["predictions"], parts["errors"], parts["duplicates"]),
+            parity_figure(parts["predictions"], parts["errors"]),
+        ):
+            assert any(text.get_text().startswith("1 beyond the frame") for text in figure.texts)
+            svg_text(figure)
+
+    def test_every_point_is_where_its_panel_puts_it(self):
+        parts = study(FOUR)
+        figure = parity_figure(parts["predictions"], parts["errors"])
+        layer = next(axes for axes in figure.axes if axes.get_label() == "points")
+        drawn = figure.transFigure.transform(layer.collections[0].get_offsets())
+        names = list(FOUR)
+        expected = [
+            figure.axes[4 * names.index(row.model) + names.index(row.test_set)].transData.transform(
+                (row.reference_ev, row.predicted_ev)
+            )
+            for row in parts["predictions"].itertuples()
+        ]
+        assert sorted(map(tuple, np.round(drawn, 6))) == sorted(map(tuple, np.round(expected, 6)))
+
+    def test_colours_rise_in_lightness(self):
+        red, green, blue = error_colours()(np.linspace(0, 1, 50))[:, :3].T
+        linear = [np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) for c in (red, green, blue)]
+        luminance = np.dot([0.2126, 0.7152, 0.0722], linear)
+        assert all(later > earlier for earlier, later in pairwise(luminance))
+
+    def test_designs_of_one_method_share_a_colour_only(self):
+        styles = line_styles(FOUR)
+        assert styles["OPT1"]["color"] == styles["OPT2"]["color"] != styles["RND1"]["color"]
+        assert styles["OPT1"]["linestyle"] != styles["OPT2"]["linestyle"]
+
+    def test_same_bytes_and_no_trace_of_when(self):
+        first, second = figures_of(study(FOUR)), figures_of(study(FOUR))
+        assert first == second and list(first) == list(FIGURES)
+        for document in first.values():
+            ElementTree.fromstring(document)
+            assert "dc:date" not in document and "Matplotlib" not in document
+
+    def test_a_users_own_settings_change_nothing(self):
+        import matplotlib
+
+        parts = study(FOUR)
+        expected = figures_of(parts)
+        with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.fonttype": "path"}):
+            assert figures_of(parts) == expected
+
+
+class TestPage:
+    def test_numbers_are_those_of_the_tables(self):
+        parts = study(FOUR)
+        table = table_after(tree_of(page_of(parts)), "errors")
+        assert table[0] == ["model, tested on", *FOUR, "worst off-sample"]
+        # Quantiles are 10 i + j + 1, deviations a quarter; the worst test is the last but the fit.
+        assert table[1] == ["OPT1", "1.00 0.250", "2.00 0.500", "3.00 0.750", "4.00 1.00", "4.00 on RND2"]
+        assert table[4] == ["RND2", "31.0 7.75", "32.0 8.00", "33.0 8.25", "34.0 8.50", "33.0 on RND1"]
+
+    def test_quality_and_hyperparameters(self):
+        page = page_of(study(FOUR))
+        text = " ".join(" ".join(tree_of(page).itertext()).split())
+        assert "0.123 0.123 0.123 0.123" in text
+        assert "3.46 % 3.46 %" in text
+        assert "\u22121234.6" in text and "3.46 \u00d7 10⁹" in text
+        assert "estimated before labelling \u2013 \u2013 \u2013 \u2013" in text
+        assert "4321.1 4321.1" in text and "1.23 1.23" in text
+        assert "at bound" not in text
+
+    def test_a_parameter_at_its_bound_is_a_warning(self):
+        parts = study(FOUR)
+        parts["hyperparameters"]["RND1"] |= {"at_bound": ["pair_scale"]}
+        page = page_of(parts)
+        assert page.count('class="warning"') == 1 and page.count("at bound</small>") == 1
+
+    def test_near_duplicates_are_flagged_and_set_aside(self):
+        parts = study({"A": "maxmin", "B": "random"})
+        parts["duplicates"].loc[1, ["n_duplicates", "q99_mev_without"]] = [2, 44.0]
+        page = page_of(parts)
+        assert table_after(tree_of(page), "errors", "./div[2]/table")[1] == [
+            "A",
+            "B",
+            "2",
+            "5",
+            "2.00",
+            "44.0",
+        ]
+        # The errors are 2 (A on B) and 11 (B on A); without the duplicates A on B has 44.
+        assert "2.0 meV/atom for the max-min design and 11 for the random design: 5.5 times smaller" in page
+        assert "Near-duplicates set aside, it reads:" in page and "4.0 times larger" in page
+
+    def test_a_test_set_that_is_all_duplicates_is_no_test(self):
+        parts = study({"A": "maxmin", "B": "random", "C": "random"})
+        row = (parts["duplicates"]["model"] == "A") & (parts["duplicates"]["test_set"] == "C")
+        parts["duplicates"].loc[row, "n_duplicates"] = 5
+        assert "Near-duplicates set aside, it reads: The worst off-sample 0.99 quantile is 2.0" in page_of(
+            parts
+        )
+
+    def test_failures(self):
+        parts = study(FOUR)
+        assert "no failed labels" in page_of(parts)
+        rows = [
+            ("OPT1", 3, "A", 17, "vasp", "SCF <stuck>\x1b[0m"),
+            ("OPT2", 4, "A", 18, "vasp", "SCF <stuck>\x1b[0m"),
+        ]
+        parts["failed"] = pd.DataFrame(rows, columns=parts["failed"].columns)
+        page = page_of(parts)
+        assert "2 structures got no label" in page and "<b>2</b> SCF &lt;stuck&gt;" in page
+        tree_of(page)
+
+    def test_it_loads_nothing(self):
+        page = page_of(study(FOUR))
+        tree = tree_of(page)
+        for element in tree.iter():
+            for name, value in element.attrib.items():
+                plain = name.rsplit("}", 1)[-1]
+                if plain in ("src", "href", "srcset", "data", "poster") and not element.tag.endswith("}a"):
+                    linked = element.tag == "a" and value.startswith("https://doi.org/")
+                    assert value.startswith(("#", "data:image/png;base64,")) or linked, (element.tag, value)
+        assert not re.search(r"url\((?!#)|@import|<script|<link|<iframe", page)
+
+    def test_references_within_figures_resolve(self):
+        page = page_of(study(FOUR))
+        known = set(re.findall(r'\bid="([^"]+)"', page))
+        assert set(re.findall(r'href="#([^"]+)"', page)) | set(re.findall(r"url\(#([^)]+)\)", page)) <= known
+
+    def test_same_bytes(self):
+        assert page_of(study(FOUR)) == page_of(study(FOUR))
+
+    def test_hostile_names(self):
+        parts = study({HOSTILE: "maxmin", "{{ 7 * 7 }}": "random"})
+        page = page_of(parts)
+        text = "".join(tree_of(page).itertext())
+        assert HOSTILE in text and "{{ 7 * 7 }}" in text and "näive <study>" in text
+
+    def test_names_that_csv_reads_as_numbers(self):
+        parts = study({"1": "maxmin", "2": "random"})
+        for name in ("errors", "predictions", "duplicates"):
+            parts[name] = parts[name].astype({"model": int, "test_set": int})
+        parts["quality"] = parts["quality"].astype({"design": int})
+        assert table_after(tree_of(page_of(parts)), "errors")[1] == [
+            "1",
+            "1.00 0.250",
+            "2.00 0.500",
+            "2.00 on 2",
+        ]
+
+    @pytest.mark.parametrize("methods", [{"OPT1": "maxmin"}, {f"D{i}": f"method_{i}" for i in range(12)}])
+    def test_one_design_to_twelve(self, methods):
+        parts = study(methods, members=3, deformed=False)
+        page = page_of(parts)
+        assert len(table_after(tree_of(page), "errors")) == 1 + len(methods)
+        assert len(page) < 3e6
+
+    def test_one_structure(self):
+        tree_of(page_of(study({"A": "maxmin", "B": "random"}, members=1)))
+
+    def test_a_study_that_stops_before_its_models(self):
+        parts = study(FOUR)
+        for name in ("errors", "predictions", "duplicates"):
+            parts[name] = parts[name].iloc[:0]
+        parts["hyperparameters"] = {}
+        page = page_of(parts)
+        assert "No model has been cross-validated." in page and "No model was fitted." in page
+        tree_of(page)
+
+    def test_figures_are_the_ones_given(self):
+        document = '<svg viewBox="0 0 10 10"><text id="t">mine &amp; no other</text></svg>'
+        page = page_of(study(FOUR), figures={"distances": document})
+        assert page.count("<svg") == 1 and 'id="distances-t">mine &amp; no other' in page
+
+    def test_provenance_and_citation(self):
+        text = "".join(tree_of(page_of(study(FOUR))).itertext())
+        for expected in (
+            "9.8.7",
+            "c0ffee",
+            "2.0.1",
+            "ab" * 32,
+            "10.1088/1361-651x/ada050",
+            "Academic Software Licence",
+        ):
+            assert expected in text

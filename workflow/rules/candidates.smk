@@ -1,0 +1,25 @@
+rule candidates:
+    input:
+        [f for pool in STUDY.pools.names for f in of_shards("candidates/{pool}/{start}-{stop}.npz", pool=pool)],
+
+
+rule candidates_shard:
+    message:
+        "Making candidates {wildcards.start} to {wildcards.stop} of pool {wildcards.pool}"
+    output:
+        results("candidates/{pool}/{start}-{stop}.npz"),
+    params:
+        config=part("candidates"),
+    log:
+        results("logs/candidates/{pool}/{start}-{stop}.log"),
+    benchmark:
+        results("benchmarks/candidates/{pool}/{start}-{stop}.tsv")
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=30,
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "gapdesign candidates --config {params.config:q} --pool {wildcards.pool} --start {wildcards.start}"
+        " --stop {wildcards.stop} --output {output} > {log} 2>&1"

@@ -1,0 +1,93 @@
+# The configuration, checked; where results lie; what depends on how pools are cut.
+import re
+import sys
+
+LIBRARY = Path(str(workflow.current_basedir)).parent / "src"
+sys.path.insert(0, str(LIBRARY))
+
+from snakemake.exceptions import WorkflowError
+
+from gapdesign import config as configuration
+from gapdesign import engines, methods
+from gapdesign.errors import InputError
+from gapdesign.samplers import shards
+
+try:
+    STUDY = configuration.parse(config)
+    configuration.check(STUDY)
+except InputError as error:
+    sys.exit(f"gapdesign: {error}")
+
+config.update(STUDY.model_dump(mode="json", exclude_none=True))
+
+DESIGNS = list(STUDY.designs)
+STORE = STUDY.labels.store
+DESCRIPTOR_ENVIRONMENT = "gap" if STUDY.descriptor.backend == "quippy" else "core"
+ENGINE_ENVIRONMENT = STUDY.labels.engine
+
+# Jobs run the library that stands beside this file, in whichever environment they are.
+shell.prefix(
+    f"export PYTHONPATH='{LIBRARY}'${{{{PYTHONPATH:+:$PYTHONPATH}}}};"
+    ' gapdesign() {{ python -m gapdesign "$@"; }}; '
+)
+
+
+wildcard_constraints:
+    pool="|".join(map(re.escape, STUDY.pools.names)),
+    design="|".join(map(re.escape, DESIGNS)),
+    start=r"\d+",
+    stop=r"\d+",
+    first=r"\d+",
+    last=r"\d+",
+
+
+def results(path):
+    return f"results/{STUDY.study}/{path}"
+
+
+def part(verb):
+    """What a verb reads of the configuration: a changed value reruns the jobs that depend on it, and no other."""
+    return lambda wildcards: configuration.part(STUDY, verb, design=wildcards.get("design"))
+
+
+def of_shards(pattern, **wildcards):
+    """Files of all shards of a pool."""
+    ranges = shards(STUDY.pools.size, STUDY.pools.shard_size)
+    return [results(pattern.format(start=start, stop=stop, **wildcards)) for start, stop in ranges]
+
+
+def of_pool(pattern):
+    """Files of all shards of the pool that a design is chosen from."""
+    return lambda wildcards: of_shards(pattern, pool=STUDY.designs[wildcards.design].pool)
+
+
+def of_search(wildcards):
+    """What was found in each shard, for methods that search shards."""
+    if STUDY.designs[wildcards.design].method not in methods.SPREAD:
+        return []
+    return of_shards("designs/search/{design}/{start}-{stop}.npy", design=wildcards.design)
+
+
+def of_designs(pattern):
+    """Files of all designs, in the order of the configuration."""
+    return expand(results(pattern), design=DESIGNS)
+
+
+def engine_ready(wildcards):
+    """Nothing, if the engine can run; asked only when something is to be labelled, and then before any job."""
+    try:
+        engines.make(STUDY.labels.engine, STUDY.labels).check(STUDY.symbols())
+    except InputError as error:
+        sys.exit(f"gapdesign: {error}")
+    return []
+
+
+def up_to(design):
+    """A design and all before it: a structure is labelled for the first design that holds it."""
+    return DESIGNS[: DESIGNS.index(design) + 1]
+
+
+def of_batches(pattern, designs):
+    """Files of all batches of labels of some designs."""
+    ranges = shards(STUDY.budget, STUDY.labels.chunk)
+    return [results(pattern.format(design=d, first=first, last=last)) for d in designs for first, last in ranges]

@@ -1,0 +1,45 @@
+rule crossval_predict:
+    message:
+        "Testing the model of {wildcards.design} on all designs"
+    input:
+        potential=results("models/{design}/gp.xml"),
+        labels=of_designs("labels/{design}.extxyz"),
+    output:
+        results("crossval/models/{design}.csv"),
+    log:
+        results("logs/crossval/{design}.log"),
+    benchmark:
+        results("benchmarks/crossval/{design}.tsv")
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    conda:
+        "../../envs/gap.yaml"
+    shell:
+        "gapdesign predict --model {wildcards.design} --potential {input.potential} --labels {input.labels}"
+        " --output {output} > {log} 2>&1"
+
+
+rule crossval:
+    message:
+        "Comparing all models on all designs"
+    input:
+        predictions=of_designs("crossval/models/{design}.csv"),
+        features=of_designs("designs/{design}.npy"),
+    output:
+        predictions=results("crossval/predictions.csv"),
+        errors=report(results("crossval/errors.csv"), caption="../report/errors_table.rst", category="Models"),
+        duplicates=results("crossval/duplicates.csv"),
+    params:
+        config=part("crossval"),
+    log:
+        results("logs/crossval/crossval.log"),
+    localrule: True
+    threads: 1
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "gapdesign crossval --config {params.config:q} --predictions {input.predictions} --features {input.features}"
+        " --output-predictions {output.predictions} --output-errors {output.errors}"
+        " --output-duplicates {output.duplicates} > {log} 2>&1"

@@ -1,0 +1,90 @@
+rule labels:
+    input:
+        of_designs("labels/{design}.extxyz"),
+        results("labels/isolated.extxyz"),
+        results("labels/failed.csv"),
+
+
+rule labels_isolated:
+    message:
+        "Labelling isolated atoms by {STUDY.labels.engine}"
+    input:
+        engine_ready,
+    output:
+        results("labels/isolated.extxyz"),
+    params:
+        config=part("isolated"),
+    log:
+        results("logs/labels/isolated.log"),
+    benchmark:
+        results("benchmarks/labels/isolated.tsv")
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    conda:
+        f"../../envs/{ENGINE_ENVIRONMENT}.yaml"
+    shell:
+        "gapdesign isolated --config {params.config:q} --store {STORE:q} --output {output} > {log} 2>&1"
+
+
+rule labels_batch:
+    message:
+        "Labelling ranks {wildcards.first} to {wildcards.last} of {wildcards.design} by {STUDY.labels.engine}"
+    input:
+        engine_ready,
+        designs=lambda wildcards: [results(f"designs/{design}.extxyz") for design in up_to(wildcards.design)],
+    output:
+        frames=results("labels/batches/{design}/{first}-{last}.extxyz"),
+        failed=results("labels/batches/{design}/{first}-{last}.failed.csv"),
+    params:
+        config=part("label"),
+    log:
+        results("logs/labels/batches/{design}/{first}-{last}.log"),
+    benchmark:
+        results("benchmarks/labels/batches/{design}/{first}-{last}.tsv")
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=240,
+    conda:
+        f"../../envs/{ENGINE_ENVIRONMENT}.yaml"
+    shell:
+        "gapdesign label --config {params.config:q} --store {STORE:q} --designs {input.designs}"
+        " --design {wildcards.design} --first {wildcards.first} --last {wildcards.last} --output {output.frames}"
+        " --failed {output.failed} > {log} 2>&1"
+
+
+rule labels_design:
+    message:
+        "Collecting the labels of {wildcards.design}"
+    input:
+        design=results("designs/{design}.extxyz"),
+        batches=lambda wildcards: of_batches("labels/batches/{design}/{first}-{last}.extxyz", up_to(wildcards.design)),
+    output:
+        results("labels/{design}.extxyz"),
+    log:
+        results("logs/labels/{design}.log"),
+    localrule: True
+    threads: 1
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "gapdesign labels --design {input.design} --batches {input.batches} --output {output} > {log} 2>&1"
+
+
+rule labels_failed:
+    message:
+        "Collecting the structures without a label"
+    input:
+        of_batches("labels/batches/{design}/{first}-{last}.failed.csv", DESIGNS),
+    output:
+        results("labels/failed.csv"),
+    log:
+        results("logs/labels/failed.log"),
+    localrule: True
+    threads: 1
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "gapdesign concatenate --tables {input} --output {output} > {log} 2>&1"

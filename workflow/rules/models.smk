@@ -1,0 +1,29 @@
+rule models:
+    input:
+        of_designs("models/{design}/gp.xml"),
+
+
+rule models_fit:
+    message:
+        "Fitting a potential to {wildcards.design}"
+    input:
+        labels=results("labels/{design}.extxyz"),
+        isolated=results("labels/isolated.extxyz"),
+        hyperparameters=results("models/{design}/hyperparameters.json"),
+    output:
+        results("models/{design}/gp.xml"),
+    params:
+        config=part("fit"),
+    log:
+        results("logs/models/{design}/fit.log"),
+    benchmark:
+        results("benchmarks/models/{design}/fit.tsv")
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    conda:
+        "../../envs/gap.yaml"
+    shell:
+        "gapdesign fit --config {params.config:q} --labels {input.labels} --isolated {input.isolated}"
+        " --hyperparameters {input.hyperparameters} --output {output} > {log} 2>&1"

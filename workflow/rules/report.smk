@@ -1,0 +1,87 @@
+FIGURES = ["worst", "distances", "ranks", "errors", "parity"]
+
+
+rule report_provenance:
+    message:
+        "Recording versions and checksums"
+    input:
+        of_designs("designs/{design}.extxyz"),
+        of_designs("labels/{design}.extxyz"),
+        of_designs("models/{design}/hyperparameters.json"),
+        of_designs("models/{design}/gp.xml"),
+        results("labels/isolated.extxyz"),
+        results("quality.csv"),
+        results("crossval/errors.csv"),
+        results("crossval/predictions.csv"),
+    output:
+        results("provenance.json"),
+    params:
+        config=part("provenance"),
+    log:
+        results("logs/report/provenance.log"),
+    localrule: True
+    threads: 1
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "gapdesign provenance --config {params.config:q} --files {input} --output {output} > {log} 2>&1"
+
+
+rule report_figures:
+    message:
+        "Drawing the figures"
+    input:
+        designs=of_designs("designs/{design}.extxyz"),
+        features=of_designs("designs/{design}.npy"),
+        errors=results("crossval/errors.csv"),
+        predictions=results("crossval/predictions.csv"),
+        duplicates=results("crossval/duplicates.csv"),
+    output:
+        worst=report(results("figures/worst.svg"), caption="../report/worst.rst", category="Models"),
+        distances=report(results("figures/distances.svg"), caption="../report/distances.rst", category="Designs"),
+        ranks=report(results("figures/ranks.svg"), caption="../report/ranks.rst", category="Designs"),
+        errors=report(results("figures/errors.svg"), caption="../report/errors.rst", category="Models"),
+        parity=report(results("figures/parity.svg"), caption="../report/parity.rst", category="Models"),
+    params:
+        config=part("figures"),
+        folder=results("figures"),
+    log:
+        results("logs/report/figures.log"),
+    localrule: True
+    threads: 1
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "gapdesign figures --config {params.config:q} --designs {input.designs} --features {input.features}"
+        " --errors {input.errors} --predictions {input.predictions} --duplicates {input.duplicates}"
+        " --output {params.folder} > {log} 2>&1"
+
+
+rule report:
+    message:
+        "Writing the report"
+    input:
+        designs=of_designs("designs/{design}.extxyz"),
+        figures=rules.report_figures.output,
+        hyperparameters=of_designs("models/{design}/hyperparameters.json"),
+        quality=results("quality.csv"),
+        errors=results("crossval/errors.csv"),
+        duplicates=results("crossval/duplicates.csv"),
+        failed=results("labels/failed.csv"),
+        provenance=results("provenance.json"),
+    output:
+        page=report(results("report.html"), caption="../report/report.rst", category="Report"),
+        headline=results("headline.txt"),
+    params:
+        config=part("report"),
+    log:
+        results("logs/report/report.log"),
+    localrule: True
+    threads: 1
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "gapdesign report --config {params.config:q} --designs {input.designs} --figures {input.figures}"
+        " --hyperparameters {input.hyperparameters} --quality {input.quality} --errors {input.errors}"
+        " --duplicates {input.duplicates} --failed {input.failed} --provenance {input.provenance}"
+        " --output {output.page} --output-headline {output.headline} > {log} 2>&1"

@@ -1,0 +1,64 @@
+"""The command line: a verb for each rule of the workflow, and a few for people.
+
+A verb parses its arguments, calls one function of the library, and writes what it returns. Each module
+here holds the verbs of one stage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from gapdesign import __version__
+from gapdesign.errors import InputError
+
+STAGES = ("study", "candidates", "descriptors", "design", "labels", "model", "crossval", "report")
+
+_DESCRIPTION = """\
+Choose the structures that a machine-learning interatomic potential should be trained on, before any
+of them is paid for.
+
+Most people never call these verbs: `snakemake` runs them in order, and `snakemake --printshellcmds` shows
+how. Each also works by hand."""
+
+_EPILOG = """\
+look at a study:       gapdesign check --config config/config.yaml
+print one candidate:   gapdesign candidate --pool A --index 4711
+what came out of it:   gapdesign headline results/zr-demo
+
+Help on a verb: gapdesign VERB --help. Every key of the configuration: config/README.md."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; the status is 0, 2 after a mistake of the user's, 130 when interrupted."""
+    options = parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except InputError as error:
+        print(f"gapdesign {options.verb}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        print(f"gapdesign {options.verb}: {error.filename or 'a file'}: {error.strerror}.", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"gapdesign {options.verb}: interrupted; nothing half-written is left.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    whole = argparse.ArgumentParser(
+        prog="gapdesign", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    whole.add_argument("--version", action="version", version=f"gapdesign {__version__}")
+    verbs = whole.add_subparsers(dest="verb", required=True, metavar="VERB", title="verbs, in the order of the stages")
+    for stage in STAGES:
+        import_module(f"gapdesign.cli.{stage}").register(verbs)
+    return whole

@@ -1,0 +1,52 @@
+"""What the verbs of several stages have in common."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from gapdesign.config import DEFAULT
+
+
+def add(verbs: argparse._SubParsersAction, name: str, run: Callable, summary: str, more: str = "") -> argparse.ArgumentParser:
+    """Add a verb that calls ``run`` with the parsed arguments."""
+    verb = verbs.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[:1].upper()}{summary[1:]}.\n\n{more}".rstrip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verb.set_defaults(run=run)
+    return verb
+
+
+def add_config(verb: argparse.ArgumentParser) -> None:
+    """Add ``--config``."""
+    verb.add_argument(
+        "--config",
+        default=DEFAULT,
+        metavar="FILE",
+        help="configuration of the study: a YAML file, or the part of it that this verb reads as JSON (%(default)s)",
+    )
+
+
+def add_output(verb: argparse.ArgumentParser, flag: str = "--output", what: str = "file to write") -> None:
+    """Add a required path of a file to write."""
+    verb.add_argument(flag, required=True, type=Path, metavar="FILE", help=what)
+
+
+def add_files(verb: argparse.ArgumentParser, flag: str, what: str) -> None:
+    """Add a required list of files to read."""
+    verb.add_argument(flag, required=True, nargs="+", type=Path, metavar="FILE", help=what)
+
+
+def say(line: str) -> None:
+    """Report progress, at once."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def by_name(paths: list[Path]) -> dict[str, Path]:
+    """Files by the name of their design: ``labels/OPT1.extxyz`` is OPT1's."""
+    return {path.name.removesuffix(path.suffix): path for path in paths}

@@ -1,0 +1,59 @@
+"""Verb of the stage crossval."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from gapdesign import config
+from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name
+
+
+def register(verbs: argparse._SubParsersAction) -> None:
+    """Add the verbs of this module."""
+    verb = add(verbs, "predict", _predict, "predict the energies of every design with one model")
+    verb.add_argument("--model", required=True, help="name of the design that the model was fitted to")
+    verb.add_argument("--potential", required=True, type=Path, metavar="FILE", help="the model (gp.xml)")
+    add_files(verb, "--labels", "labelled designs, in the order of the configuration (.extxyz)")
+    add_output(verb, what="predictions to write (.csv)")
+
+    verb = add(
+        verbs,
+        "crossval",
+        _crossval,
+        "make the n x n table of errors",
+        "Test structures that a model was trained on, or on a copy of, are flagged and counted.",
+    )
+    add_config(verb)
+    add_files(verb, "--predictions", "predictions of each model (.csv)")
+    add_files(verb, "--features", "features of each design (.npy)")
+    add_output(verb, "--output-predictions", "all predictions, with a column `duplicate`, to write (.csv)")
+    add_output(verb, "--output-errors", "errors to write (.csv)")
+    add_output(verb, "--output-duplicates", "numbers of duplicates to write (.csv)")
+
+
+def _predict(arguments: argparse.Namespace) -> None:
+    from gapdesign.crossval import predictions
+    from gapdesign.files import read_frames, write_csv
+    from gapdesign.gap.predict import energies
+
+    designs = {name: read_frames(path) for name, path in by_name(arguments.labels).items()}
+    predicted = {name: energies(arguments.potential, frames) for name, frames in designs.items()}
+    write_csv(arguments.output, predictions(arguments.model, designs, predicted))
+
+
+def _crossval(arguments: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from gapdesign import crossval
+    from gapdesign.files import read_array, read_csv, write_csv
+
+    study = config.load(arguments.config)
+    table = pd.concat([read_csv(path) for path in arguments.predictions], ignore_index=True)
+    features = {name: np.asarray(read_array(path)) for name, path in by_name(arguments.features).items()}
+    table = crossval.flag_duplicates(table, features, study.covariance())
+    write_csv(arguments.output_predictions, table)
+    write_csv(arguments.output_errors, crossval.errors(table))
+    write_csv(arguments.output_duplicates, crossval.duplicates(table))

@@ -1,0 +1,36 @@
+"""Verb of the stage descriptors."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gapdesign import config
+from gapdesign.cli.arguments import add, add_config, add_output, say
+
+
+def register(verbs: argparse._SubParsersAction) -> None:
+    """Add the verb of this module."""
+    verb = add(
+        verbs,
+        "descriptors",
+        _descriptors,
+        "compute the features of one shard",
+        "example: gapdesign descriptors --candidates candidates/A/0-1250.npz --output descriptors/A/0-1250.npy",
+    )
+    add_config(verb)
+    verb.add_argument("--candidates", required=True, type=Path, metavar="FILE", help="shard of candidates (.npz)")
+    add_output(verb, what="features to write, float32 (n, dimension) (.npy)")
+
+
+def _descriptors(arguments: argparse.Namespace) -> None:
+    from gapdesign.descriptors import Descriptor
+    from gapdesign.files import write_array
+    from gapdesign.structures import read_batch
+
+    study = config.load(arguments.config)
+    batch = read_batch(arguments.candidates)
+    descriptor = Descriptor(study.descriptor, study.kernel.pair, study.species())
+    features = descriptor.features(batch)
+    write_array(arguments.output, features)
+    say(f"{len(features)} structures, {features.shape[1]} features each ({study.descriptor.backend})")

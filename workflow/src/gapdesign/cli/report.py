@@ -1,0 +1,113 @@
+"""Verbs of the stage report."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from gapdesign import config
+from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name
+
+
+def register(verbs: argparse._SubParsersAction) -> None:
+    """Add the verbs of this module."""
+    verb = add(verbs, "provenance", _provenance, "record versions, commit, configuration and checksums")
+    add_config(verb)
+    add_files(verb, "--files", "results to record the checksums of")
+    add_output(verb, what="record to write (.json)")
+
+    verb = add(verbs, "figures", _figures, "draw the figures from the tables")
+    add_config(verb)
+    add_files(verb, "--designs", "designs (.extxyz)")
+    add_files(verb, "--features", "features of the designs (.npy)")
+    _add_tables(verb)
+    verb.add_argument("--predictions", required=True, type=Path, metavar="FILE", help="crossval/predictions.csv")
+    verb.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="folder to write the figures to")
+
+    verb = add(verbs, "report", _report, "write the page of the study")
+    add_config(verb)
+    add_files(verb, "--designs", "designs (.extxyz)")
+    add_files(verb, "--figures", "figures (.svg)")
+    add_files(verb, "--hyperparameters", "hyperparameters of each design (.json)")
+    _add_tables(verb)
+    verb.add_argument("--quality", required=True, type=Path, metavar="FILE", help="quality.csv")
+    verb.add_argument("--failed", required=True, type=Path, metavar="FILE", help="labels/failed.csv")
+    verb.add_argument("--provenance", required=True, type=Path, metavar="FILE", help="provenance.json")
+    add_output(verb, what="page to write (.html)")
+    add_output(verb, "--output-headline", "the comparison in one sentence to write (.txt)")
+
+    verb = add(
+        verbs,
+        "headline",
+        _headline,
+        "print the result of a study in one sentence",
+        "example: gapdesign headline results/zr-demo",
+    )
+    verb.add_argument("results", type=Path, metavar="FOLDER", help="results of a study")
+
+
+def _add_tables(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--errors", required=True, type=Path, metavar="FILE", help="crossval/errors.csv")
+    verb.add_argument("--duplicates", required=True, type=Path, metavar="FILE", help="crossval/duplicates.csv")
+
+
+def _provenance(arguments: argparse.Namespace) -> None:
+    from gapdesign.files import write_json
+    from gapdesign.provenance import provenance
+
+    configuration = config.load(arguments.config).model_dump(mode="json", exclude_none=True)
+    write_json(arguments.output, provenance(configuration, arguments.files))
+
+
+def _figures(arguments: argparse.Namespace) -> None:
+    from gapdesign import report
+    from gapdesign.files import read_array, read_csv, read_frames, write_text
+    from gapdesign.quality import pair_distances
+
+    study = config.load(arguments.config)
+    features = {name: np.asarray(read_array(path)) for name, path in by_name(arguments.features).items()}
+    figures = report.draw(
+        methods={name: design.method for name, design in study.designs.items()},
+        designs={name: read_frames(path) for name, path in by_name(arguments.designs).items()},
+        distances={name: pair_distances(rows, study.covariance()) for name, rows in features.items()},
+        errors=read_csv(arguments.errors),
+        predictions=read_csv(arguments.predictions),
+        duplicates=read_csv(arguments.duplicates),
+    )
+    for name, figure in figures.items():
+        write_text(arguments.output / f"{name}.svg", figure)
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from gapdesign import report
+    from gapdesign.files import read_csv, read_frames, read_json, write_text
+    from gapdesign.report.headline import headline
+
+    study = config.load(arguments.config)
+    methods = {name: design.method for name, design in study.designs.items()}
+    errors = read_csv(arguments.errors)
+    page = report.build(
+        configuration=study.model_dump(mode="json", exclude_none=True),
+        methods=methods,
+        designs={name: read_frames(path) for name, path in by_name(arguments.designs).items()},
+        figures={name: path.read_text(encoding="utf-8") for name, path in by_name(arguments.figures).items()},
+        quality=read_csv(arguments.quality),
+        errors=errors,
+        duplicates=read_csv(arguments.duplicates),
+        failed=read_csv(arguments.failed),
+        hyperparameters={path.parent.name: read_json(path) for path in arguments.hyperparameters},
+        provenance=read_json(arguments.provenance),
+    )
+    write_text(arguments.output_headline, headline(errors, methods) + "\n")
+    write_text(arguments.output, page)
+
+
+def _headline(arguments: argparse.Namespace) -> None:
+    from gapdesign.errors import InputError
+
+    path = arguments.results / "headline.txt"
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; run `snakemake report` for this study first.")
+    print(path.read_text(encoding="utf-8").rstrip())

@@ -1,0 +1,228 @@
+"""The configuration of a study: typed, described, checked; the schema and its documentation come from here."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from ase.data import chemical_symbols
+from pydantic import Field, StringConstraints, ValidationError
+
+from gapdesign.descriptors import layout
+from gapdesign.descriptors.covariance import Covariance
+from gapdesign.descriptors.options import DescriptorOptions, KernelOptions
+from gapdesign.engines import LabelOptions
+from gapdesign.errors import InputError
+from gapdesign.gap.options import ModelOptions
+from gapdesign.methods import DesignOptions, SelectionOptions
+from gapdesign.options import Options
+from gapdesign.samplers import PoolOptions
+from gapdesign.structures import PrototypeOptions, nearest_neighbour, prototypes
+
+DEFAULT = "config/config.yaml"
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+
+
+class Study(Options):
+    """A study: everything it makes is under `results/<study>/`."""
+
+    study: Name = Field("zr-demo", description="Name of the study and of its folder under `results/`.")
+    seed: int = Field(2025, ge=0, description="Seed of everything random.")
+    prototypes: dict[Name, PrototypeOptions] = Field(
+        {}, min_length=1, description="Crystals that candidates are made from, each under a name of its own; required."
+    )
+    pools: PoolOptions = Field(PoolOptions(), description="Candidates.")
+    descriptor: DescriptorOptions = Field(DescriptorOptions(), description="Features of structures.")
+    kernel: KernelOptions = Field(KernelOptions(), description="Covariance of structures, and so their distance.")
+    budget: int = Field(100, ge=1, description="Structures in each design.")
+    designs: dict[Name, DesignOptions] = Field(
+        {}, min_length=1, description="Training sets to be chosen, each under a name of its own; required."
+    )
+    selection: SelectionOptions = Field(SelectionOptions(), description="How selection jobs run.")
+    labels: LabelOptions = Field(LabelOptions(), description="Reference energies, forces and virials.")
+    model: ModelOptions = Field(ModelOptions(), description="Gaussian approximation potentials.")
+
+    def species(self) -> list[int]:
+        """Atomic numbers in the study, increasing."""
+        return sorted({int(z) for prototype in prototypes(self.prototypes) for z in prototype.atoms.numbers})
+
+    def symbols(self) -> list[str]:
+        """Chemical symbols in the study, by increasing atomic number."""
+        return [chemical_symbols[z] for z in self.species()]
+
+    def covariance(self) -> Covariance:
+        """The covariance of structures that the study asks for."""
+        return Covariance(layout(self.descriptor, self.kernel.pair, self.species()), self.kernel)
+
+
+REVISIONS = {"candidates": 1, "descriptors": 1, "design": 1, "labels": 1, "model": 1, "crossval": 1, "report": 1}
+"""Bumped when a change of the library alters the results of a stage, so that reruns notice."""
+
+_FEATURES = ("descriptor", "kernel.pair.r_cut", "kernel.pair.length", "kernel.pair.transition", "prototypes")
+_DISTANCES = ("descriptor", "kernel", "prototypes")
+_MODEL = ("seed", "descriptor.soap", "kernel", "model", "prototypes")
+_READS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "candidates": ("candidates", ("seed", "prototypes", "pools.sampler", "pools.{sampler}", "pools.constraints")),
+    "descriptors": ("descriptors", _FEATURES),
+    "search": ("design", ("budget", "designs", *_DISTANCES)),
+    "select": ("design", ("seed", "budget", "designs", *_DISTANCES)),
+    "quality": ("design", ("designs", "labels.engine", "labels.{engine}", *_DISTANCES)),
+    "isolated": ("labels", ("labels.engine", "labels.{engine}", "prototypes")),
+    "label": ("labels", ("labels.engine", "labels.{engine}", "pools.constraints")),
+    "hyperparameters": ("model", _MODEL),
+    "fit": ("model", _MODEL),
+    "predict": ("crossval", ()),
+    "crossval": ("crossval", _DISTANCES),
+    "provenance": ("report", tuple(Study.model_fields)),
+    "figures": ("report", ("designs", *_DISTANCES)),
+    "report": ("report", tuple(Study.model_fields)),
+}
+
+
+def part(study: Study, verb: str, *, design: str | None = None) -> str:
+    """What a verb reads of the configuration, as JSON: a job reruns when this changes, and only then.
+
+    Parameters
+    ----------
+    study : Study
+    verb : str
+        Verb of the command line.
+    design : str, optional
+        The design that the job is about, if it is about one: of others it then reads nothing.
+    """
+    stage, keys = _READS[verb]
+    whole = study.model_dump(mode="json", exclude_none=True)
+    chosen = {"sampler": study.pools.sampler, "engine": study.labels.engine}
+    picked: dict[str, Any] = {"revision": REVISIONS[stage]}
+    for key in keys:
+        path = key.format(**chosen).split(".")
+        source, target = whole, picked
+        for name in path[:-1]:
+            source, target = source[name], target.setdefault(name, {})
+        target[path[-1]] = source[path[-1]]
+    if design is not None and "designs" in picked:
+        picked["designs"] = {design: picked["designs"][design]}
+    return json.dumps(picked, separators=(",", ":"))
+
+
+def load(source: str) -> Study:
+    """Read a configuration from a YAML file, or from JSON made by :func:`part`.
+
+    Of a part only the keys it has may be used; the others have their defaults.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read or is not valid.
+    """
+    if source.lstrip().startswith("{"):
+        given = json.loads(source)
+        given.pop("revision", None)
+        return parse(given)
+    try:
+        given = yaml.safe_load(Path(source).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{source}: no such file; name a configuration with --config.") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{source}: not valid YAML ({' '.join(str(error).split())}).") from error
+    study = parse(given)
+    check(study)
+    return study
+
+
+def parse(given: Any) -> Study:
+    """Validate keys, types and bounds.
+
+    Raises
+    ------
+    InputError
+        For the first mistake: key, value, remedy.
+    """
+    if not isinstance(given, Mapping):
+        raise InputError("The configuration is empty or not a mapping of keys to values; see config/README.md.")
+    try:
+        return Study.model_validate(dict(given))
+    except ValidationError as error:
+        raise InputError(_sentence(error)) from None
+
+
+def check(study: Study) -> None:
+    """Check what one key says against another, before any job runs.
+
+    Raises
+    ------
+    InputError
+        For the first mistake: key, value, remedy.
+    """
+    for key, example in (("prototypes", "{hcp: {element: Zr, lattice: hcp, a: 3.232, c: 5.147}}"), ("designs", "{OPT1: {pool: A, method: maxmin}}")):
+        if not getattr(study, key):
+            raise InputError(f"{key}: this key is missing; for example `{key}: {example}`.")
+    pools = study.pools
+    if len(set(pools.names)) < len(pools.names):
+        raise InputError(f"pools.names: {list(pools.names)} has a name twice; give each pool its own.")
+    for name, design in study.designs.items():
+        if design.pool not in pools.names:
+            raise InputError(
+                f"designs.{name}.pool: there is no pool '{design.pool}'; choose from {', '.join(pools.names)}."
+            )
+    if study.budget > pools.size:
+        raise InputError(
+            f"budget: {study.budget} structures cannot be chosen from pools of {pools.size};"
+            " lower budget or raise pools.size."
+        )
+    if study.kernel.soap.scale == 0 and study.kernel.pair.scale == 0:
+        raise InputError("kernel: soap.scale and pair.scale are both 0, so nothing is left; make one positive.")
+    for prototype in prototypes(study.prototypes):
+        nearest = nearest_neighbour(prototype.atoms)
+        for key, r_cut in (("descriptor.soap", study.descriptor.soap.r_cut), ("kernel.pair", study.kernel.pair.r_cut)):
+            if r_cut <= nearest:
+                raise InputError(
+                    f"{key}.r_cut: {r_cut} does not reach the nearest neighbour of prototype '{prototype.name}' at"
+                    f" {nearest:.3f} angstrom; make it larger, twice that or more."
+                )
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first mistake that pydantic found, as key, value and remedy."""
+    first = error.errors()[0]
+    path = [str(step) for step in first["loc"]]
+    key, value = ".".join(path), first["input"]
+    match first["type"]:
+        case "extra_forbidden":
+            return f"{key}: unknown key; {_suggest(path)}"
+        case "missing":
+            return f"{key}: this key is missing; see config/README.md for what it means."
+        case "literal_error":
+            close = difflib.get_close_matches(str(value), first["ctx"]["expected"].split("'"), 1)
+            hint = f"did you mean '{close[0]}'? Choose from" if close else "choose from"
+            return f"{key}: there is no '{value}'; {hint} {first['ctx']['expected']}."
+        case "string_pattern_mismatch":
+            return f"{key}: the name '{value}' may hold letters, digits, '_', '.' and '-' only, no slash or blank."
+        case "too_short":
+            return f"{key}: it is empty; give at least one entry."
+        case "value_error":
+            return f"{key}: {str(first['ctx']['error'])}."
+        case _:
+            return f"{key}: {value!r} is not valid; {first['msg'][:1].lower()}{first['msg'][1:]}."
+
+
+def _suggest(path: list[str]) -> str:
+    model: Any = Study
+    for step in path[:-1]:
+        model = _inner(model, step)
+    known = list(getattr(model, "model_fields", {}))
+    close = difflib.get_close_matches(path[-1], known, 1)
+    return f"did you mean '{close[0]}'?" if close else f"the keys here are {', '.join(known)}."
+
+
+def _inner(model: Any, step: str) -> Any:
+    if hasattr(model, "model_fields") and step in model.model_fields:
+        annotation = model.model_fields[step].annotation
+        arguments = [item for item in getattr(annotation, "__args__", ()) if hasattr(item, "model_fields")]
+        return arguments[0] if arguments else annotation
+    return model

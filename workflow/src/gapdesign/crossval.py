@@ -1,0 +1,132 @@
+"""Every model tested on every design: the n x n table (BR section 4, figures 5 and 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gapdesign.descriptors.covariance import Covariance
+from gapdesign.quality import squared_distances
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from ase import Atoms
+
+DUPLICATE = 1e-6
+"""A test structure with a smaller D2 to a training structure is one that the model has seen."""
+
+
+def predictions(model: str, designs: Mapping[str, Sequence[Atoms]], energies: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Predictions of one model beside the labels of every design.
+
+    Parameters
+    ----------
+    model : str
+        Name of the design that the model was fitted to.
+    designs : mapping
+        Labelled structures of every design.
+    energies : mapping
+        Predicted total energies of each design's structures, in eV, in their order.
+
+    Returns
+    -------
+    DataFrame
+        A row a structure: energies in eV an atom, the error (predicted minus reference) in meV an atom.
+    """
+    import pandas as pd
+
+    rows = []
+    for test_set, frames in designs.items():
+        for atoms, energy in zip(frames, energies[test_set], strict=True):
+            reference, predicted = atoms.info["REF_energy"] / len(atoms), float(energy) / len(atoms)
+            rows.append(
+                {
+                    "model": model,
+                    "test_set": test_set,
+                    "rank": atoms.info["rank"],
+                    "pool": atoms.info["pool"],
+                    "candidate": atoms.info["candidate"],
+                    "n_atoms": len(atoms),
+                    "reference_ev": reference,
+                    "predicted_ev": predicted,
+                    "error_mev": 1000 * (predicted - reference),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def flag_duplicates(
+    table: pd.DataFrame, features: Mapping[str, np.ndarray], covariance: Covariance
+) -> pd.DataFrame:
+    """Add the column ``duplicate``: whether the model was trained on a structure with D2 below 1e-6.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`predictions`, of any number of models.
+    features : mapping
+        Features (n, dimension) of each design's ranks.
+    """
+    flags = np.zeros(len(table), dtype=bool)
+    for (model, test_set), rows in table.groupby(["model", "test_set"], sort=False).indices.items():
+        trained = table["rank"].to_numpy()[(table["model"] == model) & (table["test_set"] == model)]
+        tested = table["rank"].to_numpy()[rows]
+        between = squared_distances(features[test_set][tested], features[model][trained], covariance)
+        flags[rows] = between.min(axis=1) < DUPLICATE
+    return table.assign(duplicate=flags)
+
+
+def errors(table: pd.DataFrame) -> pd.DataFrame:
+    """Statistics of the error of each model on each design, in meV an atom.
+
+    Returns
+    -------
+    DataFrame
+        ``std_mev`` is the standard deviation about the mean, ``q99_mev`` the 0.99 quantile of the absolute
+        error, interpolated linearly.
+    """
+    import pandas as pd
+
+    rows = []
+    for (model, test_set), error in table.groupby(["model", "test_set"], sort=False)["error_mev"]:
+        size = error.abs().to_numpy()
+        rows.append(
+            {
+                "model": model,
+                "test_set": test_set,
+                "n": len(size),
+                "std_mev": float(np.std(error.to_numpy())),
+                "q99_mev": float(np.quantile(size, 0.99)),
+                "rmse_mev": float(np.sqrt(np.mean(size**2))),
+                "mae_mev": float(size.mean()),
+                "max_mev": float(size.max()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def duplicates(table: pd.DataFrame) -> pd.DataFrame:
+    """How many test structures each model had seen, and its 0.99 quantile without them, in meV an atom.
+
+    Returns
+    -------
+    DataFrame
+        A row for each model and each test set but its own; NaN where nothing is left.
+    """
+    import pandas as pd
+
+    rows = []
+    for (model, test_set), group in table.groupby(["model", "test_set"], sort=False):
+        if model != test_set:
+            unseen = group["error_mev"].abs()[~group["duplicate"]]
+            rows.append(
+                {
+                    "model": model,
+                    "test_set": test_set,
+                    "n_duplicates": int(group["duplicate"].sum()),
+                    "q99_mev_without": float(np.quantile(unseen, 0.99)) if len(unseen) else np.nan,
+                }
+            )
+    return pd.DataFrame(rows, columns=["model", "test_set", "n_duplicates", "q99_mev_without"])

@@ -1,0 +1,93 @@
+"""From structures to features, and from features to the distance between structures.
+
+SOAP backends are a family: a module with ``make(options, species)``, which returns a :class:`SoapBackend`,
+and ``dimension(options, n_species)``, which tells the length of its vectors without computing one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Protocol
+
+import numpy as np
+
+from gapdesign.descriptors.covariance import Layout
+from gapdesign.descriptors.options import DescriptorOptions, PairKernelOptions
+from gapdesign.descriptors.pairs import PairFeatures
+from gapdesign.errors import InputError
+from gapdesign.structures import Batch
+
+BACKENDS = {"dscribe": "gapdesign.descriptors.soap_dscribe", "quippy": "gapdesign.descriptors.soap_quippy"}
+
+
+class SoapBackend(Protocol):
+    """Computes SOAP power spectra."""
+
+    def __call__(self, batch: Batch, k: int, centers: np.ndarray) -> np.ndarray:
+        """Power spectra (n, dimension) of the atoms ``centers`` (n,) of structure ``k``, not normalised."""
+
+
+class Descriptor:
+    """Features of structures: averaged SOAP vectors a species, composition, smeared pair distances.
+
+    Parameters
+    ----------
+    options : DescriptorOptions
+    pair : PairKernelOptions
+        Of these only what shapes the features counts: cutoff, length, transition.
+    species : sequence of int
+        Atomic numbers that occur in the study.
+    """
+
+    def __init__(self, options: DescriptorOptions, pair: PairKernelOptions, species: Sequence[int]) -> None:
+        self.species = tuple(sorted(species))
+        self._soap: SoapBackend = import_module(BACKENDS[options.backend]).make(options.soap, self.species)
+        self._pairs = PairFeatures(pair, self.species)
+        self.layout = layout(options, pair, self.species)
+
+    def features(self, batch: Batch) -> np.ndarray:
+        """Features of a batch of n structures.
+
+        Returns
+        -------
+        (n, dimension) float32
+            SOAP and pair parts each of unit length.
+
+        Raises
+        ------
+        InputError
+            If a structure has no neighbours within a cutoff, or its features are not finite.
+        """
+        features = np.empty((len(batch), self.layout.dimension), dtype=np.float32)
+        for k in range(len(batch)):
+            self._describe(batch, k, features[k])
+            if not np.isfinite(features[k]).all():
+                raise InputError(
+                    f"candidate {batch.candidates[k]}: its descriptor is not a finite vector; are its atoms apart, and"
+                    " is a neighbour within descriptor.soap.r_cut and kernel.pair.r_cut?"
+                )
+        return features
+
+    def _describe(self, batch: Batch, k: int, row: np.ndarray) -> None:
+        span = slice(batch.offsets[k], batch.offsets[k + 1])
+        numbers, orbits = batch.numbers[span], batch.orbits[span]
+        centers, multiplicity = np.unique(orbits, return_counts=True)
+        spectra = self._soap(batch, k, centers)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            spectra = spectra / np.linalg.norm(spectra, axis=1, keepdims=True)
+            for number, z in enumerate(self.species):
+                mine = numbers[centers] == z
+                mean = multiplicity[mine] @ spectra[mine]
+                row[self.layout.soap[number]] = mean / np.linalg.norm(mean) if mine.any() else 0
+            if self.layout.composition is not None:
+                counts = np.array([(numbers == z).sum() for z in self.species], dtype=float)
+                row[self.layout.composition] = counts / np.linalg.norm(counts)
+            pairs = self._pairs(batch, k, centers, multiplicity)
+            row[self.layout.pair] = pairs / np.linalg.norm(pairs)
+
+
+def layout(options: DescriptorOptions, pair: PairKernelOptions, species: Sequence[int]) -> Layout:
+    """Where the parts of a feature vector lie, without computing one."""
+    spectrum = import_module(BACKENDS[options.backend]).dimension(options.soap, len(species))
+    return Layout(len(species), spectrum, PairFeatures(pair, sorted(species)).dimension)

@@ -1,0 +1,125 @@
+"""The complete covariance of two structures and the kernel distance it defines (BR 2, 3.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gapdesign.descriptors.options import KernelOptions
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the parts of a feature vector lie.
+
+    SOAP first, a block for each species of the central atom; then, for several species, the share of
+    each; then the pair features.
+    """
+
+    n_species: int
+    spectrum: int
+    pairs: int
+    soap: tuple[slice, ...] = field(init=False)
+    composition: slice | None = field(init=False)
+    pair: slice = field(init=False)
+    dimension: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        end = self.n_species * self.spectrum
+        soap = tuple(slice(k * self.spectrum, (k + 1) * self.spectrum) for k in range(self.n_species))
+        after = end + self.n_species if self.n_species > 1 else end
+        object.__setattr__(self, "soap", soap)
+        object.__setattr__(self, "composition", slice(end, after) if self.n_species > 1 else None)
+        object.__setattr__(self, "pair", slice(after, after + self.pairs))
+        object.__setattr__(self, "dimension", after + self.pairs)
+
+
+class Covariance:
+    """Normalised covariance k of structures and D2 = k(p,p) + k(q,q) - 2 k(p,q), from 0 to 2.
+
+    k(p, q) = (d_soap^2 sum_s c_s(p) c_s(q) (p_s . q_s)^zeta + d_pair^2 p_pair . q_pair) / (d_soap^2 + d_pair^2),
+    where p_s is the mean SOAP vector around atoms of species s, c_s the share of the species (c . c = 1) and
+    p_pair the smeared pair distances, all of unit length, so that k(p, p) = 1.
+
+    The paper does not say how the two parts are normalised against each other; this reading makes D2
+    run from 0 (overlap) to 2 (orthogonal), as in its figure 4.
+
+    Two ways to the same numbers: :meth:`gram` uses matrix products, whose last bits depend on the linear
+    algebra library; :meth:`distance2` is the defining computation, slow and the same everywhere.
+    """
+
+    def __init__(self, layout: Layout, options: KernelOptions) -> None:
+        self.layout = layout
+        self._zeta = options.soap.zeta
+        total = options.soap.scale**2 + options.pair.scale**2
+        self._soap_weight = options.soap.scale**2 / total
+        self._pair_weight = options.pair.scale**2 / total
+
+    @property
+    def rounding(self) -> float:
+        """Bound of the difference between D2 from :meth:`gram` and from :meth:`distance2`.
+
+        A dot product of n float64 terms of unit vectors is off by at most n u, whatever the order of its
+        sum; the power multiplies that by zeta. Both ways may be off, and D2 has two self terms and two
+        cross terms.
+        """
+        return 8 * self._zeta * self.layout.dimension * np.finfo(float).eps
+
+    @property
+    def overlap(self) -> float:
+        """Largest D2 that cannot be told from zero: such structures coincide."""
+        return 4 * self.rounding
+
+    def gram(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Covariance (n, m) of features (n, d) and (m, d)."""
+        a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+        total = np.zeros((len(a), len(b)))
+        for number, block in enumerate(self.layout.soap):
+            part = _power(a[:, block] @ b[:, block].T, self._zeta)
+            if self.layout.composition is not None:
+                share = self.layout.composition.start + number
+                part *= np.outer(a[:, share], b[:, share])
+            total += part
+        total *= self._soap_weight
+        total += self._pair_weight * (a[:, self.layout.pair] @ b[:, self.layout.pair].T)
+        return total
+
+    def diagonal(self, a: np.ndarray) -> np.ndarray:
+        """Covariance (n,) of each row of features (n, d) with itself, by the defining computation."""
+        return self._exact(a, a)
+
+    def distance2(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """D2 (n,) of corresponding rows of features (n, d) and (n, d) or (d,), by the defining computation.
+
+        Features are float32, so their products are exact in float64, and NumPy sums a contiguous row
+        pairwise in an order that depends on its length alone.
+        """
+        b = np.broadcast_to(b, a.shape)
+        return np.maximum(self._exact(a, a) + self._exact(b, b) - 2 * self._exact(a, b), 0.0)
+
+    def _exact(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        total = np.zeros(len(a))
+        for number, block in enumerate(self.layout.soap):
+            part = _power(_dot(a[:, block], b[:, block]), self._zeta)
+            if self.layout.composition is not None:
+                share = self.layout.composition.start + number
+                part *= a[:, share].astype(float) * b[:, share].astype(float)
+            total += part
+        return self._soap_weight * total + self._pair_weight * _dot(a[:, self.layout.pair], b[:, self.layout.pair])
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.add.reduce(np.multiply(a, b, dtype=float, order="C"), axis=1)
+
+
+def _power(base: np.ndarray, exponent: int) -> np.ndarray:
+    """Integer power by repeated squaring: the library's own may differ in the last bit between machines."""
+    result = None
+    while exponent:
+        if exponent & 1:
+            result = base.copy() if result is None else result * base
+        exponent >>= 1
+        if exponent:
+            base = base * base
+    return result

@@ -1,0 +1,45 @@
+"""SOAP by dscribe with Gaussian-type radial functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gapdesign.descriptors.options import SoapOptions
+from gapdesign.structures import Batch
+
+
+class DscribeSoap:
+    """Power spectra by :class:`dscribe.descriptors.SOAP`; see :class:`gapdesign.descriptors.SoapBackend`.
+
+    The polynomial radial basis is not offered: at narrow widths its spectra depend on how the crystal is turned.
+    """
+
+    def __init__(self, options: SoapOptions, species: Sequence[int]) -> None:
+        from dscribe.descriptors import SOAP
+
+        self._soap = SOAP(
+            species=list(species),
+            r_cut=options.r_cut,
+            n_max=options.n_max,
+            l_max=options.l_max,
+            sigma=options.sigma,
+            rbf="gto",
+            periodic=True,
+        )
+
+    def __call__(self, batch: Batch, k: int, centers: np.ndarray) -> np.ndarray:
+        """Power spectra of some atoms of one structure."""
+        return self._soap.create_single(batch.atoms(k), centers=centers.tolist())
+
+
+def make(options: SoapOptions, species: Sequence[int]) -> DscribeSoap:
+    """Build the backend."""
+    return DscribeSoap(options, species)
+
+
+def dimension(options: SoapOptions, n_species: int) -> int:
+    """Length of a power spectrum: every pair of radial functions of any two species, at every l."""
+    radial = n_species * options.n_max
+    return radial * (radial + 1) // 2 * (options.l_max + 1)

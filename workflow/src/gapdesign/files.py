@@ -1,0 +1,223 @@
+"""How files are laid out and written: shards, frames, tables, and the rule that none is ever half there."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gapdesign.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from ase import Atoms
+
+_HOST = platform.node()
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; what is written there becomes ``path`` when the block ends well.
+
+    The data reach the disk before the name changes, so a reader sees the old file, the new one, or
+    none, whatever is killed when. If the block raises, the temporary file is removed.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
+    temporary = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}{path.suffix}")
+    try:
+        temporary.touch()
+        yield temporary
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sweep(path: Path) -> None:
+    """Remove temporary files of ``path`` whose writers on this machine were killed."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.{_HOST}.*"):
+        writer = left.name.removeprefix(f".{path.name}.{_HOST}.").removesuffix(path.suffix)
+        if writer.isdigit() and not Path(f"/proc/{writer}").exists():
+            left.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write ``text`` atomically as UTF-8."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write ``value`` atomically as indented JSON in the order it has."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run the stage that makes it.") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: not valid JSON ({error}); delete it and run its stage again.") from None
+
+
+def write_csv(path: str | Path, table: pd.DataFrame) -> None:
+    """Write a table atomically; floats with the fewest digits that give the same number back."""
+    with atomic(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def read_csv(path: str | Path) -> pd.DataFrame:
+    """Read a table written by :func:`write_csv`, floats to the last bit and names as text, whatever they look like."""
+    import pandas as pd
+
+    if not Path(path).exists():
+        raise InputError(f"{path}: no such file; run the stage that makes it.")
+    names = dict.fromkeys(("design", "model", "test_set", "method", "pool", "engine", "reason"), str)
+    return pd.read_csv(path, float_precision="round_trip", dtype=names, keep_default_na=False, na_values=[""])
+
+
+def write_frames(path: str | Path, frames: Sequence[Atoms]) -> None:
+    """Write structures atomically as extended XYZ, in the order given."""
+    from ase.io import write
+
+    with atomic(path) as temporary:
+        if frames:
+            write(temporary, list(frames), format="extxyz")
+
+
+def read_frames(path: str | Path) -> list[Atoms]:
+    """Read all structures of an extended XYZ file; an empty file gives an empty list.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or cannot be parsed.
+    """
+    from ase.io import read
+
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file; run the stage that makes it.")
+    if path.stat().st_size == 0:
+        return []
+    try:
+        return list(read(path, index=":", format="extxyz"))
+    except Exception as error:
+        raise InputError(f"{path}: not readable as extended XYZ ({error}); delete it and run its stage again.") from error
+
+
+def sha256(path: str | Path) -> str:
+    """Hexadecimal SHA-256 of a file's content."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def shard_path(folder: str | Path, start: int, stop: int, suffix: str) -> Path:
+    """Path of the shard that holds candidates ``start`` to ``stop`` (excluded) of a pool."""
+    return Path(folder) / f"{start}-{stop}.{suffix}"
+
+
+def shard_range(path: str | Path) -> tuple[int, int]:
+    """Range [start, stop) that a shard's name tells.
+
+    Raises
+    ------
+    InputError
+        If the name is not ``<start>-<stop>.<suffix>``.
+    """
+    try:
+        start, stop = map(int, Path(path).stem.split("-"))
+    except ValueError:
+        raise InputError(f"{path}: a shard is called <start>-<stop>{Path(path).suffix}.") from None
+    return start, stop
+
+
+def write_array(path: str | Path, array: np.ndarray) -> None:
+    """Write an array atomically in NumPy's own format."""
+    with atomic(path) as temporary, temporary.open("wb") as stream:
+        np.save(stream, array, allow_pickle=False)
+
+
+def read_array(path: str | Path) -> np.ndarray:
+    """Map an array into memory, read-only.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, cut off or not an array.
+    """
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run the stage that makes it.") from None
+    except (ValueError, EOFError, OSError) as error:
+        raise InputError(f"{path}: not a complete array ({error}); delete it and run its stage again.") from error
+
+
+class FeaturePool:
+    """The features of a whole pool, read in blocks from memory-mapped shards and never all held.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Shards that together cover candidates 0 to ``size``, in any order.
+
+    Raises
+    ------
+    InputError
+        If a shard is cut off, has another shape than its name says, or one is missing between others.
+    """
+
+    def __init__(self, paths: Sequence[str | Path]) -> None:
+        ordered = sorted(paths, key=shard_range)
+        self._shards = [read_array(path) for path in ordered]
+        self._bounds = [0]
+        for path, shard in zip(ordered, self._shards, strict=True):
+            start, stop = shard_range(path)
+            if start != self._bounds[-1]:
+                raise InputError(f"{path}: candidates {self._bounds[-1]} to {start} before it are missing.")
+            if shard.shape != (stop - start, self._shards[0].shape[1]):
+                raise InputError(f"{path}: {shard.shape} is not the shape its name promises; run descriptors again.")
+            self._bounds.append(stop)
+        self.size = self._bounds[-1]
+        self.dimension = self._shards[0].shape[1]
+
+    def blocks(self, rows: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Blocks of at most ``rows`` rows: the first one's index, and the features (n, dimension)."""
+        for start, shard in zip(self._bounds, self._shards, strict=False):
+            for first in range(0, len(shard), rows):
+                yield start + first, np.asarray(shard[first : first + rows])
+
+    def rows(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Features (n, dimension) of the candidates ``indices``, in that order."""
+        indices = np.asarray(indices, dtype=np.int64)
+        features = np.empty((len(indices), self.dimension), dtype=np.float32)
+        owner = np.searchsorted(self._bounds, indices, side="right") - 1
+        for number in np.unique(owner):
+            mine = owner == number
+            features[mine] = self._shards[number][indices[mine] - self._bounds[number]]
+        return features

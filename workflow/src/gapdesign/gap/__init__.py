@@ -1,0 +1,1 @@
+"""Gaussian approximation potentials: likelihood of hyperparameters, fit by gap_fit, predictions by quippy."""

@@ -1,0 +1,38 @@
+"""The strings in which QUIP takes its descriptors: the same for the likelihood and for gap_fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gapdesign.descriptors.options import PairKernelOptions, SoapOptions
+
+
+def soap_string(soap: SoapOptions, *, centre: int, elements: Sequence[int], transition: float) -> str:
+    """SOAP around atoms of one element, all elements as neighbours.
+
+    Parameters
+    ----------
+    soap
+        Size and resolution.
+    centre
+        Atomic number of the central atoms.
+    elements
+        Atomic numbers of everything in the study, ascending; they set the length of the vector.
+    transition
+        Width of the cutoff function in angstrom.
+    """
+    species = " ".join(str(z) for z in elements)
+    return (
+        f"soap cutoff={soap.r_cut!r} cutoff_transition_width={transition!r} n_max={soap.n_max} l_max={soap.l_max} "
+        f"atom_sigma={soap.sigma!r} n_Z=1 Z={centre} n_species={len(elements)} species_Z={{{species}}}"
+    )
+
+
+def pair_string(pair: PairKernelOptions, *, elements: tuple[int, int]) -> str:
+    """Distances between two elements (atomic numbers)."""
+    return (
+        f"distance_2b cutoff={pair.r_cut!r} cutoff_transition_width={pair.transition!r} "
+        f"Z1={elements[0]} Z2={elements[1]}"
+    )

@@ -1,0 +1,15 @@
+"""The base of every block of options in the configuration."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Options(BaseModel):
+    """A described, immutable block of options that refuses keys it does not know.
+
+    Every field of a subclass carries ``Field(default, description=...)``; the JSON schema of the
+    configuration and ``config/README.md`` are generated from these.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

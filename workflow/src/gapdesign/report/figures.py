@@ -1,0 +1,274 @@
+"""The figures of a study, each drawn from saved tables and arrays alone.
+
+``FIGURES`` names them; each takes a :class:`Results` and gives a figure. BR is Barzdajn & Race (2025).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gapdesign.report.headline import worst_off_sample
+from gapdesign.report.matrices import errors_figure, parity_figure
+from gapdesign.report.style import INK, MUTED, RULE, house_style, line_styles, svg_text
+from gapdesign.report.words import MINUS, method_name, number, shorten
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from ase import Atoms
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """What the figures are drawn from.
+
+    Parameters
+    ----------
+    methods
+        Design to method, in the order of the configuration.
+    designs
+        Design to its structures, in selection order.
+    distances
+        Design to the squared kernel distances D2 (0 to 2) of its pairs, as a matrix (n, n) or a row of pairs.
+    errors, predictions, duplicates
+        The tables of ``crossval/``.
+    """
+
+    methods: Mapping[str, str]
+    designs: Mapping[str, list[Atoms]]
+    distances: Mapping[str, NDArray]
+    errors: pd.DataFrame
+    predictions: pd.DataFrame
+    duplicates: pd.DataFrame
+
+
+def strain_magnitudes(frames: list[Atoms]) -> NDArray:
+    """Give the l2 (Frobenius) norm of F - I of every structure that tells its deformation F (BR figure 4b).
+
+    Parameters
+    ----------
+    frames
+        Structures, with ``info["deformation"]`` (nine numbers, or 3 x 3) where their sampler deformed them.
+
+    Returns
+    -------
+    ndarray, shape (m,)
+        Norms, without unit; structures without a deformation are left out.
+    """
+    # Nine numbers come back from extended XYZ as a transposed 3 x 3: the norm is the same.
+    tensors = [atoms.info["deformation"] for atoms in frames if "deformation" in atoms.info]
+    return np.array([np.linalg.norm(np.reshape(tensor, (3, 3)) - np.eye(3)) for tensor in tensors])
+
+
+def selection_distances(frames: list[Atoms]) -> NDArray:
+    """Give the kernel distance of each rank to the earlier ones when picked; NaN where it is not told."""
+    return np.array([float(atoms.info.get("distance", np.nan)) for atoms in frames])
+
+
+def pair_values(distances: ArrayLike) -> NDArray:
+    """Give every pair once: the part above the diagonal of a matrix, or the row of pairs as it is."""
+    distances = np.asarray(distances, dtype=float)
+    return distances[np.triu_indices(len(distances), 1)] if distances.ndim == 2 else distances
+
+
+@house_style()
+def distances_figure(
+    distances: Mapping[str, NDArray], strains: Mapping[str, NDArray], methods: Mapping[str, str]
+) -> Figure:
+    """Draw how far apart a design's members are, and how strongly they are deformed (BR figure 4).
+
+    Parameters
+    ----------
+    distances
+        Design to squared kernel distances D2 (0 to 2), a matrix (n, n) or a row of pairs.
+    strains
+        Design to strain magnitudes; if all are empty, their panel is left out.
+    methods
+        Design to method.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib.figure import Figure
+
+    strained = {design: values for design, values in strains.items() if len(values)}
+    panels = 2 if strained else 1
+    figure = Figure(figsize=(9.6 if strained else 6.4, 3.5), layout="constrained")
+    axes = figure.subplots(1, panels, squeeze=False)[0]
+    pairs = {design: pair_values(values) for design, values in distances.items()}
+    _histograms(axes[0], pairs, np.linspace(0, 2, 41), methods)
+    axes[0].set(title="Distances between the members of a design", xlim=(0, 2))
+    axes[0].set(xlabel="squared kernel distance D²", ylabel="probability density")
+    if strained:
+        # A little headroom, so that equal deformations make a bar of finite width too.
+        highest = max(float(np.max(values)) for values in strained.values()) * 1.02 or 1.0
+        _histograms(axes[1], strained, np.linspace(0, highest, 31), methods)
+        axes[1].set(title="Strain of the members", xlim=(0, highest))
+        axes[1].set_xlabel(f"strain magnitude ‖F {MINUS} I‖")
+    _legend(figure, methods)
+    return figure
+
+
+def _histograms(
+    axes: Axes, values: Mapping[str, NDArray], edges: NDArray, methods: Mapping[str, str]
+) -> None:
+    styles = line_styles(methods)
+    for design in methods:
+        data = values.get(design, np.empty(0))
+        if len(data):
+            heights, _ = np.histogram(np.clip(data, edges[0], edges[-1]), edges, density=True)
+            axes.stairs(heights, edges, label=design, linewidth=1.4, **styles[design])
+            axes.stairs(heights, edges, fill=True, alpha=0.07, color=styles[design]["color"])
+    axes.set_ylim(bottom=0)
+    axes.grid(axis="x", visible=False)
+
+
+@house_style()
+def ranks_figure(ranks: Mapping[str, NDArray], methods: Mapping[str, str]) -> Figure:
+    """Draw the kernel distance of every rank to the earlier ones when it was picked.
+
+    For a max-min design this is psi at its largest (BR figure 2), which can only fall.
+
+    Parameters
+    ----------
+    ranks
+        Design to distances (n,) in selection order. That of rank 0 refers to the pool's mean: not drawn.
+    methods
+        Design to method.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import NullLocator, StrMethodFormatter
+
+    figure = Figure(figsize=(6.8, 3.5), layout="constrained")
+    axes = figure.subplots()
+    styles = line_styles(methods)
+    lengths = [2]
+    # Random designs jump up and down: they go underneath.
+    for design in sorted(methods, key=lambda name: methods[name] != "random"):
+        drawn = np.asarray(ranks.get(design, ()), dtype=float)[1:]
+        thin = {"linewidth": 0.8, "alpha": 0.75} if methods[design] == "random" else {}
+        mark = {"marker": "o", "markersize": 2.5} if len(drawn) < 15 else {}
+        axes.plot(1 + np.arange(len(drawn)), drawn, **styles[design], **thin, **mark)
+        lengths.append(len(drawn))
+    axes.set(title="Distance to the earlier ranks when picked", xlabel="rank", ylabel="kernel distance D")
+    axes.set_xscale("log")
+    top = max(lengths)
+    axes.set_xlim(1, top)
+    axes.set_xticks([tick for tick in _ticks_of_ranks(top) if tick <= top])
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_ylim(bottom=0)
+    _legend(figure, methods)
+    return figure
+
+
+def _ticks_of_ranks(top: int) -> list[int]:
+    return [base * 10**power for power in range(len(str(top))) for base in (1, 2, 5)]
+
+
+def _legend(figure: Figure, methods: Mapping[str, str]) -> None:
+    from matplotlib.lines import Line2D
+
+    styles = line_styles(methods)
+    handles = [
+        Line2D([], [], **styles[design], label=f"{shorten(design, 18)} ({method_name(method)})")
+        for design, method in methods.items()
+    ]
+    if handles:
+        figure.legend(
+            handles=handles, loc="outside lower center", ncols=min(4, len(handles)), handlelength=2.6
+        )
+
+
+@house_style()
+def worst_figure(errors: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
+    """Draw each model's worst off-sample 0.99 quantile, grouped by the method that made its design.
+
+    Parameters
+    ----------
+    errors
+        The table ``crossval/errors.csv``.
+    methods
+        Design to method.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A row a model: a large dot at its worst test set, with name and number, small ones at the other
+        off-sample test sets, and a vertical tick at its fit.
+    """
+    from matplotlib.figure import Figure
+
+    worst = worst_off_sample(errors).set_index("model")
+    models = [design for design in methods if design in worst.index]
+    models.sort(key=lambda design: list(dict.fromkeys(methods.values())).index(methods[design]))
+    figure = Figure(figsize=(6.8, 0.85 + 0.36 * max(1, len(models))), layout="constrained")
+    axes = figure.subplots()
+    styles = line_styles(methods)
+    finite = errors["q99_mev"][np.isfinite(errors["q99_mev"])] if len(errors) else np.empty(0)
+    highest = max(finite, default=0.0) or 1.0
+    for row, model in enumerate(models):
+        colour = styles[model]["color"]
+        of_model = errors[errors["model"] == model].set_index("test_set")["q99_mev"]
+        value, test_set = worst.loc[model, "q99_mev"], worst.loc[model, "test_set"]
+        off = of_model[of_model.index != model]
+        axes.plot([0, value], [row, row], color=RULE, linewidth=1, zorder=1)
+        axes.plot(
+            off, [row] * len(off), "o", color=colour, markersize=3.5, alpha=0.45, markeredgewidth=0, zorder=2
+        )
+        if model in of_model.index:
+            axes.plot([of_model[model]], [row], "|", color=MUTED, markersize=9, zorder=2)
+        axes.plot([value], [row], "o", color=colour, markersize=8, zorder=3)
+        text = f"{number(value)} on {shorten(str(test_set), 18)}" if np.isfinite(value) else "not finite"
+        axes.annotate(text, (value if np.isfinite(value) else 0, row), (8, 0), textcoords="offset points",
+                      va="center", color=INK, fontsize=8)  # fmt: skip
+    labels = [f"{shorten(model, 18)} ({method_name(methods[model])})" for model in models]
+    axes.set_yticks(range(len(models)), labels, color=INK)
+    if not models:
+        axes.text(
+            0.5, 0.5, "no off-sample test", transform=axes.transAxes, ha="center", va="center", color=MUTED
+        )
+    axes.set(xlim=(0, 1.28 * highest), ylim=(len(models) - 0.4, -0.6))
+    axes.set_xlabel("0.99 quantile of |error|, meV/atom")
+    axes.tick_params(axis="y", length=0, labelsize=8.5)
+    axes.grid(axis="y", visible=False)
+    axes.spines["left"].set_visible(False)
+    return figure
+
+
+FIGURES: dict[str, Callable[[Results], Figure]] = {
+    "worst": lambda results: worst_figure(results.errors, results.methods),
+    "distances": lambda results: distances_figure(
+        results.distances,
+        {design: strain_magnitudes(frames) for design, frames in results.designs.items()},
+        results.methods,
+    ),
+    "ranks": lambda results: ranks_figure(
+        {design: selection_distances(frames) for design, frames in results.designs.items()}, results.methods
+    ),
+    "errors": lambda results: errors_figure(results.predictions, results.errors, results.duplicates),
+    "parity": lambda results: parity_figure(results.predictions, results.errors),
+}
+"""The figures of a study by name; ``results/<study>/figures/<name>.svg``."""
+
+
+def draw(results: Results) -> dict[str, str]:
+    """Draw all figures.
+
+    Returns
+    -------
+    dict
+        Name to SVG text, in the order of ``FIGURES``.
+    """
+    return {name: svg_text(make(results)) for name, make in FIGURES.items()}

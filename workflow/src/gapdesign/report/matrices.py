@@ -1,0 +1,228 @@
+"""The n x n figures: every model (row) on every test set (column), as in BR's figures 5 and 6."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gapdesign.report.style import INK, MUTED, error_colours, house_style
+from gapdesign.report.words import number, shorten
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DAGGER = "†"
+_LEFT, _RIGHT, _TOP, _BOTTOM = 0.75, 0.35, 0.55, 0.7  # inches around the panels
+
+
+def order_of(table: pd.DataFrame) -> list[str]:
+    """Give the designs of a table of predictions or errors, models first, in the order they appear."""
+    return list(dict.fromkeys([*table["model"], *table["test_set"]])) if len(table) else []
+
+
+def shared_pairs(duplicates: pd.DataFrame) -> set[tuple[str, str]]:
+    """Give the (model, test set) pairs, model and test set unlike, that share near-duplicate structures."""
+    if not len(duplicates):
+        return set()
+    table = duplicates[(duplicates["n_duplicates"] > 0) & (duplicates["model"] != duplicates["test_set"])]
+    return set(zip(table["model"], table["test_set"], strict=True))
+
+
+def error_limit(errors: pd.DataFrame) -> float:
+    """Give the absolute error (meV/atom) at which axes and colours end: beyond the largest quantile."""
+    finite = errors["q99_mev"][np.isfinite(errors["q99_mev"])] if len(errors) else np.empty(0)
+    return 1.25 * max(finite, default=0.0) or 1.0
+
+
+@house_style()
+def errors_figure(predictions: pd.DataFrame, errors: pd.DataFrame, duplicates: pd.DataFrame) -> Figure:
+    """Draw the errors of every model on every design (BR figure 6).
+
+    Parameters
+    ----------
+    predictions
+        The table ``crossval/predictions.csv``; energies per atom (eV), errors per atom (meV).
+    errors
+        The table ``crossval/errors.csv``: the panels' labels (standard deviation, 0.99 quantile).
+    duplicates
+        The table ``crossval/duplicates.csv``: marked with a dagger, off the diagonal.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        All panels share both axes. Errors beyond the frame are drawn at its edge, and counted.
+    """
+    names, limit = order_of(errors), error_limit(errors)
+    figure, panels, size = _grid(names, _range(predictions), (-1.08 * limit, 1.55 * limit))
+    statistics = errors.set_index(["model", "test_set"])
+    shared = shared_pairs(duplicates)
+    for (model, test_set), axes in panels.items():
+        axes.axhline(0, color=MUTED, linewidth=0.5, zorder=1)
+        _frame(axes, own=model == test_set)
+        if (model, test_set) in statistics.index:
+            row = statistics.loc[(model, test_set)]
+            mark = DAGGER if (model, test_set) in shared else ""
+            label = f"{number(row['std_mev'])} | {number(row['q99_mev'])}{mark}"
+            axes.text(0.5, 0.97, label, ha="center", va="top", transform=axes.transAxes, zorder=5,
+                      fontsize=8 if size > 1.2 else 6)  # fmt: skip
+    _label(figure, panels, names, "reference energy, eV/atom", "error, meV/atom")
+    _note(figure, _clouds(figure, panels, predictions, "error_mev", limit, (-limit, limit)))
+    return figure
+
+
+@house_style()
+def parity_figure(predictions: pd.DataFrame, errors: pd.DataFrame) -> Figure:
+    """Draw predicted against reference energies per atom (BR figure 5), coloured by the absolute error.
+
+    Parameters
+    ----------
+    predictions
+        The table ``crossval/predictions.csv``; energies per atom (eV), errors per atom (meV).
+    errors
+        The table ``crossval/errors.csv``, which sets the scale of the colours as in ``errors_figure``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        All panels share both axes. Predictions beyond the frame are drawn at its edge, and counted.
+    """
+    names, limit = order_of(errors), error_limit(errors)
+    span = _range(predictions, margin=limit / 1000)
+    figure, panels, _ = _grid(names, span, span)
+    for (model, test_set), axes in panels.items():
+        axes.plot(span, span, color=MUTED, linewidth=0.5, zorder=1)
+        _frame(axes, own=model == test_set)
+    _label(figure, panels, names, "reference energy, eV/atom", "predicted energy, eV/atom")
+    _note(figure, _clouds(figure, panels, predictions, "predicted_ev", limit, span))
+    if names:
+        _colour_bar(figure, limit)
+    return figure
+
+
+def _grid(
+    names: list[str], x: tuple[float, float], y: tuple[float, float]
+) -> tuple[Figure, dict[tuple[str, str], Axes], float]:
+    """Lay out the panels, and give them with the length of their edge (inches)."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    count = max(1, len(names))
+    size = 3.2 if count == 1 else min(2.2, max(0.82, 8.6 / count))
+    width, height = _LEFT + _RIGHT + size * count, _TOP + _BOTTOM + size * count
+    figure = Figure(figsize=(width, height))
+    if not names:
+        return figure, {}, size
+    axes = figure.subplots(
+        count, count, squeeze=False, sharex=True, sharey=True,
+        gridspec_kw={
+            "left": _LEFT / width, "right": 1 - _RIGHT / width,
+            "bottom": _BOTTOM / height, "top": 1 - _TOP / height,
+            "wspace": 0.08 / size, "hspace": 0.08 / size,
+        },
+    )  # fmt: skip
+    # Limits and ticks are shared: set once, for to set them on every panel would take seconds.
+    axes[0, 0].set(xlim=x, ylim=y)
+    axes[0, 0].xaxis.set_major_locator(MaxNLocator(3 if count <= 6 else 2))
+    axes[0, 0].yaxis.set_major_locator(MaxNLocator(4))
+    panels = {(model, test): axes[i, j] for i, model in enumerate(names) for j, test in enumerate(names)}
+    return figure, panels, size
+
+
+def _range(predictions: pd.DataFrame, margin: float = 0.0) -> tuple[float, float]:
+    """Give the range of the reference energies (eV/atom), widened by ``margin`` within reason."""
+    reference = predictions["reference_ev"].to_numpy(float) if len(predictions) else np.array([0.0, 1.0])
+    extent = float(np.ptp(reference)) or 1.0
+    margin = max(0.06 * extent, min(margin, 0.5 * extent))
+    return float(reference.min()) - margin, float(reference.max()) + margin
+
+
+def _clouds(
+    figure: Figure,
+    panels: dict[tuple[str, str], Axes],
+    predictions: pd.DataFrame,
+    column: str,
+    limit: float,
+    inside: tuple[float, float],
+) -> int:
+    """Draw the points of all panels, the worst on top, and say how many were beyond the frame, or not finite.
+
+    They share one layer over the whole figure, in its coordinates, so that one picture holds them all: a
+    picture a panel would take a minute for twelve designs, and vectors some megabytes.
+    """
+    if not panels or not len(predictions):
+        return 0
+    parts = []
+    for panel, group in predictions.groupby(["model", "test_set"], sort=False):
+        if panel in panels:
+            axes = panels[panel]
+            y = np.nan_to_num(group[column].to_numpy(float), nan=np.inf, posinf=np.inf)
+            wrong = np.nan_to_num(np.abs(group["error_mev"].to_numpy(float)), nan=np.inf)
+            points = np.column_stack([group["reference_ev"].to_numpy(float), np.clip(y, *inside)])
+            placed = figure.transFigure.inverted().transform(axes.transData.transform(points))
+            within = (y >= inside[0]) & (y <= inside[1])
+            parts.append(np.column_stack([placed, np.minimum(wrong / limit, 1), within]))
+    points = np.concatenate(parts)
+    points = points[np.argsort(points[:, 2], kind="stable")]
+    layer = figure.add_axes((0, 0, 1, 1), zorder=3, xlim=(0, 1), ylim=(0, 1), label="points")
+    layer.axis("off")
+    area = 8.0 if len(points) <= 300 * len(panels) else 4.0
+    for size, marker, chosen in ((area, "o", points[:, 3] == 1), (14.0, "d", points[:, 3] == 0)):
+        if chosen.any():
+            colours = error_colours()(points[chosen, 2])
+            layer.scatter(
+                *points[chosen, :2].T, s=size, c=colours, marker=marker, linewidths=0, rasterized=True
+            )
+    return int(np.sum(points[:, 3] == 0))
+
+
+def _frame(axes: Axes, *, own: bool) -> None:
+    """Frame a panel; those of a model on its own design are the fit, and heavier."""
+    for spine in axes.spines.values():
+        spine.set(visible=True, linewidth=1.1 if own else 0.5, edgecolor=INK if own else MUTED)
+    axes.grid(visible=False)
+
+
+def _label(figure: Figure, panels: dict[tuple[str, str], Axes], names: list[str], x: str, y: str) -> None:
+    width = 16 if len(names) <= 5 else 10
+    for axes in panels.values():
+        axes.tick_params(left=False, bottom=False)
+        axes.label_outer()
+    for name in names:
+        panels[names[0], name].set_title(shorten(name, width), loc="center", fontsize=8.5)
+        side = panels[name, names[-1]]
+        side.annotate(
+            shorten(name, width), (1, 0.5), (6, 0), xycoords="axes fraction", textcoords="offset points",
+            rotation=-90, va="center", ha="left", fontsize=8.5,
+        )  # fmt: skip
+    wide, high = figure.get_size_inches()
+    if names:
+        legend = "columns: test set, rows: model" if len(names) > 1 else ""
+        figure.text(_LEFT / wide, 1 - 0.18 / high, legend, fontsize=8, color=MUTED)
+        figure.supxlabel(x, fontsize=8.5, y=0.24 / high, va="bottom")
+        figure.supylabel(y, fontsize=8.5, x=0.06 / wide)
+
+
+def _note(figure: Figure, beyond: int) -> None:
+    if beyond:
+        wide, high = figure.get_size_inches()
+        text = f"{number(beyond)} beyond the frame, at its edge (diamonds)"
+        figure.text(1 - _RIGHT / wide, 0.04 / high, text, ha="right", va="bottom", fontsize=7.5, color=MUTED)
+
+
+def _colour_bar(figure: Figure, limit: float) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    wide, high = figure.get_size_inches()
+    bar = figure.add_axes((1 - (_RIGHT + 1.3) / wide, 1 - 0.17 / high, 1.0 / wide, 0.08 / high))
+    mappable = ScalarMappable(Normalize(0, limit), error_colours())
+    colours = figure.colorbar(mappable, cax=bar, orientation="horizontal", ticks=[])
+    colours.solids.set_rasterized(True)
+    colours.outline.set_visible(False)
+    middle = 1 - 0.13 / high
+    left, right = 1 - (_RIGHT + 1.36) / wide, 1 - (_RIGHT + 0.24) / wide
+    figure.text(left, middle, "|error| 0", ha="right", va="center", fontsize=7.5)
+    figure.text(right, middle, number(limit, 2), ha="left", va="center", fontsize=7.5)

@@ -1,0 +1,283 @@
+"""The page of a study: what the template shows, gathered from the tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from gapdesign.report import words
+from gapdesign.report.embed import embed
+from gapdesign.report.headline import headline, worst_off_sample
+from gapdesign.report.matrices import DAGGER, order_of, shared_pairs
+from gapdesign.report.texts import CAPTIONS, MEASURES, PARAMETERS, TITLES, references
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from ase import Atoms
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+
+
+def render(
+    *,
+    configuration: Mapping[str, Any],
+    methods: Mapping[str, str],
+    designs: Mapping[str, list[Atoms]],
+    figures: Mapping[str, str],
+    quality: pd.DataFrame,
+    errors: pd.DataFrame,
+    duplicates: pd.DataFrame,
+    failed: pd.DataFrame,
+    hyperparameters: Mapping[str, Mapping[str, Any]],
+    provenance: Mapping[str, Any],
+) -> str:
+    """Write the page; see :func:`gapdesign.report.build`, which makes sure that names are text."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    package = files(__package__)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_printable
+    )
+    environment.filters |= {"number": words.number, "percent": words.percent, "cell": words.cell}
+    environment.filters |= {"method": words.method_name, "listing": words.listing}
+    template = environment.from_string(package.joinpath("page.html.j2").read_text(encoding="utf-8"))
+    tested = len(worst_off_sample(errors)) > 0
+    shown = [name for name in CAPTIONS if name in figures and (tested or name != "worst")]
+    return template.render(
+        style=Markup(package.joinpath("page.css").read_text(encoding="utf-8")),
+        study=str(configuration.get("study", "study")),
+        elements=words.listing(sorted({symbol for frames in designs.values() for atoms in frames
+                                       for symbol in atoms.get_chemical_symbols()})),
+        headline=headline(errors, methods),
+        headline_apart=_headline_apart(errors, duplicates, methods),
+        facts=_facts(configuration, designs, errors, failed),
+        asked=asked(configuration),
+        yaml=_yaml(configuration),
+        methods=methods,
+        contents=contents(designs, methods),
+        quality=_quality(quality),
+        nearest=_nearest(quality),
+        figures={name: embed(name, figures[name], TITLES[name]) for name in shown},
+        numbers={name: place for place, name in enumerate(shown, 1)},
+        captions=CAPTIONS,
+        matrix=_matrix(errors, duplicates),
+        dagger=DAGGER,
+        shared=_shared(errors, duplicates),
+        failed=_failed(failed),
+        hyperparameters=_hyperparameters(hyperparameters),
+        provenance=provenance,
+        references=references(configuration),
+    )  # fmt: skip
+
+
+def asked(configuration: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Say in words what a configuration asks for: pairs of a term and its description."""
+    rows = []
+    for key, value in configuration.items():
+        if key == "study":
+            continue
+        if key == "pools" and isinstance(value, Mapping):
+            rows.append(("candidates", _pools(value)))
+        elif key == "designs" and isinstance(value, Mapping):
+            rows.append(("designs", "; ".join(f"{name}: {_design(part)}" for name, part in value.items())))
+        elif key == "budget" and isinstance(value, int):
+            rows.append(("budget", f"{words.count(value, 'structure')} a design"))
+        elif key == "prototypes" and isinstance(value, Mapping):
+            rows.append(
+                ("prototypes", "; ".join(f"{name}: {words.plain(part)}" for name, part in value.items()))
+            )
+        else:
+            rows.append((str(key).replace("_", " "), words.plain(value)))
+    return [row for row in rows if row[1]]
+
+
+def _pools(pools: Mapping[str, Any]) -> str:
+    names, sampler = list(map(str, pools.get("names", []))), pools.get("sampler")
+    size = pools.get("size")
+    text = f"{'pool' if len(names) == 1 else 'pools'} {words.listing(names)}"
+    if size is not None:
+        text += f" of {words.number(size) if isinstance(size, int) else words.plain(size)} structures each"
+    options = pools.get(sampler) if isinstance(sampler, str) else None
+    text += f", sampler {words.plain(sampler)}" if sampler else ""
+    return text + (f" ({words.plain(options)})" if options else "")
+
+
+def _design(part: Any) -> str:
+    if not isinstance(part, Mapping):
+        return words.plain(part)
+    rest = {
+        key: value for key, value in part.items() if key not in ("method", "pool") and value not in (None, {})
+    }
+    text = f"{words.method_name(str(part.get('method', '?')))} from pool {part.get('pool', '?')}"
+    return text + (f", {words.plain(rest)}" if rest else "")
+
+
+def contents(designs: Mapping[str, list[Atoms]], methods: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Say what each design holds: pool, structures, atoms, and how many of each prototype."""
+    rows = []
+    for design, frames in designs.items():
+        kinds: dict[str, int] = {}
+        for atoms in frames:
+            kind = str(atoms.info.get("prototype", ""))
+            kinds[kind] = kinds.get(kind, 0) + 1
+        shares = ", ".join(f"{kind} {words.number(amount)}" for kind, amount in sorted(kinds.items()) if kind)
+        pools = list(dict.fromkeys(str(atoms.info["pool"]) for atoms in frames if "pool" in atoms.info))
+        rows.append({
+            "design": design,
+            "method": words.method_name(methods.get(design, "")), "pool": words.listing(pools),
+            "structures": len(frames), "atoms": sum(map(len, frames)), "prototypes": shares or words.DASH,
+        })  # fmt: skip
+    return rows
+
+
+def _facts(configuration, designs, errors, failed) -> list[str]:
+    structures = sum(map(len, designs.values()))
+    engine = (
+        configuration.get("labels", {}).get("engine")
+        if isinstance(configuration.get("labels"), Mapping)
+        else None
+    )
+    facts = [words.count(len(designs), "design"), words.count(structures, "structure")]
+    facts += [words.count(errors["model"].nunique(), "model")] if len(errors) else []
+    facts += [f"labels by {engine}"] if engine else []
+    return [*facts, words.count(len(failed), "failed label") if len(failed) else "no failed labels"]
+
+
+def _yaml(configuration: Mapping[str, Any]) -> str:
+    import json
+
+    import yaml
+
+    return yaml.safe_dump(
+        json.loads(json.dumps(configuration, default=str)), sort_keys=False, allow_unicode=True
+    )
+
+
+def _quality(quality: pd.DataFrame) -> dict[str, Any]:
+    """Turn the table on its side: a row a measure, a column a design."""
+    rows = []
+    for column, (label, kind, meaning) in MEASURES.items():
+        if column in quality:
+            write = {"share": words.percent, "logarithm": words.decimal}.get(kind, words.number)
+            values = [
+                int(value) if kind == "count" and value == value else value for value in quality[column]
+            ]
+            rows.append({"label": label, "meaning": meaning, "values": [write(value) for value in values]})
+    return {"designs": list(quality["design"]) if len(quality) else [], "rows": rows}
+
+
+def _nearest(quality: pd.DataFrame) -> dict[str, Any]:
+    """Give KP's table: from each member of a row's design to the nearest member of a column's design."""
+    designs = list(quality["design"]) if len(quality) else []
+    parts = [
+        part
+        for part in ("mean", "median", "max")
+        if any(f"nearest_{name}_{part}" in quality for name in designs)
+    ]
+    rows = [
+        {
+            "design": row["design"],
+            "cells": [[row.get(f"nearest_{name}_{part}") for part in parts] for name in designs],
+        }
+        for row in quality.to_dict("records")
+    ]
+    return {"designs": designs if len(designs) > 1 else [], "parts": parts, "rows": rows}
+
+
+def _matrix(errors: pd.DataFrame, duplicates: pd.DataFrame) -> dict[str, Any]:
+    names = order_of(errors)
+    tests = [name for name in names if (errors["test_set"] == name).any()] if names else []
+    shared = shared_pairs(duplicates)
+    records = {(row["model"], row["test_set"]): row for row in errors.to_dict("records")}
+    worst = {row["model"]: row for row in worst_off_sample(errors).to_dict("records")}
+    highest = (
+        max((row["q99_mev"] for row in records.values() if row["q99_mev"] == row["q99_mev"]), default=0) or 1
+    )
+    rows = []
+    for model in dict.fromkeys(errors["model"] if len(errors) else ()):
+        cells = []
+        for test in tests:
+            row = records.get((model, test))
+            heat = row["q99_mev"] / highest if row and row["q99_mev"] == row["q99_mev"] else 0
+            cells.append({
+                "q99": row and row["q99_mev"], "std": row and row["std_mev"], "heat": f"{min(1, heat):.3f}",
+                "fit": model == test, "shared": (model, test) in shared,
+                "worst": model in worst and worst[model]["test_set"] == test,
+            })  # fmt: skip
+        rows.append({"model": model, "cells": cells, "worst": worst.get(model)})
+    return {"tests": tests, "rows": rows}
+
+
+def _shared(errors: pd.DataFrame, duplicates: pd.DataFrame) -> list[dict[str, Any]]:
+    pairs = shared_pairs(duplicates)
+    if not pairs:
+        return []
+    table = duplicates.merge(
+        errors[["model", "test_set", "n", "q99_mev"]], on=["model", "test_set"], how="left"
+    )
+    return [row for row in table.to_dict("records") if (row["model"], row["test_set"]) in pairs]
+
+
+def _headline_apart(errors: pd.DataFrame, duplicates: pd.DataFrame, methods: Mapping[str, str]) -> str:
+    """Give the headline without the near-duplicates, if it is another one."""
+    rows = _shared(errors, duplicates)
+    if not rows:
+        return ""
+    table = errors.set_index(["model", "test_set"], drop=False)
+    for row in rows:
+        table.loc[(row["model"], row["test_set"]), "q99_mev"] = row["q99_mev_without"]
+    empty = [(row["model"], row["test_set"]) for row in rows if row["n_duplicates"] >= row["n"]]
+    text = headline(table.drop(index=empty).reset_index(drop=True), methods)
+    return "" if text == headline(errors, methods) else text
+
+
+def _failed(failed: pd.DataFrame, longest: int = 200) -> dict[str, Any]:
+    if not len(failed):
+        return {"count": 0, "reasons": [], "rows": [], "more": 0}
+    reasons = failed.groupby("reason", sort=False).size().sort_values(ascending=False, kind="stable")
+    rows = failed.head(longest).to_dict("records")
+    return {
+        "count": len(failed),
+        "reasons": list(reasons.items()),
+        "rows": rows,
+        "more": len(failed) - len(rows),
+    }
+
+
+def _hyperparameters(hyperparameters: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Turn the dictionaries on their side, too; nested extras stay in their files."""
+    known = [name for name in PARAMETERS if any(name in part for part in hyperparameters.values())]
+    extras = dict.fromkeys(
+        name
+        for part in hyperparameters.values()
+        for name, value in part.items()
+        if name not in {*PARAMETERS, "at_bound"} and isinstance(value, (int, float, str))
+        if len(str(value)) < 40
+    )
+    rows = [
+        {
+            "label": PARAMETERS.get(name, name.replace("_", " ")),
+            "cells": [
+                (
+                    (words.decimal if name == "log_likelihood" else words.cell)(part.get(name)),
+                    name in part["at_bound"],
+                )
+                for part in hyperparameters.values()
+            ],
+        }
+        for name in [*known, *extras]
+    ]
+    bound = {design: list(part["at_bound"]) for design, part in hyperparameters.items() if part["at_bound"]}
+    return {"designs": list(hyperparameters), "rows": rows, "bound": bound}
+
+
+def _printable(value: Any) -> Any:
+    """Take out control characters, which a failed engine may print and no HTML page may hold."""
+    return (
+        type(value)(_CONTROL.sub("\ufffd", value))
+        if isinstance(value, str) and _CONTROL.search(value)
+        else value
+    )

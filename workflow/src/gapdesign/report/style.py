@@ -1,0 +1,140 @@
+"""The look of the figures, and how one becomes SVG text that is the same bytes every time."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+
+# The page replaces these four by its own variables, so that a figure follows a dark page. Nothing that
+# carries data may use them; the colours of data are of middling lightness, to be read on either page.
+INK, MUTED, RULE, PAPER = "#1d2126", "#6a7079", "#dcdfe3", "#fefefe"
+
+BASELINE = "#d98a1f"
+"""The colour of random designs, which every other method is compared with."""
+
+PALETTE = ("#2b7bba", "#199a7b", "#a05fbf", "#c8506a", "#7f8a2b", "#2aa3b8", "#8b6f5a", "#5f6fd0")
+"""Colours of the other methods, in the order of the configuration."""
+
+DASHES = ("-", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
+"""Line patterns of the designs within one method."""
+
+STYLE = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 8.5,
+    # A dollar sign in a design's name is a dollar sign.
+    "text.parse_math": False,
+    "text.color": INK,
+    "figure.facecolor": PAPER,
+    "savefig.facecolor": PAPER,
+    "axes.facecolor": "none",
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8.5,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1.4,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "gapdesign",
+    "svg.id": None,
+}
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Draw with the style of the report, whatever the user's own matplotlib settings are.
+
+    Also a decorator: ``@house_style()``.
+    """
+    import matplotlib
+
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # The browser has the letters of every script; the font that matplotlib measures with has not.
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        yield
+
+
+@house_style()
+def svg_text(figure: Figure, *, dots_per_inch: int = 160) -> str:
+    """Give a figure as SVG: the same bytes for the same data.
+
+    Parameters
+    ----------
+    figure
+        The figure.
+    dots_per_inch
+        Resolution of the parts that are drawn as pixels (the clouds of points).
+
+    Returns
+    -------
+    str
+        A whole SVG document, without date, host or version.
+    """
+    buffer = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(buffer, format="svg", dpi=dots_per_inch, metadata=nothing)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+
+
+def error_colours() -> Colormap:
+    """Colour map of absolute errors: blue is near zero, orange near the largest, as in BR's figures 5 and 6.
+
+    Lightness rises steadily from 47 to 70 (CIE L*), which leaves both ends readable on white and on black,
+    and the run from blue to orange is one that all common forms of colour blindness keep apart.
+    """
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list(
+        "errors", ["#2872b8", "#7a74bd", "#c06aa0", "#e57f6b", "#f0982e"]
+    )
+
+
+def line_styles(methods: Mapping[str, str]) -> dict[str, dict[str, object]]:
+    """Give every design the colour of its method, and a line pattern of its own among that method's designs.
+
+    Parameters
+    ----------
+    methods
+        Design to method, in the order of the configuration.
+
+    Returns
+    -------
+    dict
+        Design to ``{"color": ..., "linestyle": ...}``, as the ``plot`` method takes them.
+    """
+    others = list(dict.fromkeys(method for method in methods.values() if method != "random"))
+    colours = {method: PALETTE[place % len(PALETTE)] for place, method in enumerate(others)} | {
+        "random": BASELINE
+    }
+    seen: dict[str, int] = {}
+    styles: dict[str, dict[str, object]] = {}
+    for design, method in methods.items():
+        place = seen[method] = seen.get(method, -1) + 1
+        styles[design] = {"color": colours[method], "linestyle": DASHES[place % len(DASHES)]}
+    return styles

@@ -1,0 +1,121 @@
+"""What the page says: captions, the meaning of every measure, references."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+TITLES = {
+    "worst": "Worst off-sample 0.99 quantile of each model",
+    "distances": "Distances between the members of each design, and their strains",
+    "ranks": "Distance of each rank to the earlier ones",
+    "errors": "Errors of every model on every design",
+    "parity": "Predicted against reference energies",
+}
+
+CAPTIONS = {
+    "worst": (
+        "Each model at its worst. A row is a model, named by the design it was fitted to; the large dot is "
+        "the largest, over all other designs, of the 0.99 quantile of the absolute error of the energy per "
+        "atom. Small dots are its other off-sample tests; the upright tick is the fit to its own design."
+    ),
+    "distances": (
+        "How different the members of a design are, before anything was labelled. Left: the squared kernel "
+        "distance D² of all pairs, from 0 (overlap: the model cannot tell them apart) to 2 (orthogonal: "
+        "one says nothing about the other). Right, where candidates were deformed: the Frobenius norm of F "
+        "minus the identity. Designs that differ on the left and agree on the right were not spread by "
+        "pushing the strain (Barzdajn and Race, figure 4)."
+    ),
+    "ranks": (
+        "Kernel distance of each chosen structure to those chosen before it. For a max-min design the "
+        "curve can only fall, and tells what the next structure would add. Rank 0 is not drawn."
+    ),
+    "errors": (
+        "Every model (row) on every design (column): error of the energy per atom against the reference. "
+        "Framed heavily on the diagonal: the fit. In each panel: standard deviation | 0.99 quantile of "
+        "the absolute error, in meV/atom. All panels share both axes; colour repeats the size of the "
+        "error. A dagger marks test sets that share near-duplicates with the training set (Barzdajn and "
+        "Race, figure 6)."
+    ),
+    "parity": (
+        "Predicted against reference energy per atom, models in rows and test sets in columns, coloured by "
+        "the absolute error in meV/atom on the scale of the error matrix. It gives a sense of proportion, "
+        "and shows any fit that went wrong as a whole (Barzdajn and Race, figure 5)."
+    ),
+}
+
+MEASURES = {
+    "size": ("structures", "count", "in the design"),
+    "nearest_min": ("nearest neighbour, smallest", "", "kernel distance D of the closest pair of members"),
+    "nearest_median": ("nearest neighbour, median", "", "over the members; larger means less repetition"),
+    "nearest_mean": ("nearest neighbour, mean", "", "over the members"),
+    "overlapping_share": ("overlapping pairs", "share", "pairs with D² below 0.001: paid for twice"),
+    "orthogonal_share": ("orthogonal pairs", "share", "pairs with D² above 1.9: too far to interpolate"),
+    "covering_radius": ("covering radius", "", "largest D from the pool to the design; small covers well"),
+    "covering_mean": ("covering distance, mean", "", "mean D from the pool to the design"),
+    "log_det": ("log det K", "logarithm", "entropy of the design under the kernel; more is better"),
+    "condition": ("condition number of K", "", "large means nearly repeated structures"),
+    "posterior_std_max": (
+        "posterior deviation, largest", "", "over the pool, relative to the prior: 0 known, 1 unknown"
+    ),
+    "posterior_std_mean": ("posterior deviation, mean", "", "over the pool, relative to the prior"),
+    "label_core_hours": ("cost of the labels, core-hours", "", "estimated before labelling"),
+}  # fmt: skip
+"""Column of ``quality.csv`` to its label, kind (count, share, logarithm or plain number) and meaning."""
+
+PARAMETERS = {
+    "pair_scale": "pair scale",
+    "pair_length": "pair length, Å",
+    "soap_scale": "SOAP scale",
+    "noise": "noise",
+    "log_likelihood": "log likelihood",
+    "optimizer": "optimiser",
+}
+
+_BARZDAJN = (
+    "B. Barzdajn and C. P. Race, Optimal design of experiments in the context of machine-learning "
+    "inter-atomic potentials: improving the efficiency and transferability of kernel based methods, "
+    "Modelling and Simulation in Materials Science and Engineering 33, 025011 (2025)",
+    "10.1088/1361-651x/ada050",
+    "the method of this study",
+)
+_GAP = (
+    "A. P. Bartók, M. C. Payne, R. Kondor and G. Csányi, Gaussian approximation potentials: the accuracy "
+    "of quantum mechanics, without the electrons, Physical Review Letters 104, 136403 (2010)",
+    "10.1103/PhysRevLett.104.136403",
+    "the potential",
+)
+_SOAP = (
+    "A. P. Bartók, R. Kondor and G. Csányi, On representing chemical environments, Physical Review B 87, "
+    "184115 (2013)",
+    "10.1103/PhysRevB.87.184115",
+    "the descriptor",
+)
+_GOLCHI = (
+    "S. Golchi and J. L. Loeppky, Monte Carlo based designs for constrained domains (2015)",
+    "10.48550/arXiv.1512.07328",
+    "the max-min algorithm",
+)
+_KARABIN = (
+    "M. Karabin and D. Perez, An entropy-maximization approach to automated training set generation for "
+    "interatomic potentials, The Journal of Chemical Physics 153, 094110 (2020)",
+    "10.1063/5.0013059",
+    "distances from design to design",
+)
+_DSCRIBE = (
+    "L. Himanen et al., DScribe: library of descriptors for machine learning in materials science, "
+    "Computer Physics Communications 247, 106949 (2020)",
+    "10.1016/j.cpc.2019.106949",
+    "the SOAP vectors of the selection",
+)
+
+
+def references(configuration: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Give what a study should cite: text, DOI, and what it is cited for."""
+    descriptor, designs = configuration.get("descriptor"), configuration.get("designs")
+    parts = designs.values() if isinstance(designs, Mapping) else ()
+    methods = {part.get("method") for part in parts if isinstance(part, Mapping)}
+    chosen = [_BARZDAJN, _GAP, _SOAP, _KARABIN]
+    chosen += [_GOLCHI] if "maxmin" in methods else []
+    chosen += [_DSCRIBE] if isinstance(descriptor, Mapping) and descriptor.get("backend") == "dscribe" else []
+    return chosen

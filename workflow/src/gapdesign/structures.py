@@ -1,0 +1,323 @@
+"""Structures: prototypes they start from, the packed batches they travel in, and the rule of what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_numbers, covalent_radii
+from pydantic import Field, model_validator
+
+from gapdesign.errors import InputError
+from gapdesign.options import Options
+
+
+class PrototypeOptions(Options):
+    """A crystal that candidates are made from: an element or compound on a lattice, or a file."""
+
+    element: str | None = Field(
+        None, description="Chemical symbol, or the formula of a compound such as `CuZr`, in the order of its sites."
+    )
+    lattice: str | None = Field(
+        None,
+        description="Lattice as ASE names it: `hcp`, `bcc`, `fcc`, `diamond`, `cesiumchloride`, `rocksalt`, ...",
+    )
+    a: float | None = Field(None, gt=0, description="Lattice constant a, in angstrom.")
+    c: float | None = Field(None, gt=0, description="Lattice constant c, in angstrom, where the lattice has one.")
+    file: str | None = Field(
+        None, description="A file that ASE or pymatgen reads (CIF, POSCAR, extended XYZ, ...) instead of all the above."
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> PrototypeOptions:
+        if (self.file is None) == (self.element is None):
+            raise ValueError("give either `file`, or `element` with `lattice` and `a`")
+        if self.file is None and (self.lattice is None or self.a is None):
+            raise ValueError("`element` needs `lattice` and `a` beside it")
+        return self
+
+
+class ConstraintOptions(Options):
+    """What a candidate must satisfy; one that does not is drawn again."""
+
+    min_distance: float = Field(
+        0.6,
+        ge=0,
+        lt=2,
+        description="Smallest distance between two atoms, as a fraction of the sum of their covalent radii.",
+    )
+    redraws: int = Field(100, ge=1, description="Draws of one candidate before the sampler gives up.")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Structures packed into flat arrays, so that a million of them are a few arrays and not a million objects.
+
+    Attributes
+    ----------
+    candidates : (n,) int64
+        Index of each structure in its pool.
+    attempts : (n,) int32
+        Draws that were refused before this one.
+    prototypes : (n,) int32
+        Position of each structure's prototype in ``names``.
+    deformations : (n, 3, 3)
+        Deformation gradient F from the prototype; NaN where a structure is not a deformed prototype.
+    cells : (n, 3, 3)
+        Cell vectors as rows, in angstrom.
+    pbc : (n, 3) bool
+    offsets : (n + 1,) int64
+        Atoms of structure i are ``offsets[i]:offsets[i + 1]`` of the next three.
+    numbers : (m,) int32
+        Atomic numbers.
+    positions : (m, 3)
+        Cartesian positions, in angstrom.
+    orbits : (m,) int32
+        For each atom the first atom of its structure that has the same environment by symmetry.
+    names : tuple of str
+        Names of the prototypes.
+    """
+
+    candidates: np.ndarray
+    attempts: np.ndarray
+    prototypes: np.ndarray
+    deformations: np.ndarray
+    cells: np.ndarray
+    pbc: np.ndarray
+    offsets: np.ndarray
+    numbers: np.ndarray
+    positions: np.ndarray
+    orbits: np.ndarray
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.candidates)
+
+    def atoms(self, k: int) -> Atoms:
+        """Structure ``k`` of the batch, with ``candidate``, ``prototype`` and ``deformation`` in its ``info``."""
+        span = slice(self.offsets[k], self.offsets[k + 1])
+        atoms = Atoms(
+            numbers=self.numbers[span], positions=self.positions[span], cell=self.cells[k], pbc=self.pbc[k]
+        )
+        atoms.info["candidate"] = int(self.candidates[k])
+        if self.names[self.prototypes[k]]:
+            atoms.info["prototype"] = self.names[self.prototypes[k]]
+        if np.isfinite(self.deformations[k]).all():
+            atoms.info["deformation"] = self.deformations[k].ravel()
+        return atoms
+
+    def take(self, rows: Iterable[int]) -> Batch:
+        """The structures at ``rows``, in that order."""
+        rows = np.asarray(list(rows), dtype=np.int64)
+        atoms_of = [np.arange(self.offsets[k], self.offsets[k + 1]) for k in rows]
+        picked = np.concatenate(atoms_of) if len(rows) else np.zeros(0, dtype=np.int64)
+        sizes = np.diff(self.offsets)[rows]
+        return Batch(
+            **{name: getattr(self, name)[rows] for name in _PER_STRUCTURE},
+            **{name: getattr(self, name)[picked] for name in _PER_ATOM},
+            offsets=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+            names=self.names,
+        )
+
+    def replaced(self, rows: np.ndarray, other: Batch) -> Batch:
+        """A copy in which ``other`` stands at ``rows``."""
+        order = np.arange(len(self))
+        order[rows] = len(self) + np.arange(len(other))
+        return concatenate([self, other]).take(order)
+
+
+_PER_STRUCTURE = ("candidates", "attempts", "prototypes", "deformations", "cells", "pbc")
+_PER_ATOM = ("numbers", "positions", "orbits")
+
+
+def concatenate(batches: Sequence[Batch]) -> Batch:
+    """One batch of all structures, in order; the batches share their prototypes."""
+    sizes = np.concatenate([np.diff(batch.offsets) for batch in batches])
+    return Batch(
+        **{name: np.concatenate([getattr(batch, name) for batch in batches]) for name in (*_PER_STRUCTURE, *_PER_ATOM)},
+        offsets=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        names=batches[0].names,
+    )
+
+
+def pack(structures: Sequence[Atoms], *, orbits: Sequence[np.ndarray] | None = None) -> Batch:
+    """Pack any structures; without ``orbits`` every atom is its own."""
+    sizes = [len(atoms) for atoms in structures]
+    names = tuple(dict.fromkeys(str(atoms.info.get("prototype", "")) for atoms in structures)) or ("",)
+    nothing = np.full((3, 3), np.nan)
+    orbits = orbits if orbits is not None else [np.arange(size) for size in sizes]
+    return Batch(
+        candidates=np.array([atoms.info.get("candidate", k) for k, atoms in enumerate(structures)], dtype=np.int64),
+        attempts=np.zeros(len(structures), dtype=np.int32),
+        prototypes=np.array([names.index(str(atoms.info.get("prototype", ""))) for atoms in structures], np.int32),
+        deformations=np.array(
+            [np.reshape(atoms.info.get("deformation", nothing), (3, 3)) for atoms in structures], dtype=float
+        ).reshape(-1, 3, 3),
+        cells=np.array([atoms.cell[:] for atoms in structures], dtype=float).reshape(-1, 3, 3),
+        pbc=np.array([atoms.pbc for atoms in structures], dtype=bool).reshape(-1, 3),
+        offsets=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        numbers=np.concatenate([[], *(atoms.numbers for atoms in structures)]).astype(np.int32),
+        positions=np.concatenate([np.zeros((0, 3)), *(atoms.positions for atoms in structures)]),
+        orbits=np.concatenate([[], *orbits]).astype(np.int32),
+        names=names,
+    )
+
+
+def write_batch(path: str | Path, batch: Batch) -> None:
+    """Write a batch atomically; equal batches give equal bytes."""
+    from gapdesign.files import atomic
+
+    arrays = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    arrays["names"] = np.array(batch.names, dtype=str)
+    with atomic(path) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, **arrays)
+
+
+def read_batch(path: str | Path) -> Batch:
+    """Read a batch.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, cut off or damaged (zip archives carry checksums).
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = dict(archive)
+        return Batch(**{**arrays, "names": tuple(str(name) for name in arrays["names"])})
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run `snakemake candidates`.") from None
+    except Exception as error:
+        raise InputError(f"{path}: not a complete shard ({error}); delete it and run the workflow again.") from error
+
+
+@dataclass(frozen=True)
+class Prototype:
+    """A crystal and the atoms of it that no homogeneous deformation can tell apart."""
+
+    name: str
+    atoms: Atoms
+    orbits: np.ndarray
+
+
+def prototypes(options: Mapping[str, PrototypeOptions]) -> list[Prototype]:
+    """Build the prototypes of a study, in the order of the configuration.
+
+    Raises
+    ------
+    InputError
+        If an element, lattice or file cannot be used; the sentence names the key.
+    """
+    return [_prototype(name, entry) for name, entry in options.items()]
+
+
+def _prototype(name: str, options: PrototypeOptions) -> Prototype:
+    key = f"prototypes.{name}"
+    atoms = _from_file(key, options.file) if options.file is not None else _from_lattice(key, options)
+    if abs(atoms.cell.volume) < 1e-6:
+        raise InputError(f"{key}: the structure has no cell with a volume; give a periodic crystal.")
+    # ASE builds with the linear algebra library, whose last bits differ between machines.
+    cell, positions = (np.round(lengths, 12) + 0.0 for lengths in (atoms.cell[:], atoms.positions))
+    atoms = Atoms(numbers=atoms.numbers, positions=positions, cell=cell, pbc=True)
+    return Prototype(name, atoms, deformation_orbits(atoms))
+
+
+def _from_lattice(key: str, options: PrototypeOptions) -> Atoms:
+    from ase.build import bulk
+    from ase.symbols import string2symbols
+
+    try:
+        symbols = string2symbols(options.element)
+    except Exception:
+        symbols = [options.element]
+    for symbol in symbols:
+        if symbol not in atomic_numbers or symbol == "X":
+            raise InputError(f"{key}.element: '{symbol}' is not a chemical element; write a symbol such as 'Zr'.")
+    try:
+        return bulk(options.element, options.lattice, a=options.a, c=options.c)
+    except Exception as error:
+        raise InputError(
+            f"{key}.lattice: ASE cannot build '{options.element}' on the lattice '{options.lattice}' ({error});"
+            " use a lattice of ase.build.bulk, or `file`."
+        ) from error
+
+
+def _from_file(key: str, path: str) -> Atoms:
+    from ase.io import read
+
+    if not Path(path).is_file():
+        raise InputError(f"{key}.file: no file '{path}'; paths are relative to where snakemake is called.")
+    try:
+        return read(path)
+    except Exception as first:
+        from pymatgen.core import Structure
+        from pymatgen.io.ase import AseAtomsAdaptor
+
+        try:
+            return AseAtomsAdaptor.get_atoms(Structure.from_file(path), msonable=False)
+        except Exception as second:
+            raise InputError(
+                f"{key}.file: neither ASE ({first}) nor pymatgen ({second}) reads '{path}';"
+                " convert it to CIF, POSCAR or extended XYZ."
+            ) from second
+
+
+def deformation_orbits(atoms: Atoms, tolerance: float = 1e-5) -> np.ndarray:
+    """Atoms of a crystal whose environments stay equal under every homogeneous deformation.
+
+    A deformation keeps translations and inversions, whatever else it breaks, so two atoms stay equal if
+    a translation or an inversion of the crystal maps one on the other.
+
+    Parameters
+    ----------
+    atoms : Atoms
+        Crystal of n atoms.
+    tolerance : float
+        How far from its image an atom may lie, in angstrom.
+
+    Returns
+    -------
+    (n,) int32
+        For each atom the first atom equal to it.
+    """
+    scaled = atoms.get_scaled_positions()
+    orbits = np.arange(len(atoms), dtype=np.int32)
+    same_kind = atoms.numbers[:, None] == atoms.numbers[None, :]
+    for sign in (1, -1):
+        images = sign * scaled
+        for j in np.flatnonzero(atoms.numbers == atoms.numbers[0]):
+            shift = scaled[j] - images[0]
+            difference = images[:, None] + shift - scaled[None, :]
+            difference -= np.rint(difference)
+            near = (np.linalg.norm(difference @ atoms.cell[:], axis=2) < tolerance) & same_kind
+            if near.any(axis=1).all():
+                for first, second in enumerate(near.argmax(axis=1)):
+                    low, high = sorted((int(orbits[first]), int(orbits[second])))
+                    orbits[orbits == high] = low
+    return orbits
+
+
+def too_close(atoms: Atoms, fraction: float) -> bool:
+    """Whether any two atoms, images among them, are nearer than ``fraction`` of their covalent radii's sum."""
+    from matscipy.neighbours import neighbour_list
+
+    if fraction == 0:
+        return False
+    radii = covalent_radii[atoms.numbers]
+    i, j, distance = neighbour_list("ijd", atoms, 2 * fraction * radii.max())
+    return bool((distance < fraction * (radii[i] + radii[j])).any())
+
+
+def nearest_neighbour(atoms: Atoms) -> float:
+    """Smallest distance between two atoms of a periodic structure, images among them, in angstrom."""
+    from matscipy.neighbours import neighbour_list
+
+    cutoff = 1.1 * (atoms.cell.volume / len(atoms)) ** (1 / 3)
+    while True:
+        distances = neighbour_list("d", atoms, cutoff)
+        if len(distances):
+            return float(distances.min())
+        cutoff *= 1.5
