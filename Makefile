@@ -5,41 +5,41 @@
 #   make lint   check style, the workflow and the environment files; `make format` mends the style
 
 WORKERS ?= 2
-BIN := $(CURDIR)/.venv/bin
+RUN := PATH="$(CURDIR)/.venv/bin:$$PATH"
+INSTALL := .venv/bin/python -m pip install --quiet --disable-pip-version-check
 PROFILE := profiles/default
 BENCHMARKS := $(sort $(wildcard benchmarks/*.py))
 
 # Rules start processes side by side: threads inside each would only compete.
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
-export PATH := $(BIN):$(PATH)
 
 .PHONY: demo test bench lint format lock clean
 
 demo: .venv/.installed
-	"$(BIN)/snakemake" --workflow-profile $(PROFILE) $(if $(CORES),--cores $(CORES))
+	$(RUN) snakemake --workflow-profile $(PROFILE) $(if $(CORES),--cores $(CORES))
 	@echo
-	@"$(BIN)/gapdesign" headline results/zr-demo
+	@$(RUN) gapdesign headline results/zr-demo
 	@echo "Report: results/zr-demo/report.html"
 
 test: .venv/.installed
-	"$(BIN)/python" -m pytest -n $(WORKERS)
+	$(RUN) python -m pytest -n $(WORKERS)
 
 bench: .venv/.installed
-	@set -e; for script in $(BENCHMARKS); do echo "$$script"; "$(BIN)/python" $$script; done
+	@set -e; for script in $(BENCHMARKS); do echo "$$script"; $(RUN) python $$script; done
 	$(if $(BENCHMARKS),,@echo "There are no benchmarks yet.")
 
 lint: .venv/.installed
-	"$(BIN)/ruff" check .
-	"$(BIN)/ruff" format --check .
-	"$(BIN)/snakefmt" --check Snakefile workflow
-	"$(BIN)/snakemake" --lint
-	"$(BIN)/python" envs/generate.py --check
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) snakefmt --check Snakefile workflow
+	$(RUN) snakemake --lint
+	$(RUN) python envs/generate.py --check
 
 format: .venv/.installed
-	"$(BIN)/ruff" check --fix .
-	"$(BIN)/ruff" format .
-	"$(BIN)/snakefmt" Snakefile workflow
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+	$(RUN) snakefmt Snakefile workflow
 
 # Needs uv on the path. `make lock UPGRADE=1` moves to newer versions.
 lock:
@@ -60,6 +60,6 @@ clean:
 	fi; \
 	if [ ! -e $@ ]; then "$$found" -m venv --clear .venv; fi; \
 	rm -f $@; \
-	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --use-pep517 --require-hashes -r envs/requirements.lock; \
-	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	$(INSTALL) --use-pep517 --require-hashes -r envs/requirements.lock; \
+	$(INSTALL) --no-deps --no-build-isolation -e .; \
 	touch $@

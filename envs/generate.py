@@ -109,9 +109,7 @@ def conda_file(family: str, packages: dict[str, set[str]], pins: dict[str, Pin])
 
     def lines(names: set[str]) -> str:
         chosen = [(name, pins[name]) for name in sorted(names)]
-        pinned = [
-            f"{name}=={pin.version}" + (f" ; {pin.marker}" if pin.marker else "") for name, pin in chosen
-        ]
+        pinned = [f"{name}=={pin.version}" + (f" ; {pin.marker}" if pin.marker else "") for name, pin in chosen]
         return "".join(f"      - {line}\n" for line in pinned)
 
     return (

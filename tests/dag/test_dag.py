@@ -6,7 +6,14 @@ import shutil
 
 from conftest import ROOT, Workflow
 
-AFTER_DESIGN = {"labels_batch", "labels_design", "hyperparameters", "models_fit", "crossval_predict", "crossval"}
+AFTER_DESIGN = {
+    "labels_batch",
+    "labels_design",
+    "hyperparameters",
+    "models_fit",
+    "crossval_predict",
+    "crossval",
+}
 REPORT = {"report_provenance", "report_figures", "report", "all"}
 SELECTION = {"design_search", "design_select", "design_quality", "quality"}
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from conftest import Workflow, assert_same_files
 
 
@@ -81,7 +82,13 @@ def test_what_a_run_leaves(finished: Workflow):
     sentence = (folder / "headline.txt").read_text().strip()
     assert "off-sample" in sentence
     assert sentence in page
-    for name in ("designs/OPT.extxyz", "quality.csv", "labels/OPT.extxyz", "labels/failed.csv", "models/OPT/gp.xml"):
+    for name in (
+        "designs/OPT.extxyz",
+        "quality.csv",
+        "labels/OPT.extxyz",
+        "labels/failed.csv",
+        "models/OPT/gp.xml",
+    ):
         assert (folder / name).stat().st_size > 0
     for name in ("crossval/errors.csv", "crossval/predictions.csv", "provenance.json"):
         assert (folder / name).stat().st_size > 0

@@ -72,9 +72,7 @@ def test_lock_names_no_package_as_direct_that_is_not_listed(pins):
 
 
 def test_lock_pins_every_entry_with_sha256_hashes(pins, lock_text):
-    assert pins.keys() == {
-        re.split(r"[=<>~! ;]", line)[0] for line in lock_text.splitlines() if line[:1] not in " #"
-    }
+    assert pins.keys() == {re.split(r"[=<>~! ;]", line)[0] for line in lock_text.splitlines() if line[:1] not in " #"}
     for name, pin in pins.items():
         assert re.fullmatch(r"\d[\w.]*", pin.version), name
         assert pin.hashes, name

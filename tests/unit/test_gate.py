@@ -52,8 +52,7 @@ def test_a_crystal_is_refused_by_the_distance_of_its_neighbours(lattice, neighbo
 def test_the_reason_names_the_pair_and_the_bound():
     atoms = Atoms("ZrOZr", positions=[[0, 0, 0], [0, 0, 1.2], [4, 4, 4]], cell=[8, 8, 8], pbc=True)
     assert refuse_structure(atoms, 0.8) == (
-        "Two atoms (O-Zr) are 1.200 angstrom apart, 0.498 of the sum of their covalent radii;"
-        " the least allowed is 0.8."
+        "Two atoms (O-Zr) are 1.200 angstrom apart, 0.498 of the sum of their covalent radii; the least allowed is 0.8."
     )
 
 

@@ -61,9 +61,7 @@ def design_frames(count: int, pool: str = "A", offset: int = 0) -> list[Atoms]:
         lattice = ("hcp", "fcc")[rank % 2]
         atoms = bulk("Zr", lattice, a=(3.2, 4.5)[rank % 2] + 0.01 * (rank + offset))
         deformation = np.eye(3).ravel() * (1 + 0.01 * rank)
-        atoms.info.update(
-            pool=pool, candidate=100 + rank, rank=rank, distance=1 / (rank + 3), prototype=lattice
-        )
+        atoms.info.update(pool=pool, candidate=100 + rank, rank=rank, distance=1 / (rank + 3), prototype=lattice)
         atoms.info.update(deformation=deformation)
         frames.append(atoms)
     return frames

@@ -189,8 +189,7 @@ class TestHeadline:
         methods = {"A": "maxmin", "B": "cur"}
         text = headline(square(methods, lambda model, _: {"A": 10, "B": 40}[model]), methods)
         assert text == (
-            "The worst off-sample 0.99 quantile is 10 meV/atom for the max-min design and 40 for the CUR "
-            "design."
+            "The worst off-sample 0.99 quantile is 10 meV/atom for the max-min design and 40 for the CUR design."
         )
 
     def test_one_method(self):
@@ -219,10 +218,7 @@ class TestWords:
         assert words.number(value) == text
 
     def test_phrases(self):
-        assert (
-            words.plain({"soap": {"n_max": 10}, "on": True, "start": None})
-            == "soap (n_max 10), on yes, start none"
-        )
+        assert words.plain({"soap": {"n_max": 10}, "on": True, "start": None}) == "soap (n_max 10), on yes, start none"
         assert words.span([3.04, 3.01]) == "3.0"
         assert words.listing(["a", "b", "c"]) == "a, b and c"
         assert words.count(1, "design") == "1 design"
@@ -373,9 +369,7 @@ class TestPage:
         parts = study({"A": "maxmin", "B": "random", "C": "random"})
         row = (parts["duplicates"]["model"] == "A") & (parts["duplicates"]["test_set"] == "C")
         parts["duplicates"].loc[row, "n_duplicates"] = 5
-        assert "Near-duplicates set aside, it reads: The worst off-sample 0.99 quantile is 2.0" in page_of(
-            parts
-        )
+        assert "Near-duplicates set aside, it reads: The worst off-sample 0.99 quantile is 2.0" in page_of(parts)
 
     def test_failures(self):
         parts = study(FOUR)

@@ -1,5 +1,6 @@
-"""Samplers: a candidate depends on (seed, pool, index) alone, and comes from the distribution that is written down."""
+"""Samplers: a candidate depends on (seed, pool, index) alone, and is drawn from the written distribution."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -22,6 +23,8 @@ FCC = Prototype("fcc", bulk("Zr", "fcc", a=4.532), np.array([0], dtype=np.int32)
 PROTOTYPES = [HCP, BCC, FCC]
 TIGHT = PoolOptions(constraints=ConstraintOptions(min_distance=0.84))
 """Options under which every other candidate is drawn again."""
+
+QUICK = settings(max_examples=30, deadline=None, derandomize=True, database=None)
 
 
 def make(start: int, stop: int, *, seed: int = 1, pool: str = "A", options: PoolOptions = TIGHT) -> Batch:
@@ -49,14 +52,15 @@ def test_a_candidate_alone_is_bit_for_bit_the_one_in_the_pool(whole):
         assert identical(make(index, index + 1), whole.take([index]))
 
 
-@settings(max_examples=25, deadline=None)
+@QUICK
 @given(cuts=st.sets(st.integers(1, 59), max_size=6))
 def test_a_pool_is_the_same_however_it_is_cut(whole, cuts):
     edges = [0, *sorted(cuts), 60]
-    parts = [make(start, stop) for start, stop in zip(edges, edges[1:], strict=False)]
+    parts = [make(start, stop) for start, stop in itertools.pairwise(edges)]
     assert identical(concatenate(parts), whole)
 
 
+@QUICK
 @given(size=st.integers(1, 500), shard_size=st.integers(1, 600))
 def test_shards_cover_a_pool_without_gap_or_overlap(size, shard_size):
     covered = [index for start, stop in shards(size, shard_size) for index in range(start, stop)]
@@ -64,13 +68,14 @@ def test_shards_cover_a_pool_without_gap_or_overlap(size, shard_size):
     assert all(stop - start == shard_size for start, stop in shards(size, shard_size)[:-1])
 
 
+@QUICK
 @given(size=st.integers(1, 300), growth=st.integers(0, 300), shard_size=st.integers(1, 50))
 def test_a_pool_that_grows_keeps_its_full_shards(size, growth, shard_size):
     full = [(start, stop) for start, stop in shards(size, shard_size) if stop - start == shard_size]
     assert set(full) <= set(shards(size + growth, shard_size))
 
 
-@settings(max_examples=50)
+@QUICK
 @given(
     indices=st.lists(st.integers(0, 10**12), min_size=1, max_size=12, unique=True).map(sorted),
     draws=st.integers(1, 11),
@@ -86,7 +91,7 @@ def test_uniform_numbers_belong_to_the_index_whatever_else_is_asked_for(indices,
 def test_uniform_numbers_are_uniform_and_those_of_neighbours_do_not_overlap():
     values = uniforms(3, "A", np.arange(20_000), 0, 7)
     assert stats.kstest(values.ravel(), "uniform").pvalue > 1e-3
-    # Draws are not a multiple of the four that a step of the counter gives: a wrong stride would repeat numbers.
+    # Seven is no multiple of the four that a step of the counter gives: a wrong stride would repeat numbers.
     assert len(np.unique(values)) == values.size
     correlation = np.corrcoef(np.hstack([values[:-1], values[1:]]).T) - np.eye(14)
     assert np.abs(correlation).max() < 5 / np.sqrt(len(values))
@@ -119,11 +124,11 @@ def test_atoms_and_cell_follow_the_deformation(whole):
         for row, image in zip(prototype.atoms.cell[:], atoms.cell[:], strict=True):
             np.testing.assert_allclose(image, gradient @ row, atol=1e-12)
         np.testing.assert_allclose(
-            atoms.get_scaled_positions(wrap=False), prototype.atoms.get_scaled_positions(wrap=False), atol=1e-12
+            atoms.get_scaled_positions(wrap=False),
+            prototype.atoms.get_scaled_positions(wrap=False),
+            atol=1e-12,
         )
-        np.testing.assert_allclose(
-            atoms.cell.volume, np.linalg.det(gradient) * prototype.atoms.cell.volume, rtol=1e-12
-        )
+        np.testing.assert_allclose(atoms.cell.volume, np.linalg.det(gradient) * prototype.atoms.cell.volume, rtol=1e-12)
 
 
 STRAINS = strain.deformations(uniforms(5, "A", np.arange(20_000), 0, 6), 0.15)
@@ -181,7 +186,8 @@ def test_strain_components_are_symmetric_with_uniform_elements():
 
 def test_the_configured_sampler_is_the_one_that_draws():
     free = {"constraints": ConstraintOptions(min_distance=0)}
-    batch = make(0, 500, options=PoolOptions(sampler="strain_components", strain_components={"max": 0.3}, **free))
+    options = PoolOptions(sampler="strain_components", strain_components={"max": 0.3}, **free)
+    batch = make(0, 500, options=options)
     assert 0.29 < np.abs(batch.deformations - np.eye(3)).max() <= 0.3
     batch = make(0, 500, options=PoolOptions(strain={"max": 0.05}, **free))
     assert 0.95 <= np.linalg.eigvalsh(batch.deformations).min() < 0.9505
@@ -200,7 +206,8 @@ def test_what_breaks_the_constraint_is_drawn_again_and_what_does_not_is_left(who
 
 def test_a_constraint_that_nothing_satisfies_gives_one_sentence():
     options = PoolOptions(constraints=ConstraintOptions(min_distance=1.5, redraws=3))
-    with pytest.raises(InputError, match=r"^pools\.constraints\.min_distance: candidate 4 of pool B .*1\.5.* 3 draws"):
+    sentence = r"^pools\.constraints\.min_distance: candidate 4 of pool B .*1\.5.* 3 draws"
+    with pytest.raises(InputError, match=sentence):
         make(4, 6, pool="B", options=options)
 
 

@@ -83,9 +83,7 @@ def test_a_label_comes_back_to_the_last_bit(atoms, label, tmp_path):
 def test_an_entry_is_json_that_tells_what_was_computed(atoms, label, tmp_path):
     store, key = LabelStore(tmp_path), label_key(atoms, ENGINE)
     store.put(key, atoms, label, ENGINE)
-    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.json")] == [
-        f"{key[:2]}/{key}.json"
-    ]
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.json")] == [f"{key[:2]}/{key}.json"]
     entry = json.loads(store.path(key).read_text())
     assert entry["engine"] == {"name": "fake", "settings": {"cutoff": 300}, "version": "1"}
     assert (entry["symbols"], entry["pbc"]) == (["Cu", "Zr"], [True, True, True])

@@ -4,22 +4,22 @@ rule candidates:
 
 
 rule candidates_shard:
-    message:
-        "Making candidates {wildcards.start} to {wildcards.stop} of pool {wildcards.pool}"
     output:
         results("candidates/{pool}/{start}-{stop}.npz"),
-    params:
-        config=part("candidates"),
     log:
         results("logs/candidates/{pool}/{start}-{stop}.log"),
     benchmark:
         results("benchmarks/candidates/{pool}/{start}-{stop}.tsv")
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=500,
         runtime=30,
-    conda:
-        "../../envs/core.yaml"
+    params:
+        config=part("candidates"),
+    message:
+        "Making candidates {wildcards.start} to {wildcards.stop} of pool {wildcards.pool}"
     shell:
         "gapdesign candidates --config {params.config:q} --pool {wildcards.pool} --start {wildcards.start}"
         " --stop {wildcards.stop} --output {output} > {log} 2>&1"

@@ -21,14 +21,12 @@ except InputError as error:
 config.update(STUDY.model_dump(mode="json", exclude_none=True))
 
 DESIGNS = list(STUDY.designs)
-STORE = STUDY.labels.store
 DESCRIPTOR_ENVIRONMENT = "gap" if STUDY.descriptor.backend == "quippy" else "core"
 ENGINE_ENVIRONMENT = STUDY.labels.engine
 
 # Jobs run the library that stands beside this file, in whichever environment they are.
 shell.prefix(
-    f"export PYTHONPATH='{LIBRARY}'${{{{PYTHONPATH:+:$PYTHONPATH}}}};"
-    ' gapdesign() {{ python -m gapdesign "$@"; }}; '
+    f"export PYTHONPATH='{LIBRARY}'${{{{PYTHONPATH:+:$PYTHONPATH}}}};" ' gapdesign() {{ python -m gapdesign "$@"; }}; '
 )
 
 

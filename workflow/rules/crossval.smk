@@ -1,6 +1,4 @@
 rule crossval_predict:
-    message:
-        "Testing the model of {wildcards.design} on all designs"
     input:
         potential=results("models/{design}/gp.xml"),
         labels=of_designs("labels/{design}.extxyz"),
@@ -10,20 +8,20 @@ rule crossval_predict:
         results("logs/crossval/{design}.log"),
     benchmark:
         results("benchmarks/crossval/{design}.tsv")
+    conda:
+        "../../envs/gap.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=120,
-    conda:
-        "../../envs/gap.yaml"
+    message:
+        "Testing the model of {wildcards.design} on all designs"
     shell:
         "gapdesign predict --model {wildcards.design} --potential {input.potential} --labels {input.labels}"
         " --output {output} > {log} 2>&1"
 
 
 rule crossval:
-    message:
-        "Comparing all models on all designs"
     input:
         predictions=of_designs("crossval/models/{design}.csv"),
         features=of_designs("designs/{design}.npy"),
@@ -31,14 +29,16 @@ rule crossval:
         predictions=results("crossval/predictions.csv"),
         errors=report(results("crossval/errors.csv"), caption="../report/errors_table.rst", category="Models"),
         duplicates=results("crossval/duplicates.csv"),
-    params:
-        config=part("crossval"),
     log:
         results("logs/crossval/crossval.log"),
     localrule: True
-    threads: 1
     conda:
         "../../envs/core.yaml"
+    threads: 1
+    params:
+        config=part("crossval"),
+    message:
+        "Comparing all models on all designs"
     shell:
         "gapdesign crossval --config {params.config:q} --predictions {input.predictions} --features {input.features}"
         " --output-predictions {output.predictions} --output-errors {output.errors}"

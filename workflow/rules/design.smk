@@ -5,34 +5,32 @@ rule design:
 
 
 rule design_search:
-    message:
-        "Searching candidates {wildcards.start} to {wildcards.stop} for {wildcards.design}"
     input:
         features=lambda wildcards: results(
             f"descriptors/{STUDY.designs[wildcards.design].pool}/{wildcards.start}-{wildcards.stop}.npy"
         ),
     output:
         results("designs/search/{design}/{start}-{stop}.npy"),
-    params:
-        config=part("search"),
     log:
         results("logs/design/search/{design}/{start}-{stop}.log"),
     benchmark:
         results("benchmarks/design/search/{design}/{start}-{stop}.tsv")
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=STUDY.selection.memory,
         runtime=60,
-    conda:
-        "../../envs/core.yaml"
+    params:
+        config=part("search"),
+    message:
+        "Searching candidates {wildcards.start} to {wildcards.stop} for {wildcards.design}"
     shell:
         "gapdesign search --config {params.config:q} --design {wildcards.design} --features {input.features}"
         " --output {output} > {log} 2>&1"
 
 
 rule design_select:
-    message:
-        "Choosing {wildcards.design}"
     input:
         candidates=of_pool("candidates/{pool}/{start}-{stop}.npz"),
         features=of_pool("descriptors/{pool}/{start}-{stop}.npy"),
@@ -40,18 +38,20 @@ rule design_select:
     output:
         design=results("designs/{design}.extxyz"),
         features=results("designs/{design}.npy"),
-    params:
-        config=part("select"),
     log:
         results("logs/design/select/{design}.log"),
     benchmark:
         results("benchmarks/design/select/{design}.tsv")
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=STUDY.selection.memory,
         runtime=120,
-    conda:
-        "../../envs/core.yaml"
+    params:
+        config=part("select"),
+    message:
+        "Choosing {wildcards.design}"
     shell:
         "gapdesign select --config {params.config:q} --design {wildcards.design} --candidates {input.candidates}"
         " --features {input.features} --found {input.found} --memory {resources.mem_mb} --output {output.design}"
@@ -59,26 +59,26 @@ rule design_select:
 
 
 rule design_quality:
-    message:
-        "Measuring {wildcards.design}"
     input:
         structures=results("designs/{design}.extxyz"),
         features=of_pool("descriptors/{pool}/{start}-{stop}.npy"),
         designs=of_designs("designs/{design}.npy"),
     output:
         results("designs/quality/{design}.csv"),
-    params:
-        config=part("quality"),
     log:
         results("logs/design/quality/{design}.log"),
     benchmark:
         results("benchmarks/design/quality/{design}.tsv")
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=STUDY.selection.memory,
         runtime=60,
-    conda:
-        "../../envs/core.yaml"
+    params:
+        config=part("quality"),
+    message:
+        "Measuring {wildcards.design}"
     shell:
         "gapdesign quality --config {params.config:q} --design {wildcards.design} --structures {input.structures}"
         " --features {input.features} --designs {input.designs} --memory {resources.mem_mb} --output {output}"
@@ -86,8 +86,6 @@ rule design_quality:
 
 
 rule quality:
-    message:
-        "Collecting what is known before any label"
     input:
         of_designs("designs/quality/{design}.csv"),
     output:
@@ -95,8 +93,10 @@ rule quality:
     log:
         results("logs/design/quality.log"),
     localrule: True
-    threads: 1
     conda:
         "../../envs/core.yaml"
+    threads: 1
+    message:
+        "Collecting what is known before any label"
     shell:
         "gapdesign concatenate --tables {input} --output {output} > {log} 2>&1"

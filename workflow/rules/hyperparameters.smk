@@ -1,23 +1,23 @@
 rule hyperparameters:
-    message:
-        "Maximising the likelihood of {wildcards.design}"
     input:
         labels=results("labels/{design}.extxyz"),
         isolated=results("labels/isolated.extxyz"),
     output:
         results("models/{design}/hyperparameters.json"),
-    params:
-        config=part("hyperparameters"),
     log:
         results("logs/models/{design}/hyperparameters.log"),
     benchmark:
         results("benchmarks/models/{design}/hyperparameters.tsv")
+    conda:
+        "../../envs/gap.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=120,
-    conda:
-        "../../envs/gap.yaml"
+    params:
+        config=part("hyperparameters"),
+    message:
+        "Maximising the likelihood of {wildcards.design}"
     shell:
         "gapdesign hyperparameters --config {params.config:q} --labels {input.labels} --isolated {input.isolated}"
         " --output {output} > {log} 2>&1"

@@ -6,58 +6,58 @@ rule labels:
 
 
 rule labels_isolated:
-    message:
-        "Labelling isolated atoms by {STUDY.labels.engine}"
     input:
         engine_ready,
     output:
         results("labels/isolated.extxyz"),
-    params:
-        config=part("isolated"),
     log:
         results("logs/labels/isolated.log"),
     benchmark:
         results("benchmarks/labels/isolated.tsv")
+    conda:
+        f"../../envs/{ENGINE_ENVIRONMENT}.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=60,
-    conda:
-        f"../../envs/{ENGINE_ENVIRONMENT}.yaml"
+    params:
+        config=part("isolated"),
+        store=STUDY.labels.store,
+    message:
+        "Labelling isolated atoms by {STUDY.labels.engine}"
     shell:
-        "gapdesign isolated --config {params.config:q} --store {STORE:q} --output {output} > {log} 2>&1"
+        "gapdesign isolated --config {params.config:q} --store {params.store:q} --output {output} > {log} 2>&1"
 
 
 rule labels_batch:
-    message:
-        "Labelling ranks {wildcards.first} to {wildcards.last} of {wildcards.design} by {STUDY.labels.engine}"
     input:
         engine_ready,
         designs=lambda wildcards: [results(f"designs/{design}.extxyz") for design in up_to(wildcards.design)],
     output:
         frames=results("labels/batches/{design}/{first}-{last}.extxyz"),
         failed=results("labels/batches/{design}/{first}-{last}.failed.csv"),
-    params:
-        config=part("label"),
     log:
         results("logs/labels/batches/{design}/{first}-{last}.log"),
     benchmark:
         results("benchmarks/labels/batches/{design}/{first}-{last}.tsv")
+    conda:
+        f"../../envs/{ENGINE_ENVIRONMENT}.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=240,
-    conda:
-        f"../../envs/{ENGINE_ENVIRONMENT}.yaml"
+    params:
+        config=part("label"),
+        store=STUDY.labels.store,
+    message:
+        "Labelling ranks {wildcards.first} to {wildcards.last} of {wildcards.design} by {STUDY.labels.engine}"
     shell:
-        "gapdesign label --config {params.config:q} --store {STORE:q} --designs {input.designs}"
+        "gapdesign label --config {params.config:q} --store {params.store:q} --designs {input.designs}"
         " --design {wildcards.design} --first {wildcards.first} --last {wildcards.last} --output {output.frames}"
         " --failed {output.failed} > {log} 2>&1"
 
 
 rule labels_design:
-    message:
-        "Collecting the labels of {wildcards.design}"
     input:
         design=results("designs/{design}.extxyz"),
         batches=lambda wildcards: of_batches("labels/batches/{design}/{first}-{last}.extxyz", up_to(wildcards.design)),
@@ -66,16 +66,16 @@ rule labels_design:
     log:
         results("logs/labels/{design}.log"),
     localrule: True
-    threads: 1
     conda:
         "../../envs/core.yaml"
+    threads: 1
+    message:
+        "Collecting the labels of {wildcards.design}"
     shell:
         "gapdesign labels --design {input.design} --batches {input.batches} --output {output} > {log} 2>&1"
 
 
 rule labels_failed:
-    message:
-        "Collecting the structures without a label"
     input:
         of_batches("labels/batches/{design}/{first}-{last}.failed.csv", DESIGNS),
     output:
@@ -83,8 +83,10 @@ rule labels_failed:
     log:
         results("logs/labels/failed.log"),
     localrule: True
-    threads: 1
     conda:
         "../../envs/core.yaml"
+    threads: 1
+    message:
+        "Collecting the structures without a label"
     shell:
         "gapdesign concatenate --tables {input} --output {output} > {log} 2>&1"

@@ -4,26 +4,26 @@ rule models:
 
 
 rule models_fit:
-    message:
-        "Fitting a potential to {wildcards.design}"
     input:
         labels=results("labels/{design}.extxyz"),
         isolated=results("labels/isolated.extxyz"),
         hyperparameters=results("models/{design}/hyperparameters.json"),
     output:
         results("models/{design}/gp.xml"),
-    params:
-        config=part("fit"),
     log:
         results("logs/models/{design}/fit.log"),
     benchmark:
         results("benchmarks/models/{design}/fit.tsv")
+    conda:
+        "../../envs/gap.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=240,
-    conda:
-        "../../envs/gap.yaml"
+    params:
+        config=part("fit"),
+    message:
+        "Fitting a potential to {wildcards.design}"
     shell:
         "gapdesign fit --config {params.config:q} --labels {input.labels} --isolated {input.isolated}"
         " --hyperparameters {input.hyperparameters} --output {output} > {log} 2>&1"

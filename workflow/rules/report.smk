@@ -1,9 +1,4 @@
-FIGURES = ["worst", "distances", "ranks", "errors", "parity"]
-
-
 rule report_provenance:
-    message:
-        "Recording versions and checksums"
     input:
         of_designs("designs/{design}.extxyz"),
         of_designs("labels/{design}.extxyz"),
@@ -15,21 +10,21 @@ rule report_provenance:
         results("crossval/predictions.csv"),
     output:
         results("provenance.json"),
-    params:
-        config=part("provenance"),
     log:
         results("logs/report/provenance.log"),
     localrule: True
-    threads: 1
     conda:
         "../../envs/core.yaml"
+    threads: 1
+    params:
+        config=part("provenance"),
+    message:
+        "Recording versions and checksums"
     shell:
         "gapdesign provenance --config {params.config:q} --files {input} --output {output} > {log} 2>&1"
 
 
 rule report_figures:
-    message:
-        "Drawing the figures"
     input:
         designs=of_designs("designs/{design}.extxyz"),
         features=of_designs("designs/{design}.npy"),
@@ -42,24 +37,23 @@ rule report_figures:
         ranks=report(results("figures/ranks.svg"), caption="../report/ranks.rst", category="Designs"),
         errors=report(results("figures/errors.svg"), caption="../report/errors.rst", category="Models"),
         parity=report(results("figures/parity.svg"), caption="../report/parity.rst", category="Models"),
-    params:
-        config=part("figures"),
-        folder=results("figures"),
     log:
         results("logs/report/figures.log"),
     localrule: True
-    threads: 1
     conda:
         "../../envs/core.yaml"
+    threads: 1
+    params:
+        config=part("figures"),
+    message:
+        "Drawing the figures"
     shell:
         "gapdesign figures --config {params.config:q} --designs {input.designs} --features {input.features}"
         " --errors {input.errors} --predictions {input.predictions} --duplicates {input.duplicates}"
-        " --output {params.folder} > {log} 2>&1"
+        " --output {output} > {log} 2>&1"
 
 
 rule report:
-    message:
-        "Writing the report"
     input:
         designs=of_designs("designs/{design}.extxyz"),
         figures=rules.report_figures.output,
@@ -72,14 +66,16 @@ rule report:
     output:
         page=report(results("report.html"), caption="../report/report.rst", category="Report"),
         headline=results("headline.txt"),
-    params:
-        config=part("report"),
     log:
         results("logs/report/report.log"),
     localrule: True
-    threads: 1
     conda:
         "../../envs/core.yaml"
+    threads: 1
+    params:
+        config=part("report"),
+    message:
+        "Writing the report"
     shell:
         "gapdesign report --config {params.config:q} --designs {input.designs} --figures {input.figures}"
         " --hyperparameters {input.hyperparameters} --quality {input.quality} --errors {input.errors}"

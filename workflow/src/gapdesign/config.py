@@ -34,7 +34,9 @@ class Study(Options):
     study: Name = Field("zr-demo", description="Name of the study and of its folder under `results/`.")
     seed: int = Field(2025, ge=0, description="Seed of everything random.")
     prototypes: dict[Name, PrototypeOptions] = Field(
-        {}, min_length=1, description="Crystals that candidates are made from, each under a name of its own; required."
+        {},
+        min_length=1,
+        description="Crystals that candidates are made from, each under a name of its own; required.",
     )
     pools: PoolOptions = Field(PoolOptions(), description="Candidates.")
     descriptor: DescriptorOptions = Field(DescriptorOptions(), description="Features of structures.")
@@ -60,14 +62,25 @@ class Study(Options):
         return Covariance(layout(self.descriptor, self.kernel.pair, self.species()), self.kernel)
 
 
-REVISIONS = {"candidates": 1, "descriptors": 1, "design": 1, "labels": 1, "model": 1, "crossval": 1, "report": 1}
+REVISIONS = {
+    "candidates": 1,
+    "descriptors": 1,
+    "design": 1,
+    "labels": 1,
+    "model": 1,
+    "crossval": 1,
+    "report": 1,
+}
 """Bumped when a change of the library alters the results of a stage, so that reruns notice."""
 
 _FEATURES = ("descriptor", "kernel.pair.r_cut", "kernel.pair.length", "kernel.pair.transition", "prototypes")
 _DISTANCES = ("descriptor", "kernel", "prototypes")
 _MODEL = ("seed", "descriptor.soap", "kernel", "model", "prototypes")
 _READS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "candidates": ("candidates", ("seed", "prototypes", "pools.sampler", "pools.{sampler}", "pools.constraints")),
+    "candidates": (
+        "candidates",
+        ("seed", "prototypes", "pools.sampler", "pools.{sampler}", "pools.constraints"),
+    ),
     "descriptors": ("descriptors", _FEATURES),
     "search": ("design", ("budget", "designs", *_DISTANCES)),
     "select": ("design", ("seed", "budget", "designs", *_DISTANCES)),
@@ -159,7 +172,10 @@ def check(study: Study) -> None:
     InputError
         For the first mistake: key, value, remedy.
     """
-    for key, example in (("prototypes", "{hcp: {element: Zr, lattice: hcp, a: 3.232, c: 5.147}}"), ("designs", "{OPT1: {pool: A, method: maxmin}}")):
+    for key, example in (
+        ("prototypes", "{hcp: {element: Zr, lattice: hcp, a: 3.232, c: 5.147}}"),
+        ("designs", "{OPT1: {pool: A, method: maxmin}}"),
+    ):
         if not getattr(study, key):
             raise InputError(f"{key}: this key is missing; for example `{key}: {example}`.")
     pools = study.pools
@@ -179,7 +195,10 @@ def check(study: Study) -> None:
         raise InputError("kernel: soap.scale and pair.scale are both 0, so nothing is left; make one positive.")
     for prototype in prototypes(study.prototypes):
         nearest = nearest_neighbour(prototype.atoms)
-        for key, r_cut in (("descriptor.soap", study.descriptor.soap.r_cut), ("kernel.pair", study.kernel.pair.r_cut)):
+        for key, r_cut in (
+            ("descriptor.soap", study.descriptor.soap.r_cut),
+            ("kernel.pair", study.kernel.pair.r_cut),
+        ):
             if r_cut <= nearest:
                 raise InputError(
                     f"{key}.r_cut: {r_cut} does not reach the nearest neighbour of prototype '{prototype.name}' at"
@@ -206,7 +225,7 @@ def _sentence(error: ValidationError) -> str:
         case "too_short":
             return f"{key}: it is empty; give at least one entry."
         case "value_error":
-            return f"{key}: {str(first['ctx']['error'])}."
+            return f"{key}: {first['ctx']['error']!s}."
         case _:
             return f"{key}: {value!r} is not valid; {first['msg'][:1].lower()}{first['msg'][1:]}."
 

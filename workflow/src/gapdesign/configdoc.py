@@ -49,7 +49,9 @@ def _section(lines: list[str], block: dict[str, Any], definitions: dict[str, Any
             inner.append((f"{key}.<name>" if entry else key, target))
             lines.append(f"| `{key}` | {meaning} | see `{inner[-1][0]}` below | |")
         else:
-            lines.append(f"| `{key}` | {meaning} | {_values(field)} | {_default(field, name in block.get('required', ()))} |")
+            lines.append(
+                f"| `{key}` | {meaning} | {_values(field)} | {_default(field, name in block.get('required', ()))} |"
+            )
     lines.append("")
     for key, target in inner:
         _section(lines, target, definitions, key)
@@ -70,9 +72,20 @@ def _values(field: dict[str, Any]) -> str:
     entry = options[0]
     if "enum" in entry or "const" in entry:
         return ", ".join(f"`{value}`" for value in entry.get("enum", [entry.get("const")]))
-    words = {"number": "number", "integer": "whole number", "string": "text", "array": "list", "boolean": "true, false"}
+    words = {
+        "number": "number",
+        "integer": "whole number",
+        "string": "text",
+        "array": "list",
+        "boolean": "true, false",
+    }
     text = words.get(entry.get("type", ""), "")
-    for key, sign in (("exclusiveMinimum", ">"), ("minimum", ">="), ("exclusiveMaximum", "<"), ("maximum", "<=")):
+    for key, sign in (
+        ("exclusiveMinimum", ">"),
+        ("minimum", ">="),
+        ("exclusiveMaximum", "<"),
+        ("maximum", "<="),
+    ):
         if key in entry:
             text += f" {sign} {entry[key]:g}"
     return text

@@ -57,9 +57,7 @@ def predictions(model: str, designs: Mapping[str, Sequence[Atoms]], energies: Ma
     return pd.DataFrame(rows)
 
 
-def flag_duplicates(
-    table: pd.DataFrame, features: Mapping[str, np.ndarray], covariance: Covariance
-) -> pd.DataFrame:
+def flag_duplicates(table: pd.DataFrame, features: Mapping[str, np.ndarray], covariance: Covariance) -> pd.DataFrame:
     """Add the column ``duplicate``: whether the model was trained on a structure with D2 below 1e-6.
 
     Parameters

@@ -127,7 +127,9 @@ def read_frames(path: str | Path) -> list[Atoms]:
     try:
         return list(read(path, index=":", format="extxyz"))
     except Exception as error:
-        raise InputError(f"{path}: not readable as extended XYZ ({error}); delete it and run its stage again.") from error
+        raise InputError(
+            f"{path}: not readable as extended XYZ ({error}); delete it and run its stage again."
+        ) from error
 
 
 def sha256(path: str | Path) -> str:

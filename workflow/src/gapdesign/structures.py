@@ -19,7 +19,8 @@ class PrototypeOptions(Options):
     """A crystal that candidates are made from: an element or compound on a lattice, or a file."""
 
     element: str | None = Field(
-        None, description="Chemical symbol, or the formula of a compound such as `CuZr`, in the order of its sites."
+        None,
+        description="Chemical symbol, or the formula of a compound such as `CuZr`, in the order of its sites.",
     )
     lattice: str | None = Field(
         None,
@@ -28,15 +29,17 @@ class PrototypeOptions(Options):
     a: float | None = Field(None, gt=0, description="Lattice constant a, in angstrom.")
     c: float | None = Field(None, gt=0, description="Lattice constant c, in angstrom, where the lattice has one.")
     file: str | None = Field(
-        None, description="A file that ASE or pymatgen reads (CIF, POSCAR, extended XYZ, ...) instead of all the above."
+        None,
+        description="A file that ASE or pymatgen reads (CIF, POSCAR, extended XYZ, ...) instead of all the above.",
     )
 
     @model_validator(mode="after")
     def _one_way(self) -> PrototypeOptions:
-        if (self.file is None) == (self.element is None):
-            raise ValueError("give either `file`, or `element` with `lattice` and `a`")
-        if self.file is None and (self.lattice is None or self.a is None):
-            raise ValueError("`element` needs `lattice` and `a` beside it")
+        named = [key for key in ("element", "lattice", "a", "c") if getattr(self, key) is not None]
+        if self.file is not None and named:
+            raise ValueError(f"`file` stands alone, without {', '.join(f'`{key}`' for key in named)}")
+        if self.file is None and not {"element", "lattice", "a"} <= set(named):
+            raise ValueError("give `element`, `lattice` and `a`, or else `file`")
         return self
 
 
@@ -99,9 +102,7 @@ class Batch:
     def atoms(self, k: int) -> Atoms:
         """Structure ``k`` of the batch, with ``candidate``, ``prototype`` and ``deformation`` in its ``info``."""
         span = slice(self.offsets[k], self.offsets[k + 1])
-        atoms = Atoms(
-            numbers=self.numbers[span], positions=self.positions[span], cell=self.cells[k], pbc=self.pbc[k]
-        )
+        atoms = Atoms(numbers=self.numbers[span], positions=self.positions[span], cell=self.cells[k], pbc=self.pbc[k])
         atoms.info["candidate"] = int(self.candidates[k])
         if self.names[self.prototypes[k]]:
             atoms.info["prototype"] = self.names[self.prototypes[k]]
@@ -185,7 +186,7 @@ def read_batch(path: str | Path) -> Batch:
         If the file is missing, cut off or damaged (zip archives carry checksums).
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = dict(archive)
         return Batch(**{**arrays, "names": tuple(str(name) for name in arrays["names"])})
     except FileNotFoundError:
@@ -230,7 +231,7 @@ def _from_lattice(key: str, options: PrototypeOptions) -> Atoms:
     from ase.symbols import string2symbols
 
     try:
-        symbols = string2symbols(options.element)
+        symbols = string2symbols(options.element) or [options.element]
     except Exception:
         symbols = [options.element]
     for symbol in symbols:

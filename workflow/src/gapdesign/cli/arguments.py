@@ -10,7 +10,9 @@ from pathlib import Path
 from gapdesign.config import DEFAULT
 
 
-def add(verbs: argparse._SubParsersAction, name: str, run: Callable, summary: str, more: str = "") -> argparse.ArgumentParser:
+def add(
+    verbs: argparse._SubParsersAction, name: str, run: Callable, summary: str, more: str = ""
+) -> argparse.ArgumentParser:
     """Add a verb that calls ``run`` with the parsed arguments."""
     verb = verbs.add_parser(
         name,
@@ -38,7 +40,7 @@ def add_output(verb: argparse.ArgumentParser, flag: str = "--output", what: str 
 
 
 def add_files(verb: argparse.ArgumentParser, flag: str, what: str) -> None:
-    """Add a required list of files to read."""
+    """Add a required list of files."""
     verb.add_argument(flag, required=True, nargs="+", type=Path, metavar="FILE", help=what)
 
 

@@ -43,7 +43,12 @@ def _sample(arguments: argparse.Namespace, start: int, stop: int):
 
     study = config.load(arguments.config)
     return sample(
-        study.pools, prototypes(study.prototypes), seed=study.seed, pool=arguments.pool, start=start, stop=stop
+        study.pools,
+        prototypes(study.prototypes),
+        seed=study.seed,
+        pool=arguments.pool,
+        start=start,
+        stop=stop,
     )
 
 
@@ -64,7 +69,9 @@ def _candidate(arguments: argparse.Namespace) -> None:
     if arguments.pool not in study.pools.names:
         raise InputError(f"--pool {arguments.pool}: no such pool; choose from {', '.join(study.pools.names)}.")
     if not 0 <= arguments.index < study.pools.size:
-        raise InputError(f"--index {arguments.index}: pool {arguments.pool} has candidates 0 to {study.pools.size - 1}.")
+        raise InputError(
+            f"--index {arguments.index}: pool {arguments.pool} has candidates 0 to {study.pools.size - 1}."
+        )
     atoms = _sample(arguments, arguments.index, arguments.index + 1).atoms(0)
     atoms.info = {"pool": arguments.pool, **atoms.info}
     write(sys.stdout, atoms, format="extxyz")

@@ -9,6 +9,7 @@ import numpy as np
 
 from gapdesign import config
 from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name
+from gapdesign.errors import InputError
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -24,7 +25,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_files(verb, "--features", "features of the designs (.npy)")
     _add_tables(verb)
     verb.add_argument("--predictions", required=True, type=Path, metavar="FILE", help="crossval/predictions.csv")
-    verb.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="folder to write the figures to")
+    add_files(verb, "--output", "figures to write, each called by what it shows (.svg)")
 
     verb = add(verbs, "report", _report, "write the page of the study")
     add_config(verb)
@@ -76,8 +77,10 @@ def _figures(arguments: argparse.Namespace) -> None:
         predictions=read_csv(arguments.predictions),
         duplicates=read_csv(arguments.duplicates),
     )
-    for name, figure in figures.items():
-        write_text(arguments.output / f"{name}.svg", figure)
+    for name, path in by_name(arguments.output).items():
+        if name not in figures:
+            raise InputError(f"{path}: there is no figure '{name}'; choose from {', '.join(figures)}.")
+        write_text(path, figures[name])
 
 
 def _report(arguments: argparse.Namespace) -> None:
@@ -105,8 +108,6 @@ def _report(arguments: argparse.Namespace) -> None:
 
 
 def _headline(arguments: argparse.Namespace) -> None:
-    from gapdesign.errors import InputError
-
     path = arguments.results / "headline.txt"
     if not path.is_file():
         raise InputError(f"{path}: no such file; run `snakemake report` for this study first.")

@@ -38,7 +38,9 @@ def _check(arguments: argparse.Namespace) -> None:
     print(f"{study.study}: {len(pools.names)} pools of {pools.size} candidates, {shards} shards each ({pools.sampler})")
     for name, design in study.designs.items():
         print(f"  {name}: {study.budget} structures of pool {design.pool} by {design.method}")
-    print(f"labels from {study.labels.engine}; {len(study.designs)} models, {len(study.designs)**2} cross-validations")
+    print(
+        f"labels from {study.labels.engine}; {len(study.designs)} models, {len(study.designs) ** 2} cross-validations"
+    )
 
 
 def _document(arguments: argparse.Namespace) -> None:

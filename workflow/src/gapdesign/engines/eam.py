@@ -182,8 +182,7 @@ def _kind(path: Path) -> str:
         if path.name.endswith(ending):
             return kind
     raise InputError(
-        f"labels.eam.potential: {path.name} is of an unknown format; give a file that ends in"
-        f" {', '.join(KINDS)}."
+        f"labels.eam.potential: {path.name} is of an unknown format; give a file that ends in {', '.join(KINDS)}."
     )
 
 

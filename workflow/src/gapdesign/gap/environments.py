@@ -219,6 +219,6 @@ def _pair_blocks(
 
 
 def cutoff_function(distances: np.ndarray, *, r_cut: float, transition: float) -> np.ndarray:
-    """QUIP's cutoff: 1 up to ``r_cut - transition``, then half a cosine down to 0 at ``r_cut``; same shape."""
+    """QUIP's cutoff: 1 up to ``r_cut - transition``, then half a cosine down to 0 at ``r_cut``."""
     inside = np.clip((distances - r_cut + transition) / transition, 0.0, 1.0)
     return 0.5 * (1.0 + np.cos(np.pi * inside))

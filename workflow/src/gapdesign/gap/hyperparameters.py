@@ -28,7 +28,8 @@ class Hyperparameters:
     pair
         What is fixed of the pair part: ``r_cut`` and ``transition``, in angstrom.
     soap
-        What is fixed of SOAP: ``r_cut``, ``transition`` and ``sigma`` in angstrom, ``n_max``, ``l_max``, ``zeta``.
+        What is fixed of SOAP: ``r_cut``, ``transition`` and ``sigma`` in angstrom; ``n_max``, ``l_max``,
+        ``zeta``.
     log_likelihood
         L at these values.
     optimizer
@@ -88,8 +89,8 @@ class Hyperparameters:
         ):
             if dict(getattr(self, part)) != wanted[part] or (scale > 0) != (configured > 0):
                 raise InputError(
-                    f"hyperparameters.json: found for {part} {dict(getattr(self, part))} with scale {scale}, but the"
-                    f" configuration says {wanted[part]} with scale {configured}; run the stage again."
+                    f"hyperparameters.json: found for {part} {dict(getattr(self, part))} with scale {scale},"
+                    f" but configured is {wanted[part]} with scale {configured}; run the stage again."
                 )
 
 

@@ -1,8 +1,9 @@
-"""The likelihood of energies under GAP's own covariance, with its gradient (BR 3.2; toolchain-fast).
+"""The likelihood of energies under GAP's own covariance, with its gradient (BR 3.2).
 
 The covariance of two total energies is, as in gap_fit,
 
-    K_pq = d_pair^2 sum_{r in p, s in q} f(r) f(s) exp(-(r - s)^2 / (2 l^2)) + d_soap^2 sum_{i in p, j in q} (x_i.x_j)^zeta
+    K_pq = d_pair^2 sum_{r in p, s in q} f(r) f(s) exp(-(r - s)^2 / (2 l^2))
+         + d_soap^2 sum_{i in p, j in q} (x_i.x_j)^zeta
 
 over all directed pairs of atoms of the same two elements and all pairs of environments of the same
 element, and the noise of a total energy of N atoms has the variance sigma^2 N.
@@ -73,9 +74,7 @@ def _bin(block: PairBlock, *, size: int, spacing: float) -> tuple[np.ndarray, np
         for other in range(NODES):
             if other != k:
                 share *= (offset - other) / (k - other)
-        binned += np.bincount(
-            block.structures * len(nodes) + base + k, weights=share, minlength=len(binned)
-        )
+        binned += np.bincount(block.structures * len(nodes) + base + k, weights=share, minlength=len(binned))
     return nodes, binned.reshape(size, len(nodes))
 
 
@@ -111,9 +110,7 @@ class Likelihood:
         (angstrom), ``soap_scale`` (eV) and ``noise`` (eV an atom) that the model has.
     """
 
-    def __init__(
-        self, environments: Environments, energies: np.ndarray, *, zeta: int, smallest_length: float
-    ) -> None:
+    def __init__(self, environments: Environments, energies: np.ndarray, *, zeta: int, smallest_length: float) -> None:
         size = len(environments.sizes)
         self._energies = np.asarray(energies, dtype=float)
         self._sizes = environments.sizes.astype(float)
@@ -141,7 +138,7 @@ class Likelihood:
         return total, value, features
 
     def value(self, theta: np.ndarray) -> float:
-        """L(theta) = -1/2 (y'Q^-1 y + ln det Q + n ln 2 pi); minus infinity where Q is singular in float64."""
+        """L(theta) = -1/2 (y'Q^-1 y + ln det Q + n ln 2 pi); minus infinity where Q is singular."""
         total, value, _ = self._parts(theta)
         solved = self._solve(total, value["noise"])
         return -np.inf if solved is None else solved[0]

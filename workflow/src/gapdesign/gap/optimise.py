@@ -140,7 +140,12 @@ def lbfgs(
         point, before = start, -np.inf
         while point is not None:
             minimize(
-                negative, point, jac=True, bounds=bounds, method="L-BFGS-B", options={"maxiter": options.iterations}
+                negative,
+                point,
+                jac=True,
+                bounds=bounds,
+                method="L-BFGS-B",
+                options={"maxiter": options.iterations},
             )
             point = record.theta if record.value > before + GAIN else None
             before = record.value
@@ -148,9 +153,7 @@ def lbfgs(
     return records
 
 
-def cma(
-    likelihood: Likelihood, *, options: CmaOptions, bounds: np.ndarray, rng: np.random.Generator
-) -> list[_Record]:
+def cma(likelihood: Likelihood, *, options: CmaOptions, bounds: np.ndarray, rng: np.random.Generator) -> list[_Record]:
     """Climb by CMA-ES, independent runs from random points with steps of a quarter of the bounds.
 
     Parameters and result are those of :func:`lbfgs`.

@@ -55,7 +55,9 @@ class SigmaOptions(Options):
     """Expected errors that gap_fit is given (`default_sigma`); that of energies is the noise found."""
 
     energy_floor: float = Field(
-        1e-4, gt=0, description="Smallest expected error of energies, in eV an atom, where the noise found is smaller."
+        1e-4,
+        gt=0,
+        description="Smallest expected error of energies, in eV an atom, where the noise found is smaller.",
     )
     force: float = Field(0.05, gt=0, description="Expected error of forces, in eV/angstrom.")
     virial: float = Field(
@@ -73,10 +75,10 @@ class SparseOptions(Options):
         4.0,
         ge=1,
         le=16,
-        description="Points a length of the pair kernel at which the pair function is expanded. A structure has"
-        " hundreds of distances, which repeat one another, so a uniform grid over all of them stands for them:"
-        " at 4 the energies differ from those of a denser grid by less than 0.01 meV an atom, at 3 by 0.04, at"
-        " 2 by 3.5. Every different environment is a point of its own in SOAP.",
+        description="Points, per length of the pair kernel, that the pair function is expanded in. Structures have"
+        " thousands of distances, which repeat one another, so a uniform grid over their range stands for all:"
+        " at 4 no energy of 100 unseen zirconium cells was farther than 0.1 meV an atom from that of a denser"
+        " grid, at 3 than 0.4, at 2 than 3.5. In SOAP every different environment is a point of its own.",
     )
     jitter: float = Field(
         1e-10, gt=0, description="Number, in eV^2, added to the diagonal of the covariance of these points."
@@ -88,8 +90,8 @@ class ModelOptions(Options):
 
     optimizer: Literal["lbfgs", "cma"] = Field(
         "lbfgs",
-        description="What maximises the likelihood of the energies: `lbfgs`, or `cma` as published, which finds"
-        " the same in some fifty times the time.",
+        description="What maximises the likelihood of the energies: `lbfgs`, or `cma` as published, which finds the"
+        " same with some fifty times the evaluations.",
     )
     lbfgs: LbfgsOptions = Field(LbfgsOptions(), description="Settings of `lbfgs`.")
     cma: CmaOptions = Field(CmaOptions(), description="Settings of `cma`.")

@@ -25,8 +25,9 @@ def soap_string(soap: SoapOptions, *, centre: int, elements: Sequence[int], tran
     """
     species = " ".join(str(z) for z in elements)
     return (
-        f"soap cutoff={soap.r_cut!r} cutoff_transition_width={transition!r} n_max={soap.n_max} l_max={soap.l_max} "
-        f"atom_sigma={soap.sigma!r} n_Z=1 Z={centre} n_species={len(elements)} species_Z={{{species}}}"
+        f"soap cutoff={soap.r_cut!r} cutoff_transition_width={transition!r}"
+        f" n_max={soap.n_max} l_max={soap.l_max} atom_sigma={soap.sigma!r}"
+        f" n_Z=1 Z={centre} n_species={len(elements)} species_Z={{{species}}}"
     )
 
 

@@ -42,7 +42,9 @@ class DesignOptions(Options):
 class SelectionOptions(Options):
     """How the selection runs; nothing here changes what is selected."""
 
-    memory: int = Field(1024, ge=64, description="Memory that a job of the selection may use, in MiB, whatever the pool.")
+    memory: int = Field(
+        1024, ge=64, description="Memory that a job of the selection may use, in MiB, whatever the pool."
+    )
 
 
 @dataclass(frozen=True)

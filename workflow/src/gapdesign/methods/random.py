@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 
 from gapdesign.methods import Selection, Task
 from gapdesign.methods.distance import descending, mean_descriptor
+from gapdesign.streams import stream
 
 
 def select(task: Task) -> Selection:
@@ -17,8 +16,7 @@ def select(task: Task) -> Selection:
     random sample whose prefixes are simple random samples too, and of which a pool that grows keeps
     what is not outbid.
     """
-    key = np.frombuffer(hashlib.sha256(task.seed.encode()).digest()[:16], dtype="<u8")
-    lots = np.random.Philox(key=key).random_raw(task.pool.size)
+    lots = stream(task.seed).random_raw(task.pool.size)
     candidates = np.argsort(lots, kind="stable")[: task.budget].astype(np.int64)
     features = task.pool.rows(candidates)
     mean = mean_descriptor(task.pool, task.covariance, task.block_rows)

@@ -116,9 +116,7 @@ def distances_figure(
     return figure
 
 
-def _histograms(
-    axes: Axes, values: Mapping[str, NDArray], edges: NDArray, methods: Mapping[str, str]
-) -> None:
+def _histograms(axes: Axes, values: Mapping[str, NDArray], edges: NDArray, methods: Mapping[str, str]) -> None:
     styles = line_styles(methods)
     for design in methods:
         data = values.get(design, np.empty(0))
@@ -186,9 +184,7 @@ def _legend(figure: Figure, methods: Mapping[str, str]) -> None:
         for design, method in methods.items()
     ]
     if handles:
-        figure.legend(
-            handles=handles, loc="outside lower center", ncols=min(4, len(handles)), handlelength=2.6
-        )
+        figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)), handlelength=2.6)
 
 
 @house_style()
@@ -224,9 +220,7 @@ def worst_figure(errors: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
         value, test_set = worst.loc[model, "q99_mev"], worst.loc[model, "test_set"]
         off = of_model[of_model.index != model]
         axes.plot([0, value], [row, row], color=RULE, linewidth=1, zorder=1)
-        axes.plot(
-            off, [row] * len(off), "o", color=colour, markersize=3.5, alpha=0.45, markeredgewidth=0, zorder=2
-        )
+        axes.plot(off, [row] * len(off), "o", color=colour, markersize=3.5, alpha=0.45, markeredgewidth=0, zorder=2)
         if model in of_model.index:
             axes.plot([of_model[model]], [row], "|", color=MUTED, markersize=9, zorder=2)
         axes.plot([value], [row], "o", color=colour, markersize=8, zorder=3)
@@ -236,9 +230,7 @@ def worst_figure(errors: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
     labels = [f"{shorten(model, 18)} ({method_name(methods[model])})" for model in models]
     axes.set_yticks(range(len(models)), labels, color=INK)
     if not models:
-        axes.text(
-            0.5, 0.5, "no off-sample test", transform=axes.transAxes, ha="center", va="center", color=MUTED
-        )
+        axes.text(0.5, 0.5, "no off-sample test", transform=axes.transAxes, ha="center", va="center", color=MUTED)
     axes.set(xlim=(0, 1.28 * highest), ylim=(len(models) - 0.4, -0.6))
     axes.set_xlabel("0.99 quantile of |error|, meV/atom")
     axes.tick_params(axis="y", length=0, labelsize=8.5)

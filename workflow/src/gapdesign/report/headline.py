@@ -99,9 +99,7 @@ def _compare(groups: Mapping[str, list[float]]) -> str:
         return f"{start}; there is no design of another method to compare with."
     if "random" not in groups or min(min(values) for values in groups.values()) <= 0:
         return f"{start}."
-    ratios = {
-        method: _geometric_mean(groups["random"]) / _geometric_mean(groups[method]) for method in others
-    }
+    ratios = {method: _geometric_mean(groups["random"]) / _geometric_mean(groups[method]) for method in others}
     if len(others) == 1:
         text = f"{start}: {_times(ratios[others[0]])} (geometric mean)."
     else:
@@ -112,9 +110,7 @@ def _compare(groups: Mapping[str, list[float]]) -> str:
 
 def _reservations(groups: Mapping[str, list[float]], ratios: Mapping[str, float]) -> str:
     failed = [method for method, ratio in ratios.items() if not _times(ratio).endswith("smaller")]
-    unclear = [
-        method for method in ratios if method not in failed and max(groups[method]) >= min(groups["random"])
-    ]
+    unclear = [method for method in ratios if method not in failed and max(groups[method]) >= min(groups["random"])]
     text = ""
     if failed:
         names = listing((method_name(method) for method in failed), "or")

@@ -172,9 +172,7 @@ def _clouds(
     for size, marker, chosen in ((area, "o", points[:, 3] == 1), (14.0, "d", points[:, 3] == 0)):
         if chosen.any():
             colours = error_colours()(points[chosen, 2])
-            layer.scatter(
-                *points[chosen, :2].T, s=size, c=colours, marker=marker, linewidths=0, rasterized=True
-            )
+            layer.scatter(*points[chosen, :2].T, s=size, c=colours, marker=marker, linewidths=0, rasterized=True)
     return int(np.sum(points[:, 3] == 0))
 
 

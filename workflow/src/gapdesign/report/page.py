@@ -86,9 +86,7 @@ def asked(configuration: Mapping[str, Any]) -> list[tuple[str, str]]:
         elif key == "budget" and isinstance(value, int):
             rows.append(("budget", f"{words.count(value, 'structure')} a design"))
         elif key == "prototypes" and isinstance(value, Mapping):
-            rows.append(
-                ("prototypes", "; ".join(f"{name}: {words.plain(part)}" for name, part in value.items()))
-            )
+            rows.append(("prototypes", "; ".join(f"{name}: {words.plain(part)}" for name, part in value.items())))
         else:
             rows.append((str(key).replace("_", " "), words.plain(value)))
     return [row for row in rows if row[1]]
@@ -108,9 +106,7 @@ def _pools(pools: Mapping[str, Any]) -> str:
 def _design(part: Any) -> str:
     if not isinstance(part, Mapping):
         return words.plain(part)
-    rest = {
-        key: value for key, value in part.items() if key not in ("method", "pool") and value not in (None, {})
-    }
+    rest = {key: value for key, value in part.items() if key not in ("method", "pool") and value not in (None, {})}
     text = f"{words.method_name(str(part.get('method', '?')))} from pool {part.get('pool', '?')}"
     return text + (f", {words.plain(rest)}" if rest else "")
 
@@ -135,11 +131,7 @@ def contents(designs: Mapping[str, list[Atoms]], methods: Mapping[str, str]) -> 
 
 def _facts(configuration, designs, errors, failed) -> list[str]:
     structures = sum(map(len, designs.values()))
-    engine = (
-        configuration.get("labels", {}).get("engine")
-        if isinstance(configuration.get("labels"), Mapping)
-        else None
-    )
+    engine = configuration.get("labels", {}).get("engine") if isinstance(configuration.get("labels"), Mapping) else None
     facts = [words.count(len(designs), "design"), words.count(structures, "structure")]
     facts += [words.count(errors["model"].nunique(), "model")] if len(errors) else []
     facts += [f"labels by {engine}"] if engine else []
@@ -151,9 +143,7 @@ def _yaml(configuration: Mapping[str, Any]) -> str:
 
     import yaml
 
-    return yaml.safe_dump(
-        json.loads(json.dumps(configuration, default=str)), sort_keys=False, allow_unicode=True
-    )
+    return yaml.safe_dump(json.loads(json.dumps(configuration, default=str)), sort_keys=False, allow_unicode=True)
 
 
 def _quality(quality: pd.DataFrame) -> dict[str, Any]:
@@ -162,9 +152,7 @@ def _quality(quality: pd.DataFrame) -> dict[str, Any]:
     for column, (label, kind, meaning) in MEASURES.items():
         if column in quality:
             write = {"share": words.percent, "logarithm": words.decimal}.get(kind, words.number)
-            values = [
-                int(value) if kind == "count" and value == value else value for value in quality[column]
-            ]
+            values = [int(value) if kind == "count" and value == value else value for value in quality[column]]
             rows.append({"label": label, "meaning": meaning, "values": [write(value) for value in values]})
     return {"designs": list(quality["design"]) if len(quality) else [], "rows": rows}
 
@@ -172,11 +160,7 @@ def _quality(quality: pd.DataFrame) -> dict[str, Any]:
 def _nearest(quality: pd.DataFrame) -> dict[str, Any]:
     """Give KP's table: from each member of a row's design to the nearest member of a column's design."""
     designs = list(quality["design"]) if len(quality) else []
-    parts = [
-        part
-        for part in ("mean", "median", "max")
-        if any(f"nearest_{name}_{part}" in quality for name in designs)
-    ]
+    parts = [part for part in ("mean", "median", "max") if any(f"nearest_{name}_{part}" in quality for name in designs)]
     rows = [
         {
             "design": row["design"],
@@ -193,9 +177,7 @@ def _matrix(errors: pd.DataFrame, duplicates: pd.DataFrame) -> dict[str, Any]:
     shared = shared_pairs(duplicates)
     records = {(row["model"], row["test_set"]): row for row in errors.to_dict("records")}
     worst = {row["model"]: row for row in worst_off_sample(errors).to_dict("records")}
-    highest = (
-        max((row["q99_mev"] for row in records.values() if row["q99_mev"] == row["q99_mev"]), default=0) or 1
-    )
+    highest = max((row["q99_mev"] for row in records.values() if row["q99_mev"] == row["q99_mev"]), default=0) or 1
     rows = []
     for model in dict.fromkeys(errors["model"] if len(errors) else ()):
         cells = []
@@ -215,9 +197,7 @@ def _shared(errors: pd.DataFrame, duplicates: pd.DataFrame) -> list[dict[str, An
     pairs = shared_pairs(duplicates)
     if not pairs:
         return []
-    table = duplicates.merge(
-        errors[["model", "test_set", "n", "q99_mev"]], on=["model", "test_set"], how="left"
-    )
+    table = duplicates.merge(errors[["model", "test_set", "n", "q99_mev"]], on=["model", "test_set"], how="left")
     return [row for row in table.to_dict("records") if (row["model"], row["test_set"]) in pairs]
 
 
@@ -276,8 +256,4 @@ def _hyperparameters(hyperparameters: Mapping[str, Mapping[str, Any]]) -> dict[s
 
 def _printable(value: Any) -> Any:
     """Take out control characters, which a failed engine may print and no HTML page may hold."""
-    return (
-        type(value)(_CONTROL.sub("\ufffd", value))
-        if isinstance(value, str) and _CONTROL.search(value)
-        else value
-    )
+    return type(value)(_CONTROL.sub("\ufffd", value)) if isinstance(value, str) and _CONTROL.search(value) else value

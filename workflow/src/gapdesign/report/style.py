@@ -110,9 +110,7 @@ def error_colours() -> Colormap:
     """
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list(
-        "errors", ["#2872b8", "#7a74bd", "#c06aa0", "#e57f6b", "#f0982e"]
-    )
+    return LinearSegmentedColormap.from_list("errors", ["#2872b8", "#7a74bd", "#c06aa0", "#e57f6b", "#f0982e"])
 
 
 def line_styles(methods: Mapping[str, str]) -> dict[str, dict[str, object]]:
@@ -129,9 +127,7 @@ def line_styles(methods: Mapping[str, str]) -> dict[str, dict[str, object]]:
         Design to ``{"color": ..., "linestyle": ...}``, as the ``plot`` method takes them.
     """
     others = list(dict.fromkeys(method for method in methods.values() if method != "random"))
-    colours = {method: PALETTE[place % len(PALETTE)] for place, method in enumerate(others)} | {
-        "random": BASELINE
-    }
+    colours = {method: PALETTE[place % len(PALETTE)] for place, method in enumerate(others)} | {"random": BASELINE}
     seen: dict[str, int] = {}
     styles: dict[str, dict[str, object]] = {}
     for design, method in methods.items():

@@ -86,8 +86,7 @@ _GAP = (
     "the potential",
 )
 _SOAP = (
-    "A. P. Bartók, R. Kondor and G. Csányi, On representing chemical environments, Physical Review B 87, "
-    "184115 (2013)",
+    "A. P. Bartók, R. Kondor and G. Csányi, On representing chemical environments, Physical Review B 87, 184115 (2013)",
     "10.1103/PhysRevB.87.184115",
     "the descriptor",
 )

@@ -6,7 +6,6 @@ returns a :class:`Sampler`. ``SAMPLERS`` is the table of names.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Literal, Protocol, get_args
@@ -18,6 +17,7 @@ from gapdesign.errors import InputError
 from gapdesign.options import Options
 from gapdesign.samplers.strain import StrainOptions
 from gapdesign.samplers.strain_components import StrainComponentsOptions
+from gapdesign.streams import stream
 from gapdesign.structures import Batch, ConstraintOptions, Prototype, too_close
 
 Name = Literal["strain", "strain_components"]
@@ -30,7 +30,9 @@ class PoolOptions(Options):
     names: tuple[str, ...] = Field(("A", "B"), min_length=1, description="Names of the pools, each sampled on its own.")
     size: int = Field(5000, ge=1, description="Candidates in each pool. A pool that grows keeps its old candidates.")
     shard_size: int = Field(
-        1250, ge=1, description="Candidates a job. How a pool is cut changes no result, only the number of jobs."
+        1250,
+        ge=1,
+        description="Candidates a job. How a pool is cut changes no result, only the number of jobs.",
     )
     sampler: Name = Field("strain", description="How candidates are drawn.")
     strain: StrainOptions = Field(StrainOptions(), description="Options of the sampler `strain`.")
@@ -127,13 +129,11 @@ def uniforms(seed: int, pool: str, indices: np.ndarray, attempt: int, draws: int
     -------
     (n, draws) float64
     """
-    digest = hashlib.sha256(f"{seed}/candidates/{pool}/{attempt}".encode()).digest()
-    key = np.frombuffer(digest[:16], dtype="<u8")
     blocks = -(-draws // 4)  # one step of the counter gives four numbers
     values = np.empty((len(indices), 4 * blocks))
     runs = np.split(np.arange(len(indices)), np.flatnonzero(np.diff(indices) != 1) + 1)
     for run in runs:
         if len(run):
-            generator = np.random.Generator(np.random.Philox(key=key, counter=int(indices[run[0]]) * blocks))
-            values[run] = generator.random((len(run), 4 * blocks))
+            start = stream(f"{seed}/candidates/{pool}/{attempt}", counter=int(indices[run[0]]) * blocks)
+            values[run] = np.random.Generator(start).random((len(run), 4 * blocks))
     return values[:, :draws]

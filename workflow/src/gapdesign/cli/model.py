@@ -1,0 +1,84 @@
+"""Verbs of the stages hyperparameters and model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from gapdesign import config
+from gapdesign.cli.arguments import add, add_config, add_output, say
+
+
+def register(verbs: argparse._SubParsersAction) -> None:
+    """Add the verbs of this module."""
+    verb = add(
+        verbs,
+        "hyperparameters",
+        _hyperparameters,
+        "find the hyperparameters under which the energies of a design are most likely",
+        "Scales and length of the kernels, and the noise; `model.optimizer` chooses how.",
+    )
+    add_config(verb)
+    _add_data(verb)
+    add_output(verb, what="hyperparameters to write (.json)")
+
+    verb = add(
+        verbs,
+        "fit",
+        _fit,
+        "fit a Gaussian approximation potential to a labelled design",
+        "Runs gap_fit with energies, forces and virials, and checks that it used all of them.",
+    )
+    add_config(verb)
+    _add_data(verb)
+    verb.add_argument("--hyperparameters", required=True, type=Path, metavar="FILE", help="hyperparameters (.json)")
+    add_output(verb, what="potential to write (.xml)")
+
+
+def _add_data(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--labels", required=True, type=Path, metavar="FILE", help="labelled design (.extxyz)")
+    verb.add_argument("--isolated", required=True, type=Path, metavar="FILE", help="labelled isolated atoms (.extxyz)")
+
+
+def _hyperparameters(arguments: argparse.Namespace) -> None:
+    from gapdesign.files import read_frames, write_json
+    from gapdesign.gap.optimise import optimise
+    from gapdesign.streams import stream
+
+    study = config.load(arguments.config)
+    found = optimise(
+        read_frames(arguments.labels),
+        read_frames(arguments.isolated),
+        soap=study.descriptor.soap,
+        kernel=study.kernel,
+        options=study.model,
+        rng=np.random.Generator(stream(f"{study.seed}/hyperparameters/{arguments.labels.stem}")),
+    )
+    write_json(arguments.output, found.to_json())
+    say(f"log likelihood {found.log_likelihood:.2f} after {found.evaluations} evaluations by {found.optimizer}")
+    say("at the end of each start: " + ", ".join("failed" if end is None else f"{end:.2f}" for end in found.starts))
+    if found.at_bound:
+        say(f"at a bound, so the data do not determine it: {', '.join(found.at_bound)}")
+
+
+def _fit(arguments: argparse.Namespace) -> None:
+    from gapdesign.files import read_frames, read_json
+    from gapdesign.gap.fit import fit
+    from gapdesign.gap.hyperparameters import Hyperparameters
+
+    study = config.load(arguments.config)
+    result = fit(
+        read_frames(arguments.labels),
+        read_frames(arguments.isolated),
+        Hyperparameters.from_json(read_json(arguments.hyperparameters)),
+        soap=study.descriptor.soap,
+        kernel=study.kernel,
+        options=study.model,
+        output=arguments.output,
+    )
+    say(result.log)
+    say(
+        f"gap_fit used {result.energies} energies, {result.forces} forces, {result.virials} virials: all that were given"
+    )
