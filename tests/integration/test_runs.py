@@ -44,18 +44,17 @@ def test_two_runs_give_identical_files(finished, workflow):
 
 
 @pytest.mark.parametrize(
-    "stage",
+    ("blow", "stage"),
     [
-        "results/small/descriptors/A/0-30.npy",
-        "results/small/designs/OPT.extxyz",
-        "results/small/labels/batches/OPT/0-6.extxyz",
-        "results/small/models/OPT/hyperparameters.json",
+        (signal.SIGINT, "descriptors/A/0-30.npy"),
+        (signal.SIGKILL, "designs/OPT.extxyz"),
+        (signal.SIGINT, "labels/batches/OPT/0-6.extxyz"),
+        (signal.SIGKILL, "models/OPT/hyperparameters.json"),
     ],
 )
-@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
-def test_a_killed_head_and_its_rerun(finished, workflow, stage, blow):
+def test_a_killed_head_and_its_rerun(finished, workflow, blow, stage):
     process = workflow.start()
-    wait_for(workflow.folder / stage, process)
+    wait_for(workflow.folder / "results/small" / stage, process)
     process.send_signal(blow)
     stop(process)
     workflow.run()

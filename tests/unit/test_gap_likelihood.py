@@ -194,7 +194,7 @@ def test_energies_are_counted_from_the_isolated_atoms():
     with pytest.raises(InputError, match=r"none for atomic numbers \[29\]"):
         energies_above_atoms([cell], boxes[1:])
     del cell.info["REF_energy"]
-    with pytest.raises(InputError, match="Zr2.*no REF_energy"):
+    with pytest.raises(InputError, match=r"Zr2.*no REF_energy"):
         energies_above_atoms([cell], boxes)
 
 

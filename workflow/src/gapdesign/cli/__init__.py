@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from gapdesign import __version__
-from gapdesign.errors import InputError
+from gapdesign.errors import InputError, ProgramError
 
 STAGES = ("study", "candidates", "descriptors", "design", "labels", "model", "crossval", "report")
 
@@ -33,13 +33,16 @@ Help on a verb: gapdesign VERB --help. Every key of the configuration: config/RE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb; the status is 0, 2 after a mistake of the user's, 130 when interrupted."""
+    """Run one verb; the status is 0, 2 after a user's mistake, 1 if a program failed, 130 when interrupted."""
     options = parser().parse_args(arguments)
     try:
         options.run(options)
     except InputError as error:
         print(f"gapdesign {options.verb}: {error}", file=sys.stderr)
         return 2
+    except ProgramError as error:
+        print(f"gapdesign {options.verb}: {error}", file=sys.stderr)
+        return 1
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -60,7 +60,7 @@ def _hyperparameters(arguments: argparse.Namespace) -> None:
     say(f"log likelihood {found.log_likelihood:.2f} after {found.evaluations} evaluations by {found.optimizer}")
     say("at the end of each start: " + ", ".join("failed" if end is None else f"{end:.2f}" for end in found.starts))
     if found.at_bound:
-        say(f"at a bound, so the data do not determine it: {', '.join(found.at_bound)}")
+        say(f"at a bound, not determined by the data: {', '.join(found.at_bound)}")
 
 
 def _fit(arguments: argparse.Namespace) -> None:

@@ -75,16 +75,20 @@ class Descriptor:
         centers, multiplicity = np.unique(orbits, return_counts=True)
         spectra = self._soap(batch, k, centers)
         with np.errstate(invalid="ignore", divide="ignore"):
-            spectra = spectra / np.linalg.norm(spectra, axis=1, keepdims=True)
+            spectra = _unit(spectra)
             for number, z in enumerate(self.species):
                 mine = numbers[centers] == z
-                mean = multiplicity[mine] @ spectra[mine]
-                row[self.layout.soap[number]] = mean / np.linalg.norm(mean) if mine.any() else 0
+                mean = np.add.reduce(multiplicity[mine, None] * spectra[mine])
+                row[self.layout.soap[number]] = _unit(mean) if mine.any() else 0
             if self.layout.composition is not None:
                 counts = np.array([(numbers == z).sum() for z in self.species], dtype=float)
-                row[self.layout.composition] = counts / np.linalg.norm(counts)
-            pairs = self._pairs(batch, k, centers, multiplicity)
-            row[self.layout.pair] = pairs / np.linalg.norm(pairs)
+                row[self.layout.composition] = _unit(counts)
+            row[self.layout.pair] = _unit(self._pairs(batch, k, centers, multiplicity))
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (..., d) scaled to unit length, without the linear algebra library, whose sums have no fixed order."""
+    return vectors / np.sqrt(np.add.reduce(vectors * vectors, axis=-1, keepdims=True))
 
 
 def layout(options: DescriptorOptions, pair: PairKernelOptions, species: Sequence[int]) -> Layout:

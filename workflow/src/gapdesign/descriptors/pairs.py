@@ -10,10 +10,10 @@ from gapdesign.descriptors.options import PairKernelOptions
 from gapdesign.structures import Batch
 
 SPACING = 0.8
-"""Spacing of the radial grid in units of the smearing width; the kernel is then right to 1e-7."""
+"""Spacing of the radial grid in units of the smearing width; the kernel is then right to 4e-7."""
 
-REACH = 5.5
-"""How far the grid goes beyond the largest distance, in units of the smearing width."""
+REACH = 4.0
+"""How far the grid goes beyond zero and the cutoff, in units of the smearing width; what is cut off is 1e-8."""
 
 
 class PairFeatures:
@@ -35,7 +35,7 @@ class PairFeatures:
         self._options = options
         self._width = options.length / np.sqrt(2)
         step = SPACING * self._width
-        self._grid = np.arange(0, options.r_cut + REACH * self._width + step, step)
+        self._grid = np.arange(-REACH * self._width, options.r_cut + REACH * self._width + step, step)
         count = len(species)
         self._blocks = count * (count + 1) // 2
         self._block = np.zeros((max(species) + 1, max(species) + 1), dtype=int)

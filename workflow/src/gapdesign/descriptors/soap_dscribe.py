@@ -31,7 +31,11 @@ class DscribeSoap:
 
     def __call__(self, batch: Batch, k: int, centers: np.ndarray) -> np.ndarray:
         """Power spectra of some atoms of one structure."""
-        return self._soap.create_single(batch.atoms(k), centers=centers.tolist())
+        atoms = batch.atoms(k)
+        # dscribe repeats the cell as far as the cutoff reaches beyond it, and misses neighbours of atoms outside.
+        if np.abs(atoms.get_scaled_positions(wrap=False) - 0.5).max() > 0.5 + 1e-6:
+            atoms.wrap()
+        return self._soap.create_single(atoms, centers=centers.tolist())
 
 
 def make(options: SoapOptions, species: Sequence[int]) -> DscribeSoap:

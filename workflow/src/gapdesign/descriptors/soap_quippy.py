@@ -7,8 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from gapdesign.descriptors.options import SoapOptions
+from gapdesign.descriptors.quip import soap_string
 from gapdesign.errors import InputError
 from gapdesign.structures import Batch
+
+TRANSITION = 0.5
+"""QUIP's own default of the width of the cutoff function, in angstrom."""
 
 
 class QuippySoap:
@@ -21,7 +25,9 @@ class QuippySoap:
             raise InputError(
                 "descriptor.backend: 'quippy' is not installed; `pip install quippy-ase`, or use 'dscribe'."
             ) from error
-        self._descriptors = {z: Descriptor(quip_string(options, species, z)) for z in species}
+        self._descriptors = {
+            z: Descriptor(soap_string(options, centre=z, elements=species, transition=TRANSITION)) for z in species
+        }
         self._dimension = dimension(options, len(species))
 
     def __call__(self, batch: Batch, k: int, centers: np.ndarray) -> np.ndarray:
@@ -31,15 +37,6 @@ class QuippySoap:
         for z in np.unique(atoms.numbers):
             spectra[atoms.numbers == z] = self._descriptors[int(z)].calc_descriptor(atoms)
         return spectra[centers]
-
-
-def quip_string(options: SoapOptions, species: Sequence[int], center: int) -> str:
-    """QUIP's description of SOAP around atoms of one species (BR section 3.1)."""
-    numbers = " ".join(map(str, species))
-    return (
-        f"soap cutoff={options.r_cut} l_max={options.l_max} n_max={options.n_max} normalize=T"
-        f" atom_sigma={options.sigma} n_Z=1 Z={{{center}}} n_species={len(species)} species_Z={{{numbers}}}"
-    )
 
 
 def make(options: SoapOptions, species: Sequence[int]) -> QuippySoap:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.sparse import csr_array
 
+from gapdesign.descriptors.pairs import fade
+from gapdesign.descriptors.quip import soap_string
 from gapdesign.errors import InputError
-from gapdesign.gap.strings import soap_string
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -213,12 +214,6 @@ def _pair_blocks(
     for pair, (distances, structures) in parts.items():
         merged = np.concatenate(distances)
         if len(merged):
-            weights = cutoff_function(merged, r_cut=kernel.pair.r_cut, transition=kernel.pair.transition)
+            weights = fade(merged, kernel.pair.r_cut, kernel.pair.transition)
             blocks[pair] = PairBlock(distances=merged, weights=weights, structures=np.concatenate(structures))
     return blocks
-
-
-def cutoff_function(distances: np.ndarray, *, r_cut: float, transition: float) -> np.ndarray:
-    """QUIP's cutoff: 1 up to ``r_cut - transition``, then half a cosine down to 0 at ``r_cut``."""
-    inside = np.clip((distances - r_cut + transition) / transition, 0.0, 1.0)
-    return 0.5 * (1.0 + np.cos(np.pi * inside))

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapdesign.errors import InputError
+from gapdesign.descriptors.quip import pair_string, soap_string
+from gapdesign.errors import InputError, ProgramError
 from gapdesign.files import write_text
 from gapdesign.gap.environments import Environments, boxed, energies_above_atoms, environments, merge
-from gapdesign.gap.strings import pair_string, soap_string
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -33,10 +33,6 @@ LABEL = "GAP_gapdesign"
 _DATA, _MODEL = "data.xyz", "gp.xml"
 _TAIL = 20
 _FOUND = re.compile(r"Number of target (energies|forces|virials) .*found:\s*(\d+)")
-
-
-class GapFitError(RuntimeError):
-    """gap_fit failed, or did not use the data that it was given."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +88,7 @@ def fit(
     InputError
         If labels or isolated atoms are missing, the hyperparameters are another model's, or there is no
         gap_fit.
-    GapFitError
+    ProgramError
         If gap_fit fails or uses fewer data than it was given.
     """
     hyperparameters.check(soap=soap, kernel=kernel, options=options)
@@ -235,7 +231,7 @@ def run_gap_fit(program: Path, arguments: Sequence[str], *, folder: Path) -> str
 
     Raises
     ------
-    GapFitError
+    ProgramError
         If it fails or writes no potential; with the last lines of its output.
     """
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -252,7 +248,7 @@ def run_gap_fit(program: Path, arguments: Sequence[str], *, folder: Path) -> str
     lines = [line for line in done.stdout.splitlines() if "FoX" not in line]
     if done.returncode != 0 or not (folder / _MODEL).exists():
         tail = "\n".join(line[:500] for line in lines[-_TAIL:])
-        raise GapFitError(f"gap_fit ended with status {done.returncode}; its last lines were:\n{tail}")
+        raise ProgramError(f"gap_fit ended with status {done.returncode}; its last lines were:\n{tail}")
     return "\n".join(lines) + "\n"
 
 
@@ -261,18 +257,18 @@ def check_counts(log: str, expected: dict[str, int]) -> None:
 
     Raises
     ------
-    GapFitError
+    ProgramError
         If one differs, or gap_fit says nothing of it.
     """
     used = {kind: int(number) for kind, number in _FOUND.findall(log)}
     for kind, number in expected.items():
         if used.get(kind) != number:
-            raise GapFitError(f"gap_fit was given {number} {kind} and used {used.get(kind, 'an unknown number')}.")
+            raise ProgramError(f"gap_fit was given {number} {kind} and used {used.get(kind, 'an unknown number')}.")
 
 
 def _timeless(text: str) -> str:
     """Replace gap_fit's label, which holds the time and occurs throughout, by :data:`LABEL`."""
     stamped = re.match(r"<(GAP_[0-9_]+)>", text)
     if stamped is None:
-        raise GapFitError(f"gap_fit wrote a potential that begins with {text[:60]!r}, not with its label.")
+        raise ProgramError(f"gap_fit wrote a potential that begins with {text[:60]!r}, not with its label.")
     return text.replace(stamped[1], LABEL)

@@ -1,4 +1,4 @@
-"""The strings in which QUIP takes its descriptors: the same for the likelihood and for gap_fit."""
+"""The strings in which QUIP takes its descriptors: the same for a design, the likelihood and gap_fit."""
 
 from __future__ import annotations
 
