@@ -24,9 +24,11 @@ DESIGNS = list(STUDY.designs)
 DESCRIPTOR_ENVIRONMENT = "gap" if STUDY.descriptor.backend == "quippy" else "core"
 ENGINE_ENVIRONMENT = STUDY.labels.engine
 
-# Jobs run the library that stands beside this file, in whichever environment they are.
+# Jobs run the library that stands beside this file: with the interpreter that runs Snakemake, or, where each rule
+# has an environment or container of its own, with the one there.
+PYTHON = "python" if workflow.deployment_settings.deployment_method else sys.executable
 shell.prefix(
-    f"export PYTHONPATH='{LIBRARY}'${{{{PYTHONPATH:+:$PYTHONPATH}}}};" ' gapdesign() {{ python -m gapdesign "$@"; }}; '
+    f"export PYTHONPATH='{LIBRARY}'${{{{PYTHONPATH:+:$PYTHONPATH}}}}; gapdesign() {{{{ '{PYTHON}' -m gapdesign \"$@\"; }}}}; "
 )
 
 

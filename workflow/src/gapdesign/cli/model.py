@@ -79,6 +79,4 @@ def _fit(arguments: argparse.Namespace) -> None:
         output=arguments.output,
     )
     say(result.log)
-    say(
-        f"gap_fit used {result.energies} energies, {result.forces} forces, {result.virials} virials: all that were given"
-    )
+    say(f"gap_fit used all it was given: {result.energies} energies, {result.forces} forces, {result.virials} virials")
