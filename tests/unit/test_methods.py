@@ -158,9 +158,10 @@ def nasty(kind: str, n: int, d: int, rng: np.random.Generator) -> np.ndarray:
         unit = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
         return np.where(rng.random((n, d)) < 0.3, np.nextafter(unit, np.float32(2)), unit)
     elif kind == "equal but for rounding":
-        # Permutations of a vector are equally far from a constant one; sums of their products only nearly so.
-        rows = rng.permuted(np.broadcast_to(rows[0] ** 3, (n, d)), axis=1)
-        rows[rng.integers(n)] = 1
+        # One vector lies apart from a heap of permutations, to which it is equally far but for the order of sums.
+        values = 10 ** -(5 * rows[0, 2:])
+        rows[:, :2], rows[:, 2:] = (0, 1), rng.permuted(np.broadcast_to(values, (n, d - 2)), axis=1)
+        rows[rng.integers(n)] = [d, 0, *[1] * (d - 2)]
     elif kind == "two heaps":
         rows = np.eye(d)[rng.integers(0, 2, n)] + 1e-5 * rows
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
@@ -202,6 +203,14 @@ def test_any_pool_however_cut_and_searched_gives_the_plain_order(kind, n, d, zet
         expected = expect(features, covariance, budget, mean)
         selection = maxmin.select(task(pool, covariance, budget, found={0: np.array(found, dtype=np.int64)}, rows=rows))
     assert agrees(selection, expected)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_ties_that_only_rounding_breaks_are_settled_by_the_defining_computation(seed, tmp_path):
+    features = nasty("equal but for rounding", 300, 40, np.random.default_rng(seed))
+    covariance, pool = dot_product(40), open_pool(tmp_path, features, cuts=(77, 200))
+    expected = expect(features, covariance, 6, mean_descriptor(pool, covariance, 1000))
+    assert agrees(maxmin.select(task(pool, covariance, 6, rows=50)), expected)
 
 
 @pytest.mark.parametrize("kind", KINDS)
