@@ -40,6 +40,7 @@ format: .venv/.installed
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
 	$(RUN) snakefmt Snakefile workflow
+	$(RUN) gapdesign document
 
 # Needs uv on the path. `make lock UPGRADE=1` moves to newer versions.
 lock:

@@ -75,7 +75,7 @@ rule report:
     params:
         config=part("report"),
     message:
-        "Writing the report"
+        f"Writing {results('report.html')}"
     shell:
         "gapdesign report --config {params.config:q} --designs {input.designs} --figures {input.figures}"
         " --hyperparameters {input.hyperparameters} --quality {input.quality} --errors {input.errors}"

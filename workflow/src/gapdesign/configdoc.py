@@ -44,7 +44,7 @@ def _section(lines: list[str], block: dict[str, Any], definitions: dict[str, Any
     for name, field in block["properties"].items():
         key = f"{prefix}.{name}" if prefix else name
         target, entry = _target(field, definitions)
-        meaning = field.get("description", "").replace("|", "\\|")
+        meaning = (field if "description" in field else target or {}).get("description", "").replace("|", "\\|")
         if target is not None:
             inner.append((f"{key}.<name>" if entry else key, target))
             lines.append(f"| `{key}` | {meaning} | see `{inner[-1][0]}` below | |")
@@ -79,16 +79,9 @@ def _values(field: dict[str, Any]) -> str:
         "array": "list",
         "boolean": "true, false",
     }
-    text = words.get(entry.get("type", ""), "")
-    for key, sign in (
-        ("exclusiveMinimum", ">"),
-        ("minimum", ">="),
-        ("exclusiveMaximum", "<"),
-        ("maximum", "<="),
-    ):
-        if key in entry:
-            text += f" {sign} {entry[key]:g}"
-    return text
+    signs = (("exclusiveMinimum", ">"), ("minimum", ">="), ("exclusiveMaximum", "<"), ("maximum", "<="))
+    bounds = " and ".join(f"{sign} {entry[key]:g}" for key, sign in signs if key in entry)
+    return f"{words.get(entry.get('type', ''), '')} {bounds}".strip()
 
 
 def _default(field: dict[str, Any], required: bool) -> str:
