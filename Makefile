@@ -8,7 +8,6 @@ WORKERS ?= 2
 RUN := PATH="$(CURDIR)/.venv/bin:$$PATH"
 INSTALL := .venv/bin/python -m pip install --quiet --disable-pip-version-check
 PROFILE := profiles/default
-BENCHMARKS := $(sort $(wildcard benchmarks/*.py))
 
 # Rules start processes side by side: threads inside each would only compete.
 export OPENBLAS_NUM_THREADS := 1
@@ -25,9 +24,8 @@ demo: .venv/.installed
 test: .venv/.installed
 	$(RUN) python -m pytest -n $(WORKERS)
 
-bench: .venv/.installed
-	@set -e; for script in $(BENCHMARKS); do echo "$$script"; $(RUN) python $$script; done
-	$(if $(BENCHMARKS),,@echo "There are no benchmarks yet.")
+bench: .venv/.installed .venv-peers/.installed
+	$(RUN) python benchmarks/selection.py
 
 lint: .venv/.installed
 	$(RUN) ruff check .
@@ -63,4 +61,10 @@ clean:
 	rm -f $@; \
 	$(INSTALL) --use-pep517 --require-hashes -r envs/requirements.lock; \
 	$(INSTALL) --no-deps --no-build-isolation -e .; \
+	touch $@
+
+# The programs that `make bench` measures have an environment of their own.
+.venv-peers/.installed: benchmarks/requirements.txt .venv/.installed
+	.venv/bin/python -m venv --clear .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@

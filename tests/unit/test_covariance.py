@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gapdesign.descriptors.covariance import Covariance, Layout, _power
+from gapdesign.descriptors.covariance import Covariance, Layout, power
 from gapdesign.descriptors.options import KernelOptions
 
 QUICK = settings(max_examples=40, deadline=None, derandomize=True, database=None)
@@ -183,13 +183,13 @@ def test_the_defining_computation_is_the_same_to_the_bit_however_many_rows_are_a
 @given(base=st.integers(-9, 9), exponent=st.integers(1, 16))
 def test_powers_are_exact_where_integers_are(base, exponent):
     # 9^16 < 2^53, so that every intermediate square is exact.
-    assert _power(np.array([float(base)]), exponent)[0] == base**exponent
+    assert power(np.array([float(base)]), exponent)[0] == base**exponent
 
 
 def test_a_power_leaves_what_it_is_given():
     base = np.array([2.0, 3.0])
     for exponent in (1, 2, 5):
-        _power(base, exponent)[:] = 0
+        power(base, exponent)[:] = 0
     assert base.tolist() == [2, 3]
 
 

@@ -1,7 +1,8 @@
 """Methods: max-min against the plain greedy algorithm of its definition, random against chance."""
 
 import itertools
-import tempfile
+from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -12,78 +13,74 @@ from scipy import stats
 from gapdesign.descriptors import Descriptor
 from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.options import DescriptorOptions, KernelOptions, PairKernelOptions
-from gapdesign.files import FeaturePool, shard_path, write_array
-from gapdesign.methods import Selection, Task, block_rows, frames, maxmin, random
-from gapdesign.methods.distance import descending, farthest, mean_descriptor
+from gapdesign.errors import InputError
+from gapdesign.files import FeaturePool, HeldPool, shard_path, write_array
+from gapdesign.methods import Selection, Task, block_rows, frames, hold, maxmin, random
+from gapdesign.methods.certificate import first_wrong_rank
+from gapdesign.methods.compression import RESIDUAL, Basis, CompressedCovariance
+from gapdesign.methods.distance import descending, mean_descriptor, total
 from gapdesign.samplers import PoolOptions, sample
 from gapdesign.structures import PrototypeOptions, prototypes, write_batch
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
 
-class Careless(Covariance):
-    """Covariance by the worst linear algebra library that its bound of rounding allows, never twice the same."""
-
-    rng = np.random.default_rng(0)
-
-    def gram(self, a, b):
-        exact = super().gram(a, b)
-        errors = [-0.45, 0.45, self.rng.choice([-0.45, 0.0, 0.45], exact.shape)]
-        return exact + errors[self.rng.integers(3)] * self.rounding
-
-
-def dot_product(dimension: int, zeta: int = 1, kind: type[Covariance] = Covariance) -> Covariance:
+def dot_product(dimension: int, zeta: int = 1) -> Covariance:
     """Covariance of plain unit vectors, whose last component, the pair part, is zero."""
     options = KernelOptions(soap={"zeta": zeta, "scale": 1}, pair={"scale": 0})
-    return kind(Layout(n_species=1, spectrum=dimension - 1, pairs=1), options)
+    return Covariance(Layout(n_species=1, spectrum=dimension - 1, pairs=1), options)
 
 
 def open_pool(folder, features: np.ndarray, cuts=()) -> FeaturePool:
-    edges = [0, *sorted(cuts), len(features)]
     paths = []
-    for start, stop in itertools.pairwise(edges):
+    for start, stop in itertools.pairwise([0, *sorted(cuts), len(features)]):
         paths.append(shard_path(folder, start, stop, "npy"))
         write_array(paths[-1], features[start:stop])
     return FeaturePool(paths)
 
 
-def task(pool: FeaturePool, covariance: Covariance, budget: int, *, found=None, rows=10**6, seed="0") -> Task:
-    return Task(pool, covariance, budget, seed, found or {}, rows, lambda line: None)
+def mean_of(features: np.ndarray, covariance: Covariance) -> np.ndarray:
+    return mean_descriptor(total(features), len(features), covariance.layout)
 
 
-def plain_greedy(features: np.ndarray, covariance: Covariance, start: int, budget: int):
-    """BR figure 2 by the defining distance: every candidate at every rank, no shortcut, first of equal ones."""
-    order, distance2 = [start], [np.inf]
-    psi = np.full(len(features), np.inf)
-    while len(order) < min(budget, len(features)):
-        psi = np.minimum(psi, covariance.distance2(features, features[order[-1]]))
-        psi[order] = -np.inf
-        best = int(np.argmax(psi))
-        if psi[best] <= covariance.overlap:
-            break
-        order.append(best)
-        distance2.append(psi[best])
-    return order, distance2
+def make_task(features: np.ndarray, covariance: Covariance, budget: int, **given) -> Task:
+    """A task on a pool in memory, compressed by directions of the pool itself unless a basis is given."""
+    basis = given.pop("basis", None) or Basis.of(features, covariance.layout)
+    given = {"mean": mean_of(features, covariance), "pool": HeldPool(features)} | given
+    compressed = HeldPool(basis.compress(features))
+    return Task(covariance=covariance, budget=budget, **{"basis": basis, "compressed": compressed} | given)
 
 
-def expect(features: np.ndarray, covariance: Covariance, budget: int, mean: np.ndarray):
-    """The whole Selection that the definition asks for: candidates, distances, outside."""
-    start = int(np.argmax(covariance.distance2(features, mean)))
-    order, distance2 = plain_greedy(features, covariance, start, budget)
-    distance2[0] = covariance.distance2(features[order[:1]], mean)[0]
+def plain(features: np.ndarray, covariance: Covariance, budget: int, *, start=None, existing=None):
+    """The whole selection by its definition (BR figure 2): every distance at every rank, the first of equal ones."""
+    mean = mean_of(features, covariance)
+    order, distances, psi = [], [], np.full(len(features), np.inf)
+    for row in existing if existing is not None else []:
+        psi = np.minimum(psi, covariance.distance2(features, row))
+    if existing is None:
+        start = int(np.argmax(covariance.distance2(features, mean))) if start is None else start
+        psi = np.minimum(psi, covariance.distance2(features, features[start]))
+        order, distances = [start], [covariance.distance2(features[start : start + 1], mean)[0]]
     outside = []
-    for rank in range(len(order)):
-        others = np.setdiff1d(np.arange(len(features)), order[: rank + 1])
-        nearest = [covariance.distance2(features[order[: rank + 1]], features[k]).min() for k in others]
-        outside.append(max(nearest, default=0.0))
-    return order, np.sqrt(distance2), np.sqrt(outside)
+    while True:
+        left = psi.copy()
+        left[order] = -np.inf
+        best = int(np.argmax(left))
+        nothing = len(order) == len(features) or left[best] <= covariance.overlap
+        if order:
+            outside.append(0.0 if len(order) == len(features) else left[best])
+        if len(order) == budget or nothing:
+            return order, np.sqrt(distances), np.sqrt(outside)
+        order.append(best)
+        distances.append(left[best])
+        psi = np.minimum(psi, covariance.distance2(features, features[best]))
 
 
 def agrees(selection: Selection, expected) -> bool:
     order, distances, outside = expected
     assert selection.candidates.tolist() == order
-    assert selection.distances.tobytes() == np.array(distances).tobytes()
-    assert selection.outside.tobytes() == np.array(outside).tobytes()
+    assert selection.distances.tobytes() == np.array(distances, dtype=float).tobytes()
+    assert selection.outside.tobytes() == np.array(outside, dtype=float).tobytes()
     return True
 
 
@@ -108,48 +105,87 @@ def covariance(zirconium):
 
 
 @pytest.fixture(scope="module")
-def exact(zirconium, covariance, tmp_path_factory):
-    pool = open_pool(tmp_path_factory.mktemp("exact"), zirconium)
-    return expect(zirconium, covariance, 60, mean_descriptor(pool, covariance, 64))
+def exact(zirconium, covariance):
+    return plain(zirconium, covariance, 60)
 
 
-def test_sixty_of_1500_strained_zirconium_cells_are_those_of_the_plain_algorithm(
+@pytest.fixture(scope="module")
+def selected(zirconium, covariance):
+    return maxmin.select(make_task(zirconium, covariance, 60))
+
+
+def test_sixty_of_1500_strained_zirconium_cells_are_those_of_the_plain_algorithm(selected, exact):
+    assert agrees(selected, exact)
+    assert len(set(selected.candidates.tolist())) == 60
+    # Distances fall, and the largest distance outside is what the next rank was chosen by.
+    assert (np.diff(selected.distances[1:]) <= 0).all()
+    assert np.array_equal(selected.outside[:-1], selected.distances[1:])
+
+
+def small_tiers(front=3, share=4, sample=9, block=13, chunk=5, ranks=2):
+    """Tiers so small that even a small pool goes up and down between them."""
+    return patch.multiple(maxmin, FRONT=front, SHARE=share, SAMPLE=sample, BLOCK=block, CHUNK=chunk, RANKS=ranks)
+
+
+@pytest.mark.parametrize(
+    "sizes", [{}, {"front": 1, "share": 100}, {"front": 50, "ranks": 7, "chunk": 64, "block": 100}]
+)
+def test_a_design_does_not_depend_on_the_sizes_of_tiers_and_blocks(zirconium, covariance, exact, sizes):
+    with small_tiers(**sizes):
+        selection = maxmin.select(make_task(zirconium, covariance, 60))
+    assert agrees(selection, exact)
+    assert selection.passes > 2
+
+
+def test_a_design_does_not_depend_on_shards_threads_memory_and_where_the_pool_is(
     zirconium, covariance, exact, tmp_path
 ):
-    pool = open_pool(tmp_path, zirconium, cuts=(400, 401, 900))
-    found = {
-        start: start + maxmin.search(zirconium[start:stop], covariance, 60)
-        for start, stop in itertools.pairwise([0, 400, 401, 900, 1500])
-    }
-    selection = maxmin.select(task(pool, covariance, 60, found=found, rows=97))
-    assert agrees(selection, exact)
-    assert len(set(selection.candidates.tolist())) == 60
-    # Greedy distances fall, and the largest distance outside is what the next rank was chosen by.
-    assert (np.diff(selection.distances[1:]) <= 0).all()
-    assert np.array_equal(selection.outside[:-1], selection.distances[1:])
-    assert selection.passes >= 3
+    basis = Basis.of(zirconium[::100], covariance.layout)
+    for number, (cuts, threads) in enumerate([((), 1), ((1, 700), 2), (range(150, 1500, 150), 3)]):
+        pool = open_pool(tmp_path / f"features{number}", zirconium, cuts)
+        compressed = open_pool(tmp_path / f"compressed{number}", basis.compress(zirconium), cuts)
+        where = {"pool": pool, "basis": basis, "compressed": compressed}
+        with small_tiers(front=16, block=100):
+            assert agrees(
+                maxmin.select(make_task(zirconium, covariance, 60, threads=threads, memory=64, **where)), exact
+            )
 
 
-def test_a_design_does_not_depend_on_what_was_found_before(zirconium, covariance, exact, tmp_path):
-    pool = open_pool(tmp_path, zirconium, cuts=(750,))
-    for found in ({}, {0: np.arange(1500)}, {0: np.array([3, 7, 8])}, {0: np.array([], dtype=np.int64)}):
-        assert agrees(maxmin.select(task(pool, covariance, 60, found=found)), exact)
+@pytest.mark.parametrize("kept", [1, 2, 5])
+def test_a_design_does_not_depend_on_what_compression_leaves_out(zirconium, covariance, kept):
+    """With so few directions next to nothing is known, and almost every choice is settled on the full features."""
+    features = zirconium[:200]
+    fine = Basis.of(features, covariance.layout)
+    coarse = Basis(fine.layout, tuple(vectors[:, :kept] for vectors in fine.directions))
+    assert coarse.compress(features).shape[1] < fine.compress(features).shape[1]
+    selection = maxmin.select(make_task(features, covariance, 20, basis=coarse))
+    assert agrees(selection, plain(features, covariance, 20))
 
 
-def test_a_shorter_design_is_a_prefix(zirconium, covariance, exact, tmp_path):
-    pool = open_pool(tmp_path, zirconium)
+def test_a_shorter_design_is_a_prefix(zirconium, covariance, exact):
     for budget in (1, 2, 17):
-        selection = maxmin.select(task(pool, covariance, budget))
-        assert selection.candidates.tolist() == exact[0][:budget]
-        assert np.array_equal(selection.outside, exact[2][:budget])
+        selection = maxmin.select(make_task(zirconium, covariance, budget))
+        assert agrees(selection, [part[:budget] for part in exact])
 
 
-def test_what_a_search_finds_is_in_the_shard_without_repeats(zirconium, covariance):
-    rows = maxmin.search(zirconium[:200], covariance, 40)
-    assert len(set(rows.tolist())) == len(rows) == 40
-    assert rows.min() >= 0
-    assert rows.max() < 200
-    assert sorted(maxmin.search(zirconium[:7], covariance, 40)) == list(range(7))
+def test_a_design_may_start_from_any_candidate(zirconium, covariance):
+    for start in (0, 1499):
+        selection = maxmin.select(make_task(zirconium, covariance, 10, start=start))
+        assert agrees(selection, plain(zirconium, covariance, 10, start=start))
+        assert selection.candidates[0] == start
+    with pytest.raises(InputError, match=r"start: there is no candidate 1500; the pool ends at 1499"):
+        maxmin.select(make_task(zirconium, covariance, 10, start=1500))
+
+
+def test_a_design_that_continues_an_existing_set_keeps_away_from_it(zirconium, covariance):
+    """Continuing the first ranks of a design gives its next ones; what exists is not chosen again."""
+    whole = plain(zirconium, covariance, 20)
+    existing = zirconium[whole[0][:8]]
+    selection = maxmin.select(make_task(zirconium, covariance, 12, existing=existing))
+    assert agrees(selection, [part[8:] for part in whole])
+    elsewhere = np.ascontiguousarray(zirconium[[3, 5]][:, ::-1])
+    selection = maxmin.select(make_task(zirconium, covariance, 12, existing=elsewhere))
+    assert agrees(selection, plain(zirconium, covariance, 12, existing=elsewhere))
 
 
 def nasty(kind: str, n: int, d: int, rng: np.random.Generator) -> np.ndarray:
@@ -197,74 +233,168 @@ KINDS = [
     n=st.integers(1, 60),
     d=st.sampled_from([4, 6, 12, 40]),
     zeta=st.sampled_from([1, 2, 4]),
-    library=st.sampled_from([Covariance, Careless]),
     budget=st.integers(1, 30),
-    rows=st.integers(1, 70),
+    directions=st.integers(1, 12),
+    sizes=st.tuples(*[st.integers(1, 20)] * 6),
+    existing=st.integers(-3, 4),
     seed=st.integers(0, 10**6),
-    data=st.data(),
 )
-def test_any_pool_however_cut_and_searched_gives_the_plain_order(kind, n, d, zeta, library, budget, rows, seed, data):
-    features = nasty(kind, n, d, np.random.default_rng(seed))
-    covariance = dot_product(d, zeta, library)
-    cuts = data.draw(st.sets(st.integers(1, n - 1), max_size=4)) if n > 1 else set()
-    found = data.draw(st.lists(st.integers(0, n - 1), max_size=20))
-    with tempfile.TemporaryDirectory() as folder:
-        pool = open_pool(folder, features, cuts)
-        mean = mean_descriptor(pool, covariance, rows)
-        assert farthest(pool, covariance, mean, rows) == np.argmax(covariance.distance2(features, mean))
-        expected = expect(features, covariance, budget, mean)
-        selection = maxmin.select(task(pool, covariance, budget, found={0: np.array(found, dtype=np.int64)}, rows=rows))
-    assert agrees(selection, expected)
+def test_any_pool_however_held_gives_the_plain_order(kind, n, d, zeta, budget, directions, sizes, existing, seed):
+    rng = np.random.default_rng(seed)
+    features, covariance = nasty(kind, n, d, rng), dot_product(d, zeta)
+    vectors, _ = np.linalg.qr(rng.standard_normal((d - 1, min(directions, d - 1))))
+    basis = Basis(covariance.layout, (vectors, np.ones((1, 1)))) if directions < 10 else None
+    there = features[rng.integers(0, n, existing)] if existing > 0 else None
+    with small_tiers(*sizes):
+        selection = maxmin.select(make_task(features, covariance, budget, basis=basis, existing=there))
+    assert agrees(selection, plain(features, covariance, budget, existing=there))
 
 
-@pytest.mark.parametrize("library", [Covariance, Careless])
 @pytest.mark.parametrize("seed", range(6))
-def test_ties_that_only_rounding_breaks_are_settled_by_the_defining_computation(seed, library, tmp_path):
-    features = nasty("equal but for rounding", 300, 40, np.random.default_rng(seed))
-    covariance, pool = dot_product(40, kind=library), open_pool(tmp_path, features, cuts=(77, 200))
-    expected = expect(features, covariance, 6, mean_descriptor(pool, covariance, 1000))
-    assert agrees(maxmin.select(task(pool, covariance, 6, rows=50)), expected)
+def test_ties_that_only_rounding_breaks_are_settled_by_the_defining_computation(seed):
+    features, covariance = nasty("equal but for rounding", 300, 40, np.random.default_rng(seed)), dot_product(40)
+    expected = plain(features, covariance, 6)
+    with small_tiers(front=8, sample=40):
+        assert agrees(maxmin.select(make_task(features, covariance, 6)), expected)
+    # The best of those that the matrix product cannot tell apart is another in some of these pools.
+    ties = covariance.distance2(features, features[expected[0][0]])
+    assert np.ptp(np.sort(ties)[-200:]) < covariance.rounding
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_shards_of_one_candidate_change_nothing(kind, tmp_path):
-    features = nasty(kind, 40, 6, np.random.default_rng(5))
-    covariance = dot_product(6)
-    whole = maxmin.select(task(open_pool(tmp_path / "whole", features), covariance, 12))
-    ones = open_pool(tmp_path / "ones", features, cuts=range(1, 40))
-    found = {k: k + maxmin.search(features[k : k + 1], covariance, 12) for k in range(40)}
-    assert agrees(
-        maxmin.select(task(ones, covariance, 12, found=found, rows=1)),
-        (whole.candidates.tolist(), whole.distances, whole.outside),
-    )
-
-
-def test_copies_are_never_chosen_and_the_design_ends_with_them(tmp_path):
+def test_copies_are_never_chosen_and_the_design_ends_with_them():
     features = np.repeat(np.eye(4, dtype=np.float32)[:3], 50, axis=0)
-    selection = maxmin.select(task(open_pool(tmp_path, features), dot_product(4), 20))
+    selection = maxmin.select(make_task(features, dot_product(4), 20))
     assert sorted(selection.candidates.tolist()) == [0, 50, 100]
     np.testing.assert_allclose(selection.distances[1:], np.sqrt(2))
     assert selection.outside[-1] == 0
 
 
-def test_a_pool_of_one_and_a_budget_beyond_the_pool(tmp_path):
+def test_a_pool_of_one_and_a_budget_beyond_the_pool():
     one = np.array([[1, 0, 0]], dtype=np.float32)
-    selection = maxmin.select(task(open_pool(tmp_path / "one", one), dot_product(3), 5))
+    selection = maxmin.select(make_task(one, dot_product(3), 5))
     assert (selection.candidates.tolist(), selection.outside.tolist()) == ([0], [0.0])
-    three = np.eye(3, dtype=np.float32)[[0, 1, 0]] + np.array([[0, 0, 0], [0, 0, 0], [0, 1, 0]], dtype=np.float32)
-    three /= np.linalg.norm(three, axis=1, keepdims=True)
-    selection = maxmin.select(task(open_pool(tmp_path / "three", three), dot_product(3), 5))
+    three = np.array([[1, 0, 0], [0, 1, 0], [0.6, 0.8, 0]], dtype=np.float32)
+    selection = maxmin.select(make_task(three, dot_product(3), 5))
     assert sorted(selection.candidates.tolist()) == [0, 1, 2]
     assert selection.outside[-1] == 0
 
 
-def test_of_equally_far_candidates_the_first_is_chosen(tmp_path):
+def test_of_equally_far_candidates_the_first_is_chosen():
     features = np.eye(9, dtype=np.float32)[:8]
-    selection = maxmin.select(task(open_pool(tmp_path, features), dot_product(9), 8))
+    selection = maxmin.select(make_task(features, dot_product(9), 8))
     assert selection.candidates.tolist() == list(range(8))
 
 
-def test_the_papers_square_is_filled_coarse_to_fine(tmp_path):
+def test_memory_that_cannot_hold_the_bounds_is_refused_with_what_would(zirconium, covariance):
+    task = make_task(zirconium, covariance, 5)
+    with pytest.raises(InputError, match=r"selection\.memory: 1 MiB do not hold .* 1500 candidates; give it \d+\."):
+        maxmin.select(replace(task, memory=1))
+
+
+@QUICK
+@given(kind=st.sampled_from(KINDS), zeta=st.integers(1, 8), directions=st.integers(1, 12), seed=st.integers(0, 10**6))
+def test_compressed_distances_are_within_their_stated_bound(kind, zeta, directions, seed):
+    rng = np.random.default_rng(seed)
+    features, covariance = nasty(kind, 12, 14, rng), dot_product(14, zeta)
+    vectors, _ = np.linalg.qr(rng.standard_normal((13, directions)))
+    basis = Basis(covariance.layout, (vectors, np.ones((1, 1))))
+    compressed = CompressedCovariance(basis, covariance)
+    rows = basis.compress(features)
+    targets, own = compressed.targets(rows)
+    found = compressed.own(rows)[:, None] + compressed.excess(rows, targets, own)
+    exactly = np.array([covariance.distance2(features, row) for row in features]).T
+    bound = compressed.error(rows, rows[:, compressed.residuals].max(axis=0))
+    assert (np.abs(found - exactly) <= bound[:, None]).all()
+
+
+@pytest.mark.parametrize("n_species", [1, 2])
+def test_compressed_distances_of_whole_features_with_composition(n_species):
+    rng = np.random.default_rng(n_species)
+    layout = Layout(n_species=n_species, spectrum=30, pairs=20)
+    features = rng.random((25, 8)) @ rng.random((8, layout.dimension)) + 0.05 * rng.random((25, layout.dimension))
+    for part in (*layout.soap, layout.composition, layout.pair):
+        if part is not None:
+            features[:, part] /= np.linalg.norm(features[:, part], axis=1, keepdims=True)
+    features, covariance = features.astype(np.float32), Covariance(layout, KernelOptions())
+    for basis in (Basis.of(features[:5], layout), Basis.of(features, layout)):
+        compressed, rows = CompressedCovariance(basis, covariance), basis.compress(features)
+        targets, own = compressed.targets(rows)
+        found = compressed.own(rows)[:, None] + compressed.excess(rows, targets, own)
+        exactly = np.array([covariance.distance2(features, row) for row in features]).T
+        bound = compressed.error(rows, rows[:, compressed.residuals].max(axis=0))
+        assert (np.abs(found - exactly) <= bound[:, None]).all()
+    assert bound.max() < 10 * RESIDUAL
+
+
+def test_directions_are_orthonormal_and_leave_next_to_nothing_of_their_sample(zirconium, covariance):
+    basis = Basis.of(zirconium[:400], covariance.layout)
+    for vectors, part in zip(basis.directions, (*covariance.layout.soap, covariance.layout.pair), strict=True):
+        np.testing.assert_allclose(vectors.T @ vectors, np.eye(vectors.shape[1]), atol=1e-12)
+        sample = zirconium[:400, part].astype(float)
+        left = sample - sample @ vectors @ vectors.T
+        assert (left**2).sum(axis=1).max() < 1.01 * RESIDUAL
+    rows = basis.compress(zirconium)
+    assert rows.dtype == np.float32
+    assert rows.shape[1] < zirconium.shape[1]
+
+
+def test_a_basis_written_and_read_compresses_to_the_same_bits(zirconium, covariance, tmp_path):
+    basis = Basis.of(zirconium[:300], covariance.layout)
+    basis.write(tmp_path / "basis.npz")
+    again = Basis.read(tmp_path / "basis.npz", covariance.layout)
+    assert again.compress(zirconium).tobytes() == basis.compress(zirconium).tobytes()
+    content = (tmp_path / "basis.npz").read_bytes()
+    (tmp_path / "basis.npz").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match="not a complete basis"):
+        Basis.read(tmp_path / "basis.npz", covariance.layout)
+
+
+def test_a_pool_is_held_only_if_it_fits(zirconium, tmp_path):
+    pool = open_pool(tmp_path, zirconium, (700,))
+    assert isinstance(hold(pool, 64), HeldPool)
+    assert zirconium.nbytes > 2**20 / 3
+    assert hold(pool, 1) is pool
+    held = hold(pool, 64)
+    assert np.array_equal(held.rows([3, 1400]), zirconium[[3, 1400]])
+    assert np.array_equal(np.concatenate([block for _, block in held.blocks(97)]), zirconium)
+
+
+def certificate(selection: Selection, features, covariance, **changed):
+    given = {"candidates": selection.candidates, "distances": selection.distances, "outside": selection.outside}
+    return first_wrong_rank(HeldPool(features), covariance, memory=64, **given | changed)
+
+
+def test_the_certificate_of_an_exact_design_holds(zirconium, covariance, selected):
+    assert certificate(selected, zirconium, covariance) is None
+    one = maxmin.select(make_task(zirconium, covariance, 1))
+    assert certificate(one, zirconium, covariance) is None
+    existing = zirconium[:7]
+    continued = maxmin.select(make_task(zirconium, covariance, 9, existing=existing))
+    assert certificate(continued, zirconium, covariance, existing=existing) is None
+
+
+def test_a_certificate_that_is_not_true_names_the_first_wrong_rank(zirconium, covariance, selected):
+    order = selected.candidates
+    swapped = order.copy()
+    swapped[[20, 21]] = order[[21, 20]]
+    assert certificate(selected, zirconium, covariance, candidates=swapped).rank == 20
+    twice = order.copy()
+    twice[31] = order[3]
+    assert certificate(selected, zirconium, covariance, candidates=twice).rank == 31
+    near = selected.distances.copy()
+    near[7] += 1e-9
+    assert certificate(selected, zirconium, covariance, distances=near).rank == 7
+    blind = selected.outside.copy()
+    blind[12] -= 1e-9
+    assert certificate(selected, zirconium, covariance, outside=blind).rank == 12
+    # One candidate of the pool overlooked: the greedy order of all others, with the distances it really has.
+    overlooked = int(order[5])
+    others = np.delete(np.arange(len(zirconium)), overlooked)
+    rest = maxmin.select(make_task(zirconium[others], covariance, 20, start=int(np.searchsorted(others, order[0]))))
+    assert certificate(rest, zirconium, covariance, candidates=others[rest.candidates]).rank in (4, 5)
+
+
+def test_the_papers_square_is_filled_coarse_to_fine():
     """BR appendix B: 41 x 41 points on [-1, 1]^2, whose max-min order refines a grid.
 
     A Gaussian kernel is monotonous in the Euclidean distance, so it has the same max-min designs; its features
@@ -279,8 +409,7 @@ def test_the_papers_square_is_filled_coarse_to_fine(tmp_path):
     features = np.hstack([features, np.zeros((len(features), 1))])
     features = (features / np.linalg.norm(features, axis=1, keepdims=True)).astype(np.float32)
     shuffle = np.random.default_rng(0).permutation(41 * 41)
-    pool = open_pool(tmp_path, features[shuffle], cuts=(500, 1000))
-    selection = maxmin.select(task(pool, dot_product(features.shape[1]), 25))
+    selection = maxmin.select(make_task(features[shuffle], dot_product(features.shape[1]), 25))
 
     points = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)[shuffle][selection.candidates]
     euclidean = [np.sqrt(8), 2, 2, np.sqrt(2), *[1] * 4, *[np.sqrt(0.5)] * 4, *[0.5] * 12]
@@ -292,16 +421,16 @@ def test_the_papers_square_is_filled_coarse_to_fine(tmp_path):
     np.testing.assert_allclose(selection.distances[1:], expected, atol=1e-5)
 
 
-def test_the_mean_descriptor_is_the_mean_scaled_and_the_same_however_the_pool_is_cut(zirconium, covariance, tmp_path):
-    mean = mean_descriptor(open_pool(tmp_path / "a", zirconium), covariance, 1500)
+def test_the_mean_descriptor_is_the_mean_scaled_and_the_same_however_the_pool_is_cut(zirconium, covariance):
+    mean = mean_of(zirconium, covariance)
     expected = zirconium.astype(float).mean(axis=0)
     layout = covariance.layout
     for part in (*layout.soap, layout.pair):
         expected[part] /= np.linalg.norm(expected[part])
     np.testing.assert_allclose(mean, expected, atol=1e-7)
-    for number, (cuts, rows) in enumerate([((1,), 7), ((500, 1000), 1000), (range(100, 1500, 100), 33)]):
-        other = mean_descriptor(open_pool(tmp_path / f"b{number}", zirconium, cuts), covariance, rows)
-        assert other.tobytes() == mean.tobytes()
+    for cuts in ((1,), (500, 1000), range(100, 1500, 100)):
+        sums = sum(total(zirconium[a:b]) for a, b in itertools.pairwise([0, *cuts, 1500]))
+        assert mean_descriptor(sums, 1500, layout).tobytes() == mean.tobytes()
 
 
 def test_distances_down_a_design_are_to_the_nearest_before(zirconium, covariance):
@@ -312,53 +441,61 @@ def test_distances_down_a_design_are_to_the_nearest_before(zirconium, covariance
     assert descending(rows, covariance, 0.5).tolist() == expected
 
 
-def draw(pool: FeaturePool, seed, budget: int) -> list[int]:
-    return random.select(task(pool, dot_product(4), budget, seed=str(seed))).candidates.tolist()
+POINTS = nasty("random", 40, 4, np.random.default_rng(0))
 
 
-@pytest.fixture(scope="module")
-def points(tmp_path_factory):
-    """Pools of 7 and of 40 of the same points."""
-    features = nasty("random", 40, 4, np.random.default_rng(0))
-    folder = tmp_path_factory.mktemp("points")
-    return open_pool(folder / "small", features[:7]), open_pool(folder / "large", features)
+def draw(seed, budget: int, size: int = 40, **given) -> list[int]:
+    points = POINTS[:size]
+    task = Task(
+        pool=HeldPool(points), covariance=dot_product(4), mean=points[0], budget=budget, seed=str(seed), **given
+    )
+    return random.select(task).candidates.tolist()
 
 
-def test_every_ordered_draw_is_equally_likely(points):
-    small, _ = points
-    draws = [tuple(draw(small, seed, 2)) for seed in range(2100)]
+def test_every_ordered_draw_is_equally_likely():
+    draws = [tuple(draw(seed, 2, size=7)) for seed in range(2100)]
     assert all(first != second for first, second in draws)
     counts = [draws.count(pair) for pair in itertools.permutations(range(7), 2)]
     assert sum(counts) == 2100
     assert stats.chisquare(counts).pvalue > 1e-3
 
 
-def test_prefixes_of_a_random_design_are_its_smaller_designs_without_repeats(points):
-    _, large = points
-    whole = draw(large, "RND1", 40)
+def test_prefixes_of_a_random_design_are_its_smaller_designs_without_repeats():
+    whole = draw("RND1", 40)
     assert sorted(whole) == list(range(40))
     assert whole != sorted(whole)
     for budget in (1, 5, 39):
-        assert draw(large, "RND1", budget) == whole[:budget]
-    assert draw(large, "RND2", 40) != whole
+        assert draw("RND1", budget) == whole[:budget]
+    assert draw("RND2", 40) != whole
 
 
-def test_a_pool_that_grows_keeps_the_random_order_of_its_old_candidates(points):
-    small, large = points
+def test_a_pool_that_grows_keeps_the_random_order_of_its_old_candidates():
     for seed in range(20):
-        assert [k for k in draw(large, seed, 40) if k < 7] == draw(small, seed, 7)
+        assert [k for k in draw(seed, 40) if k < 7] == draw(seed, 7, size=7)
 
 
-def test_random_distances_are_those_to_the_ranks_before(points):
-    _, large = points
+def test_random_distances_are_those_to_the_ranks_before():
     covariance = dot_product(4)
-    selection = random.select(task(large, covariance, 6))
-    rows = large.rows(selection.candidates)
-    mean = mean_descriptor(large, covariance, 40)
+    mean = mean_of(POINTS, covariance)
+    selection = random.select(Task(pool=HeldPool(POINTS), covariance=covariance, mean=mean, budget=6, seed="0"))
+    rows = POINTS[selection.candidates]
     assert selection.distances[0] == np.sqrt(covariance.distance2(rows[:1], mean)[0])
     for k in range(1, 6):
         assert selection.distances[k] == np.sqrt(covariance.distance2(rows[:k], rows[k]).min())
     assert selection.outside is None
+
+
+def test_a_random_design_passes_over_copies_of_what_exists():
+    whole = draw("RND1", 40)
+    continued = draw("RND1", 10, existing=POINTS[whole[:3]])
+    assert continued == whole[3:13]
+    task = Task(
+        pool=HeldPool(POINTS), covariance=dot_product(4), mean=POINTS[0], budget=2, existing=POINTS[:5], seed="1"
+    )
+    selection = random.select(task)
+    for k, candidate in enumerate(selection.candidates):
+        before = np.concatenate([POINTS[:5], POINTS[selection.candidates[:k]]])
+        assert selection.distances[k] == np.sqrt(dot_product(4).distance2(before, POINTS[candidate]).min())
 
 
 @pytest.mark.parametrize(("memory", "dimension", "budget"), [(64, 654, 500), (1024, 654, 100), (4096, 20000, 10)])

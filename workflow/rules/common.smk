@@ -61,11 +61,34 @@ def of_pool(pattern):
     return lambda wildcards: of_shards(pattern, pool=STUDY.designs[wildcards.design].pool)
 
 
-def of_search(wildcards):
-    """What was found in each shard, for methods that search shards."""
-    if STUDY.designs[wildcards.design].method not in methods.SPREAD:
-        return []
-    return of_shards("designs/search/{design}/{start}-{stop}.npy", design=wildcards.design)
+def of_sample(pattern, **wildcards):
+    """File of the first shard of a pool: any sample will do, and this one a pool that grows keeps."""
+    return of_shards(pattern, **wildcards)[:1]
+
+
+def of_compressed(pattern):
+    """Compressed shards of the pool of a design, for methods that work on them."""
+    return lambda wildcards: of_pool(pattern)(wildcards) if is_compressed(wildcards.design) else []
+
+
+def basis_of(wildcards):
+    """What the pool of a design is compressed by, for methods that work on that."""
+    pool = STUDY.designs[wildcards.design].pool
+    return results(f"designs/compressed/{pool}/basis.npz") if is_compressed(wildcards.design) else []
+
+
+def is_compressed(design):
+    return methods.is_compressed(STUDY.designs[design].method, STUDY.kernel.structure)
+
+
+def if_many_environments(files):
+    """Files that only distances of structures with many environments need."""
+    return files if STUDY.kernel.structure != "average" else []
+
+
+def existing_of(wildcards):
+    """The file that a design starts from, if any."""
+    return STUDY.designs[wildcards.design].existing or []
 
 
 def of_designs(pattern):

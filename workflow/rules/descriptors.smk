@@ -7,7 +7,9 @@ rule descriptors_shard:
     input:
         candidates=results("candidates/{pool}/{start}-{stop}.npz"),
     output:
-        results("descriptors/{pool}/{start}-{stop}.npy"),
+        features=results("descriptors/{pool}/{start}-{stop}.npy"),
+        sums=results("descriptors/{pool}/sums/{start}-{stop}.npy"),
+        environments=if_many_environments(results("descriptors/{pool}/environments/{start}-{stop}.npz")),
     log:
         results("logs/descriptors/{pool}/{start}-{stop}.log"),
     benchmark:
@@ -20,8 +22,12 @@ rule descriptors_shard:
         runtime=60,
     params:
         config=part("descriptors"),
+        # Made from the output, it is no reason for Snakemake to describe again what is described.
+        environments=lambda wildcards, output: (
+            f"--output-environments {output.environments}" if output.environments else ""
+        ),
     message:
         "Describing candidates {wildcards.start} to {wildcards.stop} of pool {wildcards.pool}"
     shell:
-        "gapdesign descriptors --config {params.config:q} --candidates {input.candidates} --output {output}"
-        " > {log} 2>&1"
+        "gapdesign descriptors --config {params.config:q} --candidates {input.candidates} --output {output.features}"
+        " --output-sum {output.sums} {params.environments} > {log} 2>&1"

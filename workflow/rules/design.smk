@@ -4,29 +4,51 @@ rule design:
         results("quality.csv"),
 
 
-rule design_search:
+rule design_basis:
     input:
-        features=lambda wildcards: results(
-            f"descriptors/{STUDY.designs[wildcards.design].pool}/{wildcards.start}-{wildcards.stop}.npy"
-        ),
+        features=lambda wildcards: of_sample("descriptors/{pool}/{start}-{stop}.npy", pool=wildcards.pool),
     output:
-        results("designs/search/{design}/{start}-{stop}.npy"),
+        results("designs/compressed/{pool}/basis.npz"),
     log:
-        results("logs/design/search/{design}/{start}-{stop}.log"),
+        results("logs/design/basis/{pool}.log"),
     benchmark:
-        results("benchmarks/design/search/{design}/{start}-{stop}.tsv")
+        results("benchmarks/design/basis/{pool}.tsv")
     conda:
         "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=STUDY.selection.memory,
-        runtime=60,
+        runtime=30,
     params:
-        config=part("search"),
+        config=part("basis"),
     message:
-        "Searching candidates {wildcards.start} to {wildcards.stop} for {wildcards.design}"
+        "Finding the directions in which pool {wildcards.pool} varies"
     shell:
-        "gapdesign search --config {params.config:q} --design {wildcards.design} --features {input.features}"
+        "gapdesign basis --config {params.config:q} --features {input.features} --output {output} > {log} 2>&1"
+
+
+rule design_compress:
+    input:
+        basis=results("designs/compressed/{pool}/basis.npz"),
+        features=results("descriptors/{pool}/{start}-{stop}.npy"),
+    output:
+        results("designs/compressed/{pool}/{start}-{stop}.npy"),
+    log:
+        results("logs/design/compress/{pool}/{start}-{stop}.log"),
+    benchmark:
+        results("benchmarks/design/compress/{pool}/{start}-{stop}.tsv")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=STUDY.selection.memory,
+        runtime=30,
+    params:
+        config=part("compress"),
+    message:
+        "Compressing candidates {wildcards.start} to {wildcards.stop} of pool {wildcards.pool}"
+    shell:
+        "gapdesign compress --config {params.config:q} --basis {input.basis} --features {input.features}"
         " --output {output} > {log} 2>&1"
 
 
@@ -34,7 +56,11 @@ rule design_select:
     input:
         candidates=of_pool("candidates/{pool}/{start}-{stop}.npz"),
         features=of_pool("descriptors/{pool}/{start}-{stop}.npy"),
-        found=of_search,
+        sums=of_pool("descriptors/{pool}/sums/{start}-{stop}.npy"),
+        compressed=of_compressed("designs/compressed/{pool}/{start}-{stop}.npy"),
+        basis=basis_of,
+        environments=if_many_environments(of_pool("descriptors/{pool}/environments/{start}-{stop}.npz")),
+        existing=existing_of,
     output:
         design=results("designs/{design}.extxyz"),
         features=results("designs/{design}.npy"),
@@ -44,17 +70,20 @@ rule design_select:
         results("benchmarks/design/select/{design}.tsv")
     conda:
         "../../envs/core.yaml"
-    threads: 1
+    threads: 2
     resources:
         mem_mb=STUDY.selection.memory,
         runtime=120,
     params:
         config=part("select"),
+        basis=lambda wildcards, input: f"--basis {input.basis}" if input.basis else "",
     message:
         "Choosing {wildcards.design}"
     shell:
         "gapdesign select --config {params.config:q} --design {wildcards.design} --candidates {input.candidates}"
-        " --features {input.features} --found {input.found} --memory {resources.mem_mb} --output {output.design}"
+        " --features {input.features} --sums {input.sums} {params.basis} --compressed {input.compressed}"
+        " --environments {input.environments}"
+        " --memory {resources.mem_mb} --threads {threads} --output {output.design}"
         " --output-features {output.features} > {log} 2>&1"
 
 

@@ -6,11 +6,11 @@ import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import yaml
 from ase.data import chemical_symbols
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, ValidationError
 
 from gapdesign.descriptors import layout
 from gapdesign.descriptors.covariance import Covariance
@@ -19,21 +19,19 @@ from gapdesign.engines import LabelOptions
 from gapdesign.errors import InputError
 from gapdesign.gap.options import ModelOptions
 from gapdesign.methods import DesignOptions, SelectionOptions
-from gapdesign.options import Options
+from gapdesign.options import Identifier, Options
 from gapdesign.samplers import PoolOptions
 from gapdesign.structures import PrototypeOptions, nearest_neighbour, prototypes
 
 DEFAULT = "config/config.yaml"
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-
 
 class Study(Options):
     """A study: everything it makes is under `results/<study>/`."""
 
-    study: Name = Field("zr-demo", description="Name of the study and of its folder under `results/`.")
+    study: Identifier = Field("zr-demo", description="Name of the study and of its folder under `results/`.")
     seed: int = Field(2025, ge=0, description="Seed of everything random.")
-    prototypes: dict[Name, PrototypeOptions] = Field(
+    prototypes: dict[Identifier, PrototypeOptions] = Field(
         {},
         min_length=1,
         description="Crystals that candidates are made from, each under a name of its own; required.",
@@ -42,7 +40,7 @@ class Study(Options):
     descriptor: DescriptorOptions = Field(DescriptorOptions(), description="Features of structures.")
     kernel: KernelOptions = Field(KernelOptions(), description="Covariance of structures, and so their distance.")
     budget: int = Field(100, ge=1, description="Structures in each design.")
-    designs: dict[Name, DesignOptions] = Field(
+    designs: dict[Identifier, DesignOptions] = Field(
         {}, min_length=1, description="Training sets to be chosen, each under a name of its own; required."
     )
     selection: SelectionOptions = Field(SelectionOptions(), description="How selection jobs run.")
@@ -74,19 +72,21 @@ REVISIONS = {
 """Bumped when a change of the library alters the results of a stage, so that reruns notice."""
 
 _FEATURES = ("descriptor", "kernel.pair.r_cut", "kernel.pair.length", "kernel.pair.transition", "prototypes")
-_DISTANCES = ("descriptor", "kernel", "prototypes")
-_MODEL = ("seed", "descriptor.soap", "kernel", "model", "prototypes")
+_COVARIANCE = ("kernel.soap", "kernel.pair")
+_DISTANCES = ("descriptor", *_COVARIANCE, "prototypes")
+_MODEL = ("seed", "descriptor.soap", *_COVARIANCE, "model", "prototypes")
 _READS: dict[str, tuple[str, tuple[str, ...]]] = {
     "candidates": (
         "candidates",
         ("seed", "prototypes", "pools.sampler", "pools.{sampler}", "pools.constraints"),
     ),
     "descriptors": ("descriptors", _FEATURES),
-    "search": ("design", ("budget", "designs", *_DISTANCES)),
-    "select": ("design", ("seed", "budget", "designs", *_DISTANCES)),
+    "basis": ("design", _FEATURES),
+    "compress": ("design", _FEATURES),
+    "select": ("design", ("seed", "budget", "designs", "kernel.structure", "kernel.rematch", *_DISTANCES)),
     "quality": ("design", ("designs", "labels.engine", "labels.{engine}", *_DISTANCES)),
     "isolated": ("labels", ("labels.engine", "labels.{engine}", "prototypes")),
-    "label": ("labels", ("labels.engine", "labels.{engine}", "pools.constraints")),
+    "label": ("labels", ("labels.engine", "labels.{engine}", "pools.constraints.min_distance")),
     "hyperparameters": ("model", _MODEL),
     "fit": ("model", _MODEL),
     "predict": ("crossval", ()),
@@ -134,14 +134,17 @@ def load(source: str) -> Study:
         If it cannot be read or is not valid.
     """
     if source.lstrip().startswith("{"):
-        given = json.loads(source)
+        try:
+            given = json.loads(source)
+        except json.JSONDecodeError as error:
+            raise InputError(f"--config: a text that begins with '{{' must be JSON ({error}).") from None
         given.pop("revision", None)
         return parse(given)
     try:
         given = yaml.safe_load(Path(source).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{source}: no such file; name a configuration with --config.") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{source}: not valid YAML ({' '.join(str(error).split())}).") from error
     study = parse(given)
     check(study)
@@ -181,10 +184,20 @@ def check(study: Study) -> None:
     pools = study.pools
     if len(set(pools.names)) < len(pools.names):
         raise InputError(f"pools.names: {list(pools.names)} has a name twice; give each pool its own.")
+    if "isolated" in study.designs:
+        raise InputError("designs.isolated: this name is taken by the labels of isolated atoms; choose another.")
     for name, design in study.designs.items():
         if design.pool not in pools.names:
             raise InputError(
                 f"designs.{name}.pool: there is no pool '{design.pool}'; choose from {', '.join(pools.names)}."
+            )
+        if design.existing is not None and not Path(design.existing).is_file():
+            raise InputError(
+                f"designs.{name}.existing: no file '{design.existing}'; paths start where snakemake is run."
+            )
+        if design.start is not None and design.start >= pools.size:
+            raise InputError(
+                f"designs.{name}.start: {design.start} is not in a pool of {pools.size}; choose a smaller one."
             )
     if study.budget > pools.size:
         raise InputError(
@@ -193,6 +206,11 @@ def check(study: Study) -> None:
         )
     if study.kernel.soap.scale == 0 and study.kernel.pair.scale == 0:
         raise InputError("kernel: soap.scale and pair.scale are both 0, so nothing is left; make one positive.")
+    if study.kernel.soap.scale == 0 and study.kernel.structure != "average":
+        raise InputError(
+            f"kernel.structure: '{study.kernel.structure}' compares environments by SOAP, which kernel.soap.scale: 0"
+            " leaves out; make that positive, or choose 'average'."
+        )
     for prototype in prototypes(study.prototypes):
         nearest = nearest_neighbour(prototype.atoms)
         for key, r_cut in (
@@ -206,10 +224,24 @@ def check(study: Study) -> None:
                 )
 
 
+_REMEDIES = {
+    "model_type": "give a block of keys and values",
+    "dict_type": "give a block of keys and values",
+    "tuple_type": "give a list, such as [A, B]",
+    "string_type": "give text, in quotes if it looks like a number or like yes or no",
+    "int_type": "give a whole number",
+    "int_parsing": "give a whole number",
+    "int_from_float": "give a whole number",
+    "float_type": "give a number",
+    "float_parsing": "give a number",
+}
+"""What would be right, for mistakes of type."""
+
+
 def _sentence(error: ValidationError) -> str:
     """The first mistake that pydantic found, as key, value and remedy."""
     first = error.errors()[0]
-    path = [str(step) for step in first["loc"]]
+    path = [str(step) for step in first["loc"] if step != "[key]"]
     key, value = ".".join(path), first["input"]
     match first["type"]:
         case "extra_forbidden":
@@ -221,13 +253,17 @@ def _sentence(error: ValidationError) -> str:
             hint = f"did you mean '{close[0]}'? Choose from" if close else "choose from"
             return f"{key}: there is no '{value}'; {hint} {first['ctx']['expected']}."
         case "string_pattern_mismatch":
-            return f"{key}: the name '{value}' may hold letters, digits, '_', '.' and '-' only, no slash or blank."
+            return (
+                f"{key}: the name '{value}' must begin with a letter or digit and may hold those, '_', '.' and '-',"
+                " but no slash or blank."
+            )
         case "too_short":
             return f"{key}: it is empty; give at least one entry."
         case "value_error":
             return f"{key}: {first['ctx']['error']!s}."
         case _:
-            return f"{key}: {value!r} is not valid; {first['msg'][:1].lower()}{first['msg'][1:]}."
+            remedy = _REMEDIES.get(first["type"], first["msg"].replace("Input should be", "it should be"))
+            return f"{key}: {value!r} is not valid; {remedy}."
 
 
 def _suggest(path: list[str]) -> str:

@@ -80,7 +80,7 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the stage that makes it.") from None
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise InputError(f"{path}: not valid JSON ({error}); delete it and run its stage again.") from None
 
 
@@ -91,13 +91,23 @@ def write_csv(path: str | Path, table: pd.DataFrame) -> None:
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:
-    """Read a table written by :func:`write_csv`, floats to the last bit and names as text, whatever they look like."""
+    """Read a table written by :func:`write_csv`, floats to the last bit and names as text, whatever they look like.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is not a table.
+    """
     import pandas as pd
 
     if not Path(path).exists():
         raise InputError(f"{path}: no such file; run the stage that makes it.")
     names = dict.fromkeys(("design", "model", "test_set", "method", "pool", "engine", "reason"), str)
-    return pd.read_csv(path, float_precision="round_trip", dtype=names, keep_default_na=False, na_values=[""])
+    try:
+        return pd.read_csv(path, dtype=names, keep_default_na=False, na_values=[""])
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: not readable as CSV ({reason}); delete it and run its stage again.") from error
 
 
 def write_frames(path: str | Path, frames: Sequence[Atoms]) -> None:
@@ -127,8 +137,9 @@ def read_frames(path: str | Path) -> list[Atoms]:
     try:
         return list(read(path, index=":", format="extxyz"))
     except Exception as error:
+        reason = " ".join(str(error).split())
         raise InputError(
-            f"{path}: not readable as extended XYZ ({error}); delete it and run its stage again."
+            f"{path}: not readable as extended XYZ ({reason}); delete it and run its stage again."
         ) from error
 
 
@@ -180,8 +191,59 @@ def read_array(path: str | Path) -> np.ndarray:
         raise InputError(f"{path}: not a complete array ({error}); delete it and run its stage again.") from error
 
 
-class FeaturePool:
-    """The features of a whole pool, read in blocks from memory-mapped shards and never all held.
+class _Blocks:
+    """What reads ranges of rows can be read in blocks."""
+
+    size: int
+
+    def ranges(self, rows: int) -> list[tuple[int, int]]:
+        """Ranges [start, stop) of at most ``rows`` rows."""
+        return [(start, min(start + rows, self.size)) for start in range(0, self.size, rows)]
+
+    def blocks(self, rows: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Blocks of at most ``rows`` rows: the first one's index, and the features (n, dimension)."""
+        for start, stop in self.ranges(rows):
+            yield start, self.block(start, stop)
+
+
+class ArrayFile(_Blocks):
+    """A two-dimensional array in a file, of which only the rows asked for are read.
+
+    Plain reads are used, not a memory map: what is mapped counts as a process's memory on most clusters.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, cut off or not such an array.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        mapped = read_array(path)
+        if mapped.ndim != 2 or not mapped.flags.c_contiguous:
+            raise InputError(f"{path}: not a table of numbers; delete it and run its stage again.")
+        self.shape, self._dtype, self._offset = mapped.shape, mapped.dtype, mapped.offset
+        self.size, self.dimension = mapped.shape
+
+    def block(self, start: int, stop: int) -> np.ndarray:
+        """Rows ``start`` to ``stop`` (excluded)."""
+        width = self.shape[1]
+        skipped = self._offset + start * width * self._dtype.itemsize
+        return np.fromfile(self._path, self._dtype, (stop - start) * width, offset=skipped).reshape(-1, width)
+
+    def rows(self, indices: np.ndarray) -> np.ndarray:
+        """Single rows, in the order asked for."""
+        width, size = self.shape[1], self.shape[1] * self._dtype.itemsize
+        rows = np.empty((len(indices), width), self._dtype)
+        with self._path.open("rb", buffering=0) as stream:
+            for place, index in enumerate(indices):
+                stream.seek(self._offset + int(index) * size)
+                stream.readinto(rows[place])
+        return rows
+
+
+class FeaturePool(_Blocks):
+    """The features of a whole pool, read in blocks from its shards and never all held.
 
     Parameters
     ----------
@@ -196,23 +258,29 @@ class FeaturePool:
 
     def __init__(self, paths: Sequence[str | Path]) -> None:
         ordered = sorted(paths, key=shard_range)
-        self._shards = [read_array(path) for path in ordered]
+        self._shards = [ArrayFile(path) for path in ordered]
         self._bounds = [0]
         for path, shard in zip(ordered, self._shards, strict=True):
-            start, stop = shard_range(path)
-            if start != self._bounds[-1]:
-                raise InputError(f"{path}: candidates {self._bounds[-1]} to {start} before it are missing.")
+            (start, stop), end = shard_range(path), self._bounds[-1]
+            if start > end:
+                raise InputError(f"{path}: candidates {end} to {start} before it are missing; run its stage for them.")
+            if start < end:
+                raise InputError(f"{path}: candidates {start} to {end} are in the shard before it too; give one.")
             if shard.shape != (stop - start, self._shards[0].shape[1]):
-                raise InputError(f"{path}: {shard.shape} is not the shape its name promises; run descriptors again.")
+                raise InputError(f"{path}: {shard.shape} is not the shape its name promises; run its stage again.")
             self._bounds.append(stop)
         self.size = self._bounds[-1]
         self.dimension = self._shards[0].shape[1]
 
-    def blocks(self, rows: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Blocks of at most ``rows`` rows: the first one's index, and the features (n, dimension)."""
-        for start, shard in zip(self._bounds, self._shards, strict=False):
-            for first in range(0, len(shard), rows):
-                yield start + first, np.asarray(shard[first : first + rows])
+    def ranges(self, rows: int) -> list[tuple[int, int]]:
+        """Ranges [start, stop) of at most ``rows`` rows, none across a shard's end."""
+        whole = zip(self._bounds[:-1], self._bounds[1:], strict=True)
+        return [(a, min(a + rows, stop)) for start, stop in whole for a in range(start, stop, rows)]
+
+    def block(self, start: int, stop: int) -> np.ndarray:
+        """Features (n, dimension) of a range within one shard."""
+        number = int(np.searchsorted(self._bounds, start, side="right")) - 1
+        return self._shards[number].block(start - self._bounds[number], stop - self._bounds[number])
 
     def rows(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         """Features (n, dimension) of the candidates ``indices``, in that order."""
@@ -221,5 +289,28 @@ class FeaturePool:
         owner = np.searchsorted(self._bounds, indices, side="right") - 1
         for number in np.unique(owner):
             mine = owner == number
-            features[mine] = self._shards[number][indices[mine] - self._bounds[number]]
+            features[mine] = self._shards[number].rows(indices[mine] - self._bounds[number])
         return features
+
+    def held(self) -> HeldPool:
+        """The whole of it in memory."""
+        whole = np.empty((self.size, self.dimension), dtype=np.float32)
+        for start, stop in zip(self._bounds[:-1], self._bounds[1:], strict=True):
+            whole[start:stop] = self.block(start, stop)
+        return HeldPool(whole)
+
+
+class HeldPool(_Blocks):
+    """An array (n, dimension) that is read like a :class:`FeaturePool`."""
+
+    def __init__(self, features: np.ndarray) -> None:
+        self._features = features
+        self.size, self.dimension = features.shape
+
+    def block(self, start: int, stop: int) -> np.ndarray:
+        """Features (n, dimension) of a range."""
+        return self._features[start:stop]
+
+    def rows(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Features (n, dimension) of the candidates ``indices``, in that order."""
+        return self._features[indices]

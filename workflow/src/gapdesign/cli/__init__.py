@@ -34,6 +34,17 @@ Help on a verb: gapdesign VERB --help. Every key of the configuration: config/RE
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; the status is 0, 2 after a user's mistake, 1 if a program failed, 130 when interrupted."""
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
     try:
         options.run(options)
@@ -43,11 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ProgramError as error:
         print(f"gapdesign {options.verb}: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
-        print(f"gapdesign {options.verb}: {error.filename or 'a file'}: {error.strerror}.", file=sys.stderr)
+        print(f"gapdesign {options.verb}: {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"gapdesign {options.verb}: interrupted; nothing half-written is left.", file=sys.stderr)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from gapdesign.config import DEFAULT
+from gapdesign.errors import InputError
+
+T = TypeVar("T")
 
 
 def add(
@@ -47,6 +51,19 @@ def add_files(verb: argparse.ArgumentParser, flag: str, what: str) -> None:
 def say(line: str) -> None:
     """Report progress, at once."""
     print(line, file=sys.stderr, flush=True)
+
+
+def choose(design: str, known: Mapping[str, T], flag: str = "--config") -> T:
+    """What is ``known`` of a design.
+
+    Raises
+    ------
+    InputError
+        If it is not among them.
+    """
+    if design not in known:
+        raise InputError(f"--design {design}: no such design in what {flag} gives, which is {', '.join(known)}.")
+    return known[design]
 
 
 def by_name(paths: list[Path]) -> dict[str, Path]:

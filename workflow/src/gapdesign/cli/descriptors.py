@@ -21,16 +21,30 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_config(verb)
     verb.add_argument("--candidates", required=True, type=Path, metavar="FILE", help="shard of candidates (.npz)")
     add_output(verb, what="features to write, float32 (n, dimension) (.npy)")
+    add_output(verb, "--output-sum", "their sum to write, as multiples of 2^-36 (.npy)")
+    verb.add_argument(
+        "--output-environments",
+        type=Path,
+        metavar="FILE",
+        help="environments to write (.npz), which designs need where kernel.structure is not average",
+    )
 
 
 def _descriptors(arguments: argparse.Namespace) -> None:
     from gapdesign.descriptors import Descriptor
+    from gapdesign.descriptors.environments import write_environments
     from gapdesign.files import write_array
+    from gapdesign.methods.distance import total
     from gapdesign.structures import read_batch
 
     study = config.load(arguments.config)
     batch = read_batch(arguments.candidates)
     descriptor = Descriptor(study.descriptor, study.kernel.pair, study.species())
-    features = descriptor.features(batch)
+    if arguments.output_environments is None:
+        features = descriptor.features(batch)
+    else:
+        features, environments = descriptor.features_and_environments(batch)
+        write_environments(arguments.output_environments, environments)
+    write_array(arguments.output_sum, total(features))
     write_array(arguments.output, features)
     say(f"{len(features)} structures, {features.shape[1]} features each ({study.descriptor.backend})")

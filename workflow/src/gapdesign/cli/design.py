@@ -1,23 +1,45 @@
-"""Verbs of the stage design: search, select, quality."""
+"""Verbs of the stage design: basis, compress, select, verify, quality."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from ase.data import chemical_symbols
 
 from gapdesign import config
-from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name, say
+from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name, choose, say
+from gapdesign.errors import InputError, ProgramError
+
+if TYPE_CHECKING:
+    from gapdesign.descriptors.environments import Environments
+    from gapdesign.descriptors.structure_distances import StructurePool
+    from gapdesign.files import FeaturePool
+
+SAMPLE = 2048
+"""Structures by which the directions of a pool are found."""
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
     """Add the verbs of this module."""
-    verb = add(verbs, "search", _search, "find structures in one shard that a design is likely to need")
+    verb = add(
+        verbs,
+        "basis",
+        _basis,
+        "find the few directions in which the features of a pool vary",
+        "Any sample of the pool will do: what it leaves out is bounded, and never changes a design.",
+    )
     add_config(verb)
-    verb.add_argument("--design", required=True, help="name of the design")
+    add_files(verb, "--features", "features of some shards of the pool (.npy)")
+    add_output(verb, what="directions to write (.npz)")
+
+    verb = add(verbs, "compress", _compress, "compress the features of one shard")
+    add_config(verb)
+    verb.add_argument("--basis", required=True, type=Path, metavar="FILE", help="directions (.npz)")
     verb.add_argument("--features", required=True, type=Path, metavar="FILE", help="features of the shard (.npy)")
-    add_output(verb, what="indices of the candidates found (.npy)")
+    add_output(verb, what="compressed features to write (.npy)")
 
     verb = add(
         verbs,
@@ -31,10 +53,33 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--design", required=True, help="name of the design")
     add_files(verb, "--candidates", "all shards of candidates of the pool (.npz)")
     add_files(verb, "--features", "all shards of features of the pool (.npy)")
-    verb.add_argument("--found", nargs="*", default=[], type=Path, metavar="FILE", help="what `search` found (.npy)")
-    verb.add_argument("--memory", type=int, default=1024, metavar="MIB", help="memory to use (%(default)s)")
+    add_files(verb, "--sums", "the sums of all shards of features (.npy)")
+    verb.add_argument("--compressed", nargs="*", default=[], type=Path, metavar="FILE", help="compressed shards (.npy)")
+    verb.add_argument("--basis", type=Path, metavar="FILE", help="directions they were compressed by (.npz)")
+    verb.add_argument(
+        "--environments",
+        nargs="*",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="all shards of environments of the pool (.npz), where kernel.structure is not average",
+    )
+    _add_resources(verb)
+    verb.add_argument("--threads", type=int, default=1, metavar="N", help="threads to use (%(default)s)")
     add_output(verb, what="design to write (.extxyz)")
     add_output(verb, "--output-features", "features of the design to write (.npy)")
+
+    verb = add(
+        verbs,
+        "verify",
+        _verify,
+        "prove a max-min design in one pass over its pool, independently of how it was chosen",
+        "Says that it is exact, or names the first rank that is not, and then exits with status 1.\n\n"
+        "example: gapdesign verify results/zr-demo/designs/OPT1.extxyz",
+    )
+    add_config(verb)
+    verb.add_argument("design", type=Path, metavar="FILE", help="design in the results of a study (.extxyz)")
+    _add_resources(verb)
 
     verb = add(
         verbs,
@@ -48,46 +93,146 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_files(verb, "--features", "all shards of features of its pool (.npy)")
     add_files(verb, "--designs", "features of every design of the study (.npy)")
     verb.add_argument("--structures", required=True, type=Path, metavar="FILE", help="the design (.extxyz)")
-    verb.add_argument("--memory", type=int, default=1024, metavar="MIB", help="memory to use (%(default)s)")
+    _add_resources(verb)
     add_output(verb, what="table of one row to write (.csv)")
 
 
-def _search(arguments: argparse.Namespace) -> None:
-    from gapdesign import methods
-    from gapdesign.files import read_array, shard_range, write_array
+def _add_resources(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--memory", type=int, default=1024, metavar="MIB", help="memory to use, in MiB (%(default)s)")
+
+
+def _basis(arguments: argparse.Namespace) -> None:
+    from gapdesign.files import ArrayFile
+    from gapdesign.methods.compression import Basis
 
     study = config.load(arguments.config)
-    start, _ = shard_range(arguments.features)
-    features = np.asarray(read_array(arguments.features))
-    search = methods.method(study.designs[arguments.design].method).search
-    rows = search(features, study.covariance(), study.budget)
-    write_array(arguments.output, start + rows)
-    say(f"{len(rows)} of {len(features)} candidates found worth a closer look")
+    shards = [ArrayFile(path) for path in arguments.features]
+    share = -(-SAMPLE // len(shards))
+    sample = np.concatenate([shard.rows(np.arange(0, shard.shape[0], -(-shard.shape[0] // share))) for shard in shards])
+    basis = Basis.of(sample, study.covariance().layout)
+    basis.write(arguments.output)
+    sizes = ", ".join(f"{vectors.shape[1]} of {vectors.shape[0]}" for vectors in basis.directions)
+    say(f"directions kept: {sizes}, from {len(sample)} structures")
+
+
+def _compress(arguments: argparse.Namespace) -> None:
+    from gapdesign.files import ArrayFile, write_array
+    from gapdesign.methods.compression import Basis, compress_all
+
+    study = config.load(arguments.config)
+    basis = Basis.read(arguments.basis, study.covariance().layout)
+    compressed = compress_all(ArrayFile(arguments.features), basis)
+    write_array(arguments.output, compressed)
+    say(f"{len(compressed)} structures, {compressed.shape[1]} numbers each")
 
 
 def _select(arguments: argparse.Namespace) -> None:
     from gapdesign import methods
-    from gapdesign.files import FeaturePool, read_array, shard_range, write_array, write_frames
+    from gapdesign.files import FeaturePool, read_array, write_array, write_frames
+    from gapdesign.methods.compression import Basis
+    from gapdesign.methods.distance import mean_descriptor
 
     study = config.load(arguments.config)
-    design = study.designs[arguments.design]
-    pool = FeaturePool(arguments.features)
+    design = choose(arguments.design, study.designs)
+    pool, covariance = FeaturePool(arguments.features), study.covariance()
+    sums = sum(read_array(path) for path in arguments.sums)
+    compressed = basis = None
+    if arguments.compressed:
+        basis = Basis.read(arguments.basis, covariance.layout)
+        compressed = methods.hold(FeaturePool(arguments.compressed), arguments.memory)
+    elif methods.is_compressed(design.method, study.kernel.structure):
+        raise InputError(f"--compressed: the method {design.method} needs compressed shards; run `gapdesign compress`.")
+    existing = _existing(study, design.existing)
     task = methods.Task(
         pool=pool,
-        covariance=study.covariance(),
+        covariance=covariance,
+        mean=mean_descriptor(sums, pool.size, covariance.layout),
         budget=study.budget,
         seed=f"{study.seed}/design/{arguments.design}",
-        found={shard_range(path)[0]: np.asarray(read_array(path)) for path in arguments.found},
-        block_rows=methods.block_rows(arguments.memory, pool.dimension, study.budget),
+        start=design.start,
+        existing=None if existing is None else existing[0],
+        compressed=compressed,
+        basis=basis,
+        structures=_structures(study, pool, arguments.environments, existing),
+        threads=arguments.threads,
+        memory=arguments.memory,
         progress=say,
     )
-    selection = methods.method(design.method).select(task)
+    selection = methods.method(design.method, study.kernel.structure).select(task)
     frames = methods.frames(selection, arguments.candidates, pool=design.pool)
     write_array(arguments.output_features, pool.rows(selection.candidates))
     write_frames(arguments.output, frames)
     if len(frames) < study.budget:
-        say(f"the pool has only {len(frames)} distinct structures; the design ends there")
-    say(f"{len(frames)} of {pool.size} candidates chosen by {design.method} in {selection.passes} passes over the pool")
+        say(f"only {len(frames)} candidates differ from one another and from what exists; the design ends there")
+    say(f"{len(frames)} of {pool.size} candidates chosen by {design.method}, {selection.passes} passes over the pool")
+
+
+def _existing(study: config.Study, path: str | None) -> tuple[np.ndarray, Environments] | None:
+    """Features and environments of the structures that a design starts from."""
+    if path is None:
+        return None
+    from ase.io import read
+
+    from gapdesign.descriptors import Descriptor
+    from gapdesign.structures import pack
+
+    frames = read(path, ":")
+    unknown = {int(z) for atoms in frames for z in atoms.numbers} - set(study.species())
+    if unknown:
+        names = ", ".join(sorted(chemical_symbols[z] for z in unknown))
+        raise InputError(f"existing: '{path}' holds {names}, which no prototype of the study has; add one that does.")
+    say(f"describing {len(frames)} existing structures")
+    return Descriptor(study.descriptor, study.kernel.pair, study.species()).features_and_environments(pack(frames))
+
+
+def _structures(
+    study: config.Study, pool: FeaturePool, files: list[Path], existing: tuple[np.ndarray, Environments] | None
+) -> StructurePool | None:
+    """The pool as `kernel.structure` sees it; None where that is `average`."""
+    from gapdesign.descriptors.environments import EnvironmentPool
+    from gapdesign.descriptors.structure_distances import StructurePool
+
+    if study.kernel.structure == "average":
+        return None
+    if not files:
+        raise InputError(
+            f"--environments: kernel.structure: {study.kernel.structure} needs the environments of the pool;"
+            " run `gapdesign descriptors` with --output-environments."
+        )
+    return StructurePool(pool, EnvironmentPool(files), study.covariance(), study.kernel, existing)
+
+
+def _verify(arguments: argparse.Namespace) -> None:
+    from gapdesign.files import FeaturePool, read_frames, shard_path
+    from gapdesign.methods import exhaustive
+    from gapdesign.methods.certificate import first_wrong_rank
+    from gapdesign.samplers import shards
+
+    study = config.load(arguments.config)
+    name = arguments.design.stem
+    design = choose(name, study.designs)
+    if design.method != "maxmin":
+        raise InputError(f"{arguments.design}: chosen by {design.method}; only max-min designs can be verified.")
+    folder = arguments.design.parent.parent / "descriptors" / design.pool
+    ranges = shards(study.pools.size, study.pools.shard_size)
+    pool = FeaturePool([shard_path(folder, start, stop, "npy") for start, stop in ranges])
+    frames = read_frames(arguments.design)
+    existing = _existing(study, design.existing)
+    proved = {
+        "candidates": np.array([atoms.info["candidate"] for atoms in frames]),
+        "distances": np.array([atoms.info["distance"] for atoms in frames]),
+        "outside": np.array([atoms.info["outside"] for atoms in frames]),
+        "progress": say,
+    }
+    if study.kernel.structure == "average":
+        features = None if existing is None else existing[0]
+        wrong = first_wrong_rank(pool, study.covariance(), existing=features, memory=arguments.memory, **proved)
+    else:
+        files = [shard_path(folder / "environments", start, stop, "npz") for start, stop in ranges]
+        wrong = exhaustive.first_wrong_rank(_structures(study, pool, files, existing), **proved)
+    if wrong is not None:
+        raise ProgramError(f"{arguments.design}: not exact; rank {wrong.rank}: {wrong.reason}.")
+    print(f"{arguments.design}: exact; {len(frames)} ranks against all {pool.size} candidates of pool {design.pool}")
 
 
 def _quality(arguments: argparse.Namespace) -> None:
@@ -99,7 +244,7 @@ def _quality(arguments: argparse.Namespace) -> None:
     from gapdesign.files import FeaturePool, read_array, read_frames, write_csv
 
     study = config.load(arguments.config)
-    design = study.designs[arguments.design]
+    design = choose(arguments.design, study.designs)
     pool, covariance = FeaturePool(arguments.features), study.covariance()
     features = {name: np.asarray(read_array(path)) for name, path in by_name(arguments.designs).items()}
     rows = methods.block_rows(arguments.memory, pool.dimension, study.budget)
@@ -108,7 +253,7 @@ def _quality(arguments: argparse.Namespace) -> None:
         "design": arguments.design,
         "method": design.method,
         "pool": design.pool,
-        **asdict(quality.measure(features[arguments.design], pool, covariance, rows)),
+        **asdict(quality.measure(choose(arguments.design, features, "--designs"), pool, covariance, rows)),
         "label_core_hours": sum(engine.core_hours(atoms) for atoms in read_frames(arguments.structures)),
         **quality.nearest_to_others(arguments.design, features, covariance),
     }

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from gapdesign import config
-from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name, say
+from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name, choose, say
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -64,9 +64,9 @@ def _label(arguments: argparse.Namespace) -> None:
     study = config.load(arguments.config)
     engine = engines.make(study.labels.engine, study.labels)
     designs = {name: read_frames(path) for name, path in by_name(arguments.designs).items()}
-    ranks = owned(designs, arguments.design, arguments.first, arguments.last)
+    members = choose(arguments.design, designs, "--designs")
     frames, failures = label_frames(
-        [designs[arguments.design][rank] for rank in ranks],
+        [members[rank] for rank in owned(designs, arguments.design, arguments.first, arguments.last)],
         engine,
         LabelStore(arguments.store),
         design=arguments.design,

@@ -27,8 +27,9 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "write the schema and the documentation of the configuration",
         "For developers: both files are generated from the descriptions in the library.",
     )
-    verb.add_argument("--schema", type=Path, default=Path("workflow/schemas/config.schema.json"), metavar="FILE")
-    verb.add_argument("--page", type=Path, default=Path("config/README.md"), metavar="FILE")
+    schema, page = Path("workflow/schemas/config.schema.json"), Path("config/README.md")
+    verb.add_argument("--schema", type=Path, default=schema, metavar="FILE", help="schema to write (%(default)s)")
+    verb.add_argument("--page", type=Path, default=page, metavar="FILE", help="page to write (%(default)s)")
 
 
 def _check(arguments: argparse.Namespace) -> None:

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from gapdesign.descriptors.covariance import Layout
+from gapdesign.descriptors.environments import Environments, on_grid
 from gapdesign.descriptors.options import DescriptorOptions, PairKernelOptions
 from gapdesign.descriptors.pairs import PairFeatures
 from gapdesign.errors import InputError
@@ -62,14 +63,15 @@ class Descriptor:
         features = np.empty((len(batch), self.layout.dimension), dtype=np.float32)
         for k in range(len(batch)):
             self._describe(batch, k, features[k])
-            if not np.isfinite(features[k]).all():
-                raise InputError(
-                    f"candidate {batch.candidates[k]}: its descriptor is not a finite vector; are its atoms apart, and"
-                    " is a neighbour within descriptor.soap.r_cut and kernel.pair.r_cut?"
-                )
         return features
 
-    def _describe(self, batch: Batch, k: int, row: np.ndarray) -> None:
+    def features_and_environments(self, batch: Batch) -> tuple[np.ndarray, Environments]:
+        """Features (n, dimension) as :meth:`features` gives them, and the environments that they average."""
+        features = np.empty((len(batch), self.layout.dimension), dtype=np.float32)
+        return features, Environments.joined([self._describe(batch, k, features[k]) for k in range(len(batch))])
+
+    def _describe(self, batch: Batch, k: int, row: np.ndarray) -> Environments:
+        """Put the features of structure ``k`` into ``row``; its environments are what they were made from."""
         span = slice(batch.offsets[k], batch.offsets[k + 1])
         numbers, orbits = batch.numbers[span], batch.orbits[span]
         centers, multiplicity = np.unique(orbits, return_counts=True)
@@ -84,6 +86,13 @@ class Descriptor:
                 counts = np.array([(numbers == z).sum() for z in self.species], dtype=float)
                 row[self.layout.composition] = _unit(counts)
             row[self.layout.pair] = _unit(self._pairs(batch, k, centers, multiplicity))
+        if not np.isfinite(row).all():
+            raise InputError(
+                f"candidate {batch.candidates[k]}: its descriptor is not a finite vector; are its atoms apart, and"
+                " is a neighbour within descriptor.soap.r_cut and kernel.pair.r_cut?"
+            )
+        offsets = np.array([0, len(centers)], np.int64)
+        return Environments(offsets, on_grid(spectra), multiplicity.astype(np.int32), numbers[centers].astype(np.int32))
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -51,10 +51,10 @@ class Covariance:
 
     def __init__(self, layout: Layout, options: KernelOptions) -> None:
         self.layout = layout
-        self._zeta = options.soap.zeta
+        self.zeta = options.soap.zeta
         total = options.soap.scale**2 + options.pair.scale**2
-        self._soap_weight = options.soap.scale**2 / total
-        self._pair_weight = options.pair.scale**2 / total
+        self.soap_weight = options.soap.scale**2 / total
+        self.pair_weight = options.pair.scale**2 / total
 
     @property
     def rounding(self) -> float:
@@ -64,7 +64,7 @@ class Covariance:
         sum; the power multiplies that by zeta. Both ways may be off, and D2 has two self terms and two
         cross terms.
         """
-        return 8 * self._zeta * self.layout.dimension * np.finfo(float).eps
+        return 8 * self.zeta * self.layout.dimension * np.finfo(float).eps
 
     @property
     def overlap(self) -> float:
@@ -76,13 +76,13 @@ class Covariance:
         a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
         total = np.zeros((len(a), len(b)))
         for number, block in enumerate(self.layout.soap):
-            part = _power(a[:, block] @ b[:, block].T, self._zeta)
+            part = power(a[:, block] @ b[:, block].T, self.zeta)
             if self.layout.composition is not None:
                 share = self.layout.composition.start + number
                 part *= np.outer(a[:, share], b[:, share])
             total += part
-        total *= self._soap_weight
-        total += self._pair_weight * (a[:, self.layout.pair] @ b[:, self.layout.pair].T)
+        total *= self.soap_weight
+        total += self.pair_weight * (a[:, self.layout.pair] @ b[:, self.layout.pair].T)
         return total
 
     def diagonal(self, a: np.ndarray) -> np.ndarray:
@@ -101,19 +101,20 @@ class Covariance:
     def _exact(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         total = np.zeros(len(a))
         for number, block in enumerate(self.layout.soap):
-            part = _power(_dot(a[:, block], b[:, block]), self._zeta)
+            part = power(dot(a[:, block], b[:, block]), self.zeta)
             if self.layout.composition is not None:
                 share = self.layout.composition.start + number
                 part *= a[:, share].astype(float) * b[:, share].astype(float)
             total += part
-        return self._soap_weight * total + self._pair_weight * _dot(a[:, self.layout.pair], b[:, self.layout.pair])
+        return self.soap_weight * total + self.pair_weight * dot(a[:, self.layout.pair], b[:, self.layout.pair])
 
 
-def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Dot products (n,) of the rows of a and b (n, d), in float64 and in an order that depends on d alone."""
     return np.add.reduce(np.multiply(a, b, dtype=float, order="C"), axis=1)
 
 
-def _power(base: np.ndarray, exponent: int) -> np.ndarray:
+def power(base: np.ndarray, exponent: int) -> np.ndarray:
     """Integer power by repeated squaring: the library's own may differ in the last bit between machines."""
     result = None
     while exponent:

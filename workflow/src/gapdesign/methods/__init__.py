@@ -1,13 +1,13 @@
 """How a design is chosen from a pool: a family of methods.
 
-A method is a module with a function ``select(pool, covariance, ...)`` that returns a :class:`Selection`. One
-whose work can be spread over shards also has ``search(features, covariance, budget)``, run once for each
-shard before it. ``METHODS`` is the table of names.
+A method is a module with a function ``select(task)`` that takes a :class:`Task` and returns a :class:`Selection`.
+``METHODS`` is the table of names; those in ``COMPRESSED`` are also given compressed features of the pool.
+Where `kernel.structure` is not `average`, ``BY_STRUCTURE`` is the table, and a task has ``structures``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -19,21 +19,36 @@ from ase import Atoms
 from pydantic import Field
 
 from gapdesign.descriptors.covariance import Covariance
-from gapdesign.files import FeaturePool, shard_range
+from gapdesign.descriptors.structure_distances import StructurePool
+from gapdesign.files import FeaturePool, HeldPool, shard_range
+from gapdesign.methods.compression import Basis
 from gapdesign.options import Options
 from gapdesign.structures import read_batch
 
 Name = Literal["maxmin", "random"]
 METHODS: dict[str, str] = {name: f"gapdesign.methods.{name}" for name in get_args(Name)}
 
-SPREAD: frozenset[str] = frozenset({"maxmin"})
-"""Methods that search each shard on its own before they select."""
+COMPRESSED: frozenset[str] = frozenset({"maxmin"})
+"""Methods that work on compressed features, where `kernel.structure` is `average`."""
+
+BY_STRUCTURE: dict[str, str] = METHODS | {"maxmin": "gapdesign.methods.lazy"}
+"""The modules where it is not."""
 
 
 class DesignOptions(Options):
     """A training set to be chosen."""
 
     pool: str = Field(description="Pool that it is chosen from.")
+    existing: str | None = Field(
+        None,
+        description="A file that ASE reads with structures that are there already: the design begins where they end,"
+        " and neither they nor copies of them are chosen.",
+    )
+    start: int | None = Field(
+        None,
+        ge=0,
+        description="Candidate that max-min starts from; by default the one farthest from the pool's mean descriptor.",
+    )
     method: Name = Field(
         description="`maxmin`: each next structure is the one farthest from all chosen before. `random`: drawn blindly."
     )
@@ -69,7 +84,7 @@ class Selection:
     passes: int = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """What a method is asked to do.
 
@@ -77,36 +92,63 @@ class Task:
     ----------
     pool : FeaturePool
     covariance : Covariance
+    mean : (dimension,) float32
+        The pool's mean descriptor.
     budget : int
         Structures to choose.
     seed : str
         Names the stream of random numbers; methods without chance ignore it.
-    found : mapping
-        For each shard's first index the rows that the method's ``search`` found there.
-    block_rows : int
-        Rows of the pool that may be held at once.
+    existing : (m, dimension) float32, optional
+        Features of structures that need not be chosen because they are there.
+    compressed : FeaturePool, optional
+        Compressed features of the pool.
+    basis : Basis, optional
+        What they were compressed by.
+    structures : StructurePool, optional
+        The candidates and the existing set as `kernel.structure` sees them, where it is not `average`.
+    start : int, optional
+        Candidate to start from.
+    memory : int
+        Memory to use, in MiB.
+    threads : int
     progress : callable
         Called with a line of text now and then.
     """
 
-    pool: FeaturePool
+    pool: FeaturePool | HeldPool
     covariance: Covariance
+    mean: np.ndarray
     budget: int
-    seed: str
-    found: Mapping[int, np.ndarray]
-    block_rows: int
-    progress: Callable[[str], None]
+    seed: str = ""
+    existing: np.ndarray | None = None
+    compressed: FeaturePool | HeldPool | None = None
+    basis: Basis | None = None
+    structures: StructurePool | None = None
+    start: int | None = None
+    memory: int = 1024
+    threads: int = 1
+    progress: Callable[[str], None] = lambda line: None
 
 
-def method(name: str) -> ModuleType:
-    """The module of a method."""
-    return import_module(METHODS[name])
+def method(name: str, structure: str = "average") -> ModuleType:
+    """The module of a method, for what `kernel.structure` says."""
+    return import_module((METHODS if structure == "average" else BY_STRUCTURE)[name])
+
+
+def is_compressed(name: str, structure: str) -> bool:
+    """Whether a method works on compressed features, for what `kernel.structure` says."""
+    return structure == "average" and name in COMPRESSED
 
 
 def block_rows(memory: int, dimension: int, budget: int) -> int:
     """Rows of a pool that fit ``memory`` (MiB) beside their products with a whole design."""
     bytes_a_row = 8 * (2 * dimension + 4 * budget)
-    return max(64, memory * 2**20 // 3 // bytes_a_row)
+    return max(64, min(16384, memory * 2**20 // 4 // bytes_a_row))
+
+
+def hold(pool: FeaturePool, memory: int) -> FeaturePool | HeldPool:
+    """Keep a pool in memory if it takes less than a third of ``memory`` (MiB); else leave it in its files."""
+    return pool.held() if 4 * pool.size * pool.dimension < memory * 2**20 // 3 else pool
 
 
 def frames(selection: Selection, shards: Sequence[str | Path], *, pool: str) -> list[Atoms]:

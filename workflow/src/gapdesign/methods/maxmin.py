@@ -1,190 +1,337 @@
 """Method `maxmin`: each next structure is the one farthest from all chosen before (BR figure 2, appendix B).
 
-The order is that of the plain greedy algorithm on the whole pool. It is found in two steps. `search`
-picks, shard by shard and roughly, structures that are likely to matter. `select` runs the greedy
-algorithm on those alone, then passes over the whole pool with a matrix product a block to find every
-candidate that is at least as far, at any rank, as the one chosen there; those join, and the greedy
-algorithm runs again. When a pass finds none, no candidate left out could ever have been chosen, and the
-order is exact, whatever `search` had found.
+The order is that of the plain greedy algorithm on the whole pool, found with less work. Psi, the squared distance
+of a candidate from the design, only falls as the design grows, so a value computed for fewer ranks is an upper
+bound. Candidates live on three tiers: the whole pool, a part of it that is far from the design, and of that a
+front of a thousand or so. Only the front is measured against every new rank. As long as its best is farther
+than the bound of all that are not in it, nothing else can be chosen. When it is not, the tier above is brought up
+to date, against all ranks that it missed at once, which is a matrix product, and gives a new front.
 
-Matrix products round differently from one machine to the next. A candidate within the bound of that
-rounding counts as found; among such near ties distances by the defining computation decide, then the
-smaller index.
+Distances on all tiers are those of compressed features, each with a bound of its error. Candidates whose
+intervals overlap at the top are settled on their full features by the defining computation, then by the smaller
+index. docs/selection.md tells why that is exact, and what else was tried.
 """
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
-from gapdesign.descriptors.covariance import Covariance
+from gapdesign.errors import InputError
 from gapdesign.methods import Selection, Task
-from gapdesign.methods.distance import farthest, mean_descriptor
+from gapdesign.methods.compression import Basis, CompressedCovariance, one_blas_thread
 
+FRONT = 512
+"""Candidates that a new front is chosen to have, at least, where there are enough."""
 
-def search(features: np.ndarray, covariance: Covariance, budget: int) -> np.ndarray:
-    """Rows of one shard that are likely to be in the design: a greedy order of its own.
+SHARE = 8
+"""The middle tier is chosen to hold one candidate in so many."""
 
-    Parameters
-    ----------
-    features : (n, dimension)
-    covariance : Covariance
-    budget : int
+SAMPLE = 4096
+"""Candidates by which the middle tier's threshold is chosen."""
 
-    Returns
-    -------
-    (at most ``budget``,) int64
-        Rows in greedy order, from the one farthest from the shard's first.
-    """
-    similarity = covariance.gram(features, features[:1])[:, 0]
-    return _spread(features, covariance, 2 - 2 * similarity, budget)
+BLOCK = 16384
+"""Candidates that a thread reads at once."""
+
+CHUNK, RANKS = 1024, 64
+"""Candidates and ranks of one matrix product, so that it stays in the cache of a core."""
 
 
 def select(task: Task) -> Selection:
     """The exact greedy max-min order.
 
-    It ends before the budget when every candidate left out coincides with a chosen one.
+    It starts from the candidate farthest from the pool's mean descriptor or, if there is an existing set, from
+    all of that. It ends before the budget when every candidate left out coincides with a chosen one.
     """
-    mean = mean_descriptor(task.pool, task.covariance, task.block_rows)
-    start = farthest(task.pool, task.covariance, mean, task.block_rows)
-    core = np.unique(np.concatenate([[start], *task.found.values()])).astype(np.int64)
-    passes = 2
-    while True:
-        features = task.pool.rows(core)
-        order, distance2 = greedy(features, task.covariance, int(np.searchsorted(core, start)), task.budget)
-        check = inspect(task, core[order], distance2, core)
-        passes += 1
-        task.progress(
-            f"pass {passes}: {len(order)} ranks from {len(core)} of {task.pool.size} candidates,"
-            f" {len(check.missing)} more to consider, exact up to rank {check.proved}"
-        )
-        if not len(check.missing):
-            break
-        core = np.union1d(core, check.missing)
-    first = task.covariance.distance2(features[order[:1]], mean)
-    distances = np.sqrt(np.concatenate([first, distance2[1:]]))
-    return Selection(core[order], distances, np.sqrt(check.outside), passes)
+    with one_blas_thread():
+        return _Greedy(task).run()
 
 
-def greedy(features: np.ndarray, covariance: Covariance, start: int, budget: int) -> tuple[np.ndarray, np.ndarray]:
-    """Plain greedy max-min on features that are held in memory.
+class _Ranks:
+    """What candidates are measured against: the existing set, then the structures chosen."""
 
-    Parameters
-    ----------
-    features : (n, dimension)
-        In the order of their indices: of equal distances the first row wins.
-    start : int
-        Row that is chosen first.
+    def __init__(self, basis: Basis, covariance: CompressedCovariance, dimension: int, width: int, room: int) -> None:
+        self._basis, self._covariance = basis, covariance
+        self.features = np.empty((room, dimension), np.float32)
+        self._targets, self._own = np.empty((room, width), np.float32), np.empty(room, np.float32)
+        self.largest = np.zeros(len(basis.directions))
+        self.count = 0
 
-    Returns
-    -------
-    order : (m,) int64
-        Rows chosen; fewer than ``budget`` if the rest coincide with them.
-    distance2 : (m,) float64
-        D2 of each to the nearest before it, by the defining computation; infinite for the first.
-    """
-    rounding = covariance.rounding
-    diagonal = covariance.diagonal(features)
-    psi = np.full(len(features), np.inf)
-    order, distance2 = [start], [np.inf]
-    while len(order) < min(budget, len(features)):
-        latest = order[-1]
-        similarity = covariance.gram(features, features[latest : latest + 1])[:, 0]
-        np.minimum(psi, diagonal + diagonal[latest] - 2 * similarity, out=psi)
-        psi[latest] = -np.inf
-        near = np.flatnonzero(psi >= psi.max() - 2 * rounding)
-        exact = np.array([covariance.distance2(features[order], features[k]).min() for k in near])
-        if exact.max() <= covariance.overlap:
-            break
-        order.append(int(near[np.argmax(exact)]))
-        distance2.append(float(exact.max()))
-    return np.array(order, dtype=np.int64), np.array(distance2)
+    def add(self, features: np.ndarray) -> None:
+        """Let rows (n, dimension) of full features count."""
+        span = slice(self.count, self.count + len(features))
+        rows = self._basis.compress(features)
+        self.features[span] = features
+        self._targets[span], self._own[span] = self._covariance.targets(rows)
+        self.largest = np.maximum(self.largest, rows[:, self._covariance.residuals].max(axis=0, initial=0))
+        self.count = span.stop
+
+    def excess(self, rows: np.ndarray, first: int, last: int) -> np.ndarray:
+        """D2 less k(p, p), (n, last - first), of compressed rows (n, width) and ranks ``first`` to ``last``."""
+        return self._covariance.excess(rows, self._targets[first:last], self._own[first:last])
 
 
-@dataclass(frozen=True)
-class Inspection:
-    """What a pass over the pool says of a design.
+@dataclass
+class _Tier:
+    """Some candidates, with the bounds that are known of them and of all others.
 
     Attributes
     ----------
-    missing : (n,) int64
-        Candidates outside the core that the greedy algorithm might have preferred at some rank.
-    proved : int
-        Ranks before the first at which there is such a candidate.
-    outside : (m,) float64
-        After each rank, the largest D2 from the ranks so far of any candidate not among them.
+    members : (n,) int64
+        Their places in the tier above.
+    rows : (n, width) float32
+        Compressed features.
+    own : (n,) float32
+        k(p, p).
+    psi : (n,) float32
+        Upper bound of Psi, but for the error of compression; minus infinity for the chosen.
+    seen : (n,) int32
+        Ranks that it accounts for.
+    beyond : float
+        No member of the tier above that is not in this one has a larger ``psi``.
     """
 
-    missing: np.ndarray
-    proved: int
-    outside: np.ndarray
+    members: np.ndarray
+    rows: np.ndarray
+    own: np.ndarray
+    psi: np.ndarray
+    seen: np.ndarray
+    beyond: float
 
 
-def inspect(task: Task, design: np.ndarray, distance2: np.ndarray, core: np.ndarray) -> Inspection:
-    """Compare every candidate of the pool, at every rank, with the one chosen there.
+class _Greedy:
+    """One run of the algorithm."""
 
-    Parameters
-    ----------
-    design : (m,) int64
-        Candidates in the order chosen.
-    distance2 : (m,) float64
-        D2 of each when chosen.
-    core : (n,) int64
-        Candidates that the choice already considered.
-    """
-    covariance, rounding = task.covariance, task.covariance.rounding
-    chosen = task.pool.rows(design)
-    diagonal = covariance.diagonal(chosen)
-    ranks = np.arange(len(design))
-    # Rank k + 1 was chosen by its distance from ranks 0..k; a design that ended early left only coinciding ones.
-    bar = np.append(distance2[1:], np.inf if len(design) == task.budget else covariance.overlap)
-    missing, proved = [], len(design)
-    top, near = np.full(len(design), -np.inf), []
-    for start, features in task.pool.blocks(task.block_rows):
-        psi = covariance.diagonal(features)[:, None] + diagonal - 2 * covariance.gram(features, chosen)
-        np.minimum.accumulate(psi, axis=1, out=psi)
-        here = np.arange(start, start + len(features))
-        inside = np.isin(here, design)
-        psi[inside] = np.where(
-            ranks[None, :] >= np.array([np.flatnonzero(design == k)[0] for k in here[inside]], dtype=int)[:, None],
-            -np.inf,
-            psi[inside],
+    def __init__(self, task: Task) -> None:
+        self.task, self.pool = task, task.compressed
+        self.covariance = CompressedCovariance(task.basis, task.covariance)
+        existing = task.existing if task.existing is not None else np.zeros((0, task.pool.dimension), np.float32)
+        room = len(existing) + task.budget + 1
+        self.ranks = _Ranks(task.basis, self.covariance, task.pool.dimension, self.pool.dimension, room)
+        self.ranks.add(existing)
+        self.chosen: list[int] = []
+        self.passes, self.products = 0, 0
+        self._forget()
+        self.own = np.empty(self.pool.size, np.float32)
+        self.widest = np.zeros((1, self.pool.dimension), np.float32)
+        for start, rows in self.pool.blocks(CHUNK):
+            self.own[start : start + len(rows)] = self.covariance.own(rows)
+            np.maximum(self.widest, rows.max(axis=0), out=self.widest)
+        self._room()
+        self.began = time.monotonic()
+
+    def _room(self) -> None:
+        """How many candidates the middle tier may hold; the bounds of the whole pool take twelve bytes each."""
+        free = self.task.memory * 2**20 // 2 - 12 * self.pool.size
+        self.room = free // (8 * self.pool.dimension)
+        if self.room < 16 * FRONT:
+            needed = (12 * self.pool.size + 128 * FRONT * self.pool.dimension) // 2**19 + 1
+            raise InputError(
+                f"selection.memory: {self.task.memory} MiB do not hold the bounds of {self.pool.size} candidates;"
+                f" give it {needed}."
+            )
+
+    def run(self) -> Selection:
+        """Choose the budget; the distance of the rank after it is the last certificate."""
+        distances = [] if self.ranks.count else [self._choose_first()]
+        self._sweep()
+        while len(self.chosen) < self.task.budget:
+            candidate, distance2 = self._farthest()
+            distances.append(distance2)
+            if distance2 <= self.task.covariance.overlap:
+                break
+            self._choose(candidate)
+        else:
+            distances.append(self._farthest()[1])
+        self._report()
+        roots = np.sqrt(np.array(distances))
+        n = len(self.chosen)
+        return Selection(np.array(self.chosen, np.int64), roots[:n], roots[1 : n + 1], self.passes)
+
+    def _forget(self) -> None:
+        self.psi = np.full(self.pool.size, np.inf, np.float32)
+        self.seen = np.zeros(self.pool.size, np.int32)
+        self.middle = self.front = self._errors = None
+
+    def _choose_first(self) -> float:
+        """Choose the candidate to start from; its distance (D2) is that from the pool's mean descriptor."""
+        candidate, mean = self.task.start, self.task.mean
+        if candidate is None:
+            self.ranks.add(mean[None])
+            self._sweep()
+            candidate, _ = self._farthest()
+            self.ranks.count = 0
+            self._forget()
+        elif candidate >= self.pool.size:
+            raise InputError(f"start: there is no candidate {candidate}; the pool ends at {self.pool.size - 1}.")
+        self.chosen.append(candidate)
+        self.psi[candidate] = -np.inf
+        features = self.task.pool.rows([candidate])
+        self.ranks.add(features)
+        return float(self.task.covariance.distance2(features, mean)[0])
+
+    def _choose(self, candidate: int) -> None:
+        self.chosen.append(candidate)
+        self.ranks.add(self.task.pool.rows([candidate]))
+        front, last = self.front, self.ranks.count
+        excess = self.ranks.excess(front.rows, last - 1, last)[:, 0]
+        np.minimum(front.psi, front.own + excess, out=front.psi)
+        front.seen[:] = last
+        front.psi[self.middle.members[front.members] == candidate] = -np.inf
+        if len(self.chosen) % 50 == 0:
+            self._report()
+
+    def _farthest(self) -> tuple[int, float]:
+        """The candidate with the largest Psi, and that Psi; (-1, 0) if there is none left."""
+        while True:
+            error = self._error()
+            low = (self.front.psi - error).max(initial=-np.inf)
+            if low < self.middle.beyond + self._slack():
+                self._sweep()
+            elif low < self.front.beyond + self._slack():
+                self._advance()
+            else:
+                break
+        if low == -np.inf:
+            return -1, 0.0
+        return self._settle(np.flatnonzero(self.front.psi + error >= low))
+
+    def _error(self) -> np.ndarray:
+        """Bound of the error of each Psi of the front; another one if the front is, or a rank with larger |r| joins."""
+        if self._errors is None or self._errors[0] is not self.front or (self._errors[1] < self.ranks.largest).any():
+            error = self.covariance.error(self.front.rows, self.ranks.largest)
+            self._errors = (self.front, self.ranks.largest, error)
+        return self._errors[2]
+
+    def _slack(self) -> float:
+        """Bound of the error of any Psi."""
+        return float(self.covariance.error(self.widest, self.ranks.largest)[0])
+
+    def _settle(self, contested: np.ndarray) -> tuple[int, float]:
+        """Among members of the front, the one with the largest Psi by the defining computation."""
+        candidates = self.middle.members[self.front.members[contested]]
+        psi = np.empty(len(contested))
+        for part in range(0, len(contested), CHUNK):
+            rows = self.front.rows[contested[part : part + CHUNK]]
+            excess = self.ranks.excess(rows, 0, self.ranks.count)
+            # Only ranks that may be the nearest need be measured.
+            error = 2 * self.covariance.error(rows, self.ranks.largest)
+            near, rank = np.nonzero(excess <= (excess.min(axis=1) + error)[:, None])
+            features = self.task.pool.rows(candidates[part : part + CHUNK])
+            exact = [
+                self.task.covariance.distance2(features[near[k : k + CHUNK]], self.ranks.features[rank[k : k + CHUNK]])
+                for k in range(0, len(near), CHUNK)
+            ]
+            starts = np.flatnonzero(np.diff(near, prepend=-1))
+            psi[part : part + CHUNK] = np.minimum.reduceat(np.concatenate(exact), starts)
+        # Of equal ones the first wins.
+        order = np.lexsort((candidates, -psi))
+        return int(candidates[order[0]]), float(psi[order[0]])
+
+    def _refresh(self, rows: np.ndarray, bounds: tuple[np.ndarray, ...], which: np.ndarray, floor: float) -> int:
+        """Measure rows against the ranks they missed, in place; those that fall below ``floor`` no further.
+
+        Parameters
+        ----------
+        rows : (n, width)
+        bounds : (n,) each
+            Own covariance, psi and seen of the rows.
+        which : (m,) int
+            Rows that are meant.
+        """
+        (own, psi, seen), products, count = bounds, 0, self.ranks.count
+        missed = seen[which]
+        for start in np.flatnonzero(np.bincount(missed)):
+            group = which[missed == start]
+            for part in range(0, len(group), CHUNK):
+                mine = group[part : part + CHUNK]
+                some, floors, value = rows[mine], floor - own[mine], psi[mine] - own[mine]
+                for first in range(int(start), count, RANKS):
+                    last = min(first + RANKS, count)
+                    value = np.minimum(value, self.ranks.excess(some, first, last).min(axis=1))
+                    products += len(mine) * (last - first)
+                    alive = value >= floors
+                    if last < count and not alive.all():
+                        dead = mine[~alive]
+                        psi[dead], seen[dead] = value[~alive] + own[dead], last
+                        mine, some, floors, value = mine[alive], some[alive], floors[alive], value[alive]
+                psi[mine], seen[mine] = value + own[mine], count
+        return products
+
+    def _sweep(self) -> None:
+        """Pass over the pool: bring up to date all that may matter soon, and make the middle tier of it."""
+        self._hand_back()
+        self.passes += 1
+        sample = np.arange(0, self.pool.size, max(1, self.pool.size // SAMPLE))
+        psi, seen = self.psi[sample], self.seen[sample]
+        everyone = np.arange(len(sample))
+        self.products += self._refresh(self.pool.rows(sample), (self.own[sample], psi, seen), everyone, -np.inf)
+        self.psi[sample], self.seen[sample] = psi, seen
+        share = min(max(self.pool.size // SHARE, FRONT), self.room) / self.pool.size
+        wanted = min(len(sample), int(len(sample) * share) + 1)
+        goal = np.sort(psi)[-wanted]
+        self._refresh_pool(goal)
+        # Whatever cannot be told from the top is in, so that the next choice is always possible.
+        lowest = self.psi.max() - 4 * self._slack()
+        if lowest < goal:
+            goal = lowest
+            self._refresh_pool(goal)
+        members = np.flatnonzero((self.psi >= goal) & (self.psi > -np.inf))
+        bounds = (self.own[members], self.psi[members], self.seen[members])
+        beyond = float(goal) if len(members) < self.pool.size else -np.inf
+        self.middle = _Tier(members, self.pool.rows(members), *bounds, beyond)
+        self._advance()
+
+    def _refresh_pool(self, floor: float) -> None:
+        def refresh(span: tuple[int, int]) -> int:
+            start, stop = span
+            which = np.flatnonzero((self.psi[start:stop] >= floor) & (self.seen[start:stop] < self.ranks.count))
+            if not len(which):
+                return 0
+            rows = self.pool.block(start, stop)
+            span_of = (bound[start:stop] for bound in (self.own, self.psi, self.seen))
+            return self._refresh(rows, tuple(span_of), which, floor)
+
+        with ThreadPoolExecutor(self.task.threads) as threads:
+            self.products += sum(threads.map(refresh, self.pool.ranges(BLOCK)))
+
+    def _advance(self) -> None:
+        """Bring the farthest of the middle tier up to date and make the front of it."""
+        middle = self.middle
+        if self.front is not None:
+            middle.psi[self.front.members], middle.seen[self.front.members] = self.front.psi, self.front.seen
+        size = 4 * FRONT
+        while True:
+            if size < len(middle.psi):
+                parted = np.argpartition(-middle.psi, size)
+                top, beyond = parted[:size], float(middle.psi[parted[size]])
+            else:
+                top, beyond = np.arange(len(middle.psi)), -np.inf
+            self.products += self._refresh(middle.rows, (middle.own, middle.psi, middle.seen), top, -np.inf)
+            if beyond == -np.inf or middle.psi[top].max() > beyond + 4 * self._slack():
+                break
+            size *= 2
+        members = np.sort(top[(middle.psi[top] >= beyond) & (middle.psi[top] > -np.inf)])
+        bounds = (middle.own[members], middle.psi[members], middle.seen[members])
+        self.front = _Tier(members, middle.rows[members], *bounds, beyond)
+
+    def _hand_back(self) -> None:
+        """Tell the tiers above what is known below."""
+        if self.front is not None:
+            self.middle.psi[self.front.members] = self.front.psi
+            self.middle.seen[self.front.members] = self.front.seen
+            self.psi[self.middle.members], self.seen[self.middle.members] = self.middle.psi, self.middle.seen
+            self.front = None
+
+    def _report(self) -> None:
+        done, budget = len(self.chosen), self.task.budget
+        seconds = time.monotonic() - self.began
+        farthest = float(np.sqrt(max(self.front.psi.max(initial=0.0), 0.0)))
+        share = (self.psi >= farthest**2).mean()
+        self.task.progress(
+            f"rank {done} of {budget}, distance {farthest:.4f}, {share:.1%} of the pool still in play,"
+            f" {self.passes} passes, about {seconds * (budget - done) / max(done, 1):.0f} s left"
         )
-        top = np.maximum(top, psi.max(axis=0))
-        rows, columns = np.nonzero(psi >= top - 2 * rounding)
-        near.append(np.stack([columns, start + rows, psi[rows, columns]]))
-        over = psi >= bar - 2 * rounding
-        over[np.isin(here, core)] = False
-        if over.any():
-            proved = min(proved, int(np.flatnonzero(over.any(axis=0))[0]) + 1)
-            rows = np.flatnonzero(over.any(axis=1))
-            rows = rows[_spread(features[rows], covariance, psi[rows, -1], task.budget)]
-            missing.extend(start + rows)
-    outside = _settle(task, design, top, np.concatenate(near, axis=1))
-    return Inspection(np.array(missing, dtype=np.int64), proved, outside)
-
-
-def _settle(task: Task, design: np.ndarray, top: np.ndarray, near: np.ndarray) -> np.ndarray:
-    """Largest D2 outside after each rank, by the defining computation among near ties."""
-    rounding = task.covariance.rounding
-    chosen = task.pool.rows(design)
-    outside = np.zeros(len(design))
-    for rank in range(len(design)):
-        mine = (near[0] == rank) & (near[2] >= top[rank] - 2 * rounding) & np.isfinite(near[2])
-        features = task.pool.rows(np.unique(near[1, mine]).astype(np.int64))
-        for row in features:
-            outside[rank] = max(outside[rank], task.covariance.distance2(chosen[: rank + 1], row).min())
-    return outside
-
-
-def _spread(features: np.ndarray, covariance: Covariance, psi: np.ndarray, budget: int) -> np.ndarray:
-    """Greedy max-min rows from given distances ``psi`` (n,), without settling ties: good enough for a guess."""
-    psi = np.array(psi)
-    rows = []
-    while len(rows) < min(budget, len(features)):
-        rows.append(int(psi.argmax()))
-        similarity = covariance.gram(features, features[rows[-1] : rows[-1] + 1])[:, 0]
-        np.minimum(psi, 2 - 2 * similarity, out=psi)
-        psi[rows[-1]] = -np.inf
-    return np.array(rows, dtype=np.int64)

@@ -46,12 +46,12 @@ CAPTIONS = {
 
 MEASURES = {
     "size": ("structures", "count", "in the design"),
-    "nearest_min": ("nearest neighbour, smallest", "", "kernel distance D of the closest pair of members"),
+    "nearest_min": ("nearest neighbour, smallest", "", "kernel distance D, environments averaged, of the closest pair"),
     "nearest_median": ("nearest neighbour, median", "", "over the members; larger means less repetition"),
     "nearest_mean": ("nearest neighbour, mean", "", "over the members"),
     "overlapping_share": ("overlapping pairs", "share", "pairs with D² below 0.001: paid for twice"),
     "orthogonal_share": ("orthogonal pairs", "share", "pairs with D² above 1.9: too far to interpolate"),
-    "covering_radius": ("covering radius", "", "largest D from the pool to the design; small covers well"),
+    "covering_radius": ("covering radius", "", "largest D, environments averaged, from the pool to the design"),
     "covering_mean": ("covering distance, mean", "", "mean D from the pool to the design"),
     "log_det": ("log det K", "logarithm", "entropy of the design under the kernel; more is better"),
     "condition": ("condition number of K", "", "large means nearly repeated structures"),
@@ -101,6 +101,12 @@ _KARABIN = (
     "10.1063/5.0013059",
     "distances from design to design",
 )
+_REMATCH = (
+    "S. De, A. P. Bartók, G. Csányi and M. Ceriotti, Comparing molecules and solids across structural and alchemical "
+    "space, Physical Chemistry Chemical Physics 18, 13754 (2016)",
+    "10.1039/C6CP00415F",
+    "the match of structures by which designs are chosen",
+)
 _DSCRIBE = (
     "L. Himanen et al., DScribe: library of descriptors for machine learning in materials science, "
     "Computer Physics Communications 247, 106949 (2020)",
@@ -112,9 +118,11 @@ _DSCRIBE = (
 def references(configuration: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Give what a study should cite: text, DOI, and what it is cited for."""
     descriptor, designs = configuration.get("descriptor"), configuration.get("designs")
+    kernel = configuration.get("kernel")
     parts = designs.values() if isinstance(designs, Mapping) else ()
     methods = {part.get("method") for part in parts if isinstance(part, Mapping)}
     chosen = [_BARZDAJN, _GAP, _SOAP, _KARABIN]
     chosen += [_GOLCHI] if "maxmin" in methods else []
+    chosen += [_REMATCH] if isinstance(kernel, Mapping) and kernel.get("structure") == "rematch" else []
     chosen += [_DSCRIBE] if isinstance(descriptor, Mapping) and descriptor.get("backend") == "dscribe" else []
     return chosen

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from gapdesign.errors import InputError
-from gapdesign.options import Options
+from gapdesign.options import Identifier, Options
 from gapdesign.samplers.strain import StrainOptions
 from gapdesign.samplers.strain_components import StrainComponentsOptions
 from gapdesign.streams import stream
@@ -27,7 +27,9 @@ SAMPLERS: dict[str, str] = {name: f"gapdesign.samplers.{name}" for name in get_a
 class PoolOptions(Options):
     """Independent source samplings of candidates."""
 
-    names: tuple[str, ...] = Field(("A", "B"), min_length=1, description="Names of the pools, each sampled on its own.")
+    names: tuple[Identifier, ...] = Field(
+        ("A", "B"), min_length=1, description="Names of the pools, each sampled on its own."
+    )
     size: int = Field(5000, ge=1, description="Candidates in each pool. A pool that grows keeps its old candidates.")
     shard_size: int = Field(
         1250,

@@ -1,0 +1,75 @@
+"""What a design costs against the size of its pool: ``python benchmarks/scaling.py --sizes 10000 100000 1000000``.
+
+Runs the workflow to the target ``design`` for each size, one max-min design of 500, and adds up what each stage's
+jobs took (CPU, as Snakemake's benchmark files have it). Writes docs/images/scaling.svg. What is there already
+is not run again; a million candidates take some ten minutes and 4 GB on two cores.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import yaml
+from matplotlib.figure import Figure
+
+ROOT = Path(__file__).parents[1]
+STAGES = {
+    "candidates": "candidates",
+    "descriptors": "descriptors",
+    "design/compress": "compress",
+    "design/select": "select",
+}
+
+
+def run(size: int, folder: Path) -> pd.DataFrame:
+    """Run one size; a row a stage with its jobs, CPU seconds and largest memory of a job in MiB."""
+    study = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    study |= {"study": f"scaling-{size}", "budget": 500, "designs": {"OPT1": {"pool": "A", "method": "maxmin"}}}
+    study["pools"] |= {"names": ["A"], "size": size, "shard_size": min(size, 25_000)}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{size}.yaml").write_text(yaml.safe_dump(study))
+    command = [
+        *(
+            sys.executable,
+            "-m",
+            "snakemake",
+            "design",
+            "--snakefile",
+            str(ROOT / "Snakefile"),
+            "--directory",
+            str(folder),
+        ),
+        *("--workflow-profile", str(ROOT / "profiles" / "default"), "--configfile", str(folder / f"{size}.yaml")),
+        *("--quiet", "all"),
+    ]
+    subprocess.run(command, check=True)
+    rows = []
+    for stage, name in STAGES.items():
+        files = sorted((folder / "results" / f"scaling-{size}" / "benchmarks" / stage).rglob("*.tsv"))
+        jobs = pd.concat([pd.read_csv(path, sep="\t") for path in files])
+        rows.append((size, name, len(jobs), jobs["cpu_time"].sum(), jobs["max_rss"].max()))
+    return pd.DataFrame(rows, columns=["size", "stage", "jobs", "cpu_s", "max_mib"])
+
+
+def main() -> None:
+    """Run all sizes, print the table, draw the figure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--folder", type=Path, default=ROOT / "results" / "scaling", help="where to run (%(default)s)")
+    arguments = parser.parse_args()
+    table = pd.concat([run(size, arguments.folder.resolve()) for size in arguments.sizes])
+    print(table.to_string(index=False, float_format="%.1f"))
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.add_subplot()
+    for name in STAGES.values():
+        mine = table[table["stage"] == name]
+        axes.loglog(mine["size"], mine["cpu_s"], marker="o", label=name)
+    axes.set(xlabel="candidates in the pool", ylabel="CPU seconds, all jobs", title="500 ranks by max-min")
+    axes.legend(frameon=False)
+    figure.savefig(ROOT / "docs" / "images" / "scaling.svg", metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    main()

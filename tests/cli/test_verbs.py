@@ -1,0 +1,437 @@
+"""Each verb in a temporary folder, called as the workflow calls it, on a study of two dozen candidates."""
+
+import contextlib
+import io
+import json
+import re
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from ase.io import read
+
+from gapdesign import cli, config, configdoc
+from gapdesign.descriptors import Descriptor
+from gapdesign.files import FeaturePool, read_array, read_csv, read_frames, write_frames
+from gapdesign.structures import read_batch
+
+STUDY = {
+    "study": "tiny",
+    "seed": 11,
+    "prototypes": {
+        "hcp": {"element": "Zr", "lattice": "hcp", "a": 3.232, "c": 5.147},
+        "bcc": {"element": "Zr", "lattice": "bcc", "a": 3.574},
+    },
+    "pools": {"names": ["A", "B"], "size": 24, "shard_size": 10, "strain": {"max": 0.1}},
+    "descriptor": {"soap": {"r_cut": 5.0, "n_max": 4, "l_max": 4, "sigma": 0.5}},
+    "kernel": {"pair": {"r_cut": 5.0}},
+    "budget": 6,
+    "designs": {"OPT": {"pool": "A", "method": "maxmin"}, "RND": {"pool": "A", "method": "random"}},
+    "labels": {"engine": "eam", "store": "store"},
+    "model": {"lbfgs": {"starts": 1, "iterations": 50}},
+}
+RANGES = [(0, 10), (10, 20), (20, 24)]
+DESIGNS = ["OPT", "RND"]
+FIGURES = ["worst", "distances", "ranks", "errors", "parity"]
+
+
+class Study:
+    """A folder with a configuration, in which verbs run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.given = folder / "config.yaml"
+        self.given.write_text(yaml.safe_dump(STUDY, sort_keys=False))
+        self.config = config.load(str(self.given))
+
+    def __truediv__(self, name: str) -> Path:
+        return self.folder / name
+
+    def part(self, verb: str, design: str | None = None) -> str:
+        return config.part(self.config, verb, design=design)
+
+    def run(self, verb: str, *arguments) -> None:
+        """Call a verb; lists become several arguments and names of files paths in the folder."""
+        flat = []
+        for argument in arguments:
+            flat += [str(item) for item in (argument if isinstance(argument, list) else [argument])]
+        assert cli.main([verb, *flat]) == 0
+
+    def of_shards(self, pattern: str) -> list[Path]:
+        return [self / pattern.format(start=start, stop=stop) for start, stop in RANGES]
+
+    def of_designs(self, pattern: str) -> list[Path]:
+        return [self / pattern.format(design=design) for design in DESIGNS]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """The study with all that comes before labels, made with the parts of the configuration that jobs get."""
+    study = Study(tmp_path_factory.mktemp("study"))
+    for start, stop in RANGES:
+        shard = study / f"candidates/A/{start}-{stop}.npz"
+        limits = ["--start", start, "--stop", stop]
+        study.run("candidates", "--config", study.part("candidates"), "--pool", "A", *limits, "--output", shard)
+        study.run(
+            "descriptors",
+            *["--config", study.part("descriptors"), "--candidates", shard],
+            *["--output", study / f"descriptors/A/{start}-{stop}.npy"],
+            *["--output-sum", study / f"descriptors/A/sums/{start}-{stop}.npy"],
+        )
+    features, basis = study.of_shards("descriptors/A/{start}-{stop}.npy"), study / "compressed/basis.npz"
+    study.run("basis", "--config", study.part("basis"), "--features", features, "--output", basis)
+    for path in features:
+        compress = ["--config", study.part("compress"), "--basis", basis]
+        study.run("compress", *compress, "--features", path, "--output", study / "compressed" / path.name)
+    for design in DESIGNS:
+        select(study, design, compressed=design == "OPT")
+    for design in DESIGNS:
+        study.run(
+            "quality",
+            *["--config", study.part("quality", design), "--design", design],
+            *["--features", study.of_shards("descriptors/A/{start}-{stop}.npy")],
+            *["--designs", study.of_designs("designs/{design}.npy")],
+            *["--structures", study / f"designs/{design}.extxyz", "--output", study / f"quality/{design}.csv"],
+        )
+    study.run("concatenate", "--tables", study.of_designs("quality/{design}.csv"), "--output", study / "quality.csv")
+    return study
+
+
+def select(study: Study, design: str, *, compressed: bool, folder: str = "designs", threads: int = 1) -> None:
+    small = [
+        "--basis",
+        study / "compressed/basis.npz",
+        "--compressed",
+        study.of_shards("compressed/{start}-{stop}.npy"),
+    ]
+    study.run(
+        "select",
+        *["--config", study.part("select", design), "--design", design],
+        *["--candidates", study.of_shards("candidates/A/{start}-{stop}.npz")],
+        *["--features", study.of_shards("descriptors/A/{start}-{stop}.npy")],
+        *["--sums", study.of_shards("descriptors/A/sums/{start}-{stop}.npy"), *(small if compressed else [])],
+        *["--threads", threads, "--output", study / f"{folder}/{design}.extxyz"],
+        *["--output-features", study / f"{folder}/{design}.npy"],
+    )
+
+
+@pytest.fixture(scope="module")
+def labelled(study):
+    """The study with its labels."""
+    study.run(
+        "isolated", "--config", study.part("isolated"), "--store", study / "store", "--output", study / "iso.extxyz"
+    )
+    for number, design in enumerate(DESIGNS):
+        for first, last in pairwise([0, 4, 6]):
+            study.run(
+                "label",
+                *["--config", study.part("label"), "--store", study / "store"],
+                *["--designs", study.of_designs("designs/{design}.extxyz")[: number + 1], "--design", design],
+                *["--first", first, "--last", last],
+                *["--output", study / f"batches/{design}/{first}-{last}.extxyz"],
+                *["--failed", study / f"batches/{design}/{first}-{last}.failed.csv"],
+            )
+        study.run(
+            "labels",
+            *["--design", study / f"designs/{design}.extxyz"],
+            *["--batches", sorted((study / "batches").rglob("*.extxyz"))],
+            *["--output", study / f"labels/{design}.extxyz"],
+        )
+    failed = sorted((study / "batches").rglob("*.failed.csv"))
+    study.run("concatenate", "--tables", failed, "--output", study / "labels/failed.csv")
+    return study
+
+
+@pytest.fixture(scope="module")
+def reported(labelled):
+    """The whole study."""
+    study = labelled
+    for design in DESIGNS:
+        data = ["--labels", study / f"labels/{design}.extxyz", "--isolated", study / "iso.extxyz"]
+        found, model = study / f"models/{design}/hyperparameters.json", study / f"models/{design}/gp.xml"
+        study.run("hyperparameters", "--config", study.part("hyperparameters"), *data, "--output", found)
+        study.run("fit", "--config", study.part("fit"), *data, "--hyperparameters", found, "--output", model)
+        study.run(
+            "predict",
+            *["--model", design, "--potential", model],
+            *["--labels", study.of_designs("labels/{design}.extxyz"), "--output", study / f"crossval/{design}.csv"],
+        )
+    study.run(
+        "crossval",
+        *["--config", study.part("crossval"), "--predictions", study.of_designs("crossval/{design}.csv")],
+        *["--features", study.of_designs("designs/{design}.npy")],
+        *["--output-predictions", study / "predictions.csv", "--output-errors", study / "errors.csv"],
+        *["--output-duplicates", study / "duplicates.csv"],
+    )
+    files = [study / "errors.csv", *study.of_designs("models/{design}/gp.xml")]
+    record = study / "provenance.json"
+    study.run("provenance", "--config", study.part("provenance"), "--files", files, "--output", record)
+    tables = ["--errors", study / "errors.csv", "--duplicates", study / "duplicates.csv"]
+    designs = ["--designs", study.of_designs("designs/{design}.extxyz")]
+    figures = [study / f"figures/{name}.svg" for name in FIGURES]
+    study.run(
+        "figures",
+        *["--config", study.part("figures"), *designs, "--features", study.of_designs("designs/{design}.npy")],
+        *[*tables, "--predictions", study / "predictions.csv", "--output", figures],
+    )
+    study.run(
+        "report",
+        *["--config", study.part("report"), *designs, "--figures", figures],
+        *["--hyperparameters", study.of_designs("models/{design}/hyperparameters.json")],
+        *["--quality", study / "quality.csv", *tables, "--failed", study / "labels/failed.csv"],
+        *["--provenance", record, "--output", study / "report.html", "--output-headline", study / "headline.txt"],
+    )
+    return study
+
+
+def test_check_says_what_is_asked_for(study, capsys):
+    study.run("check", "--config", study.given)
+    assert capsys.readouterr().out == (
+        "tiny: 2 pools of 24 candidates, 3 shards each (strain)\n"
+        "  OPT: 6 structures of pool A by maxmin\n"
+        "  RND: 6 structures of pool A by random\n"
+        "labels from eam; 2 models, 4 cross-validations\n"
+    )
+
+
+def test_document_writes_both_documents(tmp_path):
+    schema, page = tmp_path / "a/schema.json", tmp_path / "b/README.md"
+    assert cli.main(["document", "--schema", str(schema), "--page", str(page)]) == 0
+    assert schema.read_text() == configdoc.schema()
+    assert page.read_text() == configdoc.page()
+
+
+@pytest.mark.parametrize("index", [0, 9, 10, 23])
+def test_a_candidate_printed_is_the_one_in_its_shard(study, index, capsys):
+    study.run("candidate", "--config", study.given, "--pool", "A", "--index", index)
+    printed = read(io.StringIO(capsys.readouterr().out), format="extxyz")
+    start, stop = next(limits for limits in RANGES if limits[0] <= index < limits[1])
+    held = read_batch(study / f"candidates/A/{start}-{stop}.npz").atoms(index - start)
+    np.testing.assert_allclose(printed.positions, held.positions, atol=1e-8)
+    np.testing.assert_allclose(printed.cell[:], held.cell[:], atol=1e-8)
+    assert printed.numbers.tolist() == held.numbers.tolist()
+    assert (printed.info["pool"], printed.info["candidate"]) == ("A", index)
+    assert printed.info["prototype"] == held.info["prototype"]
+    np.testing.assert_allclose(np.ravel(printed.info["deformation"]), held.info["deformation"], atol=1e-8)
+
+
+def test_a_shard_made_with_the_whole_configuration_is_that_made_with_its_part(study, tmp_path):
+    for config_of in (study.given, study.part("candidates")):
+        output = tmp_path / f"{len(str(config_of))}.npz"
+        limits = ["--start", 10, "--stop", 20]
+        study.run("candidates", "--config", config_of, "--pool", "A", *limits, "--output", output)
+        assert output.read_bytes() == (study / "candidates/A/10-20.npz").read_bytes()
+
+
+def test_descriptors_are_those_of_the_library(study):
+    describe = Descriptor(study.config.descriptor, study.config.kernel.pair, [40])
+    batch = read_batch(study / "candidates/A/20-24.npz")
+    assert np.array_equal(read_array(study / "descriptors/A/20-24.npy"), describe.features(batch))
+
+
+def test_sums_are_those_of_the_features(study):
+    for features, sums in zip(
+        study.of_shards("descriptors/A/{start}-{stop}.npy"),
+        study.of_shards("descriptors/A/sums/{start}-{stop}.npy"),
+        strict=True,
+    ):
+        mean = np.asarray(read_array(features), dtype=float).sum(axis=0)
+        np.testing.assert_allclose(read_array(sums) / 2**36, mean, atol=1e-9)
+        assert read_array(sums).dtype == np.int64
+
+
+def test_compressed_shards_have_a_row_a_candidate_and_fewer_numbers(study):
+    features = FeaturePool(study.of_shards("descriptors/A/{start}-{stop}.npy"))
+    compressed = FeaturePool(study.of_shards("compressed/{start}-{stop}.npy"))
+    assert compressed.size == features.size == 24
+    assert compressed.dimension < features.dimension
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_a_design_holds_its_ranks_in_order_with_their_features(study, design):
+    frames = read_frames(study / f"designs/{design}.extxyz")
+    pool = FeaturePool(study.of_shards("descriptors/A/{start}-{stop}.npy"))
+    assert [atoms.info["rank"] for atoms in frames] == list(range(6))
+    candidates = [atoms.info["candidate"] for atoms in frames]
+    assert len(set(candidates)) == 6
+    assert np.array_equal(read_array(study / f"designs/{design}.npy"), pool.rows(candidates))
+    assert {atoms.info["pool"] for atoms in frames} == {"A"}
+    covariance, rows = study.config.covariance(), pool.rows(candidates)
+    for rank in range(1, 6):
+        expected = np.sqrt(covariance.distance2(rows[:rank], rows[rank]).min())
+        assert frames[rank].info["distance"] == pytest.approx(expected, rel=1e-7)
+    assert all(("outside" in atoms.info) == (design == "OPT") for atoms in frames)
+
+
+def test_a_max_min_design_is_the_same_with_another_basis_and_more_threads(study, tmp_path):
+    other = tmp_path / "basis.npz"
+    features = study.of_shards("descriptors/A/{start}-{stop}.npy")
+    study.run("basis", "--config", study.part("basis"), "--features", features[2], "--output", other)
+    small = []
+    for path in features:
+        small.append(tmp_path / path.name)
+        compress = ["--config", study.part("compress"), "--basis", other]
+        study.run("compress", *compress, "--features", path, "--output", small[-1])
+        assert small[-1].read_bytes() != (study / "compressed" / path.name).read_bytes()
+    study.run(
+        "select",
+        *["--config", study.given, "--design", "OPT", "--threads", 2, "--memory", 256],
+        *["--candidates", study.of_shards("candidates/A/{start}-{stop}.npz"), "--features", features],
+        *["--sums", study.of_shards("descriptors/A/sums/{start}-{stop}.npy")],
+        *["--basis", other, "--compressed", small],
+        *["--output", tmp_path / "OPT.extxyz", "--output-features", tmp_path / "again.npy"],
+    )
+    assert (tmp_path / "OPT.extxyz").read_bytes() == (study / "designs/OPT.extxyz").read_bytes()
+    assert (tmp_path / "again.npy").read_bytes() == (study / "designs/OPT.npy").read_bytes()
+
+
+def test_a_max_min_design_is_proved_and_one_that_was_touched_is_not(study, capsys):
+    study.run("verify", "--config", study.given, study / "designs/OPT.extxyz")
+    said = capsys.readouterr().out
+    assert said.endswith("OPT.extxyz: exact; 6 ranks against all 24 candidates of pool A\n")
+    frames = read_frames(study / "designs/OPT.extxyz")
+    frames[2].info["candidate"], frames[3].info["candidate"] = (frames[k].info["candidate"] for k in (3, 2))
+    write_frames(study / "touched/OPT.extxyz", frames)
+    assert cli.main(["verify", "--config", str(study.given), str(study / "touched/OPT.extxyz")]) == 1
+    assert "touched/OPT.extxyz: not exact; rank 2: " in capsys.readouterr().err
+    assert cli.main(["verify", "--config", str(study.given), str(study / "designs/RND.extxyz")]) == 2
+    assert "chosen by random; only max-min designs can be verified." in capsys.readouterr().err
+
+
+def test_quality_has_a_row_a_design_and_the_columns_of_the_contract(study):
+    table = read_csv(study / "quality.csv")
+    assert table["design"].tolist() == DESIGNS
+    assert table["method"].tolist() == ["maxmin", "random"]
+    assert table.columns.tolist() == [
+        *["design", "method", "pool", "size", "nearest_min", "nearest_median", "nearest_mean"],
+        *["overlapping_share", "orthogonal_share", "covering_radius", "covering_mean", "log_det", "condition"],
+        *["posterior_std_max", "posterior_std_mean", "label_core_hours"],
+        *[f"nearest_{design}_{what}" for design in DESIGNS for what in ("mean", "median", "max")],
+    ]
+    assert np.isnan(table.loc[0, "nearest_OPT_mean"])
+    assert table.loc[0, "nearest_min"] > table.loc[1, "nearest_min"]
+    # The certificate at the last rank is the covering radius.
+    outside = read_frames(study / "designs/OPT.extxyz")[-1].info["outside"]
+    assert table.loc[0, "covering_radius"] == pytest.approx(outside, rel=1e-6)
+
+
+def test_labels_are_put_to_every_rank_once(labelled):
+    isolated = read_frames(labelled / "iso.extxyz")
+    assert [atoms.get_chemical_symbols() for atoms in isolated] == [["Zr"]]
+    candidates = {}
+    for design in DESIGNS:
+        frames = read_frames(labelled / f"labels/{design}.extxyz")
+        assert [atoms.info["rank"] for atoms in frames] == list(range(6))
+        assert {atoms.info["config_type"] for atoms in frames} == {design}
+        for atoms in frames:
+            assert np.shape(np.ravel(atoms.info["REF_virial"])) == (9,)
+            assert atoms.arrays["REF_forces"].shape == (len(atoms), 3)
+        candidates[design] = {atoms.info["candidate"] for atoms in frames}
+    batches = [len(read_frames(path)) for path in sorted((labelled / "batches").rglob("*.extxyz"))]
+    assert sum(batches) == len(candidates["OPT"] | candidates["RND"])
+    stored = list((labelled / "store").rglob("*.json"))
+    assert len(stored) == sum(batches) + 1
+
+
+def test_no_failures_are_a_table_without_rows(labelled):
+    table = read_csv(labelled / "labels/failed.csv")
+    assert table.columns.tolist() == ["design", "rank", "pool", "candidate", "engine", "reason"]
+    assert len(table) == 0
+
+
+def test_label_refuses_a_design_that_it_was_not_given(labelled, tmp_path, capsys):
+    arguments = ["--config", labelled.part("label"), "--store", labelled / "store"]
+    arguments += ["--designs", labelled / "designs/OPT.extxyz", "--design", "RND", "--first", 0, "--last", 4]
+    arguments += ["--output", tmp_path / "a", "--failed", tmp_path / "b"]
+    assert cli.main(["label", *map(str, arguments)]) == 2
+    assert capsys.readouterr().err == (
+        "gapdesign label: --design RND: no such design in what --designs gives, which is OPT.\n"
+    )
+
+
+def test_labels_that_nothing_got_are_an_error(labelled, tmp_path, capsys):
+    (tmp_path / "none.extxyz").write_text("")
+    arguments = ["--design", labelled / "designs/OPT.extxyz", "--batches", tmp_path / "none.extxyz"]
+    assert cli.main(["labels", *map(str, arguments), "--output", str(tmp_path / "x.extxyz")]) == 2
+    assert "none of its structures got a label; see labels/failed.csv" in capsys.readouterr().err
+    assert not (tmp_path / "x.extxyz").exists()
+
+
+def test_concatenate_keeps_order_columns_and_text(tmp_path):
+    (tmp_path / "a.csv").write_text("design,rank,value\n")
+    (tmp_path / "b.csv").write_text("design,rank,value\n007,3,0.1\nNA,4,\n")
+    (tmp_path / "c.csv").write_text("design,rank,value\nOPT,1,2.5e-310\n")
+    arguments = ["--tables", *(str(tmp_path / f"{name}.csv") for name in "abc"), "--output", str(tmp_path / "d.csv")]
+    assert cli.main(["concatenate", *arguments]) == 0
+    assert (tmp_path / "d.csv").read_text() == "design,rank,value\n007,3,0.1\nNA,4,\nOPT,1,2.5e-310\n"
+
+
+def test_the_cross_validation_is_that_of_the_predictions(reported):
+    predictions, errors = read_csv(reported / "predictions.csv"), read_csv(reported / "errors.csv")
+    assert predictions.columns.tolist() == [
+        *["model", "test_set", "rank", "pool", "candidate", "n_atoms", "reference_ev", "predicted_ev"],
+        *["error_mev", "duplicate"],
+    ]
+    assert len(predictions) == 4 * 6
+    pairs = [(model, test) for model in DESIGNS for test in DESIGNS]
+    assert list(zip(errors["model"], errors["test_set"], strict=True)) == pairs
+    own = predictions[(predictions["model"] == "OPT") & (predictions["test_set"] == "OPT")]
+    assert own["duplicate"].all()
+    assert errors["max_mev"][0] == own["error_mev"].abs().max()
+    reference = [atoms.info["REF_energy"] / len(atoms) for atoms in read_frames(reported / "labels/OPT.extxyz")]
+    np.testing.assert_allclose(own["reference_ev"], reference, rtol=1e-12)
+    # Both designs are of pool A: what they share is flagged as seen.
+    shared = set(own["candidate"]) & set(predictions[predictions["test_set"] == "RND"]["candidate"])
+    duplicates = read_csv(reported / "duplicates.csv")
+    assert duplicates["n_duplicates"].tolist() == [len(shared)] * 2
+
+
+def test_provenance_has_the_checksums_and_the_configuration_but_no_time_and_no_host(reported):
+    text = (reported / "provenance.json").read_text()
+    record = json.loads(text)
+    for path, checksum in record["files"].items():
+        assert sha256(Path(path).read_bytes()).hexdigest() == checksum
+    assert len(record["files"]) == 3
+    assert record["configuration"] == json.loads(reported.config.model_dump_json(exclude_none=True))
+    assert record["seed"] == 11
+    assert re.fullmatch(r"\d+\.\d+.*", record["packages"]["numpy"])
+    assert not re.search(r"\d\d:\d\d:\d\d", text)
+
+
+def test_figures_and_page_are_written(reported):
+    for name in FIGURES:
+        assert (reported / f"figures/{name}.svg").read_text().rstrip().endswith("</svg>")
+    page = (reported / "report.html").read_text()
+    assert "tiny" in page
+    assert page.rstrip().endswith("</html>")
+
+
+def test_the_headline_is_printed(reported, capsys):
+    reported.run("headline", reported.folder)
+    assert capsys.readouterr().out == (reported / "headline.txt").read_text()
+    assert (reported / "headline.txt").read_text().strip()
+
+
+def test_a_figure_that_is_not_drawn_is_refused(reported, tmp_path, capsys):
+    arguments = ["--config", reported.part("figures"), "--designs", *reported.of_designs("designs/{design}.extxyz")]
+    arguments += ["--features", *reported.of_designs("designs/{design}.npy"), "--errors", reported / "errors.csv"]
+    arguments += ["--duplicates", reported / "duplicates.csv", "--predictions", reported / "predictions.csv"]
+    assert cli.main(["figures", *map(str, arguments), "--output", str(tmp_path / "wrost.svg")]) == 2
+    assert "there is no figure 'wrost'; choose from" in capsys.readouterr().err
+
+
+def test_nothing_half_written_is_left_anywhere(reported):
+    assert not [path for path in reported.folder.rglob(".*") if path.is_file()]
+
+
+def test_progress_goes_to_the_log_and_not_into_results(study, tmp_path):
+    output, log = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(log):
+        limits = ["--start", 0, "--stop", 3]
+        arguments = ["--config", study.given, "--pool", "B", *limits, "--output", tmp_path / "0-3.npz"]
+        study.run("candidates", *arguments)
+    assert output.getvalue() == ""
+    assert log.getvalue().startswith("3 candidates of pool B")

@@ -1,0 +1,348 @@
+"""The configuration: mistakes answered in one sentence, documents that agree with it, parts that jobs depend on."""
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from ase import Atoms
+from ase.build import bulk
+from ase.io import write
+
+from gapdesign import config, configdoc
+from gapdesign.errors import InputError
+from gapdesign.options import Options
+
+ROOT = Path(__file__).parents[2]
+STUDIES = sorted((ROOT / "config").rglob("*.yaml"))
+
+
+def changed(path: str, value, base=None) -> dict:
+    """The default configuration with one key set; a value of ... takes the key away."""
+    given = copy.deepcopy(base or yaml.safe_load((ROOT / "config/config.yaml").read_text()))
+    *steps, last = path.split("/")
+    block = given
+    for step in steps:
+        block = block.setdefault(step, {})
+    if value is ...:
+        del block[last]
+    else:
+        block[last] = value
+    return given
+
+
+def refusal(given) -> str:
+    with pytest.raises(InputError) as caught:
+        config.check(config.parse(given))
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    assert sentence.endswith((".", "?"))
+    assert "pydantic" not in sentence.lower()
+    return sentence
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_every_study_in_the_repository_is_valid_and_fits_the_schema(path):
+    import jsonschema
+
+    study = config.load(str(path))
+    assert study.designs
+    given = yaml.safe_load(path.read_text())
+    jsonschema.validate(given, json.loads(configdoc.schema()), cls=jsonschema.Draft202012Validator)
+
+
+def test_the_default_study_is_the_one_of_the_contract():
+    study = config.load(str(ROOT / "config/config.yaml"))
+    assert (study.study, study.seed, study.budget) == ("zr-demo", 2025, 100)
+    assert (study.pools.names, study.pools.size, study.pools.shard_size) == (("A", "B"), 5000, 1250)
+    assert {name: (design.pool, design.method) for name, design in study.designs.items()} == {
+        "OPT1": ("A", "maxmin"),
+        "OPT2": ("B", "maxmin"),
+        "RND1": ("A", "random"),
+        "RND2": ("B", "random"),
+    }
+    assert study.species() == [40]
+    assert study.symbols() == ["Zr"]
+    assert study.covariance().layout.spectrum == 605
+
+
+MISTAKES = [
+    ("buget", 50, r"buget: unknown key; did you mean 'budget'\?"),
+    ("descriptor/soap/rcut", 5, r"descriptor\.soap\.rcut: unknown key; did you mean 'r_cut'\?"),
+    ("designs/OPT1/methd", "maxmin", r"designs\.OPT1\.methd: unknown key; did you mean 'method'\?"),
+    ("prototypes/hcp/latice", "hcp", r"prototypes\.hcp\.latice: unknown key; did you mean 'lattice'\?"),
+    ("pools/strain/colour", 1, r"pools\.strain\.colour: unknown key; the keys here are max\."),
+    ("designs/OPT1/method", "maxmim", r"designs\.OPT1\.method: .*'maxmim'; did you mean 'maxmin'\?.*'random'"),
+    ("designs/OPT1/method", "best", r"designs\.OPT1\.method: there is no 'best'; choose from 'maxmin' or 'random'"),
+    ("descriptor/backend", "quipy", r"descriptor\.backend: .*'quipy'; did you mean 'quippy'\?"),
+    ("labels/engine", "vaps", r"labels\.engine: there is no 'vaps'; choose from 'eam'"),
+    ("budget", 5001, r"budget: 5001 structures .* pools of 5000; lower budget or raise pools\.size"),
+    ("budget", 0, r"budget: 0 is not valid; .*greater than or equal to 1"),
+    ("budget", "many", r"budget: 'many' is not valid; give a whole number"),
+    ("budget", 3.5, r"budget: 3\.5 is not valid; give a whole number"),
+    ("kernel/soap/scale", "big", r"kernel\.soap\.scale: 'big' is not valid; give a number"),
+    ("seed", -1, r"seed: -1 is not valid; .*greater than or equal to 0"),
+    ("designs/OPT1/pool", "C", r"designs\.OPT1\.pool: there is no pool 'C'; choose from A, B"),
+    ("designs/OPT1/pool", ..., r"designs\.OPT1\.pool: this key is missing; see config/README\.md"),
+    ("designs/OPT1", "maxmin", r"designs\.OPT1: 'maxmin' is not valid; give a block of keys"),
+    ("designs", {}, r"designs: it is empty; give at least one"),
+    ("designs", ..., r"designs: this key is missing; for example `designs: \{OPT1"),
+    ("designs/OPT1/start", 5000, r"designs\.OPT1\.start: 5000 is not in a pool of 5000; choose a smaller one"),
+    ("designs/OPT1/start", -1, r"designs\.OPT1\.start: -1 is not valid; .*greater than or equal to 0"),
+    ("designs/OPT1/existing", "no.xyz", r"designs\.OPT1\.existing: no file 'no\.xyz'; paths start where"),
+    ("designs/isolated", {"pool": "A", "method": "random"}, r"designs\.isolated: this name is taken .*another"),
+    (
+        "designs/a b",
+        {"pool": "A", "method": "random"},
+        r"designs\.a b: the name 'a b' must begin .* but no slash or blank",
+    ),
+    ("prototypes", ..., r"prototypes: this key is missing; for example `prototypes: \{hcp"),
+    ("prototypes", {}, r"prototypes: it is empty; give at least one"),
+    ("prototypes/hcp/element", "Zq", r"prototypes\.hcp\.element: 'Zq' is not a chemical element; write a symbol"),
+    ("prototypes/hcp/lattice", "hpc", r"prototypes\.hcp\.lattice: ASE cannot build 'Zr' on the lattice 'hpc'.*use"),
+    ("prototypes/hcp/lattice", ..., r"prototypes\.hcp: give `element`, `lattice` and `a`, or else `file`"),
+    ("prototypes/hcp/file", "hcp.cif", r"prototypes\.hcp: `file` stands alone, without `element`, `lattice`"),
+    ("prototypes/hcp", {"file": "no.cif"}, r"prototypes\.hcp\.file: no file 'no\.cif'; paths are relative to"),
+    ("prototypes/hcp/a", -3.2, r"prototypes\.hcp\.a: -3\.2 is not valid; .*greater than 0"),
+    ("kernel/soap/scale", -0.3, r"kernel\.soap\.scale: -0\.3 is not valid; .*greater than or equal to 0"),
+    ("kernel", {"soap": {"scale": 0}, "pair": {"scale": 0}}, r"kernel: soap\.scale and pair\.scale are both 0.*one"),
+    ("kernel/pair/length", float("nan"), r"kernel\.pair\.length: nan is not valid; .*finite"),
+    ("descriptor/soap/sigma", float("inf"), r"descriptor\.soap\.sigma: inf is not valid; .*finite"),
+    ("descriptor/soap/r_cut", 3.0, r"descriptor\.soap\.r_cut: 3\.0 does not reach .* 'hcp' at 3\.\d+ angstrom; make"),
+    ("kernel/pair/r_cut", 3.2, r"kernel\.pair\.r_cut: 3\.2 does not reach .*'fcc' at 3\.205 angstrom; make it larger"),
+    ("pools/shard_size", 0, r"pools\.shard_size: 0 is not valid; .*greater than or equal to 1"),
+    ("pools/names", [], r"pools\.names: it is empty; give at least one"),
+    ("pools/names", ["A", "A"], r"pools\.names: \['A', 'A'\] has a name twice; give each"),
+    ("pools/names", ["A", "B/C"], r"pools\.names\.1: the name 'B/C' must begin .* but no slash or blank"),
+    ("pools/names", "A", r"pools\.names: 'A' is not valid; give a list, such as \[A, B\]"),
+    ("pools/sampler", "strian", r"pools\.sampler: .*'strian'; did you mean 'strain'\?"),
+    ("pools/strain/max", 1.2, r"pools\.strain\.max: 1\.2 is not valid; .*less than 1"),
+    ("study", "zr/demo", r"study: the name 'zr/demo' must begin .* but no slash or blank"),
+    ("study", "../zr", r"study: the name '\.\./zr' must begin"),
+    ("study", "", r"study: the name '' must begin"),
+    ("study", 7, r"study: 7 is not valid; give text, in quotes if"),
+    ("pools", None, r"pools: None is not valid; give a block of keys"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "sentence"), MISTAKES, ids=lambda item: str(item)[:40])
+def test_a_mistake_is_answered_by_key_value_and_remedy(path, value, sentence):
+    import re
+
+    assert re.match(sentence, refusal(changed(path, value)))
+
+
+@pytest.mark.parametrize("given", [None, [], "text", 3])
+def test_what_is_no_mapping_is_no_configuration(given):
+    assert refusal(given) == "The configuration is empty or not a mapping of keys to values; see config/README.md."
+
+
+def test_a_prototype_file_is_read_and_one_without_a_cell_refused(tmp_path):
+    write(tmp_path / "b2.cif", bulk("CuZr", "cesiumchloride", a=3.26))
+    study = config.parse(changed("prototypes", {"b2": {"file": str(tmp_path / "b2.cif")}}))
+    config.check(study)
+    assert study.symbols() == ["Cu", "Zr"]
+    write(tmp_path / "h2.xyz", Atoms("H2", positions=[[0, 0, 0], [0, 0, 0.74]]))
+    sentence = refusal(changed("prototypes", {"h2": {"file": str(tmp_path / "h2.xyz")}}))
+    assert sentence.startswith("prototypes.h2: the structure has no cell")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"budget: [1, 2", r"not valid YAML"),
+        (b"a: b: c", r"not valid YAML"),
+        (b"\xff\xfe\x81", r"not valid YAML"),
+        (b"\tbudget: 3", r"not valid YAML"),
+        (b"", r"configuration is empty"),
+        (b"just a text", r"configuration is empty"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_refused(tmp_path, content, sentence):
+    path = tmp_path / "config.yaml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=sentence) as caught:
+        config.load(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_configuration_is_named():
+    with pytest.raises(InputError, match=r"^no/such\.yaml: no such file; name a configuration with --config\.$"):
+        config.load("no/such.yaml")
+    with pytest.raises(InputError, match=r"^--config: .* JSON"):
+        config.load('{"budget": 3')
+
+
+def test_both_generated_documents_are_those_in_the_repository():
+    for path, content in (
+        ("workflow/schemas/config.schema.json", configdoc.schema()),
+        ("config/README.md", configdoc.page()),
+    ):
+        assert (ROOT / path).read_text(encoding="utf-8") == content, f"{path}: run `gapdesign document`"
+
+
+def blocks(model: type[Options]) -> list[type[Options]]:
+    """All classes of options that a class refers to, and itself."""
+    found = [model]
+    for field in model.model_fields.values():
+        for kind in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            if isinstance(kind, type) and issubclass(kind, Options) and kind not in found:
+                found += blocks(kind)
+    return found
+
+
+@pytest.mark.parametrize("model", blocks(config.Study), ids=lambda model: model.__name__)
+def test_every_key_is_described_and_unknown_ones_refused(model):
+    assert len(blocks(config.Study)) > 10
+    assert model.model_config["extra"] == "forbid"
+    assert model.model_config["frozen"]
+    for name, field in model.model_fields.items():
+        assert field.description, f"{model.__name__}.{name}"
+        assert field.description.endswith("."), f"{model.__name__}.{name}"
+
+
+def test_the_schema_refuses_what_the_library_refuses():
+    import jsonschema
+
+    validator = jsonschema.Draft202012Validator(json.loads(configdoc.schema()))
+    validator.check_schema(validator.schema)
+    for path, value in (
+        ("buget", 50),
+        ("budget", "many"),
+        ("designs/OPT1/method", "maxmim"),
+        ("study", "a/b"),
+        ("pools/names", ["A/B"]),
+        ("pools/shard_size", 0),
+        ("kernel/soap/scale", -1),
+    ):
+        assert list(validator.iter_errors(changed(path, value))), path
+
+
+def test_the_page_has_every_key_with_its_default():
+    page = configdoc.page()
+    for line in (
+        "| `descriptor.soap.r_cut` | Radius of an environment, in angstrom. | number > 0 | `6.8` |",
+        "| `designs.<name>.pool` | Pool that it is chosen from. | text | required |",
+        "| `pools.shard_size` | Candidates a job. How a pool is cut changes no result, only the number of jobs."
+        " | whole number >= 1 | `1250` |",
+    ):
+        assert line in page
+
+
+DEFAULT = config.parse(changed("seed", 2025))
+OTHER = {
+    "study": "other",
+    "seed": 1,
+    "budget": 7,
+    "prototypes/hcp/a": 3.3,
+    "pools/names": ["A", "B", "C"],
+    "pools/size": 6000,
+    "pools/shard_size": 100,
+    "pools/sampler": "strain_components",
+    "pools/strain/max": 0.1,
+    "pools/strain_components/max": 0.2,
+    "pools/constraints/min_distance": 0.5,
+    "pools/constraints/redraws": 5,
+    "descriptor/backend": "quippy",
+    "descriptor/soap/sigma": 0.4,
+    "kernel/soap/scale": 0.4,
+    "kernel/soap/zeta": 2,
+    "kernel/pair/scale": 0.4,
+    "kernel/pair/length": 0.4,
+    "kernel/pair/r_cut": 6.0,
+    "kernel/pair/transition": 0.6,
+    "designs/RND2/method": "maxmin",
+    "designs/OPT1/pool": "B",
+    "selection/memory": 2048,
+    "labels/chunk": 3,
+    "labels/store": "elsewhere",
+    "labels/eam/potential": "other.eam.fs",
+    "model/optimizer": "cma",
+}
+"""A change of each key."""
+
+FEATURES = {
+    "prototypes/hcp/a",
+    "descriptor/backend",
+    "descriptor/soap/sigma",
+    "kernel/pair/length",
+    "kernel/pair/r_cut",
+    "kernel/pair/transition",
+}
+KERNEL = {"kernel/soap/scale", "kernel/soap/zeta", "kernel/pair/scale"}
+CANDIDATES = {
+    "seed",
+    "prototypes/hcp/a",
+    "pools/sampler",
+    "pools/strain/max",
+    "pools/constraints/min_distance",
+    "pools/constraints/redraws",
+}
+MODEL = {"seed", "model/optimizer"} | KERNEL | FEATURES - {"descriptor/backend"}
+READS = {
+    "candidates": CANDIDATES,
+    "descriptors": FEATURES,
+    "basis": FEATURES,
+    "compress": FEATURES,
+    "select": FEATURES | KERNEL | {"seed", "budget", "designs/OPT1/pool"},
+    "quality": FEATURES | KERNEL | {"designs/OPT1/pool", "labels/eam/potential"},
+    "isolated": {"prototypes/hcp/a", "labels/eam/potential"},
+    "label": {"labels/eam/potential", "pools/constraints/min_distance"},
+    "hyperparameters": MODEL,
+    "fit": MODEL,
+    "predict": set(),
+    "crossval": FEATURES | KERNEL,
+    "figures": FEATURES | KERNEL | {"designs/OPT1/pool"},
+    "provenance": set(OTHER) - {"designs/RND2/method"},
+    "report": set(OTHER) - {"designs/RND2/method"},
+}
+
+
+@pytest.mark.parametrize("verb", READS)
+def test_a_job_depends_on_the_keys_it_reads_and_no_other(verb):
+    """Of the design OPT1; a key that it reads changes its part, and any other leaves it as it is."""
+    before = config.part(DEFAULT, verb, design="OPT1")
+    given = changed("seed", 2025)
+    changes = {
+        path
+        for path in OTHER
+        if config.part(config.parse(changed(path, OTHER[path], given)), verb, design="OPT1") != before
+    }
+    assert changes == READS[verb]
+
+
+def test_every_verb_that_reads_a_configuration_has_its_part():
+    assert set(READS) == set(config._READS)
+
+
+@pytest.mark.parametrize("verb", [verb for verb in READS if verb not in ("provenance", "report")])
+def test_jobs_about_all_designs_see_all_of_them(verb):
+    other = config.parse(changed("designs/RND2/method", "maxmin"))
+    sees = config.part(DEFAULT, verb) != config.part(other, verb)
+    assert sees == (verb in ("select", "quality", "figures"))
+
+
+def test_a_part_gives_back_what_it_holds():
+    study = config.parse(changed("pools/strain/max", 0.1))
+    candidates = config.load(config.part(study, "candidates"))
+    assert (candidates.pools.strain.max, candidates.seed) == (0.1, 2025)
+    assert candidates.prototypes == study.prototypes
+    select = config.load(config.part(study, "select", design="RND1"))
+    assert list(select.designs) == ["RND1"]
+    assert (select.kernel, select.descriptor, select.budget) == (study.kernel, study.descriptor, study.budget)
+    label = config.load(config.part(study, "label"))
+    assert label.labels.eam == study.labels.eam
+
+
+def test_a_stage_whose_results_change_reruns(monkeypatch):
+    before = {verb: config.part(DEFAULT, verb) for verb in READS}
+    monkeypatch.setitem(config.REVISIONS, "design", config.REVISIONS["design"] + 1)
+    rerun = {verb for verb in READS if config.part(DEFAULT, verb) != before[verb]}
+    assert rerun == {"basis", "compress", "select", "quality"}
+
+
+def test_the_order_of_prototypes_matters_because_candidates_depend_on_it():
+    given = changed("seed", 2025)
+    given["prototypes"] = dict(reversed(given["prototypes"].items()))
+    assert config.part(config.parse(given), "candidates") != config.part(DEFAULT, "candidates")

@@ -1,0 +1,164 @@
+"""The environments of structures: SOAP vectors of their atoms, one an orbit, and the files that hold them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import BinaryIO
+from zipfile import ZipFile
+
+import numpy as np
+
+from gapdesign.errors import InputError
+from gapdesign.files import atomic, shard_range
+
+GRID = 2.0**26
+"""Vectors are multiples of 1 / GRID, about what single precision keeps of them. A product of two components is then
+an integer over GRID^2, and no partial sum of a dot product of unit vectors exceeds 2^53 of these: it is exact in
+double precision, in whatever order a linear algebra library adds."""
+
+
+def on_grid(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (..., d) rounded to single precision and to multiples of 1 / ``GRID``: (..., d) float32."""
+    return (np.rint(vectors.astype(np.float32) * GRID) / GRID).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Environments:
+    """Environments of n structures, packed.
+
+    Attributes
+    ----------
+    offsets : (n + 1,) int64
+        Environments of structure i are ``offsets[i]:offsets[i + 1]`` of the others.
+    vectors : (m, d) float32
+        SOAP vectors of unit length, multiples of 1 / ``GRID``.
+    multiplicities : (m,) int32
+        Atoms of the structure that have this environment.
+    species : (m,) int32
+        Atomic number of the central atom.
+    """
+
+    offsets: np.ndarray
+    vectors: np.ndarray
+    multiplicities: np.ndarray
+    species: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @classmethod
+    def joined(cls, parts: Sequence[Environments]) -> Environments:
+        """One pack of all structures, in order."""
+        sizes = np.concatenate([np.diff(part.offsets) for part in parts])
+        rest = ("vectors", "multiplicities", "species")
+        return cls(
+            np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in rest},
+        )
+
+    def one(self, k: int) -> Environments:
+        """Structure ``k`` alone."""
+        span = slice(self.offsets[k], self.offsets[k + 1])
+        offsets = np.array([0, span.stop - span.start], np.int64)
+        return Environments(offsets, self.vectors[span], self.multiplicities[span], self.species[span])
+
+
+def write_environments(path: str | Path, environments: Environments) -> None:
+    """Write environments atomically; equal ones give equal bytes."""
+    arrays = {field.name: getattr(environments, field.name) for field in fields(environments)}
+    with atomic(path) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, **arrays)
+
+
+class EnvironmentFile:
+    """Environments in a file; of the vectors only those asked for are read.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, cut off, or not what :func:`write_environments` writes.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        try:
+            with self._path.open("rb") as stream:
+                with np.load(stream, allow_pickle=False) as archive:
+                    self.offsets, self._multiplicities, self._species = (
+                        archive[name] for name in ("offsets", "multiplicities", "species")
+                    )
+                _skip_to_member(stream, "vectors.npy")
+                shape, in_columns, dtype = _header(stream)
+                self._first = stream.tell()
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file; run `snakemake descriptors`.") from None
+        except Exception as error:
+            raise InputError(f"{path}: not complete ({error}); delete it and run its stage again.") from error
+        count = int(self.offsets[-1])
+        if in_columns or dtype != np.float32 or {shape[0], len(self._species), len(self._multiplicities)} != {count}:
+            raise InputError(f"{path}: its arrays do not belong together; delete it and run its stage again.")
+        self.dimension = shape[1]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def one(self, k: int) -> Environments:
+        """Structure ``k`` alone."""
+        span = slice(int(self.offsets[k]), int(self.offsets[k + 1]))
+        count, before = span.stop - span.start, 4 * self.dimension * span.start
+        vectors = np.fromfile(self._path, np.float32, count * self.dimension, offset=self._first + before)
+        offsets = np.array([0, count], np.int64)
+        return Environments(offsets, vectors.reshape(count, -1), self._multiplicities[span], self._species[span])
+
+
+def _skip_to_member(stream: BinaryIO, name: str) -> None:
+    """Put a zip archive's stream where the bytes of an uncompressed member begin."""
+    member = ZipFile(stream).getinfo(name)
+    stream.seek(member.header_offset + 26)
+    name_length, extra_length = struct.unpack("<HH", stream.read(4))
+    stream.seek(name_length + extra_length, 1)
+
+
+def _header(stream: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, order and type of the array in NumPy's format that begins here."""
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    return read(stream)
+
+
+class EnvironmentPool:
+    """The environments of a whole pool, read from its shards one structure at a time.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Shards that together cover candidates 0 to ``size``, in any order.
+
+    Raises
+    ------
+    InputError
+        If a shard is cut off, holds another number of structures than its name says, or one is missing.
+    """
+
+    def __init__(self, paths: Sequence[str | Path]) -> None:
+        ordered = sorted(paths, key=shard_range)
+        self._shards = [EnvironmentFile(path) for path in ordered]
+        self._bounds = [0]
+        for path, shard in zip(ordered, self._shards, strict=True):
+            start, stop = shard_range(path)
+            if start != self._bounds[-1]:
+                raise InputError(f"{path}: it does not begin at candidate {self._bounds[-1]}, where the last ended.")
+            if len(shard) != stop - start or shard.dimension != self._shards[0].dimension:
+                raise InputError(f"{path}: not the environments its name promises; run its stage again.")
+            self._bounds.append(stop)
+
+    def __len__(self) -> int:
+        return self._bounds[-1]
+
+    def one(self, k: int) -> Environments:
+        """Candidate ``k`` alone."""
+        number = int(np.searchsorted(self._bounds, k, side="right")) - 1
+        return self._shards[number].one(k - self._bounds[number])

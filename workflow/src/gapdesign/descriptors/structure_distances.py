@@ -1,0 +1,194 @@
+"""Distances of structures with many environments: by their match (REMatch), and by the farthest of them.
+
+A distance measures a structure p against another q in one or more numbers, ``distance2(p, q)``. The squared distance
+of p from a design is the largest of these numbers after each has been taken at its smallest over the design:
+max over k of min over q of distance2(p, q)[k].
+
+Both are computed alike everywhere: dot products of environments are exact (see :data:`environments.GRID`), and what
+is made of them is made element by element and summed in a fixed order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from gapdesign.descriptors.covariance import Covariance, dot, power
+from gapdesign.descriptors.environments import EnvironmentPool, Environments
+from gapdesign.descriptors.options import KernelOptions
+from gapdesign.descriptors.rematch import match
+from gapdesign.errors import InputError
+from gapdesign.files import FeaturePool, HeldPool
+
+STEADY = 2.0**40
+"""Matches are rounded to multiples of 1 / STEADY: the last bits of an exponential differ between processors."""
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What distances need of a structure.
+
+    Attributes
+    ----------
+    vectors : (n, d) float32
+        SOAP vectors of its environments, on the grid.
+    shares : (n,)
+        Share of its atoms that each environment has.
+    species : (n,) int32
+        Atomic numbers of the central atoms.
+    pairs : (p,) float32
+        Its pair features.
+    own : (n,) or (1,) or None
+        What the distance precomputed.
+    """
+
+    vectors: np.ndarray
+    shares: np.ndarray
+    species: np.ndarray
+    pairs: np.ndarray
+    own: np.ndarray | None = None
+
+
+class StructureDistance(Protocol):
+    """A squared distance between structures, from 0 to 2."""
+
+    overlap: float
+    """Largest squared distance that cannot be told from zero."""
+
+    def own(self, structure: Structure) -> np.ndarray:
+        """What depends on one structure alone, to be computed once."""
+
+    def distance2(self, p: Structure, q: Structure) -> np.ndarray:
+        """Squared distances (k,) of p from q."""
+
+
+class FarthestEnvironment:
+    """A structure is its environment farthest from all in the design (BR, section 3.1).
+
+    D2(x, x') = (x . x)^zeta + (x' . x')^zeta - 2 (x . x')^zeta, which is 2 - 2 (x . x')^zeta for unit vectors, and 2
+    if the central atoms are of different species. A structure's numbers are those of its environments. Pair
+    distances belong to structures and not to environments, and are left out.
+    """
+
+    def __init__(self, covariance: Covariance, options: KernelOptions) -> None:
+        self._zeta = options.soap.zeta
+        self.overlap = _rounding(self._zeta, covariance.layout.spectrum)
+
+    def own(self, structure: Structure) -> np.ndarray:
+        """(x . x)^zeta of every environment: (n,)."""
+        return power(dot(structure.vectors, structure.vectors), self._zeta)
+
+    def distance2(self, p: Structure, q: Structure) -> np.ndarray:
+        """Squared distance of each environment of p from the nearest of q: (n,)."""
+        nearest = (q.own - 2 * similarities(p, q, self._zeta)).min(axis=1)
+        return np.maximum(p.own + nearest, 0.0)
+
+
+class Rematch:
+    """Regularised-entropy match of environments (:mod:`gapdesign.descriptors.rematch`).
+
+    K(p, q) = Tr P'C with C_ij = (x_i . x_j)^zeta for central atoms of one species and 0 for others, and P the plan
+    that gives every atom its equal share and maximises Tr P'C + gamma E(P), E its entropy; normalised to K(p, p) = 1.
+    The pairs are added as in :class:`Covariance`. An environment counts as many times as there are atoms that have
+    it, so that a supercell has the distances of its cell.
+    """
+
+    def __init__(self, covariance: Covariance, options: KernelOptions) -> None:
+        self._zeta, self._options = options.soap.zeta, options.rematch
+        self._soap_weight, self._pair_weight = covariance.soap_weight, covariance.pair_weight
+        # What a match is off by is of the size of its tolerance, and more where its modes are slow.
+        self.overlap = 100 * options.rematch.tolerance + _rounding(self._zeta, covariance.layout.spectrum)
+
+    def own(self, structure: Structure) -> np.ndarray:
+        """K(p, p) before it is normalised: (1,)."""
+        return np.array([self._match(structure, structure)])
+
+    def distance2(self, p: Structure, q: Structure) -> np.ndarray:
+        """Squared distance of p from q: (1,)."""
+        soap = 1 - self._match(p, q) / np.sqrt(p.own * q.own)
+        a, b = p.pairs[None], q.pairs[None]
+        pairs = dot(a, a) + dot(b, b) - 2 * dot(a, b)
+        return np.maximum(2 * self._soap_weight * soap + self._pair_weight * pairs, 0.0)
+
+    def _match(self, p: Structure, q: Structure) -> float:
+        c = similarities(p, q, self._zeta)
+        value = match(c, p.shares, q.shares, gamma=self._options.gamma, tolerance=self._options.tolerance)
+        return float(np.rint(value * STEADY) / STEADY)
+
+
+def _rounding(zeta: int, dimension: int) -> float:
+    """Bound of D2 between vectors that were equal before they were rounded, each component by 2^-25 and 2^-27."""
+    return 2 * zeta * (zeta + 1) * dimension * 2.0**-48
+
+
+def similarities(p: Structure, q: Structure, zeta: int) -> np.ndarray:
+    """C (n, m): (x_i . x_j)^zeta between the environments of two structures, 0 if their species differ."""
+    cross = power(p.vectors.astype(float) @ q.vectors.astype(float).T, zeta)
+    return np.where(p.species[:, None] == q.species, cross, 0.0)
+
+
+DISTANCES: dict[str, type[StructureDistance]] = {"rematch": Rematch, "environment": FarthestEnvironment}
+"""What `kernel.structure` may be beside `average`."""
+
+
+def structure(
+    environments: Environments, pairs: np.ndarray, distance: StructureDistance, own: np.ndarray | None = None
+) -> Structure:
+    """One structure (environments of it alone; pair features (p,)) as a distance needs it; ``own`` if it is known."""
+    shares = environments.multiplicities / environments.multiplicities.sum()
+    bare = Structure(environments.vectors, shares, environments.species, pairs)
+    return replace(bare, own=distance.own(bare) if own is None else own)
+
+
+class StructurePool:
+    """The candidates of a pool, and structures that are there already, as a distance needs them.
+
+    Parameters
+    ----------
+    features : FeaturePool
+    environments : EnvironmentPool or Environments
+    covariance : Covariance
+    options : KernelOptions
+        Its ``structure`` is not ``average``.
+    existing : tuple of features (m, dimension) and their Environments, optional
+    """
+
+    def __init__(
+        self,
+        features: FeaturePool | HeldPool,
+        environments: EnvironmentPool | Environments,
+        covariance: Covariance,
+        options: KernelOptions,
+        existing: tuple[np.ndarray, Environments] | None = None,
+    ) -> None:
+        self._features, self._environments, self._part = features, environments, covariance.layout.pair
+        self.distance = DISTANCES[options.structure](covariance, options)
+        self.size = features.size
+        if len(environments) != self.size:
+            raise InputError(
+                f"--environments: they are of {len(environments)} candidates, and the features of {self.size};"
+                " give those of the same shards."
+            )
+        rows, others = existing if existing is not None else ((), None)
+        self.existing: Sequence[Structure] = [
+            structure(others.one(k), row[self._part], self.distance) for k, row in enumerate(rows)
+        ]
+        self._own: dict[int, np.ndarray] = {}
+
+    def __getitem__(self, candidate: int) -> Structure:
+        environments = self._environments.one(candidate)
+        pairs = self._features.rows([candidate])[0, self._part]
+        found = structure(environments, pairs, self.distance, self._own.get(candidate))
+        self._own[candidate] = found.own
+        return found
+
+    def distance2(self, p: Structure, q: Structure) -> np.ndarray:
+        """Squared distances (k,) of p from q."""
+        return self.distance.distance2(p, q)
+
+    def psi(self, p: Structure, others: Sequence[Structure]) -> float:
+        """Squared distance of p from some structures, at least one."""
+        return float(np.min([self.distance2(p, other) for other in others], axis=0).max())
