@@ -8,6 +8,7 @@ is not run again; a million candidates take some ten minutes and 4 GB on two cor
 import argparse
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -44,7 +45,9 @@ def run(size: int, folder: Path) -> pd.DataFrame:
         *("--workflow-profile", str(ROOT / "profiles" / "default"), "--configfile", str(folder / f"{size}.yaml")),
         *("--quiet", "all"),
     ]
+    began = time.perf_counter()
     subprocess.run(command, check=True)
+    print(f"{size} candidates: {time.perf_counter() - began:.0f} s of wall time, unless parts were there", flush=True)
     rows = []
     for stage, name in STAGES.items():
         files = sorted((folder / "results" / f"scaling-{size}" / "benchmarks" / stage).rglob("*.tsv"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -17,7 +17,9 @@ from gapdesign.descriptors.environments import Environments, on_grid
 from gapdesign.descriptors.options import DescriptorOptions, PairKernelOptions
 from gapdesign.descriptors.pairs import PairFeatures
 from gapdesign.errors import InputError
-from gapdesign.structures import Batch
+
+if TYPE_CHECKING:
+    from gapdesign.structures import Batch
 
 BACKENDS = {"dscribe": "gapdesign.descriptors.soap_dscribe", "quippy": "gapdesign.descriptors.soap_quippy"}
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gapdesign.descriptors.options import PairKernelOptions
-from gapdesign.structures import Batch
+
+if TYPE_CHECKING:
+    from gapdesign.structures import Batch
 
 SPACING = 0.8
 """Spacing of the radial grid in units of the smearing width; the kernel is then right to 4e-7."""

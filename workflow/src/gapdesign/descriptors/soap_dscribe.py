@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gapdesign.descriptors.options import SoapOptions
-from gapdesign.structures import Batch
+
+if TYPE_CHECKING:
+    from gapdesign.structures import Batch
 
 
 class DscribeSoap:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gapdesign.descriptors.options import SoapOptions
 from gapdesign.descriptors.quip import soap_string
 from gapdesign.errors import InputError
-from gapdesign.structures import Batch
+
+if TYPE_CHECKING:
+    from gapdesign.structures import Batch
 
 TRANSITION = 0.5
 """QUIP's own default of the width of the cutoff function, in angstrom."""

@@ -12,18 +12,20 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-from ase import Atoms
 from pydantic import Field
 
 from gapdesign.descriptors.covariance import Covariance
-from gapdesign.descriptors.structure_distances import StructurePool
 from gapdesign.files import FeaturePool, HeldPool, shard_range
 from gapdesign.methods.compression import Basis
 from gapdesign.options import Options
-from gapdesign.structures import read_batch
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from gapdesign.descriptors.structure_distances import StructurePool
 
 Name = Literal["maxmin", "random"]
 METHODS: dict[str, str] = {name: f"gapdesign.methods.{name}" for name in get_args(Name)}
@@ -156,6 +158,8 @@ def frames(selection: Selection, shards: Sequence[str | Path], *, pool: str) -> 
 
     Each carries in ``info`` pool, candidate, rank, distance, and outside where the method proves its order.
     """
+    from gapdesign.structures import read_batch
+
     structures: dict[int, Atoms] = {}
     for path in shards:
         start, stop = shard_range(path)

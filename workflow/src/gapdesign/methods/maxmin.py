@@ -60,10 +60,10 @@ class _Ranks:
         self.largest = np.zeros(len(basis.directions))
         self.count = 0
 
-    def add(self, features: np.ndarray) -> None:
-        """Let rows (n, dimension) of full features count."""
+    def add(self, features: np.ndarray, rows: np.ndarray | None = None) -> None:
+        """Let rows (n, dimension) of full features count; their compressed features if they are known."""
         span = slice(self.count, self.count + len(features))
-        rows = self._basis.compress(features)
+        rows = self._basis.compress(features) if rows is None else rows
         self.features[span] = features
         self._targets[span], self._own[span] = self._covariance.targets(rows)
         self.largest = np.maximum(self.largest, rows[:, self._covariance.residuals].max(axis=0, initial=0))
@@ -175,7 +175,7 @@ class _Greedy:
 
     def _choose(self, candidate: int) -> None:
         self.chosen.append(candidate)
-        self.ranks.add(self.task.pool.rows([candidate]))
+        self.ranks.add(self.task.pool.rows([candidate]), self.pool.rows([candidate]))
         front, last = self.front, self.ranks.count
         excess = self.ranks.excess(front.rows, last - 1, last)[:, 0]
         np.minimum(front.psi, front.own + excess, out=front.psi)
