@@ -64,10 +64,10 @@ MEASURES = {
 """Column of ``quality.csv`` to its label, kind (count, share, logarithm or plain number) and meaning."""
 
 PARAMETERS = {
-    "pair_scale": "pair scale",
+    "pair_scale": "pair scale, eV",
     "pair_length": "pair length, Å",
-    "soap_scale": "SOAP scale",
-    "noise": "noise",
+    "soap_scale": "SOAP scale, eV",
+    "noise": "noise, eV/atom",
     "log_likelihood": "log likelihood",
     "optimizer": "optimiser",
 }
