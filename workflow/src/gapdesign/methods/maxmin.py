@@ -113,7 +113,7 @@ class _Greedy:
         self.ranks = _Ranks(task.basis, self.covariance, task.pool.dimension, self.pool.dimension, room)
         self.ranks.add(existing)
         self.chosen: list[int] = []
-        self.passes, self.products = 0, 0
+        self.passes = 0
         self._forget()
         self.own = np.empty(self.pool.size, np.float32)
         self.widest = np.zeros((1, self.pool.dimension), np.float32)
@@ -231,7 +231,7 @@ class _Greedy:
         order = np.lexsort((candidates, -psi))
         return int(candidates[order[0]]), float(psi[order[0]])
 
-    def _refresh(self, rows: np.ndarray, bounds: tuple[np.ndarray, ...], which: np.ndarray, floor: float) -> int:
+    def _refresh(self, rows: np.ndarray, bounds: tuple[np.ndarray, ...], which: np.ndarray, floor: float) -> None:
         """Measure rows against the ranks they missed, in place; those that fall below ``floor`` no further.
 
         Parameters
@@ -242,7 +242,7 @@ class _Greedy:
         which : (m,) int
             Rows that are meant.
         """
-        (own, psi, seen), products, count = bounds, 0, self.ranks.count
+        (own, psi, seen), count = bounds, self.ranks.count
         missed = seen[which]
         for start in np.flatnonzero(np.bincount(missed)):
             group = which[missed == start]
@@ -252,14 +252,12 @@ class _Greedy:
                 for first in range(int(start), count, RANKS):
                     last = min(first + RANKS, count)
                     value = np.minimum(value, self.ranks.excess(some, first, last).min(axis=1))
-                    products += len(mine) * (last - first)
                     alive = value >= floors
                     if last < count and not alive.all():
                         dead = mine[~alive]
                         psi[dead], seen[dead] = value[~alive] + own[dead], last
                         mine, some, floors, value = mine[alive], some[alive], floors[alive], value[alive]
                 psi[mine], seen[mine] = value + own[mine], count
-        return products
 
     def _sweep(self) -> None:
         """Pass over the pool: bring up to date all that may matter soon, and make the middle tier of it."""
@@ -268,7 +266,7 @@ class _Greedy:
         sample = np.arange(0, self.pool.size, max(1, self.pool.size // SAMPLE))
         psi, seen = self.psi[sample], self.seen[sample]
         everyone = np.arange(len(sample))
-        self.products += self._refresh(self.pool.rows(sample), (self.own[sample], psi, seen), everyone, -np.inf)
+        self._refresh(self.pool.rows(sample), (self.own[sample], psi, seen), everyone, -np.inf)
         self.psi[sample], self.seen[sample] = psi, seen
         share = min(max(self.pool.size // SHARE, FRONT), self.room) / self.pool.size
         wanted = min(len(sample), int(len(sample) * share) + 1)
@@ -286,23 +284,20 @@ class _Greedy:
         self._advance()
 
     def _refresh_pool(self, floor: float) -> None:
-        def refresh(span: tuple[int, int]) -> int:
+        def refresh(span: tuple[int, int]) -> None:
             start, stop = span
             which = np.flatnonzero((self.psi[start:stop] >= floor) & (self.seen[start:stop] < self.ranks.count))
-            if not len(which):
-                return 0
-            rows = self.pool.block(start, stop)
-            span_of = (bound[start:stop] for bound in (self.own, self.psi, self.seen))
-            return self._refresh(rows, tuple(span_of), which, floor)
+            if len(which):
+                bounds = (self.own[start:stop], self.psi[start:stop], self.seen[start:stop])
+                self._refresh(self.pool.block(start, stop), bounds, which, floor)
 
         with ThreadPoolExecutor(self.task.threads) as threads:
-            self.products += sum(threads.map(refresh, self.pool.ranges(BLOCK)))
+            list(threads.map(refresh, self.pool.ranges(BLOCK)))
 
     def _advance(self) -> None:
         """Bring the farthest of the middle tier up to date and make the front of it."""
+        self._hand_back_front()
         middle = self.middle
-        if self.front is not None:
-            middle.psi[self.front.members], middle.seen[self.front.members] = self.front.psi, self.front.seen
         size = 4 * FRONT
         while True:
             if size < len(middle.psi):
@@ -310,7 +305,7 @@ class _Greedy:
                 top, beyond = parted[:size], float(middle.psi[parted[size]])
             else:
                 top, beyond = np.arange(len(middle.psi)), -np.inf
-            self.products += self._refresh(middle.rows, (middle.own, middle.psi, middle.seen), top, -np.inf)
+            self._refresh(middle.rows, (middle.own, middle.psi, middle.seen), top, -np.inf)
             if beyond == -np.inf or middle.psi[top].max() > beyond + 4 * self._slack():
                 break
             size *= 2
@@ -319,11 +314,16 @@ class _Greedy:
         self.front = _Tier(members, middle.rows[members], *bounds, beyond)
 
     def _hand_back(self) -> None:
-        """Tell the tiers above what is known below."""
+        """Tell the pool what is known of the middle tier and of its front."""
+        if self.middle is not None:
+            self._hand_back_front()
+            self.psi[self.middle.members], self.seen[self.middle.members] = self.middle.psi, self.middle.seen
+
+    def _hand_back_front(self) -> None:
+        """Tell the middle tier what is known of its front, which is one no more."""
         if self.front is not None:
             self.middle.psi[self.front.members] = self.front.psi
             self.middle.seen[self.front.members] = self.front.seen
-            self.psi[self.middle.members], self.seen[self.middle.members] = self.middle.psi, self.middle.seen
             self.front = None
 
     def _report(self) -> None:
