@@ -27,7 +27,7 @@ class FakeEngine:
     def check(self, elements=()):
         pass
 
-    def label(self, atoms):
+    def label(self, atoms, folder, *, attempt=0, isolated=False):
         self.seen.append(atoms.copy())
         return Label(-atoms.get_volume(), 0.1 * atoms.positions, np.arange(9.0).reshape(3, 3) / 7)
 
@@ -38,8 +38,8 @@ class FakeEngine:
 class NanEngine(FakeEngine):
     """Loses the forces of every structure of two atoms."""
 
-    def label(self, atoms):
-        label = super().label(atoms)
+    def label(self, atoms, folder, *, attempt=0, isolated=False):
+        label = super().label(atoms, folder)
         return Label(label.energy, label.forces * (np.nan if len(atoms) == 2 else 1), label.virial)
 
 
@@ -50,7 +50,7 @@ class RaisingEngine(FakeEngine):
         super().__init__()
         self.error = error
 
-    def label(self, atoms):
+    def label(self, atoms, folder, *, attempt=0, isolated=False):
         raise self.error
 
 

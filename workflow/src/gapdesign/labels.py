@@ -12,7 +12,9 @@ second time under other names:
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -182,7 +184,8 @@ def _obtain(atoms: Atoms, engine: Engine, store: LabelStore) -> Label:
 
 def _ask(engine: Engine, atoms: Atoms) -> Label:
     try:
-        label = engine.label(atoms)
+        with tempfile.TemporaryDirectory() as folder:
+            label = engine.label(atoms, Path(folder))
     except Exception as error:
         message = " ".join(str(error).split())
         plain = isinstance(error, ValueError) and message

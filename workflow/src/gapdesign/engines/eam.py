@@ -52,6 +52,8 @@ class Eam:
     """
 
     name = "eam"
+    attempts = ("as configured",)
+    isolated_box = 20.0
 
     def __init__(self, options: EamOptions) -> None:
         self._potential = options.potential
@@ -91,8 +93,8 @@ class Eam:
                     f" {', '.join(covered)}; give a potential that covers {element}."
                 )
 
-    def label(self, atoms: Atoms) -> Label:
-        """Compute energy, forces and virial; see :class:`Engine`.
+    def label(self, atoms: Atoms, folder: Path | None = None, *, attempt: int = 0, isolated: bool = False) -> Label:
+        """Compute energy, forces and virial, without any file; see :class:`Engine`.
 
         Raises
         ------
