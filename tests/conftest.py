@@ -78,10 +78,14 @@ class Workflow:
         return {rule: int(count) for rule, count in jobs.items() if rule != "total"}
 
     def results(self) -> dict[str, Path]:
-        """Every file that a run made, but for logs and timings."""
+        """Every file that a run made, but for logs, timings and where selections ended."""
         top = self.folder / "results"
         files = {str(path.relative_to(top)): path for path in sorted(top.rglob("*")) if path.is_file()}
-        return {name: path for name, path in files.items() if not re.search(r"/(logs|benchmarks)/", f"/{name}")}
+        return {
+            name: path
+            for name, path in files.items()
+            if not re.search(r"/(logs|benchmarks|designs/state)/", f"/{name}")
+        }
 
 
 def assert_same_files(one: Workflow, other: Workflow, *, ignore: str = "$^") -> None:

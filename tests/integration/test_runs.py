@@ -75,6 +75,25 @@ def test_a_killed_job_and_its_rerun(finished, workflow):
     assert_same_files(finished, workflow)
 
 
+@pytest.mark.parametrize("changes", [{"budget": 14}, {"budget": 6}, {"pools": {"size": 90}, "budget": 14}])
+def test_designs_that_go_on_are_those_made_at_once(rerun, workflow, configuration, changes):
+    for key, value in changes.items():
+        configuration[key] = configuration[key] | value if isinstance(value, dict) else value
+    rerun.configure(configuration)
+    workflow.configure(configuration)
+    rerun.run("design")
+    workflow.run("design")
+    going_on, at_once = (
+        {name: path.read_bytes() for name, path in run.results().items() if "/designs/OPT" in name}
+        for run in (rerun, workflow)
+    )
+    assert going_on == at_once
+    if "pools" not in changes:  # more candidates have another mean, and so perhaps another start
+        log = "results/small/logs/design/select/OPT.log"
+        assert "of an earlier selection are still right" in (rerun.folder / log).read_text()
+        assert "earlier" not in (workflow.folder / log).read_text()
+
+
 def test_what_a_run_leaves(finished: Workflow):
     folder = finished.folder / "results/small"
     page = (folder / "report.html").read_text()

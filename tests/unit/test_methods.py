@@ -1,6 +1,7 @@
 """Methods: max-min against the plain greedy algorithm of its definition, random against chance."""
 
 import itertools
+from contextlib import contextmanager
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -15,7 +16,7 @@ from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.options import DescriptorOptions, KernelOptions, PairKernelOptions
 from gapdesign.errors import InputError
 from gapdesign.files import FeaturePool, HeldPool, shard_path, write_array
-from gapdesign.methods import Selection, Task, block_rows, frames, hold, maxmin, random
+from gapdesign.methods import Selection, Task, block_rows, frames, hold, maxmin, random, tiers
 from gapdesign.methods.certificate import first_wrong_rank
 from gapdesign.methods.compression import RESIDUAL, Basis, CompressedCovariance
 from gapdesign.methods.distance import descending, mean_descriptor, total
@@ -122,9 +123,14 @@ def test_sixty_of_1500_strained_zirconium_cells_are_those_of_the_plain_algorithm
     assert np.array_equal(selected.outside[:-1], selected.distances[1:])
 
 
+@contextmanager
 def small_tiers(front=3, share=4, sample=9, block=13, chunk=5, ranks=2):
     """Tiers so small that even a small pool goes up and down between them."""
-    return patch.multiple(maxmin, FRONT=front, SHARE=share, SAMPLE=sample, BLOCK=block, CHUNK=chunk, RANKS=ranks)
+    with (
+        patch.multiple(maxmin, FRONT=front, SHARE=share, SAMPLE=sample, BLOCK=block, CHUNK=chunk),
+        patch.multiple(tiers, CHUNK=chunk, RANKS=ranks),
+    ):
+        yield
 
 
 @pytest.mark.parametrize(
@@ -188,6 +194,33 @@ def test_a_design_that_continues_an_existing_set_keeps_away_from_it(zirconium, c
     assert agrees(selection, plain(zirconium, covariance, 12, existing=elsewhere))
 
 
+def test_a_larger_budget_goes_on_where_the_smaller_one_ended(zirconium, covariance, exact):
+    state = maxmin.select(make_task(zirconium, covariance, 20)).state
+    with patch.object(maxmin.Ranks, "add", autospec=True, side_effect=maxmin.Ranks.add) as add:
+        assert agrees(maxmin.select(make_task(zirconium, covariance, 60, earlier=state)), exact)
+    assert add.call_count == 1 + 1 + 1 + 40  # nothing that exists, the start, 19 ranks at once, each that is new
+
+
+def test_a_smaller_budget_is_a_prefix_that_costs_no_pass(zirconium, covariance):
+    state = maxmin.select(make_task(zirconium, covariance, 60)).state
+    shorter = maxmin.select(make_task(zirconium, covariance, 20, earlier=state))
+    assert agrees(shorter, plain(zirconium, covariance, 20))
+    assert (shorter.passes, shorter.state) == (0, None)
+
+
+@pytest.mark.parametrize("start", [None, 3])
+def test_a_pool_that_grew_keeps_the_ranks_that_are_still_right(zirconium, covariance, start):
+    said = []
+    state = maxmin.select(make_task(zirconium[:1400], covariance, 50, start=start)).state
+    task = make_task(zirconium, covariance, 60, start=start, earlier=state, progress=said.append)
+    expected = plain(zirconium, covariance, 60, start=start)
+    assert agrees(maxmin.select(task), expected)
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(state.candidates, expected[0], strict=False))
+    right = len(list(same))
+    assert right > 0
+    assert said[0] == f"{right} ranks of an earlier selection are still right"
+
+
 def nasty(kind: str, n: int, d: int, rng: np.random.Generator) -> np.ndarray:
     """Unit vectors (n, d) whose last component is zero."""
     rows = rng.random((n, d - 1))
@@ -248,6 +281,31 @@ def test_any_pool_however_held_gives_the_plain_order(kind, n, d, zeta, budget, d
     with small_tiers(*sizes):
         selection = maxmin.select(make_task(features, covariance, budget, basis=basis, existing=there))
     assert agrees(selection, plain(features, covariance, budget, existing=there))
+
+
+@QUICK
+@given(
+    kind=st.sampled_from(KINDS),
+    n=st.integers(1, 60),
+    grown=st.integers(0, 60),
+    d=st.sampled_from([4, 12, 40]),
+    budgets=st.tuples(*[st.integers(1, 30)] * 2),
+    existing=st.integers(-3, 4),
+    start=st.sampled_from([None, 0]),
+    seed=st.integers(0, 10**6),
+)
+def test_any_larger_pool_and_any_budget_gives_the_plain_order_from_any_earlier_end(
+    kind, n, grown, d, budgets, existing, start, seed
+):
+    rng = np.random.default_rng(seed)
+    features, covariance = nasty(kind, n + grown, d, rng), dot_product(d)
+    given = {"start": start, "basis": Basis.of(features, covariance.layout)}
+    given["existing"] = features[rng.integers(0, n, existing)] if existing > 0 else None
+    with small_tiers():
+        state = maxmin.select(make_task(features[:n], covariance, budgets[0], **given)).state
+        selection = maxmin.select(make_task(features, covariance, budgets[1], earlier=state, **given))
+    expected = plain(features, covariance, budgets[1], existing=given["existing"], start=start)
+    assert agrees(selection, expected)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -1,5 +1,6 @@
 """Distances of structures with many environments: closed forms, limits, symmetries; designs by them: brute force."""
 
+import copy
 import gzip
 import itertools
 import json
@@ -352,6 +353,33 @@ def test_the_lazy_order_is_the_plain_one(structure, case, seed):
     if case == "to the last":
         assert len(selection.candidates) <= 30
         assert set(selection.candidates.tolist()) <= set(range(30))
+
+
+def beginning(task: Task, size: int, **given) -> Task:
+    """The same task on the first candidates of its pool."""
+    structures, features = copy.copy(task.structures), task.pool.rows(range(size))
+    structures.size = size
+    mean = mean_descriptor(total(features), size, task.covariance.layout)
+    return replace(task, pool=HeldPool(features), structures=structures, mean=mean, **given)
+
+
+@pytest.mark.parametrize("structure", DISTANCES)
+@pytest.mark.parametrize("case", ["plain", "started", "with copies", "from existing"])
+@pytest.mark.parametrize(("size", "budgets"), [(None, (5, 12)), (None, (12, 5)), (28, (12, 12)), (30, (12, 14))])
+def test_a_larger_pool_or_budget_goes_on_to_the_plain_order(structure, case, size, budgets):
+    task = random_task(structure, 36, 0, budgets[1], **CASES[case])
+    state = lazy.select(beginning(task, size or task.structures.size, budget=budgets[0])).state
+    assert_plain(replace(task, earlier=state))
+
+
+def test_going_on_measures_only_what_is_new():
+    task = random_task("rematch", 36, 0, 20)
+    first = lazy._Greedy(replace(task, budget=10))
+    state = first.run().state
+    whole, rest = lazy._Greedy(task), lazy._Greedy(replace(task, earlier=state))
+    whole.run()
+    rest.run()
+    assert first.measured + rest.measured == whole.measured
 
 
 @pytest.mark.parametrize("structure", DISTANCES)

@@ -64,6 +64,8 @@ rule design_select:
     output:
         design=results("designs/{design}.extxyz"),
         features=results("designs/{design}.npy"),
+        # No result: where the selection ended, so that a larger budget or pool goes on from there.
+        state=update(results("designs/state/{design}.npz")),
     log:
         results("logs/design/select/{design}.log"),
     benchmark:
@@ -84,7 +86,7 @@ rule design_select:
         " --features {input.features} --sums {input.sums} {params.basis} --compressed {input.compressed}"
         " --environments {input.environments}"
         " --memory {resources.mem_mb} --threads {threads} --output {output.design}"
-        " --output-features {output.features} > {log} 2>&1"
+        " --output-features {output.features} --state {output.state} > {log} 2>&1"
 
 
 rule design_quality:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,12 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--threads", type=int, default=1, metavar="N", help="threads to use (%(default)s)")
     add_output(verb, what="design to write (.extxyz)")
     add_output(verb, "--output-features", "features of the design to write (.npy)")
+    verb.add_argument(
+        "--state",
+        type=Path,
+        metavar="FILE",
+        help="where this selection ends, for one with a larger budget or pool to go on from; read, then written (.npz)",
+    )
 
     verb = add(
         verbs,
@@ -131,6 +138,7 @@ def _select(arguments: argparse.Namespace) -> None:
     from gapdesign.files import FeaturePool, read_array, write_array, write_frames
     from gapdesign.methods.compression import Basis
     from gapdesign.methods.distance import mean_descriptor
+    from gapdesign.methods.state import State
 
     study = config.load(arguments.config)
     design = choose(arguments.design, study.designs)
@@ -143,6 +151,7 @@ def _select(arguments: argparse.Namespace) -> None:
     elif methods.is_compressed(design.method, study.kernel.structure):
         raise InputError(f"--compressed: the method {design.method} needs compressed shards; run `gapdesign compress`.")
     existing = _existing(study, design.existing)
+    identity = _identity(study, arguments, existing)
     task = methods.Task(
         pool=pool,
         covariance=covariance,
@@ -150,6 +159,7 @@ def _select(arguments: argparse.Namespace) -> None:
         budget=study.budget,
         seed=f"{study.seed}/design/{arguments.design}",
         start=design.start,
+        earlier=State.read(arguments.state, identity, arguments.sums) if arguments.state else None,
         existing=None if existing is None else existing[0],
         compressed=compressed,
         basis=basis,
@@ -162,9 +172,21 @@ def _select(arguments: argparse.Namespace) -> None:
     frames = methods.frames(selection, arguments.candidates, pool=design.pool)
     write_array(arguments.output_features, pool.rows(selection.candidates))
     write_frames(arguments.output, frames)
+    if arguments.state and (selection.state or not arguments.state.exists()):
+        (selection.state or State.nothing()).write(arguments.state, identity, sums)
     if len(frames) < study.budget:
         say(f"only {len(frames)} candidates differ from one another and from what exists; the design ends there")
     say(f"{len(frames)} of {pool.size} candidates chosen by {design.method}, {selection.passes} passes over the pool")
+
+
+def _identity(
+    study: config.Study, arguments: argparse.Namespace, existing: tuple[np.ndarray, Environments] | None
+) -> str:
+    """Digest of all that a selection depends on but its budget and its pool."""
+    parts = [config.part(study.model_copy(update={"budget": 1}), "select", design=arguments.design).encode()]
+    parts += [Path(arguments.basis).read_bytes()] if arguments.basis else []
+    parts += [existing[0].tobytes()] if existing else []
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
 def _existing(study: config.Study, path: str | None) -> tuple[np.ndarray, Environments] | None:

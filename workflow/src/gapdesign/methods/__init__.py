@@ -20,6 +20,7 @@ from pydantic import Field
 from gapdesign.descriptors.covariance import Covariance
 from gapdesign.files import FeaturePool, HeldPool, shard_range
 from gapdesign.methods.compression import Basis
+from gapdesign.methods.state import State
 from gapdesign.options import Options
 
 if TYPE_CHECKING:
@@ -78,12 +79,15 @@ class Selection:
         The certificate: after each rank, the largest distance D from the ranks so far of any candidate left out.
     passes : int
         Times that the whole pool was read.
+    state : State or None
+        Where the selection ended, if a later one can go on from there and not from where this one began.
     """
 
     candidates: np.ndarray
     distances: np.ndarray
     outside: np.ndarray | None = None
     passes: int = 1
+    state: State | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +114,8 @@ class Task:
         The candidates and the existing set as `kernel.structure` sees them, where it is not `average`.
     start : int, optional
         Candidate to start from.
+    earlier : State, optional
+        Where an earlier selection ended, with another budget or on the beginning of the pool.
     memory : int
         Memory to use, in MiB.
     threads : int
@@ -127,6 +133,7 @@ class Task:
     basis: Basis | None = None
     structures: StructurePool | None = None
     start: int | None = None
+    earlier: State | None = None
     memory: int = 1024
     threads: int = 1
     progress: Callable[[str], None] = lambda line: None

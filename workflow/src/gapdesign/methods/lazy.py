@@ -10,13 +10,14 @@ one defined computation, so that nothing is left to settle.
 from __future__ import annotations
 
 import time
-from heapq import heappop, heapreplace
+from heapq import heapify, heappop, heapreplace
 
 import numpy as np
 
 from gapdesign.descriptors.structure_distances import Structure
 from gapdesign.errors import InputError
 from gapdesign.methods import Selection, Task, block_rows
+from gapdesign.methods.state import State
 
 EVERY = 10.0
 """Seconds between lines of progress."""
@@ -57,22 +58,89 @@ class _Greedy:
 
     def run(self) -> Selection:
         """Choose the budget; the distance of the rank after it is the last certificate."""
-        distances = [] if self.ranks else [self._choose_first()]
-        self.heap = [(-np.inf, k) for k in range(self.structures.size) if k not in self.chosen]
+        distances2 = self._begin()[: len(self.chosen)]
+        chosen = set(self.chosen)
+        self.heap = [(-self._bound(k), k) for k in range(self.structures.size) if k not in chosen]
+        heapify(self.heap)
         while True:
             candidate, psi = self._farthest()
-            distances.append(psi)
+            distances2.append(psi)
             if len(self.chosen) == self.task.budget or psi <= self.structures.distance.overlap:
                 break
             heappop(self.heap)
             self._choose(candidate)
-        roots, n = np.sqrt(np.array(distances)), len(self.chosen)
-        return Selection(np.array(self.chosen, np.int64), roots[:n], roots[1 : n + 1])
+        roots, n = np.sqrt(np.array(distances2)), len(self.chosen)
+        candidates = np.array(self.chosen, np.int64)
+        state = State(self.structures.size, candidates, np.array(distances2), self._bounds())
+        return Selection(candidates, roots[:n], roots[1 : n + 1], state=state)
+
+    def _bound(self, candidate: int) -> float:
+        """What Psi of a candidate cannot exceed."""
+        return float(self.nearest[candidate].max()) if candidate in self.nearest else np.inf
+
+    def _begin(self) -> list[float]:
+        """Choose the first rank, and after it all that an earlier selection found and that are still right.
+
+        Returns
+        -------
+        list of float
+            Distances (D2) of the ranks chosen, and of the next one if it is known too.
+        """
+        existing, earlier = len(self.ranks), self.task.earlier
+        distances2 = [] if existing else [self._choose_first()]
+        first = len(self.chosen)
+        if earlier is None or self.chosen != earlier.candidates[:first].tolist():
+            return distances2
+        ranks = earlier.candidates[first : self.task.budget].tolist()
+        self.ranks += [self.structures[candidate] for candidate in ranks]
+        known = earlier.distances2[: len(self.ranks) - existing + 1]
+        for candidate in range(earlier.size, self.structures.size):
+            known = known[: self._still_right(candidate, known, existing, first)]
+        self.chosen += ranks[: len(known) - first]
+        del self.ranks[existing + len(self.chosen) :]
+        self._restore(earlier.bounds)
+        self.task.progress(f"{len(self.chosen)} ranks of an earlier selection are still right")
+        return distances2 + known[first:].tolist()
+
+    def _still_right(self, candidate: int, known: np.ndarray, existing: int, first: int) -> int:
+        """How many leading ones of the ``known`` distances (n,) a candidate that is new in the pool does not exceed."""
+        structure, nearest = self.structures[candidate], np.array([np.inf])
+        for count, rank in enumerate([*self.ranks, None]):
+            place = count - existing
+            if place >= first and nearest.max() > known[place]:
+                return place
+            if rank is None or nearest.max() <= known[-1]:
+                break
+            nearest = np.minimum(nearest, self.structures.distance2(structure, rank))
+            self.nearest[candidate], self.seen[candidate] = nearest, count + 1
+            self.measured += 1
+            self._report(nearest.max())
+        return len(known)
+
+    def _bounds(self) -> dict[str, np.ndarray]:
+        """What is known of candidates that were measured: their squared distances end to end, and the ranks seen."""
+        measured = np.array(sorted(self.nearest), np.int64)
+        lengths = np.array([len(self.nearest[k]) for k in measured], np.int64)
+        nearest = np.concatenate([np.zeros(0), *(self.nearest[k] for k in measured)])
+        return {"measured": measured, "lengths": lengths, "nearest": nearest, "seen": self.seen[measured]}
+
+    def _restore(self, bounds: dict[str, np.ndarray]) -> None:
+        """Know again what :meth:`_bounds` told, but for what accounts for ranks that are none any more."""
+        parts = np.split(bounds["nearest"], np.cumsum(bounds["lengths"])[:-1])
+        for candidate, nearest, seen in zip(bounds["measured"].tolist(), parts, bounds["seen"], strict=False):
+            self.nearest[candidate], self.seen[candidate] = nearest, seen
+        for candidate in np.flatnonzero(self.seen > len(self.ranks)).tolist():
+            del self.nearest[candidate]
+            self.seen[candidate] = 0
+        for candidate in self.chosen:
+            self.nearest.pop(candidate, None)
 
     def _choose_first(self) -> float:
         """Choose the candidate to start from; its distance (D2) is that from the pool's mean descriptor."""
-        candidate = self.task.start
-        if candidate is None:
+        candidate, earlier = self.task.start, self.task.earlier
+        if candidate is None and earlier is not None and earlier.size == self.structures.size:
+            candidate = int(earlier.candidates[0])
+        elif candidate is None:
             candidate = farthest_from_mean(self.task)
         elif candidate >= self.structures.size:
             raise InputError(f"start: there is no candidate {candidate}; the pool ends at {self.structures.size - 1}.")

@@ -6,6 +6,7 @@ bound. Candidates live on three tiers: the whole pool, a part of it that is far 
 front of a thousand or so. Only the front is measured against every new rank. As long as its best is farther
 than the bound of all that are not in it, nothing else can be chosen. When it is not, the tier above is brought up
 to date, against all ranks that it missed at once, which is a matrix product, and gives a new front.
+For the same reason a larger budget, or a pool that has grown, goes on from where an earlier selection ended.
 
 Distances on all tiers are those of compressed features, each with a bound of its error. Candidates whose
 intervals overlap at the top are settled on their full features by the defining computation, then by the smaller
@@ -16,13 +17,14 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 
 from gapdesign.errors import InputError
 from gapdesign.methods import Selection, Task
-from gapdesign.methods.compression import Basis, CompressedCovariance, one_blas_thread
+from gapdesign.methods.compression import CompressedCovariance, one_blas_thread
+from gapdesign.methods.state import State
+from gapdesign.methods.tiers import CHUNK, Ranks, Tier
 
 FRONT = 512
 """Candidates that a new front is chosen to have, at least, where there are enough."""
@@ -36,9 +38,6 @@ SAMPLE = 4096
 BLOCK = 16384
 """Candidates that a thread reads at once."""
 
-CHUNK, RANKS = 1024, 64
-"""Candidates and ranks of one matrix product, so that it stays in the cache of a core."""
-
 
 def select(task: Task) -> Selection:
     """The exact greedy max-min order.
@@ -50,58 +49,6 @@ def select(task: Task) -> Selection:
         return _Greedy(task).run()
 
 
-class _Ranks:
-    """What candidates are measured against: the existing set, then the structures chosen."""
-
-    def __init__(self, basis: Basis, covariance: CompressedCovariance, dimension: int, width: int, room: int) -> None:
-        self._basis, self._covariance = basis, covariance
-        self.features = np.empty((room, dimension), np.float32)
-        self._targets, self._own = np.empty((room, width), np.float32), np.empty(room, np.float32)
-        self.largest = np.zeros(len(basis.directions))
-        self.count = 0
-
-    def add(self, features: np.ndarray, rows: np.ndarray | None = None) -> None:
-        """Let rows (n, dimension) of full features count; their compressed features if they are known."""
-        span = slice(self.count, self.count + len(features))
-        rows = self._basis.compress(features) if rows is None else rows
-        self.features[span] = features
-        self._targets[span], self._own[span] = self._covariance.targets(rows)
-        self.largest = np.maximum(self.largest, rows[:, self._covariance.residuals].max(axis=0, initial=0))
-        self.count = span.stop
-
-    def excess(self, rows: np.ndarray, first: int, last: int) -> np.ndarray:
-        """D2 less k(p, p), (n, last - first), of compressed rows (n, width) and ranks ``first`` to ``last``."""
-        return self._covariance.excess(rows, self._targets[first:last], self._own[first:last])
-
-
-@dataclass
-class _Tier:
-    """Some candidates, with the bounds that are known of them and of all others.
-
-    Attributes
-    ----------
-    members : (n,) int64
-        Their places in the tier above.
-    rows : (n, width) float32
-        Compressed features.
-    own : (n,) float32
-        k(p, p).
-    psi : (n,) float32
-        Upper bound of Psi, but for the error of compression; minus infinity for the chosen.
-    seen : (n,) int32
-        Ranks that it accounts for.
-    beyond : float
-        No member of the tier above that is not in this one has a larger ``psi``.
-    """
-
-    members: np.ndarray
-    rows: np.ndarray
-    own: np.ndarray
-    psi: np.ndarray
-    seen: np.ndarray
-    beyond: float
-
-
 class _Greedy:
     """One run of the algorithm."""
 
@@ -110,7 +57,7 @@ class _Greedy:
         self.covariance = CompressedCovariance(task.basis, task.covariance)
         existing = task.existing if task.existing is not None else np.zeros((0, task.pool.dimension), np.float32)
         room = len(existing) + task.budget + 1
-        self.ranks = _Ranks(task.basis, self.covariance, task.pool.dimension, self.pool.dimension, room)
+        self.ranks = Ranks(task.basis, self.covariance, task.pool.dimension, self.pool.dimension, room)
         self.ranks.add(existing)
         self.chosen: list[int] = []
         self.passes = 0
@@ -136,42 +83,99 @@ class _Greedy:
 
     def run(self) -> Selection:
         """Choose the budget; the distance of the rank after it is the last certificate."""
-        distances = [] if self.ranks.count else [self._choose_first()]
+        budget, overlap = self.task.budget, self.task.covariance.overlap
+        distances2 = self._begin()
+        known = len(distances2) > len(self.chosen)
+        if known and (len(self.chosen) == budget or distances2[-1] <= overlap):
+            return self._selection(distances2)
+        distances2 = distances2[: len(self.chosen)]
         self._sweep()
-        while len(self.chosen) < self.task.budget:
+        while len(self.chosen) < budget:
             candidate, distance2 = self._farthest()
-            distances.append(distance2)
-            if distance2 <= self.task.covariance.overlap:
+            distances2.append(distance2)
+            if distance2 <= overlap:
                 break
             self._choose(candidate)
         else:
-            distances.append(self._farthest()[1])
+            distances2.append(self._farthest()[1])
         self._report()
-        roots = np.sqrt(np.array(distances))
-        n = len(self.chosen)
-        return Selection(np.array(self.chosen, np.int64), roots[:n], roots[1 : n + 1], self.passes)
+        self._hand_back()
+        bounds = {"psi": self.psi, "seen": self.seen}
+        state = State(self.pool.size, np.array(self.chosen, np.int64), np.array(distances2), bounds)
+        return self._selection(distances2, state)
+
+    def _selection(self, distances2: list[float], state: State | None = None) -> Selection:
+        roots, n = np.sqrt(np.array(distances2)), len(self.chosen)
+        return Selection(np.array(self.chosen, np.int64), roots[:n], roots[1 : n + 1], self.passes, state)
 
     def _forget(self) -> None:
         self.psi = np.full(self.pool.size, np.inf, np.float32)
         self.seen = np.zeros(self.pool.size, np.int32)
         self.middle = self.front = self._errors = None
 
+    def _begin(self) -> list[float]:
+        """Choose the first rank, and after it all that an earlier selection found and that are still right.
+
+        Returns
+        -------
+        list of float
+            Distances (D2) of the ranks chosen, and of the next one if it is known too.
+        """
+        existing, earlier = self.ranks.count, self.task.earlier
+        distances2 = [] if existing else [self._choose_first()]
+        first = len(self.chosen)
+        if earlier is None or self.chosen != earlier.candidates[:first].tolist():
+            return distances2
+        ranks = earlier.candidates[first : self.task.budget]
+        self.ranks.add(self.task.pool.rows(ranks), self.pool.rows(ranks))
+        right = self._still_right(earlier, existing)
+        self.chosen += ranks[: right - first].tolist()
+        self.ranks.count = existing + len(self.chosen)
+        self.psi[: earlier.size], self.seen[: earlier.size] = earlier.bounds["psi"], earlier.bounds["seen"]
+        # Bounds that account for ranks which are none any more bound nothing.
+        void = self.seen > self.ranks.count
+        self.psi[void], self.seen[void] = np.inf, 0
+        self.psi[self.chosen] = -np.inf
+        self.task.progress(f"{len(self.chosen)} ranks of an earlier selection are still right")
+        return distances2 + earlier.distances2[first:right].tolist()
+
+    def _still_right(self, earlier: State, existing: int) -> int:
+        """How many leading ones of the earlier distances no candidate that is new in the pool can have exceeded."""
+        known = min(len(earlier.distances2), self.task.budget + 1)
+        highest = np.full(existing + known, -np.inf)
+        for start in range(earlier.size, self.pool.size, CHUNK):
+            rows = self.pool.rows(np.arange(start, min(start + CHUNK, self.pool.size)))
+            excess = np.minimum.accumulate(self.ranks.excess(rows, 0, self.ranks.count), axis=1)
+            error = self.covariance.error(rows, self.ranks.largest)
+            psi = (excess + (self.own[start : start + len(rows)] + error)[:, None]).max(axis=0)
+            np.maximum(highest[1 : 1 + len(psi)], psi, out=highest[1 : 1 + len(psi)])
+        first = len(self.chosen)
+        wrong = np.flatnonzero(highest[existing + first :] > earlier.distances2[first:known])
+        return first + int(wrong[0]) if len(wrong) else known
+
     def _choose_first(self) -> float:
         """Choose the candidate to start from; its distance (D2) is that from the pool's mean descriptor."""
         candidate, mean = self.task.start, self.task.mean
-        if candidate is None:
-            self.ranks.add(mean[None])
-            self._sweep()
-            candidate, _ = self._farthest()
-            self.ranks.count = 0
-            self._forget()
-        elif candidate >= self.pool.size:
+        if candidate is not None and candidate >= self.pool.size:
             raise InputError(f"start: there is no candidate {candidate}; the pool ends at {self.pool.size - 1}.")
+        if candidate is None:
+            candidate = self._farthest_from_mean()
         self.chosen.append(candidate)
         self.psi[candidate] = -np.inf
         features = self.task.pool.rows([candidate])
         self.ranks.add(features)
         return float(self.task.covariance.distance2(features, mean)[0])
+
+    def _farthest_from_mean(self) -> int:
+        earlier = self.task.earlier
+        if earlier is not None and earlier.size == self.pool.size:
+            return int(earlier.candidates[0])
+        self.ranks.add(self.task.mean[None])
+        self._sweep()
+        candidate, _ = self._farthest()
+        self.ranks.count = 0
+        self._forget()
+        return candidate
 
     def _choose(self, candidate: int) -> None:
         self.chosen.append(candidate)
@@ -231,34 +235,6 @@ class _Greedy:
         order = np.lexsort((candidates, -psi))
         return int(candidates[order[0]]), float(psi[order[0]])
 
-    def _refresh(self, rows: np.ndarray, bounds: tuple[np.ndarray, ...], which: np.ndarray, floor: float) -> None:
-        """Measure rows against the ranks they missed, in place; those that fall below ``floor`` no further.
-
-        Parameters
-        ----------
-        rows : (n, width)
-        bounds : (n,) each
-            Own covariance, psi and seen of the rows.
-        which : (m,) int
-            Rows that are meant.
-        """
-        (own, psi, seen), count = bounds, self.ranks.count
-        missed = seen[which]
-        for start in np.flatnonzero(np.bincount(missed)):
-            group = which[missed == start]
-            for part in range(0, len(group), CHUNK):
-                mine = group[part : part + CHUNK]
-                some, floors, value = rows[mine], floor - own[mine], psi[mine] - own[mine]
-                for first in range(int(start), count, RANKS):
-                    last = min(first + RANKS, count)
-                    value = np.minimum(value, self.ranks.excess(some, first, last).min(axis=1))
-                    alive = value >= floors
-                    if last < count and not alive.all():
-                        dead = mine[~alive]
-                        psi[dead], seen[dead] = value[~alive] + own[dead], last
-                        mine, some, floors, value = mine[alive], some[alive], floors[alive], value[alive]
-                psi[mine], seen[mine] = value + own[mine], count
-
     def _sweep(self) -> None:
         """Pass over the pool: bring up to date all that may matter soon, and make the middle tier of it."""
         self._hand_back()
@@ -266,7 +242,7 @@ class _Greedy:
         sample = np.arange(0, self.pool.size, max(1, self.pool.size // SAMPLE))
         psi, seen = self.psi[sample], self.seen[sample]
         everyone = np.arange(len(sample))
-        self._refresh(self.pool.rows(sample), (self.own[sample], psi, seen), everyone, -np.inf)
+        self.ranks.refresh(self.pool.rows(sample), (self.own[sample], psi, seen), everyone, -np.inf)
         self.psi[sample], self.seen[sample] = psi, seen
         share = min(max(self.pool.size // SHARE, FRONT), self.room) / self.pool.size
         wanted = min(len(sample), int(len(sample) * share) + 1)
@@ -280,7 +256,7 @@ class _Greedy:
         members = np.flatnonzero((self.psi >= goal) & (self.psi > -np.inf))
         bounds = (self.own[members], self.psi[members], self.seen[members])
         beyond = float(goal) if len(members) < self.pool.size else -np.inf
-        self.middle = _Tier(members, self.pool.rows(members), *bounds, beyond)
+        self.middle = Tier(members, self.pool.rows(members), *bounds, beyond)
         self._advance()
 
     def _refresh_pool(self, floor: float) -> None:
@@ -289,7 +265,7 @@ class _Greedy:
             which = np.flatnonzero((self.psi[start:stop] >= floor) & (self.seen[start:stop] < self.ranks.count))
             if len(which):
                 bounds = (self.own[start:stop], self.psi[start:stop], self.seen[start:stop])
-                self._refresh(self.pool.block(start, stop), bounds, which, floor)
+                self.ranks.refresh(self.pool.block(start, stop), bounds, which, floor)
 
         with ThreadPoolExecutor(self.task.threads) as threads:
             list(threads.map(refresh, self.pool.ranges(BLOCK)))
@@ -305,13 +281,13 @@ class _Greedy:
                 top, beyond = parted[:size], float(middle.psi[parted[size]])
             else:
                 top, beyond = np.arange(len(middle.psi)), -np.inf
-            self._refresh(middle.rows, (middle.own, middle.psi, middle.seen), top, -np.inf)
+            self.ranks.refresh(middle.rows, (middle.own, middle.psi, middle.seen), top, -np.inf)
             if beyond == -np.inf or middle.psi[top].max() > beyond + 4 * self._slack():
                 break
             size *= 2
         members = np.sort(top[(middle.psi[top] >= beyond) & (middle.psi[top] > -np.inf)])
         bounds = (middle.own[members], middle.psi[members], middle.seen[members])
-        self.front = _Tier(members, middle.rows[members], *bounds, beyond)
+        self.front = Tier(members, middle.rows[members], *bounds, beyond)
 
     def _hand_back(self) -> None:
         """Tell the pool what is known of the middle tier and of its front."""
