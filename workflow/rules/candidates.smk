@@ -15,9 +15,11 @@ rule candidates_shard:
     conda:
         "../../envs/core.yaml"
     threads: 1
+    group:
+        "shard"
     resources:
-        mem_mb=500,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         config=part("candidates"),
     message:

@@ -1,4 +1,5 @@
 # The configuration, checked; where results lie; what depends on how pools are cut.
+import os
 import re
 import sys
 
@@ -19,6 +20,25 @@ except InputError as error:
     sys.exit(f"gapdesign: {error}")
 
 config.update(STUDY.model_dump(mode="json", exclude_none=True))
+
+# A job on a cluster reads the configuration again: it must be the one that the run began with.
+DIGEST = "GAPDESIGN_CONFIGURATION"
+CHECKSUM = configuration.checksum(STUDY)
+if workflow.is_main_process:
+    os.environ[DIGEST] = CHECKSUM
+elif os.environ.get(DIGEST, CHECKSUM) != CHECKSUM:
+    sys.exit(
+        f"gapdesign: {', '.join(workflow.configfiles)} was edited after this run began, and this job would follow"
+        " another configuration than those before it; stop the run and type the same command again."
+    )
+
+
+envvars:
+    DIGEST,
+
+# Threads of a cluster's jobs are not bounded by the cores of the machine that submits them.
+if workflow.resource_settings.nodes is not None:
+    workflow.global_resources["_cores"] = None
 
 DESIGNS = list(STUDY.designs)
 DESCRIPTOR_ENVIRONMENT = "gap" if STUDY.descriptor.backend == "quippy" else "core"
@@ -45,6 +65,15 @@ def results(path):
     return f"results/{STUDY.study}/{path}"
 
 
+OVERHEAD = 700
+"""MiB that a job needs beside what its verb is allowed: Snakemake twice, on a cluster, and the interpreter."""
+
+
+def growing(amount):
+    """A resource that doubles at every attempt, for a job that was killed because it wanted more."""
+    return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
+
+
 def part(verb):
     """What a verb reads of the configuration: a changed value reruns the jobs that depend on it, and no other."""
     return lambda wildcards: configuration.part(STUDY, verb, design=wildcards.get("design"))
@@ -54,6 +83,11 @@ def of_shards(pattern, **wildcards):
     """Files of all shards of a pool."""
     ranges = shards(STUDY.pools.size, STUDY.pools.shard_size)
     return [results(pattern.format(start=start, stop=stop, **wildcards)) for start, stop in ranges]
+
+
+def of_any_pool(pattern):
+    """The same with the pool left as a wildcard, for a rule that makes all shards of a pool."""
+    return of_shards(pattern, pool="{pool}")
 
 
 def of_pool(pattern):

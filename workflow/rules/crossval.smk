@@ -12,8 +12,8 @@ rule crossval_predict:
         "../../envs/gap.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=growing(2000),
+        runtime=growing(120),
     message:
         "Testing the model of {wildcards.design} on all designs"
     shell:

@@ -17,9 +17,11 @@ rule descriptors_shard:
     conda:
         f"../../envs/{DESCRIPTOR_ENVIRONMENT}.yaml"
     threads: 1
+    group:
+        "shard"
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         config=part("descriptors"),
         # Made from the output, it is no reason for Snakemake to describe again what is described.

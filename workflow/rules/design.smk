@@ -16,9 +16,11 @@ rule design_basis:
     conda:
         "../../envs/core.yaml"
     threads: 1
+    group:
+        "compression"
     resources:
-        mem_mb=STUDY.selection.memory,
-        runtime=30,
+        mem_mb=growing(STUDY.selection.memory + OVERHEAD),
+        runtime=growing(30),
     params:
         config=part("basis"),
     message:
@@ -30,23 +32,25 @@ rule design_basis:
 rule design_compress:
     input:
         basis=results("designs/compressed/{pool}/basis.npz"),
-        features=results("descriptors/{pool}/{start}-{stop}.npy"),
+        features=lambda wildcards: of_shards("descriptors/{pool}/{start}-{stop}.npy", pool=wildcards.pool),
     output:
-        results("designs/compressed/{pool}/{start}-{stop}.npy"),
+        of_any_pool("designs/compressed/{pool}/{start}-{stop}.npy"),
     log:
-        results("logs/design/compress/{pool}/{start}-{stop}.log"),
+        results("logs/design/compress/{pool}.log"),
     benchmark:
-        results("benchmarks/design/compress/{pool}/{start}-{stop}.tsv")
+        results("benchmarks/design/compress/{pool}.tsv")
     conda:
         "../../envs/core.yaml"
     threads: 1
+    group:
+        "compression"
     resources:
-        mem_mb=STUDY.selection.memory,
-        runtime=30,
+        mem_mb=growing(STUDY.selection.memory + OVERHEAD),
+        runtime=growing(60),
     params:
         config=part("compress"),
     message:
-        "Compressing candidates {wildcards.start} to {wildcards.stop} of pool {wildcards.pool}"
+        "Compressing pool {wildcards.pool}"
     shell:
         "gapdesign compress --config {params.config:q} --basis {input.basis} --features {input.features}"
         " --output {output} > {log} 2>&1"
@@ -74,8 +78,8 @@ rule design_select:
         "../../envs/core.yaml"
     threads: 2
     resources:
-        mem_mb=STUDY.selection.memory,
-        runtime=120,
+        mem_mb=growing(STUDY.selection.memory + OVERHEAD),
+        runtime=growing(120),
     params:
         config=part("select"),
         basis=lambda wildcards, input: f"--basis {input.basis}" if input.basis else "",
@@ -85,7 +89,7 @@ rule design_select:
         "gapdesign select --config {params.config:q} --design {wildcards.design} --candidates {input.candidates}"
         " --features {input.features} --sums {input.sums} {params.basis} --compressed {input.compressed}"
         " --environments {input.environments}"
-        " --memory {resources.mem_mb} --threads {threads} --output {output.design}"
+        " --memory {STUDY.selection.memory} --threads {threads} --output {output.design}"
         " --output-features {output.features} --state {output.state} > {log} 2>&1"
 
 
@@ -104,15 +108,15 @@ rule design_quality:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=STUDY.selection.memory,
-        runtime=60,
+        mem_mb=growing(STUDY.selection.memory + OVERHEAD),
+        runtime=growing(60),
     params:
         config=part("quality"),
     message:
         "Measuring {wildcards.design}"
     shell:
         "gapdesign quality --config {params.config:q} --design {wildcards.design} --structures {input.structures}"
-        " --features {input.features} --designs {input.designs} --memory {resources.mem_mb} --output {output}"
+        " --features {input.features} --designs {input.designs} --memory {STUDY.selection.memory} --output {output}"
         " > {log} 2>&1"
 
 

@@ -12,8 +12,8 @@ rule hyperparameters:
         "../../envs/gap.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=growing(2000),
+        runtime=growing(120),
     params:
         config=part("hyperparameters"),
     message:

@@ -18,8 +18,8 @@ rule labels_isolated:
         f"../../envs/{ENGINE_ENVIRONMENT}.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1500),
+        runtime=growing(60),
     params:
         config=part("isolated"),
         store=STUDY.labels.store,
@@ -44,8 +44,8 @@ rule labels_batch:
         f"../../envs/{ENGINE_ENVIRONMENT}.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=240,
+        mem_mb=growing(1500),
+        runtime=growing(240),
     params:
         config=part("label"),
         store=STUDY.labels.store,

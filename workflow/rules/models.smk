@@ -18,8 +18,8 @@ rule models_fit:
         "../../envs/gap.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
     params:
         config=part("fit"),
     message:

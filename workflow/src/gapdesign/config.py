@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -121,6 +122,11 @@ def part(study: Study, verb: str, *, design: str | None = None) -> str:
     if design is not None and "designs" in picked:
         picked["designs"] = {design: picked["designs"][design]}
     return json.dumps(picked, separators=(",", ":"))
+
+
+def checksum(study: Study) -> str:
+    """Tell configurations apart: SHA-256 of all values, defaults too, in hexadecimal digits."""
+    return hashlib.sha256(study.model_dump_json().encode()).hexdigest()
 
 
 def load(source: str) -> Study:

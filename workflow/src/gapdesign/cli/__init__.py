@@ -15,7 +15,7 @@ from importlib import import_module
 from gapdesign import __version__
 from gapdesign.errors import InputError, ProgramError
 
-STAGES = ("study", "candidates", "descriptors", "design", "labels", "model", "crossval", "report")
+STAGES = ("study", "candidates", "descriptors", "design", "labels", "model", "crossval", "report", "profiles")
 
 _DESCRIPTION = """\
 Choose the structures that a machine-learning interatomic potential should be trained on, before any
