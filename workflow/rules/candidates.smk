@@ -12,11 +12,11 @@ rule candidates_shard:
         results("logs/candidates/{pool}/{start}-{stop}.log"),
     benchmark:
         results("benchmarks/candidates/{pool}/{start}-{stop}.tsv")
+    group:
+        "shard"
     conda:
         "../../envs/core.yaml"
     threads: 1
-    group:
-        "shard"
     resources:
         mem_mb=growing(1000),
         runtime=growing(30),

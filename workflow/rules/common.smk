@@ -36,6 +36,7 @@ elif os.environ.get(DIGEST, CHECKSUM) != CHECKSUM:
 envvars:
     DIGEST,
 
+
 # Threads of a cluster's jobs are not bounded by the cores of the machine that submits them.
 if workflow.resource_settings.nodes is not None:
     workflow.global_resources["_cores"] = None

@@ -14,11 +14,11 @@ rule descriptors_shard:
         results("logs/descriptors/{pool}/{start}-{stop}.log"),
     benchmark:
         results("benchmarks/descriptors/{pool}/{start}-{stop}.tsv")
+    group:
+        "shard"
     conda:
         f"../../envs/{DESCRIPTOR_ENVIRONMENT}.yaml"
     threads: 1
-    group:
-        "shard"
     resources:
         mem_mb=growing(2000),
         runtime=growing(60),

@@ -13,11 +13,11 @@ rule design_basis:
         results("logs/design/basis/{pool}.log"),
     benchmark:
         results("benchmarks/design/basis/{pool}.tsv")
+    group:
+        "compression"
     conda:
         "../../envs/core.yaml"
     threads: 1
-    group:
-        "compression"
     resources:
         mem_mb=growing(STUDY.selection.memory + OVERHEAD),
         runtime=growing(30),
@@ -39,11 +39,11 @@ rule design_compress:
         results("logs/design/compress/{pool}.log"),
     benchmark:
         results("benchmarks/design/compress/{pool}.tsv")
+    group:
+        "compression"
     conda:
         "../../envs/core.yaml"
     threads: 1
-    group:
-        "compression"
     resources:
         mem_mb=growing(STUDY.selection.memory + OVERHEAD),
         runtime=growing(60),

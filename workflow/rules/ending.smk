@@ -45,7 +45,9 @@ def last_words():
         )
         logs = [str(member.log[0]) for member in members]
         yield from (f"    log: {log}" for log in logs if Path(log).exists())
-        number, scheduler_logs = next((failures.scheduler_jobs[l] for l in logs if l in failures.scheduler_jobs), (None, []))
+        number, scheduler_logs = next(
+            (failures.scheduler_jobs[l] for l in logs if l in failures.scheduler_jobs), (None, [])
+        )
         if number:
             yield f"    job {number} of the scheduler: {slurm.ending(number) or 'its state is not known any more'}"
             yield from (f"    its own log: {log}" for log in scheduler_logs)
