@@ -26,9 +26,9 @@ DIGEST = "GAPDESIGN_CONFIGURATION"
 CHECKSUM = configuration.checksum(STUDY)
 if workflow.is_main_process:
     os.environ[DIGEST] = CHECKSUM
-elif os.environ.get(DIGEST, CHECKSUM) != CHECKSUM:
+elif os.environ.setdefault(DIGEST, CHECKSUM) != CHECKSUM:
     sys.exit(
-        f"gapdesign: {', '.join(workflow.configfiles)} was edited after this run began, and this job would follow"
+        f"gapdesign: {', '.join(map(str, workflow.configfiles))} was edited after this run began, and this job would follow"
         " another configuration than those before it; stop the run and type the same command again."
     )
 

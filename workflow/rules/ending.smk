@@ -55,7 +55,7 @@ def last_words():
         yield f"The disk that holds {Path.cwd()} is full: make room, then type the same command again."
     if content_of_configuration() != CONFIGURATION_AT_START:
         yield (
-            f"{', '.join(CONFIGURATION_AT_START)} was edited after this run began: what was made follows the configuration"
+            f"{', '.join(map(str, CONFIGURATION_AT_START))} was edited after this run began: what was made follows the configuration"
             " as it was then. Type the same command again to bring everything up to date."
         )
 
