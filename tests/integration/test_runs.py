@@ -112,6 +112,15 @@ def test_what_a_run_leaves(finished: Workflow):
         assert (folder / name).stat().st_size > 0
 
 
+def test_every_log_says_what_its_job_did(finished: Workflow):
+    logs = list((finished.folder / "results/small/logs").rglob("*.log"))
+    assert len(logs) > 25
+    for log in logs:
+        text = log.read_text()
+        assert "wrote results/small/" in text, log
+        assert len(text.splitlines()) < 100, log
+
+
 def test_the_snakemake_report_has_its_captions(rerun: Workflow):
     rerun.run("--report", "snakemake.html")
     text = (rerun.folder / "snakemake.html").read_text()

@@ -10,21 +10,21 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, Workflow
+from conftest import ROOT
+from holding import HeldWorkflow, wait_until
 
 CONFIGURATION = Path("/etc/slurm/slurm.conf")
 """Where jobs look for it: Snakemake's plugin drops the variable SLURM_CONF on the way."""
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
 PREFIX = "gapdesign-slurm-"
-HOLD = Path(__file__).parent / "hold"
 NODES = ("node1", "node2", "node3", "node4")
 
 TEMPLATE = """\
@@ -65,17 +65,6 @@ SlurmdLogFile={folder}/slurmd-%n.log
 {nodes}
 PartitionName=main Nodes=node[1-4] Default=YES MaxTime=INFINITE State=UP
 """
-
-
-def wait_until(
-    condition: Callable[[], object], what: str, process: subprocess.Popen[str] | None = None, seconds: float = 300
-) -> None:
-    """Poll until ``condition`` holds, for as long as ``process`` lives."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert process is None or process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain until {what}"
-        time.sleep(0.1)
 
 
 def free_ports(count: int) -> list[int]:
@@ -226,24 +215,9 @@ def cluster() -> Iterator[Cluster]:
 
 
 @dataclass
-class OnSlurm(Workflow):
+class OnSlurm(HeldWorkflow):
     """A folder in which a study runs on Slurm, as `snakemake --profile slurm` does, but more impatiently."""
 
     def command(self, *arguments: str) -> list[str]:
         impatient = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "20")
         return super().command("--profile", str(ROOT / "profiles" / "slurm"), *impatient, *arguments)
-
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        path = os.pathsep.join([str(HOLD), *filter(None, [os.environ.get("PYTHONPATH")])])
-        return super().start(*arguments, PYTHONPATH=path, **environment)
-
-    def hold(self, verb: str, having: str = "") -> None:
-        """Make jobs of a verb wait."""
-        (self.folder / f"hold-{verb}").write_text(having)
-
-    def release(self, verb: str) -> None:
-        (self.folder / f"hold-{verb}").unlink()
-
-    def held(self, verb: str) -> list[str]:
-        """Slurm's numbers of the jobs that wait."""
-        return sorted((path.name.rsplit("-", 1)[1] for path in self.folder.glob(f"held-{verb}-*")), key=int)

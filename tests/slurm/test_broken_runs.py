@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from conftest import SMALL, Workflow, assert_same_files
-from slurm.cluster import Cluster, OnSlurm, cluster, wait_until
+from holding import wait_until
+from slurm.cluster import Cluster, OnSlurm, cluster
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("slurm")]
 
@@ -117,6 +118,12 @@ def test_a_shard_and_a_compression_are_one_job_and_small_stages_none(battered: B
             *["hyperparameters", "models_fit", "crossval_predict"] * 2,
         ]
     )
+
+
+def test_a_log_names_node_and_job(battered: Battered):
+    log = battered.workflow.folder / "results/small/logs/design/select/OPT.log"
+    last = attempts(battered.jobs, "design_select_wildcards_OPT")[-1]
+    assert log.read_text().startswith(f"gapdesign select on {last['node']}, Slurm job {last['id']}\n")
 
 
 def test_a_killed_head_its_orphans_and_the_rerun(slurm: Cluster, study: OnSlurm, finished: Workflow):

@@ -1,15 +1,14 @@
-# The last words of a run: which jobs failed, where to look, and whether the configuration is still the same.
+# The last words of a run: which jobs failed, where to look, and what happened to disk and configuration meanwhile.
 import logging
 import shutil
 
 from snakemake.logging import logger
 
-FULL = 2**20
-"""Bytes: a disk with less left than this is full."""
+logging.raiseExceptions = False  # on a full disk Snakemake's own log is no news
 
 
 class Failures(logging.Handler):
-    """What Snakemake says of every failed job, by the first log of its rule, the last attempt last."""
+    """The scheduler's number and logs of every failed job, by the first log of its rule; the last attempt counts."""
 
     def __init__(self):
         super().__init__(logging.ERROR)
@@ -27,47 +26,42 @@ class Failures(logging.Handler):
 failures = Failures()
 logger.addHandler(failures)
 
+FULL = f"the disk that holds {Path.cwd()} is full: make room, then type the same command again."
+
+
+def is_full():
+    return shutil.disk_usage(".").free < 2**20
+
 
 def content_of_configuration():
-    return {name: Path(name).read_bytes() for name in workflow.configfiles if Path(name).is_file()}
+    return {str(name): Path(name).read_bytes() for name in workflow.configfiles if Path(name).is_file()}
 
 
 CONFIGURATION_AT_START = content_of_configuration()
 
 
-def last_words():
-    """Lines about what went wrong; none if nothing did."""
-    for job in sorted(workflow.scheduler.failed, key=str):
-        members = sorted(job.jobs, key=str) if job.is_group() else [job]
-        yield "Failed: " + ", then ".join(
-            " ".join([member.rule.name, *(f"{name}={value}" for name, value in member.wildcards_dict.items())])
-            for member in members
-        )
-        logs = [str(member.log[0]) for member in members]
-        yield from (f"    log: {log}" for log in logs if Path(log).exists())
-        number, scheduler_logs = next(
-            (failures.scheduler_jobs[l] for l in logs if l in failures.scheduler_jobs), (None, [])
-        )
-        if number:
-            yield f"    job {number} of the scheduler: {slurm.ending(number) or 'its state is not known any more'}"
-            yield from (f"    its own log: {log}" for log in scheduler_logs)
-    if shutil.disk_usage(".").free < FULL:
-        yield f"The disk that holds {Path.cwd()} is full: make room, then type the same command again."
-    if content_of_configuration() != CONFIGURATION_AT_START:
-        yield (
-            f"{', '.join(map(str, CONFIGURATION_AT_START))} was edited after this run began: what was made follows the configuration"
-            " as it was then. Type the same command again to bring everything up to date."
-        )
+def about(job):
+    """Lines about a job that failed for good."""
+    members = sorted(job.jobs, key=str) if job.is_group() else [job]
+    yield "gapdesign: Failed: " + ", then ".join(
+        " ".join([member.rule.name, *(f"{name}={value}" for name, value in member.wildcards_dict.items())])
+        for member in members
+    )
+    logs = [str(member.log[0]) for member in members]
+    yield from (f"    log: {log}" for log in logs if Path(log).exists())
+    for number, scheduler_logs in [failures.scheduler_jobs[log] for log in logs if log in failures.scheduler_jobs][:1]:
+        yield f"    job {number} of the scheduler: {slurm.ending(number) or 'ask the scheduler how it ended'}"
+        yield from (f"    its own log: {log}" for log in scheduler_logs)
 
 
 def say_last_words():
-    for line in last_words():
-        logger.error(f"gapdesign: {line}" if line[0] != " " else line)
-
-
-onsuccess:
-    say_last_words()
-
-
-onerror:
-    say_last_words()
+    for job in sorted(workflow.scheduler.failed, key=str) if workflow.scheduler else []:
+        print(*about(job), sep="\n", file=sys.stderr)
+    if is_full():
+        print(f"gapdesign: {FULL}", file=sys.stderr)
+    if content_of_configuration() != CONFIGURATION_AT_START:
+        print(
+            f"gapdesign: {', '.join(CONFIGURATION_AT_START)} was edited after this run began: what was made follows the"
+            " configuration as it was then. Type the same command again to bring everything up to date.",
+            file=sys.stderr,
+        )

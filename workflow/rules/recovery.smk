@@ -8,6 +8,8 @@ import fcntl
 from gapdesign import slurm
 
 if workflow.is_main_process:
+    if is_full():
+        sys.exit(f"gapdesign: {FULL}")
     head = Path(".snakemake/gapdesign.lock")
     head.parent.mkdir(exist_ok=True)
     head_lock = head.open("w")
@@ -28,5 +30,6 @@ onstart:
                 f"gapdesign: {len(orphans)} Slurm jobs of a run that was killed are still alive here ({', '.join(orphans)})"
                 " and would write the same files: type `gapdesign cancel`, then the same command again."
             )
+        atexit.register(say_last_words)
         # Whatever ends this run short of kill -9: a job that was just being submitted is not left behind.
         atexit.register(slurm.cancel, Path.cwd())

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from gapdesign import __version__
+from gapdesign.cli.arguments import say
 from gapdesign.errors import InputError, ProgramError
 
 STAGES = ("study", "candidates", "descriptors", "design", "labels", "model", "crossval", "report", "profiles")
@@ -47,7 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
     try:
+        _say_where(options)
         options.run(options)
+        _say_what(options)
     except InputError as error:
         print(f"gapdesign {options.verb}: {error}", file=sys.stderr)
         return 2
@@ -63,6 +67,26 @@ def _run(arguments: Sequence[str] | None) -> int:
         print(f"gapdesign {options.verb}: interrupted; nothing half-written is left.", file=sys.stderr)
         return 130
     return 0
+
+
+_JOBS = {"SLURM_JOB_ID": "Slurm", "LSB_JOBID": "LSF", "PBS_JOBID": "PBS", "_CONDOR_SLOT": "HTCondor", "JOB_ID": "SGE"}
+"""Variables by which schedulers tell a job its number."""
+
+
+def _say_where(options: argparse.Namespace) -> None:
+    """Name node and job in the log of a cluster's job, for whoever looks for the reason why it failed."""
+    for variable, scheduler in _JOBS.items():
+        if number := os.environ.get(variable):
+            node = os.environ.get("SLURMD_NODENAME", platform.node())
+            say(f"gapdesign {options.verb} on {node}, {scheduler} job {number}")
+            return
+
+
+def _say_what(options: argparse.Namespace) -> None:
+    outputs = [value for name, value in vars(options).items() if name.startswith("output") and value]
+    paths = [path for value in outputs for path in (value if isinstance(value, list) else [value])]
+    if paths:
+        say(f"wrote {', '.join(map(str, paths))}")
 
 
 def parser() -> argparse.ArgumentParser:

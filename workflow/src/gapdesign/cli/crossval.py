@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gapdesign import config
-from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name
+from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name, say
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -45,6 +45,7 @@ def _predict(arguments: argparse.Namespace) -> None:
     ends = np.cumsum([len(frames) for frames in designs.values()])
     predicted = dict(zip(designs, np.split(together, ends[:-1]), strict=True))
     write_csv(arguments.output, predictions(arguments.model, designs, predicted))
+    say(f"{len(together)} structures of {len(designs)} designs tested on the model of {arguments.model}")
 
 
 def _crossval(arguments: argparse.Namespace) -> None:
@@ -58,5 +59,6 @@ def _crossval(arguments: argparse.Namespace) -> None:
     features = {name: np.asarray(read_array(path)) for name, path in by_name(arguments.features).items()}
     table = crossval.flag_duplicates(table, features, study.covariance())
     write_csv(arguments.output_predictions, table)
+    say(f"{len(table)} predictions by {table['model'].nunique()} models")
     write_csv(arguments.output_errors, crossval.errors(table))
     write_csv(arguments.output_duplicates, crossval.duplicates(table))

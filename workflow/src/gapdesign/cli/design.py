@@ -286,3 +286,4 @@ def _quality(arguments: argparse.Namespace) -> None:
     # Sums over a pool depend in their last digits on how it is cut; nine digits do not.
     row = {key: float(f"{value:.9g}") if isinstance(value, float) else value for key, value in row.items()}
     write_csv(arguments.output, pd.DataFrame([row]))
+    say(f"{arguments.design} measured against all {pool.size} candidates of pool {design.pool}")

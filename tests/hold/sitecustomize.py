@@ -14,6 +14,6 @@ command = _options[_options.index("-m") + 1 :] if "-m" in _options else []
 if command[:1] == ["gapdesign"]:
     _hold = Path(f"hold-{command[1]}")
     if _hold.exists() and _hold.read_text() in " ".join(command):
-        Path(f"held-{command[1]}-{os.environ.get('SLURM_JOB_ID')}").touch()
+        Path(f"held-{command[1]}-{os.environ.get('SLURM_JOB_ID', os.getpid())}").touch()
         while _hold.exists():
             time.sleep(0.05)
