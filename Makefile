@@ -22,7 +22,7 @@ demo: .venv/.installed
 	@echo "Report: results/zr-demo/report.html"
 
 test: .venv/.installed
-	$(RUN) python -m pytest -n $(WORKERS)
+	$(RUN) python -m pytest -n $(WORKERS) --dist loadgroup
 
 bench: .venv/.installed .venv-peers/.installed
 	$(RUN) python benchmarks/selection.py
@@ -61,6 +61,7 @@ clean:
 	rm -f $@; \
 	$(INSTALL) --use-pep517 --require-hashes -r envs/requirements.lock; \
 	$(INSTALL) --no-deps --no-build-isolation -e .; \
+	.venv/bin/gapdesign profiles install || true; \
 	touch $@
 
 # The programs that `make bench` measures have an environment of their own.

@@ -52,7 +52,7 @@ def battered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Battered]:
         process = study.start(
             "--set-resources",
             "design_select:mem_mb=300*8**(attempt-1)",  # Snakemake alone takes more than the first
-            "labels_isolated:runtime=5**(attempt-1)",  # minutes; it waits for as long as it is held
+            "labels_isolated:runtime=30**(attempt-1)",  # minutes; it waits for as long as it is held
         )
         # Memory lets two such jobs on each node.
         wait_until(lambda: len(study.held("descriptors")) == 4, "the descriptors are being computed", process)
@@ -85,7 +85,7 @@ def test_a_job_beyond_its_memory_comes_back_with_more(battered: Battered):
 def test_a_job_beyond_its_time_comes_back_with_more(battered: Battered):
     isolated = attempts(battered.jobs, "labels_isolated")
     assert [job["state"] for job in isolated] == ["TIMEOUT", "COMPLETED"]
-    assert [job["limit"] for job in isolated] == ["1:00", "5:00"]
+    assert [job["limit"] for job in isolated] == ["1:00", "30:00"]
 
 
 def test_jobs_of_a_dead_node_run_elsewhere(battered: Battered):

@@ -55,7 +55,7 @@ def test_every_study_in_the_repository_is_valid_and_fits_the_schema(path):
 def test_the_default_study_is_the_one_of_the_contract():
     study = config.load(str(ROOT / "config/config.yaml"))
     assert (study.study, study.seed, study.budget) == ("zr-demo", 2025, 100)
-    assert (study.pools.names, study.pools.size, study.pools.shard_size) == (("A", "B"), 5000, 1250)
+    assert (study.pools.names, study.pools.size, study.pools.shard_size) == (("A", "B"), 5000, 5000)
     assert {name: (design.pool, design.method) for name, design in study.designs.items()} == {
         "OPT1": ("A", "maxmin"),
         "OPT2": ("B", "maxmin"),
@@ -225,7 +225,7 @@ def test_the_page_has_every_key_with_its_default():
         "| `descriptor.soap.r_cut` | Radius of an environment, in angstrom. | number > 0 | `6.8` |",
         "| `designs.<name>.pool` | Pool that it is chosen from. | text | required |",
         "| `pools.shard_size` | Candidates a job. How a pool is cut changes no result, only the number of jobs."
-        " | whole number >= 1 | `1250` |",
+        " | whole number >= 1 | `5000` |",
     ):
         assert line in page
 

@@ -32,7 +32,7 @@ class PoolOptions(Options):
     )
     size: int = Field(5000, ge=1, description="Candidates in each pool. A pool that grows keeps its old candidates.")
     shard_size: int = Field(
-        1250,
+        5000,
         ge=1,
         description="Candidates a job. How a pool is cut changes no result, only the number of jobs.",
     )
