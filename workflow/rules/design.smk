@@ -79,6 +79,7 @@ rule design_select:
     threads: 2
     resources:
         mem_mb=growing(STUDY.selection.memory + OVERHEAD),
+        allowance=STUDY.selection.memory,
         runtime=growing(120),
     params:
         config=part("select"),
@@ -89,7 +90,7 @@ rule design_select:
         "gapdesign select --config {params.config:q} --design {wildcards.design} --candidates {input.candidates}"
         " --features {input.features} --sums {input.sums} {params.basis} --compressed {input.compressed}"
         " --environments {input.environments}"
-        " --memory {STUDY.selection.memory} --threads {threads} --output {output.design}"
+        " --memory {resources.allowance} --threads {threads} --output {output.design}"
         " --output-features {output.features} --state {output.state} > {log} 2>&1"
 
 
@@ -109,6 +110,7 @@ rule design_quality:
     threads: 1
     resources:
         mem_mb=growing(STUDY.selection.memory + OVERHEAD),
+        allowance=STUDY.selection.memory,
         runtime=growing(60),
     params:
         config=part("quality"),
@@ -116,7 +118,7 @@ rule design_quality:
         "Measuring {wildcards.design}"
     shell:
         "gapdesign quality --config {params.config:q} --design {wildcards.design} --structures {input.structures}"
-        " --features {input.features} --designs {input.designs} --memory {STUDY.selection.memory} --output {output}"
+        " --features {input.features} --designs {input.designs} --memory {resources.allowance} --output {output}"
         " > {log} 2>&1"
 
 

@@ -6,7 +6,7 @@ node and state of a job that failed. Where Slurm is absent or does not answer, t
 
 from __future__ import annotations
 
-import getpass
+import os
 import subprocess
 import time
 from collections.abc import Collection
@@ -20,7 +20,7 @@ _PREFIX = "rule_"
 
 def jobs_in(folder: str | Path) -> list[str]:
     """Give the numbers of Snakemake's jobs that wait or run in ``folder``, and are this user's."""
-    table = _ask("squeue", f"--user={getpass.getuser()}", "--noheader", "--format=%i|%k|%Z")
+    table = _ask("squeue", f"--user={os.getuid()}", "--noheader", "--format=%i|%k|%Z")
     rows = [line.split("|", 2) for line in table.splitlines() if line.count("|") >= 2]
     here = Path(folder).resolve()
     return [job for job, comment, where in rows if comment.startswith(_PREFIX) and Path(where).resolve() == here]
