@@ -5,7 +5,7 @@ rule candidates:
 
 rule candidates_shard:
     input:
-        prototypes=[prototype.file for prototype in STUDY.prototypes.values() if prototype.file],
+        prototypes=[given(prototype.file) for prototype in STUDY.prototypes.values() if prototype.file],
     output:
         results("candidates/{pool}/{start}-{stop}.npz"),
     log:

@@ -19,10 +19,8 @@ try:
 except InputError as error:
     sys.exit(f"gapdesign: {error}")
 
-config.update(STUDY.model_dump(mode="json", exclude_none=True))
-
 # A job on a cluster reads the configuration again: it must be the one that the run began with.
-DIGEST = "GAPDESIGN_CONFIGURATION"
+DIGEST = "_".join(filter(None, ("GAPDESIGN_CONFIGURATION", workflow.modifier.namespace)))
 CHECKSUM = configuration.checksum(STUDY)
 if workflow.is_main_process:
     os.environ[DIGEST] = CHECKSUM
@@ -48,9 +46,15 @@ ENGINE_ENVIRONMENT = STUDY.labels.engine
 # Jobs run the library that stands beside this file: with the interpreter that runs Snakemake, or, where each rule
 # has an environment or container of its own, with the one there.
 PYTHON = "python" if workflow.deployment_settings.deployment_method else sys.executable
-shell.prefix(
-    f"export PYTHONPATH='{LIBRARY}'${{{{PYTHONPATH:+:$PYTHONPATH}}}}; gapdesign() {{{{ '{PYTHON}' -m gapdesign \"$@\"; }}}}; "
-)
+# Setting a prefix ends Snakemake's strict mode, so it is part of ours. A workflow that uses this one as a module may
+# have set a prefix of its own, which stays.
+before = shell._process_prefix or "set -euo pipefail; "
+if "gapdesign()" not in before:
+    before = before.replace("{", "{{").replace("}", "}}")
+    shell.prefix(
+        f"{before}export PYTHONPATH='{LIBRARY}'${{{{PYTHONPATH:+:$PYTHONPATH}}}};"
+        f" gapdesign() {{{{ '{PYTHON}' -m gapdesign \"$@\"; }}}}; "
+    )
 
 
 wildcard_constraints:
@@ -73,6 +77,11 @@ OVERHEAD = 700
 def growing(amount):
     """A resource that doubles at every attempt, for a job that was killed because it wanted more."""
     return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
+
+
+def given(file):
+    """A file of the user's, which no prefix of a module moves."""
+    return local(file) if file else []
 
 
 def part(verb):
@@ -123,7 +132,7 @@ def if_many_environments(files):
 
 def existing_of(wildcards):
     """The file that a design starts from, if any."""
-    return STUDY.designs[wildcards.design].existing or []
+    return given(STUDY.designs[wildcards.design].existing)
 
 
 def of_designs(pattern):

@@ -75,7 +75,7 @@ rule report:
     params:
         config=part("report"),
     message:
-        f"Writing {results('report.html')}"
+        "Writing {output.page}"
     shell:
         "gapdesign report --config {params.config:q} --designs {input.designs} --figures {input.figures}"
         " --hyperparameters {input.hyperparameters} --quality {input.quality} --errors {input.errors}"

@@ -95,6 +95,7 @@ _READS: dict[str, tuple[str, tuple[str, ...]]] = {
     "provenance": ("report", tuple(Study.model_fields)),
     "figures": ("report", ("designs", *_DISTANCES)),
     "report": ("report", tuple(Study.model_fields)),
+    "plan": ("report", tuple(Study.model_fields)),
 }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gapdesign import config
 from gapdesign.cli.arguments import add, add_config
+from gapdesign.errors import InputError
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -20,6 +21,18 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "example: gapdesign check --config config/studies/zr-elastic.yaml",
     )
     add_config(verb)
+    verb = add(
+        verbs,
+        "plan",
+        _plan,
+        "say what a study will cost, before anything is spent",
+        "Jobs, core-hours, memory, time and disk of every stage, labels that the store has already, and where each\n"
+        "figure comes from: measured unit costs, or earlier jobs of this study where there are any.\n\n"
+        "example: gapdesign plan --config config/studies/zr-elastic.yaml",
+    )
+    add_config(verb)
+    verb.add_argument("--results", type=Path, metavar="FOLDER", help="where the study's results are (results/<study>)")
+    verb.add_argument("--jobs", type=int, default=100, metavar="N", help="jobs at once, for wall times (%(default)s)")
     verb = add(
         verbs,
         "document",
@@ -42,6 +55,17 @@ def _check(arguments: argparse.Namespace) -> None:
     print(
         f"labels from {study.labels.engine}; {len(study.designs)} models, {len(study.designs) ** 2} cross-validations"
     )
+
+
+def _plan(arguments: argparse.Namespace) -> None:
+    from gapdesign.planning import plan
+    from gapdesign.planning.table import table
+
+    if arguments.jobs < 1:
+        raise InputError(f"--jobs {arguments.jobs}: nothing runs with fewer than one job at once; give 1 or more.")
+    study = config.load(arguments.config)
+    results = arguments.results or Path("results", study.study)
+    print(table(plan(study, results, at_once=arguments.jobs)))
 
 
 def _document(arguments: argparse.Namespace) -> None:

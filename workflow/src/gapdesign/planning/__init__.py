@@ -1,0 +1,154 @@
+"""What a study will cost, before anything is spent.
+
+Arrows run one way: jobs (what runs, from the configuration) -> costs (what each takes) and disk -> the plan, which
+:mod:`gapdesign.planning.table` prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gapdesign.config import Study
+from gapdesign.planning.costs import Cost, Laws, Sizes, cost, shipped
+from gapdesign.planning.disk import disk
+from gapdesign.planning.jobs import STAGES, Jobs, all_jobs
+from gapdesign.planning.stored import Stored, stored
+
+__all__ = ["STAGES", "Plan", "Stage", "plan"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One row of a plan.
+
+    Attributes
+    ----------
+    name
+        Of the stage.
+    jobs, cluster_jobs
+        Jobs of Snakemake, and those of them, or groups of them, that a scheduler sees.
+    core_hours
+        Of all its jobs; None if unknown.
+    memory, minutes
+        Most memory (MiB) and time that one of its jobs asks for; 0 for stages of local jobs.
+    longest, wall
+        Hours of its longest job, and from its begin to its end; None if unknown.
+    bytes
+        Disk that it fills.
+    timed
+        Jobs of earlier runs of this study that the figures rest on.
+    """
+
+    name: str
+    jobs: int
+    cluster_jobs: int
+    core_hours: float | None
+    memory: int
+    minutes: int
+    longest: float | None
+    wall: float | None
+    bytes: int
+    timed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a study will cost, stage by stage, and where the figures come from.
+
+    Attributes
+    ----------
+    study
+        The configuration.
+    stages
+        In the order in which they run.
+    labels
+        What the store has of them.
+    label_hours
+        Core-hours of one label; None if unknown.
+    at_once
+        Jobs that run at the same time at most, for the wall times.
+    results
+        Folder of the study's results.
+    units
+        The shipped unit costs.
+    """
+
+    study: Study
+    stages: tuple[Stage, ...]
+    labels: Stored
+    label_hours: float | None
+    at_once: int
+    results: Path
+    units: Mapping[str, Any]
+
+
+def plan(study: Study, results: Path, *, at_once: int = 100) -> Plan:
+    """Plan a study of which no results but labels are kept.
+
+    Parameters
+    ----------
+    study : Study
+    results : Path
+        Folder of the study's results. If it is there, benchmarks of earlier jobs replace shipped unit costs, and the
+        store is asked for the labels of designs.
+    at_once : int
+        Jobs that run at the same time at most.
+
+    Returns
+    -------
+    Plan
+    """
+    units, sizes, jobs = shipped(), Sizes.of(study), all_jobs(study)
+    laws, labels = Laws(study, sizes, units), stored(study, results)
+    at_once = min(at_once, max(entry.count for entry in jobs))
+    sizes_on_disk = disk(jobs, study, sizes, units)
+    stages = []
+    for name in STAGES:
+        mine = [entry for entry in jobs if entry.stage == name]
+        costs = [_without_stored(entry, cost(entry, laws, results, slowest=name == "labels"), labels) for entry in mine]
+        stages.append(_stage(name, mine, costs, at_once, sizes_on_disk.get(name, 0)))
+    return Plan(
+        study=study,
+        stages=tuple(stages),
+        labels=labels,
+        label_hours=sizes.label,
+        at_once=at_once,
+        results=results,
+        units=units,
+    )
+
+
+def _without_stored(jobs: Jobs, whole: Cost, labels: Stored) -> Cost:
+    """What is left to label: an equal share of each batch."""
+    if jobs.rule != "labels_batch" or whole.seconds is None or not labels.there:
+        return whole
+    left = 1 - labels.there / labels.wanted
+    return Cost(tuple(seconds * left for seconds in whole.seconds), whole.timed)
+
+
+def _stage(name: str, jobs: list[Jobs], costs: list[Cost], at_once: int, size: int) -> Stage:
+    hours = longest = wall = 0.0
+    for entry, spent in zip(jobs, costs, strict=True):
+        if spent.seconds is None:
+            hours = longest = wall = float("nan")
+            break
+        one = max(spent.seconds, default=0.0) / entry.threads / 3600
+        hours += sum(spent.seconds) / 3600
+        longest = max(longest, one)
+        wall += one * -(-entry.count // (1 if entry.local else at_once))
+    known = hours == hours
+    return Stage(
+        name=name,
+        jobs=sum(entry.count for entry in jobs),
+        cluster_jobs=sum(entry.cluster_jobs for entry in jobs),
+        core_hours=hours if known else None,
+        memory=max(entry.memory for entry in jobs),
+        minutes=max(entry.minutes for entry in jobs),
+        longest=longest if known else None,
+        wall=wall if known else None,
+        bytes=size,
+        timed=sum(spent.timed for spent in costs),
+    )

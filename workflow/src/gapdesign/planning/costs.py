@@ -1,0 +1,225 @@
+"""What jobs cost: laws through measured unit costs, corrected by what earlier jobs of the same study took."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from math import log
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from gapdesign import engines
+from gapdesign.config import Study
+from gapdesign.errors import InputError
+from gapdesign.planning.jobs import Jobs
+from gapdesign.structures import prototypes
+
+
+def shipped() -> dict[str, Any]:
+    """The unit costs that come with the program, and which machine and command measured them on what."""
+    return json.loads(files("gapdesign.planning").joinpath("unit_costs.json").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a study's structures are like: means over its prototypes.
+
+    Attributes
+    ----------
+    atoms, environments
+        Atoms of a cell, and different environments among them, which are what is described.
+    terms
+        Terms of a SOAP expansion: neighbours within `r_cut`, times radial and angular functions.
+    dimension
+        Length of a feature vector.
+    label
+        Core-hours of one label, as the engine estimates them; None if it cannot.
+    """
+
+    atoms: float
+    environments: float
+    terms: float
+    dimension: int
+    label: float | None
+
+    @classmethod
+    def of(cls, study: Study) -> Sizes:
+        """Sizes of a study, from its prototypes alone."""
+        known = prototypes(study.prototypes)
+        soap = study.descriptor.soap
+        sphere = 4 / 3 * np.pi * soap.r_cut**3
+        neighbours = fmean(sphere * len(prototype.atoms) / prototype.atoms.get_volume() for prototype in known)
+        try:
+            engine = engines.make(study.labels.engine, study.labels)
+            label = fmean(engine.core_hours(prototype.atoms) for prototype in known)
+        except InputError:
+            label = None
+        return cls(
+            atoms=fmean(len(prototype.atoms) for prototype in known),
+            environments=fmean(len(np.unique(prototype.orbits)) for prototype in known),
+            terms=neighbours * soap.n_max * (soap.l_max + 1) ** 2,
+            dimension=study.covariance().layout.dimension,
+            label=label,
+        )
+
+
+class Laws:
+    """Core-seconds of one job of each rule, from unit costs.
+
+    Parameters
+    ----------
+    study : Study
+    sizes : Sizes
+    units : mapping
+        What :func:`shipped` gives.
+    ranks : int, optional
+        Structures in each design, if they are not `budget`.
+    """
+
+    def __init__(self, study: Study, sizes: Sizes, units: Mapping[str, Any], *, ranks: int | None = None) -> None:
+        self.study, self.sizes, self.units = study, sizes, units["seconds"]
+        self.given = units
+        self.reference = Sizes(**units["reference"], label=None)
+        self.ranks = study.budget if ranks is None else ranks
+        self.width = sizes.dimension / self.reference.dimension
+
+    def __call__(self, rule: str, amount: int) -> float | None:
+        """Core-seconds of a job that works on ``amount`` things; None where nothing was measured."""
+        law: Callable[[int], float | None] | None = getattr(self, f"_{rule}", None)
+        work = law(amount) if law else 0.0
+        return None if work is None else self.units["start"] + work
+
+    def _candidates_shard(self, candidates: int) -> float | None:
+        unit = self.units["candidate"].get(self.study.pools.sampler)
+        return None if unit is None else candidates * unit * self.sizes.atoms / self.reference.atoms
+
+    def _descriptors_shard(self, candidates: int) -> float:
+        unit = self.units["describe"][self.study.descriptor.backend]
+        return candidates * unit * self.sizes.environments * self.sizes.terms / self.reference.terms
+
+    def _design_basis(self, _: int) -> float:
+        return self.units["basis"] * self.width
+
+    def _design_compress(self, candidates: int) -> float:
+        return candidates * self.units["compress"] * self.width
+
+    def _design_select(self, _: int) -> float | None:
+        """Mean over the designs."""
+        if self.study.kernel.structure != "average":
+            return None
+        whole = 0.0
+        for design in self.study.designs.values():
+            unit = self.units["select"].get(design.method)
+            if unit is None:
+                return None
+            whole += self.study.pools.size * unit["candidate"] + self.ranks * unit["rank"]
+        return whole * self.width / len(self.study.designs)
+
+    def _design_quality(self, _: int) -> float:
+        unit = self.units["quality"]
+        return self.ranks * self.width * (self.study.pools.size * unit["candidate"] + unit["rank"])
+
+    def _labels_isolated(self, _: int) -> float | None:
+        return None if self.sizes.label is None else 3600 * self.sizes.label * len(self.study.symbols())
+
+    def _labels_batch(self, structures: int) -> float | None:
+        return None if self.sizes.label is None else 3600 * self.sizes.label * structures
+
+    def _hyperparameters(self, _: int) -> float:
+        model, lbfgs = self.study.model, self.units["lbfgs"]
+        if model.optimizer == "lbfgs":
+            return self._power(lbfgs) * model.lbfgs.starts / 8
+        cma = model.cma.population * model.cma.restarts * model.cma.generations / (64 * 3 * 150)
+        (at, seconds), *_ = self.units["cma"].items()
+        return seconds * cma * self._power(lbfgs) / lbfgs[at]
+
+    def _models_fit(self, _: int) -> float:
+        return self._power(self.units["fit"])
+
+    def _crossval_predict(self, _: int) -> float:
+        tests = self.ranks * len(self.study.designs)
+        return tests * self._power(self.units["predict"]) * self.sizes.environments
+
+    def _power(self, points: Mapping[str, float]) -> float:
+        """A power law through two points (number of different environments, seconds)."""
+        (small, low), (large, high) = sorted((float(n), seconds) for n, seconds in points.items())
+        exponent = log(high / low) / log(large / small)
+        return low * (self.ranks * self.sizes.environments / small) ** exponent
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the jobs of one rule cost.
+
+    Attributes
+    ----------
+    seconds
+        Core-seconds of each job; None if unknown.
+    timed
+        Jobs of earlier runs that this rests on; 0 if it rests on shipped unit costs.
+    """
+
+    seconds: tuple[float, ...] | None
+    timed: int = 0
+
+
+def cost(jobs: Jobs, laws: Laws, results: Path, *, slowest: bool = False) -> Cost:
+    """Cost of the jobs of one rule.
+
+    Where jobs of the same names were timed before, the law is scaled to what they took; where there is no law,
+    each costs in proportion to its amount what they took.
+
+    Parameters
+    ----------
+    jobs : Jobs
+    laws : Laws
+    results : Path
+        Folder of the study's results, which may not be there yet.
+    slowest : bool
+        Go by the slowest job in place of the sum, because some had less to do than their names say.
+    """
+    law = _weights(jobs, laws)
+    weights = law or tuple(float(amount) for amount in jobs.amounts)
+    known = []
+    for k, name in enumerate(jobs.timed):
+        if (wall := timed(results / "benchmarks" / name)) is not None:
+            weight = weights[k]
+            if law and jobs.data and (ranks := structures(results / jobs.data[k])):
+                weight = Laws(laws.study, laws.sizes, laws.given, ranks=ranks)(jobs.rule, jobs.amounts[k]) or weight
+            known.append((wall * jobs.threads, weight))
+    if not known:
+        return Cost(law)
+    if slowest:
+        factor = max(seconds / weight for seconds, weight in known)
+    else:
+        factor = sum(seconds for seconds, _ in known) / sum(weight for _, weight in known)
+    return Cost(tuple(factor * weight for weight in weights), len(known))
+
+
+def _weights(jobs: Jobs, laws: Laws) -> tuple[float, ...] | None:
+    seconds = [laws(jobs.rule, amount) for amount in jobs.amounts]
+    return None if None in seconds else tuple(float(value or 0) for value in seconds)
+
+
+def timed(path: Path) -> float | None:
+    """Wall seconds in a file that Snakemake's `benchmark` wrote; None if there is none to read."""
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            return float(next(csv.DictReader(stream, delimiter="\t"))["s"])
+    except (OSError, StopIteration, KeyError, TypeError, ValueError):
+        return None
+
+
+def structures(path: Path) -> int:
+    """Structures in an extended XYZ file, without reading them; 0 if there is no file."""
+    try:
+        with path.open(encoding="utf-8") as stream:
+            return sum("Properties=" in line for line in stream)
+    except OSError:
+        return 0

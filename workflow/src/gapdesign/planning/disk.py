@@ -1,0 +1,52 @@
+"""Disk that a study fills."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gapdesign.config import Study
+from gapdesign.planning.costs import Sizes
+from gapdesign.planning.jobs import Jobs
+
+STRUCTURE, ATOM = 171, 32
+"""Bytes of a candidate and of each of its atoms (see :class:`gapdesign.structures.Batch`)."""
+
+FRAME, FRAME_ATOM = 450, 130
+"""Bytes, rounded up, of a labelled structure and of each of its atoms as extended XYZ text."""
+
+COPIES = 4
+"""A label is written to the store, to its batch and to its design; the design itself has no label yet."""
+
+
+def disk(jobs: list[Jobs], study: Study, sizes: Sizes, units: Mapping[str, Any]) -> dict[str, int]:
+    """Bytes by stage, of a whole study.
+
+    Parameters
+    ----------
+    jobs : list of Jobs
+        From :func:`gapdesign.planning.jobs.all_jobs`.
+    study : Study
+    sizes : Sizes
+    units : mapping
+        What :func:`gapdesign.planning.costs.shipped` gives.
+    """
+    amounts = {entry.rule: sum(entry.amounts) for entry in jobs}
+    candidates, designs = amounts["candidates_shard"], len(study.designs)
+    reference = units["reference"]
+    floats = sizes.dimension
+    if study.kernel.structure != "average":
+        layout = study.covariance().layout
+        floats += sizes.environments * layout.spectrum
+    environments = study.budget * sizes.environments * sizes.dimension / reference["dimension"]
+    return {
+        "candidates": round(candidates * (STRUCTURE + ATOM * sizes.atoms)),
+        "descriptors": round(4 * candidates * floats),
+        "design": round(
+            amounts["design_compress"] * units["bytes"]["compressed"] * sizes.dimension / reference["dimension"]
+            + designs * study.budget * (FRAME + FRAME_ATOM * sizes.atoms + 4 * sizes.dimension)
+        ),
+        "labels": round(COPIES * designs * study.budget * (FRAME + FRAME_ATOM * sizes.atoms)),
+        "models": round(designs * environments * units["bytes"]["environment"]),
+        "crossval": round(100 * designs**2 * study.budget),
+    }

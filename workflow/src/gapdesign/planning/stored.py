@@ -1,0 +1,58 @@
+"""Labels that the store has already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gapdesign import engines
+from gapdesign.config import Study
+from gapdesign.errors import InputError
+from gapdesign.files import read_frames
+from gapdesign.store import LabelStore, label_key
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Labels that a study asks for, as far as they are known before it runs.
+
+    Attributes
+    ----------
+    wanted
+        Different structures to be labelled: exact once all designs exist, else the most there can be.
+    there
+        How many of them the store has; None if it cannot be said.
+    why
+        Why it cannot, or why not for all.
+    """
+
+    wanted: int
+    there: int | None
+    why: str = ""
+
+
+def stored(study: Study, results: Path) -> Stored:
+    """Look up the structures of all designs that exist in the store of labels.
+
+    Parameters
+    ----------
+    study : Study
+    results : Path
+        Folder of the study's results, which may not be there yet.
+    """
+    most = study.budget * len(study.designs)
+    files = {name: results / "designs" / f"{name}.extxyz" for name in study.designs}
+    missing = [name for name, path in files.items() if not path.is_file()]
+    if missing:
+        why = "no design exists yet" if len(missing) == len(files) else f"{', '.join(missing)}: no such design yet"
+        return Stored(most, None, why)
+    frames = {name: read_frames(path) for name, path in files.items()}
+    other = [name for name, members in frames.items() if len(members) != study.budget]
+    if other:
+        return Stored(most, None, f"{', '.join(other)}: not a design of {study.budget} structures")
+    store, engine = LabelStore(study.labels.store), engines.make(study.labels.engine, study.labels)
+    try:
+        keys = {label_key(atoms, engine) for members in frames.values() for atoms in members}
+    except InputError as error:
+        return Stored(most, None, str(error).rstrip("."))
+    return Stored(len(keys), sum(store.get(key) is not None for key in keys))

@@ -1,0 +1,133 @@
+"""A plan as people read it."""
+
+from __future__ import annotations
+
+from gapdesign.planning import Plan, Stage
+
+_HEAD = ("stage", "jobs", "cluster jobs", "core-hours", "memory", "time limit", "longest job", "wall time", "disk")
+
+
+def table(plan: Plan) -> str:
+    """One table with a row a stage and their sum, and below it what the figures rest on."""
+    study = plan.study
+    rows = [_HEAD, *(_row(stage) for stage in plan.stages), _total(plan)]
+    widths = [max(len(row[k]) for row in rows) for k in range(len(_HEAD))]
+    lines = [
+        row[0].ljust(widths[0])
+        + "".join("  " + cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
+        for row in rows
+    ]
+    rule = "-" * len(lines[0])
+    return "\n".join(
+        [
+            f"Plan of {study.study}: {len(study.pools.names)} pools of {study.pools.size} candidates,"
+            f" {len(study.designs)} designs of {study.budget} structures, labels from {study.labels.engine}",
+            "",
+            *(lines[0], rule, *lines[1:-1], rule, lines[-1]),
+            "",
+            *_labels(plan),
+            *_origins(plan),
+            f"Wall time: with {plan.at_once} jobs at once, without waiting in a queue. Memory and time limit: a job's.",
+            "Disk: at the end; labels also in the store. All this is for the whole study: what is there already is not",
+            "run again, and `snakemake -n` lists what would run now.",
+        ]
+    )
+
+
+def _row(stage: Stage) -> tuple[str, ...]:
+    return (
+        stage.name,
+        str(stage.jobs),
+        str(stage.cluster_jobs) if stage.cluster_jobs else "local",
+        _core_hours(stage.core_hours),
+        f"{stage.memory} MiB" if stage.memory else "",
+        _hours(stage.minutes / 60) if stage.minutes else "",
+        _hours(stage.longest),
+        _hours(stage.wall),
+        _bytes(stage.bytes),
+    )
+
+
+def _total(plan: Plan) -> tuple[str, ...]:
+    """Sums; of what is unknown, the sum of the rest as a lower bound."""
+
+    def at_least(values: list[float | None], text: str) -> str:
+        return f"> {text}" if None in values else text
+
+    hours, wall = [s.core_hours for s in plan.stages], [s.wall for s in plan.stages]
+    return (
+        "total",
+        str(sum(stage.jobs for stage in plan.stages)),
+        str(sum(stage.cluster_jobs for stage in plan.stages)),
+        at_least(hours, _core_hours(sum(value or 0 for value in hours))),
+        f"{max(stage.memory for stage in plan.stages)} MiB",
+        _hours(max(stage.minutes for stage in plan.stages) / 60),
+        _hours(max(stage.longest or 0 for stage in plan.stages)),
+        at_least(wall, _hours(sum(value or 0 for value in wall))),
+        _bytes(sum(stage.bytes for stage in plan.stages)),
+    )
+
+
+def _labels(plan: Plan) -> list[str]:
+    labels, hours = plan.labels, plan.label_hours
+    if labels.there is None:
+        known = f"at most {labels.wanted} to compute; how many the store has is unknown ({labels.why})"
+    else:
+        known = f"{labels.wanted} wanted, {labels.there} in {plan.study.labels.store} already"
+        known += f", {labels.wanted - labels.there} to compute"
+    if hours is None:
+        return [f"Labels: {known}; what one costs is unknown."]
+    each = f"{hours:.2g} core-hours" if hours >= 0.01 else f"{3600 * hours:.2g} core-seconds"
+    return [f"Labels: {known}.", f"  One takes {each} by the estimate of the engine {plan.study.labels.engine}."]
+
+
+def _origins(plan: Plan) -> list[str]:
+    """Where the core-hours come from, a line or two a source."""
+    unknown = [stage.name for stage in plan.stages if stage.core_hours is None]
+    own = [stage for stage in plan.stages if stage.timed and stage.core_hours is not None]
+    rest = [stage.name for stage in plan.stages if stage.name not in unknown and stage not in own]
+    shipped = [name for name in rest if name != "labels"]
+    lines = []
+    if shipped:
+        lines += [
+            f"Core-hours of {', '.join(shipped)}: measured on {plan.units['machine']},",
+            f"  by `{plan.units['command']}` ({plan.units['setting']}), scaled to this study.",
+        ]
+    if own:
+        names = ", ".join(stage.name for stage in own)
+        jobs = sum(stage.timed for stage in own)
+        lines += [
+            f"Core-hours of {names}:",
+            f"  scaled from {jobs} jobs of an earlier run, in {plan.results / 'benchmarks'}.",
+        ]
+    if "labels" in rest:
+        lines.append(f"Core-hours of labels: the estimate of the engine {plan.study.labels.engine} for the prototypes.")
+    if unknown:
+        lines += [
+            f"Core-hours of {', '.join(unknown)}: unknown, as nothing like it was measured;",
+            "  a small study of the same name tells.",
+        ]
+    return lines
+
+
+def _core_hours(hours: float | None) -> str:
+    if hours is None:
+        return "?"
+    return f"{hours:.0f}" if hours >= 100 else f"{hours:.1f}" if hours >= 10 else f"{hours:.3f}"
+
+
+def _hours(hours: float | None) -> str:
+    """Hours as h:mm:ss."""
+    if hours is None:
+        return "?"
+    seconds = round(3600 * hours)
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+def _bytes(size: int) -> str:
+    if not size:
+        return ""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6)):
+        if size >= factor:
+            return f"{size / factor:.3g} {unit}"
+    return f"{max(1, round(size / 1e3))} kB"
