@@ -24,7 +24,7 @@ rule labels_isolated:
         config=part("isolated"),
         store=STUDY.labels.store,
     message:
-        "Labelling isolated atoms by {STUDY.labels.engine}"
+        f"Labelling isolated atoms by {STUDY.labels.engine}"
     shell:
         "gapdesign isolated --config {params.config:q} --store {params.store:q} --output {output} > {log} 2>&1"
 
@@ -50,7 +50,7 @@ rule labels_batch:
         config=part("label"),
         store=STUDY.labels.store,
     message:
-        "Labelling ranks {wildcards.first} to {wildcards.last} of {wildcards.design} by {STUDY.labels.engine}"
+        f"Labelling ranks {{wildcards.first}} to {{wildcards.last}} of {{wildcards.design}} by {STUDY.labels.engine}"
     shell:
         "gapdesign label --config {params.config:q} --store {params.store:q} --designs {input.designs}"
         " --design {wildcards.design} --first {wildcards.first} --last {wildcards.last} --output {output.frames}"

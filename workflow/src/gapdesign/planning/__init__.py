@@ -14,7 +14,7 @@ from typing import Any
 from gapdesign.config import Study
 from gapdesign.planning.costs import Cost, Laws, Sizes, cost, shipped
 from gapdesign.planning.disk import disk
-from gapdesign.planning.jobs import STAGES, Jobs, all_jobs
+from gapdesign.planning.jobs import STAGES, Jobs, all_jobs, cluster_jobs
 from gapdesign.planning.stored import Stored, stored
 
 __all__ = ["STAGES", "Plan", "Stage", "plan"]
@@ -105,11 +105,13 @@ def plan(study: Study, results: Path, *, at_once: int = 100) -> Plan:
     laws, labels = Laws(study, sizes, units), stored(study, results)
     at_once = min(at_once, max(entry.count for entry in jobs))
     sizes_on_disk = disk(jobs, study, sizes, units)
+    seen = cluster_jobs(jobs)
     stages = []
     for name in STAGES:
         mine = [entry for entry in jobs if entry.stage == name]
         costs = [_without_stored(entry, cost(entry, laws, results, slowest=name == "labels"), labels) for entry in mine]
-        stages.append(_stage(name, mine, costs, at_once, sizes_on_disk.get(name, 0)))
+        submitted = sum(seen[entry.rule] for entry in mine)
+        stages.append(_stage(name, mine, costs, submitted, at_once, sizes_on_disk.get(name, 0)))
     return Plan(
         study=study,
         stages=tuple(stages),
@@ -129,7 +131,7 @@ def _without_stored(jobs: Jobs, whole: Cost, labels: Stored) -> Cost:
     return Cost(tuple(seconds * left for seconds in whole.seconds), whole.timed)
 
 
-def _stage(name: str, jobs: list[Jobs], costs: list[Cost], at_once: int, size: int) -> Stage:
+def _stage(name: str, jobs: list[Jobs], costs: list[Cost], submitted: int, at_once: int, size: int) -> Stage:
     hours = longest = wall = 0.0
     for entry, spent in zip(jobs, costs, strict=True):
         if spent.seconds is None:
@@ -138,15 +140,16 @@ def _stage(name: str, jobs: list[Jobs], costs: list[Cost], at_once: int, size: i
         one = max(spent.seconds, default=0.0) / entry.threads / 3600
         hours += sum(spent.seconds) / 3600
         longest = max(longest, one)
-        wall += one * -(-entry.count // (1 if entry.local else at_once))
+        wall += one * -(-entry.count // (at_once if entry.needs else 1))
     known = hours == hours
+    asked = [entry.needs for entry in jobs if entry.needs]
     return Stage(
         name=name,
         jobs=sum(entry.count for entry in jobs),
-        cluster_jobs=sum(entry.cluster_jobs for entry in jobs),
+        cluster_jobs=submitted,
         core_hours=hours if known else None,
-        memory=max(entry.memory for entry in jobs),
-        minutes=max(entry.minutes for entry in jobs),
+        memory=max((each.memory for each in asked), default=0),
+        minutes=max((each.minutes for each in asked), default=0),
         longest=longest if known else None,
         wall=wall if known else None,
         bytes=size,

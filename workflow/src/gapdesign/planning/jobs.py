@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gapdesign.config import Study
 from gapdesign.methods import is_compressed
@@ -12,8 +13,42 @@ from gapdesign.samplers import shards
 STAGES = ("candidates", "descriptors", "design", "labels", "hyperparameters", "models", "crossval", "report")
 """In the order in which they run."""
 
-GROUPS: dict[str, int] = {}
-"""Rules whose jobs go to the scheduler together, and how many of them make one cluster job; others go alone."""
+
+class Needs(NamedTuple):
+    """What one job of a rule asks for at its first attempt; memory in MiB."""
+
+    memory: int
+    minutes: int
+    threads: int = 1
+
+
+class Group(NamedTuple):
+    """Rules whose connected jobs go to the scheduler as one, and how many of such parcels make one cluster job."""
+
+    rules: tuple[str, ...]
+    parcels: int = 1
+
+
+GROUPS: tuple[Group, ...] = ()
+"""The `group:` of the rules and the `group-components` of the cluster profiles; a test compares them."""
+
+
+def needs(study: Study) -> dict[str, Needs]:
+    """What jobs of the rules that a cluster sees ask for; a test compares it with the rules."""
+    selection = study.selection.memory
+    return {
+        "candidates_shard": Needs(500, 30),
+        "descriptors_shard": Needs(1000, 60),
+        "design_basis": Needs(selection, 30),
+        "design_compress": Needs(selection, 30),
+        "design_select": Needs(selection, 120, threads=2),
+        "design_quality": Needs(selection, 60),
+        "labels_isolated": Needs(1000, 60),
+        "labels_batch": Needs(1000, 240),
+        "hyperparameters": Needs(2000, 120),
+        "models_fit": Needs(4000, 240),
+        "crossval_predict": Needs(2000, 120),
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +64,9 @@ class Jobs:
     timed
         For each job the file, under `benchmarks/`, in which a run leaves its time; none for local jobs.
     data
-        For each job the file whose structures it worked on, where their number is not in its amount.
-    threads, memory, minutes
-        What one job asks for; memory in MiB.
-    local
-        Whether it runs beside Snakemake itself and not as a cluster job.
+        For each job the file whose structures it works on, where their number is not in its amount.
+    needs
+        What one job asks for; None for jobs that run beside Snakemake itself and not on a cluster.
     """
 
     rule: str
@@ -41,10 +74,7 @@ class Jobs:
     amounts: tuple[int, ...]
     timed: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
-    threads: int = 1
-    memory: int = 0
-    minutes: int = 0
-    local: bool = False
+    needs: Needs | None = None
 
     @property
     def count(self) -> int:
@@ -52,9 +82,9 @@ class Jobs:
         return len(self.amounts)
 
     @property
-    def cluster_jobs(self) -> int:
-        """Number of jobs that the scheduler of a cluster sees."""
-        return 0 if self.local else -(-self.count // GROUPS.get(self.rule, 1))
+    def threads(self) -> int:
+        """Cores of one job."""
+        return self.needs.threads if self.needs else 1
 
 
 def all_jobs(study: Study) -> list[Jobs]:
@@ -69,72 +99,64 @@ def all_jobs(study: Study) -> list[Jobs]:
     list of Jobs
         What `snakemake report` runs, but for the targets, which do nothing themselves.
     """
-    pools = tuple(dict.fromkeys(study.designs[name].pool for name in study.designs))
-    compressed = tuple(
+    asked = needs(study)
+    designs = tuple(study.designs)
+    pools = tuple(dict.fromkeys(design.pool for design in study.designs.values()))
+    packed = [
         pool
         for pool in pools
         if any(d.pool == pool and is_compressed(d.method, study.kernel.structure) for d in study.designs.values())
-    )
+    ]
     cut = shards(study.pools.size, study.pools.shard_size)
     batches = shards(study.budget, study.labels.chunk)
-    selection = study.selection.memory
-    designs = tuple(study.designs)
+
+    def ranges(rule: str, stage: str, names: Iterable[str], parts: list[tuple[int, int]], timed: str) -> Jobs:
+        """A job for each range of each pool or design."""
+        each = [(name, start, stop) for name in names for start, stop in parts]
+        files = tuple(f"{timed}/{name}/{start}-{stop}.tsv" for name, start, stop in each)
+        amounts = tuple(stop - start for _, start, stop in each)
+        return Jobs(rule=rule, stage=stage, amounts=amounts, timed=files, needs=asked[rule])
+
+    def one_each(rule: str, stage: str, names: Sequence[str], timed: str, data: str = "") -> Jobs:
+        """A job for each pool or design."""
+        files = tuple(timed.format(name) for name in names)
+        structures = tuple(data.format(name) for name in names) if data else ()
+        amounts = (1,) * len(names)
+        return Jobs(rule=rule, stage=stage, amounts=amounts, timed=files, data=structures, needs=asked[rule])
+
+    def here(rule: str, stage: str, count: int = 1) -> Jobs:
+        """Small jobs that run beside Snakemake."""
+        return Jobs(rule=rule, stage=stage, amounts=(1,) * count)
+
     chosen, labelled = "designs/{}.extxyz", "labels/{}.extxyz"
     return [
-        _ranges("candidates_shard", "candidates", pools, cut, memory=500, minutes=30),
-        _ranges("descriptors_shard", "descriptors", pools, cut, memory=1000, minutes=60),
-        _each("design_basis", "design", compressed, "design/basis/{}.tsv", "", memory=selection, minutes=30),
-        _ranges("design_compress", "design", compressed, cut, "design/compress", memory=selection, minutes=30),
-        _each(
-            "design_select", "design", designs, "design/select/{}.tsv", chosen, memory=selection, minutes=120, threads=2
-        ),
-        _each("design_quality", "design", designs, "design/quality/{}.tsv", chosen, memory=selection, minutes=60),
-        _here("quality", "design"),
-        _each("labels_isolated", "labels", ["isolated"], "labels/{}.tsv", "", memory=1000, minutes=60),
-        _ranges("labels_batch", "labels", designs, batches, "labels/batches", memory=1000, minutes=240),
-        _here("labels_design", "labels", len(designs)),
-        _here("labels_failed", "labels"),
-        _each(
-            *("hyperparameters", "hyperparameters", designs, "models/{}/hyperparameters.tsv", labelled),
-            memory=2000,
-            minutes=120,
-        ),
-        _each("models_fit", "models", designs, "models/{}/fit.tsv", labelled, memory=4000, minutes=240),
-        _each("crossval_predict", "crossval", designs, "crossval/{}.tsv", labelled, memory=2000, minutes=120),
-        _here("crossval", "crossval"),
-        _here("report_provenance", "report"),
-        _here("report_figures", "report"),
-        _here("report", "report"),
+        ranges("candidates_shard", "candidates", pools, cut, "candidates"),
+        ranges("descriptors_shard", "descriptors", pools, cut, "descriptors"),
+        one_each("design_basis", "design", packed, "design/basis/{}.tsv"),
+        ranges("design_compress", "design", packed, cut, "design/compress"),
+        one_each("design_select", "design", designs, "design/select/{}.tsv", chosen),
+        one_each("design_quality", "design", designs, "design/quality/{}.tsv", chosen),
+        here("quality", "design"),
+        one_each("labels_isolated", "labels", ["isolated"], "labels/{}.tsv"),
+        ranges("labels_batch", "labels", designs, batches, "labels/batches"),
+        here("labels_design", "labels", len(designs)),
+        here("labels_failed", "labels"),
+        one_each("hyperparameters", "hyperparameters", designs, "models/{}/hyperparameters.tsv", labelled),
+        one_each("models_fit", "models", designs, "models/{}/fit.tsv", labelled),
+        one_each("crossval_predict", "crossval", designs, "crossval/{}.tsv", labelled),
+        here("crossval", "crossval"),
+        here("report_provenance", "report"),
+        here("report_figures", "report"),
+        here("report", "report"),
     ]
 
 
-def _ranges(
-    rule: str, stage: str, names: Iterable[str], cut: list[tuple[int, int]], folder: str = "", **needs: int
-) -> Jobs:
-    """A job for each range of each pool or design."""
-    parts = [(name, start, stop) for name in names for start, stop in cut]
-    return Jobs(
-        rule=rule,
-        stage=stage,
-        amounts=tuple(stop - start for _, start, stop in parts),
-        timed=tuple(f"{folder or stage}/{name}/{start}-{stop}.tsv" for name, start, stop in parts),
-        **needs,
-    )
-
-
-def _each(rule: str, stage: str, names: Iterable[str], timed: str, data: str, **needs: int) -> Jobs:
-    """A job for each pool or design."""
-    names = tuple(names)
-    return Jobs(
-        rule=rule,
-        stage=stage,
-        amounts=(1,) * len(names),
-        timed=tuple(timed.format(name) for name in names),
-        data=tuple(data.format(name) for name in names) if data else (),
-        **needs,
-    )
-
-
-def _here(rule: str, stage: str, count: int = 1) -> Jobs:
-    """Small jobs that run beside Snakemake."""
-    return Jobs(rule=rule, stage=stage, amounts=(1,) * count, local=True)
+def cluster_jobs(jobs: Iterable[Jobs]) -> dict[str, int]:
+    """Jobs that the scheduler of a cluster sees, by rule; those of a group count for its first rule."""
+    counts = {entry.rule: entry.count if entry.needs else 0 for entry in jobs}
+    for group in GROUPS:
+        first, *others = group.rules
+        # A parcel has at least one job of each rule, and just one of the rule that has fewest.
+        parcels = min(counts[rule] for rule in group.rules)
+        counts |= {first: -(-parcels // group.parcels)} | dict.fromkeys(others, 0)
+    return counts

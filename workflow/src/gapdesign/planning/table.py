@@ -38,7 +38,7 @@ def _row(stage: Stage) -> tuple[str, ...]:
     return (
         stage.name,
         str(stage.jobs),
-        str(stage.cluster_jobs) if stage.cluster_jobs else "local",
+        str(stage.cluster_jobs) if stage.cluster_jobs else "grouped" if stage.memory else "local",
         _core_hours(stage.core_hours),
         f"{stage.memory} MiB" if stage.memory else "",
         _hours(stage.minutes / 60) if stage.minutes else "",

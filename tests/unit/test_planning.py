@@ -1,0 +1,207 @@
+"""Counts, laws and sums of a plan against closed forms; where its figures come from."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from ase.build import bulk
+
+from gapdesign import engines, planning
+from gapdesign.config import parse
+from gapdesign.engines.base import Label
+from gapdesign.files import read_frames, write_frames
+from gapdesign.planning import jobs as planned
+from gapdesign.planning.costs import Laws, Sizes, cost, shipped, structures, timed
+from gapdesign.planning.jobs import Group, all_jobs, cluster_jobs
+from gapdesign.planning.stored import stored
+from gapdesign.planning.table import table
+from gapdesign.store import LabelStore, label_key
+
+
+@pytest.fixture
+def study(configuration):
+    return parse(configuration)
+
+
+def changed(configuration, **keys):
+    return parse(configuration | keys)
+
+
+def laws_of(study, **options):
+    return Laws(study, Sizes.of(study), shipped(), **options)
+
+
+def write_benchmark(path, seconds):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"s\th:m:s\tmax_rss\tcpu_time\n{seconds}\t0:00:01\t-\t-\n")
+
+
+def test_costs_say_who_measured_them():
+    units = shipped()
+    assert units["command"] == "python benchmarks/unit_costs.py"
+    assert "thread" in units["machine"]
+    assert set(units["versions"]) >= {"numpy", "quippy-ase"}
+
+
+def test_shards_and_batches_add_up_to_pools_and_designs(configuration):
+    configuration["pools"] |= {"size": 70, "shard_size": 30}
+    amounts = {entry.rule: entry.amounts for entry in all_jobs(parse(configuration))}
+    assert amounts["candidates_shard"] == amounts["descriptors_shard"] == (30, 30, 10) * 2
+    assert amounts["labels_batch"] == (6, 4) * 2
+
+
+def test_only_pools_that_a_method_compresses_are_compressed(configuration):
+    configuration["designs"]["OPT"]["method"] = "random"
+    counts = {entry.rule: entry.count for entry in all_jobs(parse(configuration))}
+    assert counts["design_basis"] == counts["design_compress"] == 0
+
+
+def test_a_group_is_as_many_cluster_jobs_as_it_has_parcels(study, monkeypatch):
+    alone = cluster_jobs(all_jobs(study))
+    assert alone["candidates_shard"] == alone["descriptors_shard"] == 4
+    assert alone["report"] == alone["quality"] == 0
+    groups = (Group(("candidates_shard", "descriptors_shard"), 3), Group(("design_basis", "design_compress")))
+    monkeypatch.setattr(planned, "GROUPS", groups)
+    grouped = cluster_jobs(all_jobs(study))
+    assert (grouped["candidates_shard"], grouped["descriptors_shard"]) == (2, 0)
+    assert (grouped["design_basis"], grouped["design_compress"]) == (1, 0)
+
+
+def test_shards_cost_in_proportion_to_their_candidates(study):
+    laws = laws_of(study)
+    start = laws("report", 1)
+    for rule in ("candidates_shard", "descriptors_shard", "design_compress", "labels_batch"):
+        assert laws(rule, 300) - start == pytest.approx(3 * (laws(rule, 100) - start))
+
+
+def test_soap_costs_in_proportion_to_its_terms(configuration):
+    def work(**soap):
+        configuration["descriptor"] = {"soap": {"r_cut": 5.0, "n_max": 4, "l_max": 4} | soap}
+        laws = laws_of(parse(configuration))
+        return laws("descriptors_shard", 100) - laws("report", 1)
+
+    assert work(n_max=8) == pytest.approx(2 * work())
+    assert work(r_cut=10.0) == pytest.approx(8 * work())
+    assert work(l_max=9) == pytest.approx(4 * work())
+
+
+def test_fits_follow_the_power_law_through_the_measured_points(configuration):
+    seconds = shipped()["seconds"]
+    reference = changed(configuration, budget=100)
+    sizes = Sizes.of(reference)
+    assert sizes.environments == 1
+    start = seconds["start"]
+    for n in (100, 500):
+        laws = Laws(reference, sizes, shipped(), ranks=n)
+        assert laws("models_fit", 1) - start == pytest.approx(seconds["fit"][str(n)])
+        assert laws("hyperparameters", 1) - start == pytest.approx(seconds["lbfgs"][str(n)])
+    middle = Laws(reference, sizes, shipped(), ranks=round(math.sqrt(100 * 500)))("models_fit", 1) - start
+    assert middle == pytest.approx(math.sqrt(seconds["fit"]["100"] * seconds["fit"]["500"]), rel=0.01)
+
+
+def test_optimisers_cost_in_proportion_to_what_they_are_told_to_try(configuration):
+    def work(**model):
+        laws = laws_of(changed(configuration, model=model))
+        return laws("hyperparameters", 1) - laws("report", 1)
+
+    assert work(lbfgs={"starts": 16}) == pytest.approx(2 * work())
+    assert work(optimizer="cma", cma={"restarts": 6}) == pytest.approx(2 * work(optimizer="cma"))
+
+
+def test_labels_cost_what_the_engine_says(study):
+    engine = engines.make("eam", study.labels)
+    one = (engine.core_hours(bulk("Zr", "hcp", 3.2, 5.1)) + engine.core_hours(bulk("Zr", "bcc", 3.6))) / 2
+    laws = laws_of(study)
+    assert laws("labels_batch", 25) - laws("report", 1) == pytest.approx(25 * 3600 * one)
+
+
+def test_what_was_never_measured_is_unknown_and_said_to_be(study, tmp_path, monkeypatch):
+    units = shipped()
+    del units["seconds"]["candidate"]["strain"]
+    monkeypatch.setattr(planning, "shipped", lambda: units)
+    plan = planning.plan(study, tmp_path)
+    assert plan.stages[0].core_hours is None
+    text = table(plan)
+    assert "Core-hours of candidates: unknown" in text
+    (total,) = [line for line in text.splitlines() if line.startswith("total")]
+    assert ">" in total
+
+
+def test_earlier_jobs_replace_shipped_costs(study, tmp_path):
+    (candidates,) = [entry for entry in all_jobs(study) if entry.rule == "candidates_shard"]
+    laws = laws_of(study)
+    assert cost(candidates, laws, tmp_path).timed == 0
+    for name in candidates.timed[:2]:
+        write_benchmark(tmp_path / "benchmarks" / name, 50)
+    known = cost(candidates, laws, tmp_path)
+    assert known.timed == 2
+    assert known.seconds == pytest.approx((50,) * 4)
+    text = table(planning.plan(study, tmp_path))
+    assert f"scaled from 2 jobs of an earlier run, in {tmp_path / 'benchmarks'}" in text
+
+
+def test_times_of_smaller_designs_are_scaled_to_this_budget(configuration, tmp_path):
+    study = changed(configuration, budget=40)
+    (fit,) = [entry for entry in all_jobs(study) if entry.rule == "models_fit"]
+    laws = laws_of(study)
+    write_benchmark(tmp_path / "benchmarks" / fit.timed[0], 30)
+    write_frames(tmp_path / fit.data[0], [bulk("Zr", "hcp", 3.2, 5.1)] * 10)
+    assert structures(tmp_path / fit.data[0]) == 10
+    expected = 30 * laws("models_fit", 1) / laws_of(study, ranks=10)("models_fit", 1)
+    assert cost(fit, laws, tmp_path).seconds == pytest.approx((expected,) * 2)
+
+
+def test_a_batch_that_the_store_answered_says_nothing_of_the_cost(study, tmp_path):
+    (batches,) = [entry for entry in all_jobs(study) if entry.rule == "labels_batch"]
+    for name, seconds in zip(batches.timed, (600, 1, 1, 1), strict=True):
+        write_benchmark(tmp_path / "benchmarks" / name, seconds)
+    assert max(cost(batches, laws_of(study), tmp_path, slowest=True).seconds) == pytest.approx(600)
+
+
+def test_a_file_that_is_no_benchmark_is_passed_over(tmp_path):
+    for text in ("", "s\n", "s\tx\n-\t1\n", "other\n1\n"):
+        (tmp_path / "a.tsv").write_text(text)
+        assert timed(tmp_path / "a.tsv") is None
+    assert timed(tmp_path / "absent.tsv") is None
+
+
+def test_labels_in_the_store_are_counted_once_designs_exist(configuration, tmp_path):
+    study = changed(configuration, budget=3, labels={"store": str(tmp_path / "store")})
+    assert (stored(study, tmp_path).wanted, stored(study, tmp_path).there) == (6, None)
+    crystals = [bulk("Zr", "hcp", 3.2 + 0.01 * k, 5.1) for k in range(5)]
+    write_frames(tmp_path / "designs" / "OPT.extxyz", crystals[:3])
+    assert stored(study, tmp_path).why == "RND: no such design yet"
+    write_frames(tmp_path / "designs" / "RND.extxyz", crystals[2:])
+    engine, store = engines.make("eam", study.labels), LabelStore(study.labels.store)
+    for atoms in read_frames(tmp_path / "designs" / "OPT.extxyz")[:2]:
+        store.put(label_key(atoms, engine), atoms, Label(1.0, atoms.positions, atoms.cell.array), engine)
+    there = stored(study, tmp_path)
+    assert (there.wanted, there.there) == (5, 2)  # one structure is in both designs
+    plan = planning.plan(study, tmp_path)
+    assert "5 wanted, 2 in" in table(plan)
+    assert "3 to compute" in table(plan)
+
+
+def test_designs_of_another_budget_say_nothing_of_the_labels(configuration, tmp_path):
+    study = changed(configuration, budget=3)
+    for name in study.designs:
+        write_frames(tmp_path / "designs" / f"{name}.extxyz", [bulk("Zr", "hcp", 3.2, 5.1)])
+    assert stored(study, tmp_path).there is None
+
+
+def test_one_row_a_stage_and_their_sum(study, tmp_path):
+    plan = planning.plan(study, tmp_path, at_once=2)
+    lines = table(plan).splitlines()
+    head, rule, *rows = lines[2:14]
+    assert [row.split()[0] for row in rows if not row.startswith("-")] == [*planning.STAGES, "total"]
+    assert len({len(line) for line in (head, rule, *rows)}) == 1
+    assert sum(stage.jobs for stage in plan.stages) == sum(entry.count for entry in all_jobs(study))
+
+
+def test_fewer_jobs_at_once_take_longer_and_cost_the_same(study, tmp_path):
+    one, many = (planning.plan(study, tmp_path, at_once=n) for n in (1, 100))
+    for slow, fast in zip(one.stages, many.stages, strict=True):
+        assert slow.core_hours == fast.core_hours
+        assert slow.wall >= fast.wall
+    assert one.stages[0].wall == pytest.approx(4 * many.stages[0].wall)
