@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from functools import cached_property
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
@@ -55,8 +56,9 @@ class Bench:
         for key, value in changes.items():
             if isinstance(value, dict):
                 study[key] = study[key] | value
-        name = self.folder / "config.yaml"
-        name.write_text(yaml.safe_dump(study), encoding="utf-8")
+        text = yaml.safe_dump(study)
+        name = self.folder / f"{sha256(text.encode()).hexdigest()[:8]}.yaml"
+        name.write_text(text, encoding="utf-8")
         return str(name)
 
     def cost(self, *arguments: str | Path, repeats: int | None = None) -> float:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ase.build import bulk
+
 from conftest import ROOT, SMALL, Workflow
 
 HOST = """

@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, SMALL
 
+from conftest import ROOT, SMALL
 from gapdesign.config import parse
 from gapdesign.planning.jobs import GROUPS, all_jobs, cluster_jobs, needs
 
@@ -36,20 +36,19 @@ import json
 include: "{root}/workflow/Snakefile"
 
 
-def first_attempt(resource):
-    value = resource.raw
-    return value(None, attempt=1) if callable(value) else value
-
-
 with open("probe.json", "w") as stream:
     json.dump(
         {{
-            rule.name: {{
-                "asks": {{key: first_attempt(value) for key, value in rule.resources.items() if key != "tmpdir"}},
-                "group": rule.group,
-                "here": rule.norun or rule.name in workflow._localrules,
+            known.name: {{
+                "asks": {{
+                    key: value.evaluate(None, attempt=1).value
+                    for key, value in known.resources.items()
+                    if key != "tmpdir"
+                }},
+                "group": known._group,  # the public one is none where jobs run locally
+                "here": known.norun or known.name in workflow._localrules,
             }}
-            for rule in workflow.rules
+            for known in workflow.rules
         }},
         stream,
     )

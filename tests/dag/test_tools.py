@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+
 from conftest import ROOT
 
 
@@ -88,7 +89,7 @@ def test_a_changed_value_reruns_only_if_params_count(rerun, configuration):
 
 def test_the_command_of_a_job_can_be_pasted_into_a_shell(workflow, tmp_path):
     output = workflow.run("-n", "-p", "candidates")
-    command = next(line.strip() for line in output.splitlines() if line.strip().startswith("gapdesign candidates"))
+    command = re.search("gapdesign candidates .*", output).group()
     assert json.loads(re.search(r"--config '(\{.*?\})' --pool", command).group(1))["revision"]
     run = command.replace("gapdesign", f"{sys.executable} -m gapdesign", 1).split(" > ")[0]
     subprocess.run(

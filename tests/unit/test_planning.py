@@ -58,6 +58,7 @@ def test_only_pools_that_a_method_compresses_are_compressed(configuration):
 
 
 def test_a_group_is_as_many_cluster_jobs_as_it_has_parcels(study, monkeypatch):
+    monkeypatch.setattr(planned, "GROUPS", ())
     alone = cluster_jobs(all_jobs(study))
     assert alone["candidates_shard"] == alone["descriptors_shard"] == 4
     assert alone["report"] == alone["quality"] == 0

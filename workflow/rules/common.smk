@@ -6,7 +6,7 @@ import sys
 LIBRARY = Path(str(workflow.current_basedir)).parent / "src"
 sys.path.insert(0, str(LIBRARY))
 
-from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 from gapdesign import config as configuration
 from gapdesign import engines, methods
@@ -42,6 +42,17 @@ if workflow.resource_settings.nodes is not None:
 DESIGNS = list(STUDY.designs)
 DESCRIPTOR_ENVIRONMENT = "gap" if STUDY.descriptor.backend == "quippy" else "core"
 ENGINE_ENVIRONMENT = STUDY.labels.engine
+
+# With `--sdm apptainer` every job runs in the image that envs/container.def describes.
+IMAGE = LIBRARY.parents[1] / "envs" / "gapdesign.sif"
+if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
+    if not IMAGE.is_file():
+        sys.exit(
+            f"gapdesign: --sdm apptainer: there is no {IMAGE}; make it with `apptainer build`, see envs/container.def."
+        )
+
+    container: str(IMAGE)
+
 
 # Jobs run the library that stands beside this file: with the interpreter that runs Snakemake, or, where each rule
 # has an environment or container of its own, with the one there.

@@ -29,22 +29,28 @@ class Group(NamedTuple):
     parcels: int = 1
 
 
-GROUPS: tuple[Group, ...] = ()
-"""The `group:` of the rules and the `group-components` of the cluster profiles; a test compares them."""
+GROUPS = (
+    Group(("candidates_shard", "descriptors_shard")),
+    Group(("design_basis", "design_compress")),
+)
+"""The `group:` of the rules, and the `group-components` of the cluster profiles; a test compares them."""
+
+OVERHEAD = 700
+"""MiB that a job of the selection asks for beside `selection.memory`, as in the rules."""
 
 
 def needs(study: Study) -> dict[str, Needs]:
     """What jobs of the rules that a cluster sees ask for; a test compares it with the rules."""
-    selection = study.selection.memory
+    selection = study.selection.memory + OVERHEAD
     return {
-        "candidates_shard": Needs(500, 30),
-        "descriptors_shard": Needs(1000, 60),
+        "candidates_shard": Needs(1000, 30),
+        "descriptors_shard": Needs(2000, 60),
         "design_basis": Needs(selection, 30),
-        "design_compress": Needs(selection, 30),
+        "design_compress": Needs(selection, 60),
         "design_select": Needs(selection, 120, threads=2),
         "design_quality": Needs(selection, 60),
-        "labels_isolated": Needs(1000, 60),
-        "labels_batch": Needs(1000, 240),
+        "labels_isolated": Needs(1500, 60),
+        "labels_batch": Needs(1500, 240),
         "hyperparameters": Needs(2000, 120),
         "models_fit": Needs(4000, 240),
         "crossval_predict": Needs(2000, 120),
@@ -60,7 +66,7 @@ class Jobs:
     rule, stage
         Names of the rule and of the stage it belongs to.
     amounts
-        For each job what it works on: candidates of a shard, ranks of a batch, or 1.
+        For each job what it works on: candidates of a shard or a pool, ranks of a batch, or 1.
     timed
         For each job the file, under `benchmarks/`, in which a run leaves its time; none for local jobs.
     data
@@ -117,11 +123,11 @@ def all_jobs(study: Study) -> list[Jobs]:
         amounts = tuple(stop - start for _, start, stop in each)
         return Jobs(rule=rule, stage=stage, amounts=amounts, timed=files, needs=asked[rule])
 
-    def one_each(rule: str, stage: str, names: Sequence[str], timed: str, data: str = "") -> Jobs:
+    def one_each(rule: str, stage: str, names: Sequence[str], timed: str, data: str = "", *, amount: int = 1) -> Jobs:
         """A job for each pool or design."""
         files = tuple(timed.format(name) for name in names)
         structures = tuple(data.format(name) for name in names) if data else ()
-        amounts = (1,) * len(names)
+        amounts = (amount,) * len(names)
         return Jobs(rule=rule, stage=stage, amounts=amounts, timed=files, data=structures, needs=asked[rule])
 
     def here(rule: str, stage: str, count: int = 1) -> Jobs:
@@ -133,7 +139,7 @@ def all_jobs(study: Study) -> list[Jobs]:
         ranges("candidates_shard", "candidates", pools, cut, "candidates"),
         ranges("descriptors_shard", "descriptors", pools, cut, "descriptors"),
         one_each("design_basis", "design", packed, "design/basis/{}.tsv"),
-        ranges("design_compress", "design", packed, cut, "design/compress"),
+        one_each("design_compress", "design", packed, "design/compress/{}.tsv", amount=study.pools.size),
         one_each("design_select", "design", designs, "design/select/{}.tsv", chosen),
         one_each("design_quality", "design", designs, "design/quality/{}.tsv", chosen),
         here("quality", "design"),
