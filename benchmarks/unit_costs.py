@@ -3,7 +3,7 @@
 Runs the commands that jobs run, each at two sizes, on strained zirconium (the default study) with one thread. The
 CPU time of a process is the smallest of ``--repeats``, since other processes only ever add to it; from two sizes come
 the cost of a unit and of starting. Writes workflow/src/gapdesign/planning/unit_costs.json, which `gapdesign plan`
-reads; takes some twenty minutes, most of it in the fits of 500 structures.
+reads; takes some five minutes on an idle machine, most of it in the fit of 300 structures.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ SAMPLERS = ("strain", "strain_components")
 BACKENDS = {"dscribe": (500, 2500), "quippy": (250, 750)}
 POOLS = (5_000, 20_000)
 SHARD = 5_000
-DESIGNS = (100, 500)
+BUDGET = 500
+MODELS = (100, 300)
 
 
 class Bench:
@@ -149,7 +150,7 @@ def pool(bench: Bench) -> None:
 
 def selection(bench: Bench) -> tuple[dict[str, object], dict[str, int]]:
     """Seconds of a basis, of a candidate compressed, and of choosing and measuring; bytes of a compressed one."""
-    configured = bench.configure(budget=DESIGNS[-1])
+    configured = bench.configure(budget=BUDGET)
     shards = [bench.folder / "pool" / f"{start}-{start + SHARD}.npz" for start in range(0, POOLS[-1], SHARD)]
     arrays = [shard.with_suffix(".npy") for shard in shards]
     sums = [bench.folder / "sums" / array.name for array in arrays]
@@ -178,7 +179,7 @@ def selection(bench: Bench) -> tuple[dict[str, object], dict[str, int]]:
         ),
         start,
     )
-    costs["quality"]["candidate"] /= DESIGNS[-1]
+    costs["quality"]["candidate"] /= BUDGET
     size = packed[0].stat().st_size / SHARD
     return costs, {"compressed": round(size)}
 
@@ -202,33 +203,33 @@ def two_sizes(run: Callable[[int], float], start: float) -> dict[str, float]:
     """Seconds a candidate and, of what is left but for starting, a rank, from pools of two sizes."""
     points = [(size, run(size // SHARD)) for size in POOLS]
     candidate = line(*points)
-    return {"candidate": candidate, "rank": max(0.0, points[0][1] - candidate * points[0][0] - start) / DESIGNS[-1]}
+    return {"candidate": candidate, "rank": max(0.0, points[0][1] - candidate * points[0][0] - start) / BUDGET}
 
 
 def models(bench: Bench, repeats: int) -> tuple[dict[str, object], dict[str, int]]:
-    """Seconds of hyperparameters and fits of designs of two sizes, and of a prediction by each; bytes a structure."""
+    """Seconds of hyperparameters and fits of designs of two sizes, and of a prediction; bytes a structure."""
     from ase.io import read, write
 
-    configured, folder = bench.configure(budget=DESIGNS[-1]), bench.folder
+    configured, folder = bench.configure(budget=BUDGET), bench.folder
     design, batch, labels = folder / "OPT1.extxyz", folder / "batch.extxyz", folder / "labels" / "OPT1.extxyz"
     isolated, store = folder / "isolated.extxyz", folder / "store"
     bench.cost("isolated", "--config", configured, "--store", store, "--output", isolated, repeats=1)
     bench.cost(
         *("label", "--config", configured, "--store", store, "--designs", design, "--design", "OPT1", "--first", 0),
-        *("--last", DESIGNS[-1], "--output", batch, "--failed", folder / "failed.csv"),
+        *("--last", BUDGET, "--output", batch, "--failed", folder / "failed.csv"),
         repeats=1,
     )
     bench.cost("labels", "--design", design, "--batches", batch, "--output", labels, repeats=1)
     frames = read(labels, ":")
-    costs: dict[str, object] = {"lbfgs": {}, "cma": {}, "fit": {}, "predict": {}}
-    for n in DESIGNS:
+    costs: dict[str, object] = {"lbfgs": {}, "cma": {}, "fit": {}}
+    for n in MODELS:
         mine = folder / f"labels-{n}" / "OPT1.extxyz"
         mine.parent.mkdir(exist_ok=True)
         write(mine, frames[:n], format="extxyz")
         data = ("--labels", mine, "--isolated", isolated)
         found, potential = folder / f"{n}.json", folder / f"{n}.xml"
         for optimizer in ("cma", "lbfgs"):
-            if n == DESIGNS[0] or optimizer == "lbfgs":
+            if n == MODELS[0] or optimizer == "lbfgs":
                 configured = bench.configure(budget=n, model={"optimizer": optimizer})
                 seconds = bench.cost(
                     "hyperparameters", "--config", configured, *data, "--output", found, repeats=repeats
@@ -237,16 +238,16 @@ def models(bench: Bench, repeats: int) -> tuple[dict[str, object], dict[str, int
         costs["fit"][str(n)] = bench.cost(
             *("fit", "--config", configured, *data, "--hyperparameters", found, "--output", potential), repeats=repeats
         )
-        predicted = folder / "predicted.csv"
-        points = []
-        for count in (10, 60):
-            some = folder / f"test-{count}" / "OPT1.extxyz"
-            some.parent.mkdir(exist_ok=True)
-            write(some, frames[:count], format="extxyz")
-            arguments = ("predict", "--model", "OPT1", "--potential", potential, "--labels", some)
-            points.append((count, bench.cost(*arguments, "--output", predicted)))
-        costs["predict"][str(n)] = line(*points)
-    return costs, {"environment": round(potential.stat().st_size / DESIGNS[-1])}
+    predicted = folder / "predicted.csv"
+    points = []
+    for count in (10, 110):
+        some = folder / f"test-{count}" / "OPT1.extxyz"
+        some.parent.mkdir(exist_ok=True)
+        write(some, frames[:count], format="extxyz")
+        arguments = ("predict", "--model", "OPT1", "--potential", potential, "--labels", some)
+        points.append((count, bench.cost(*arguments, "--output", predicted)))
+    costs["predict"] = line(*points)
+    return costs, {"environment": round(potential.stat().st_size / MODELS[-1])}
 
 
 def reference() -> dict[str, float]:
@@ -273,7 +274,7 @@ def rounded(value: object) -> object:
 def main() -> None:
     """Measure all, write the file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=3, help="runs of each command (%(default)s)")
+    parser.add_argument("--repeats", type=int, default=5, help="runs of each command (%(default)s)")
     parser.add_argument("--fits", type=int, default=1, help="runs of hyperparameters and gap_fit (%(default)s)")
     parser.add_argument("--output", type=Path, default=OUTPUT, metavar="FILE", help="file to write")
     arguments = parser.parse_args()

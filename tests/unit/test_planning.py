@@ -93,12 +93,14 @@ def test_fits_follow_the_power_law_through_the_measured_points(configuration):
     sizes = Sizes.of(reference)
     assert sizes.environments == 1
     start = seconds["start"]
-    for n in (100, 500):
+    sizes_measured = [int(n) for n in seconds["fit"]]
+    for n in sizes_measured:
         laws = Laws(reference, sizes, shipped(), ranks=n)
         assert laws("models_fit", 1) - start == pytest.approx(seconds["fit"][str(n)])
         assert laws("hyperparameters", 1) - start == pytest.approx(seconds["lbfgs"][str(n)])
-    middle = Laws(reference, sizes, shipped(), ranks=round(math.sqrt(100 * 500)))("models_fit", 1) - start
-    assert middle == pytest.approx(math.sqrt(seconds["fit"]["100"] * seconds["fit"]["500"]), rel=0.01)
+    middle = Laws(reference, sizes, shipped(), ranks=round(math.sqrt(math.prod(sizes_measured))))
+    expected = math.sqrt(math.prod(seconds["fit"].values()))
+    assert middle("models_fit", 1) - start == pytest.approx(expected, rel=0.01)
 
 
 def test_optimisers_cost_in_proportion_to_what_they_are_told_to_try(configuration):

@@ -144,7 +144,7 @@ class Laws:
 
     def _crossval_predict(self, _: int) -> float:
         tests = self.ranks * len(self.study.designs)
-        return tests * self._power(self.units["predict"]) * self.sizes.environments
+        return tests * self.units["predict"] * self.sizes.environments
 
     def _power(self, points: Mapping[str, float]) -> float:
         """A power law through two points (number of different environments, seconds)."""
