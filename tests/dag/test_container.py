@@ -7,6 +7,7 @@ import re
 import shutil
 
 import pytest
+
 from conftest import ROOT, Workflow
 
 STAND_IN = """#!/usr/bin/env bash

@@ -103,7 +103,7 @@ def plan(study: Study, results: Path, *, at_once: int = 100) -> Plan:
     """
     units, sizes, jobs = shipped(), Sizes.of(study), all_jobs(study)
     laws, labels = Laws(study, sizes, units), stored(study, results)
-    at_once = min(at_once, max(entry.count for entry in jobs))
+    at_once = min(at_once, sum(entry.count for entry in jobs))  # more are never there
     sizes_on_disk = disk(jobs, study, sizes, units)
     seen = cluster_jobs(jobs)
     stages = []

@@ -90,8 +90,9 @@ def _origins(plan: Plan) -> list[str]:
     lines = []
     if shipped:
         lines += [
-            f"Core-hours of {', '.join(shipped)}: measured on {plan.units['machine']},",
-            f"  by `{plan.units['command']}` ({plan.units['setting']}), scaled to this study.",
+            f"Core-hours of {', '.join(shipped)}:",
+            f"  measured on {plan.units['machine']}, by `{plan.units['command']}`",
+            f"  ({plan.units['setting']}), scaled to this study.",
         ]
     if own:
         names = ", ".join(stage.name for stage in own)
