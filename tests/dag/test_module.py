@@ -130,8 +130,8 @@ def test_the_plan_of_a_module_looks_under_its_prefix(host):
 
 def test_the_default_study_is_no_part_of_a_module(host):
     (host.folder / "config").mkdir()
-    (host.folder / "config/config.yaml").write_text(yaml.safe_dump({**SMALL, "study": "default"}))
-    assert "default" not in host.run("-n")
+    (host.folder / "config/config.yaml").write_text(yaml.safe_dump({**SMALL, "study": "unwanted"}))
+    assert "results/unwanted" not in host.run("-n")
     text = (host.folder / "Snakefile").read_text()
     (host.folder / "Snakefile").write_text(text.replace('    config:\n        config["other"]\n', ""))
     (sentence,) = [line for line in host.run("-n", status=1).splitlines() if line.startswith("gapdesign: ")]
