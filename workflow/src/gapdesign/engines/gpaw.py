@@ -1,0 +1,187 @@
+"""GPAW: projector-augmented waves on plane waves, free of charge."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Collection
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from gapdesign.engines import planewaves, programs
+from gapdesign.engines.base import Label, NotConvergedError
+from gapdesign.engines.planewaves import KpointOptions
+from gapdesign.errors import InputError
+from gapdesign.files import read_json, write_json
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+_RUNNER = Path(__file__).parent / "runners" / "run_gpaw.py"
+
+_STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("as configured", {}),
+    (
+        "Pulay mixing of a twentieth of the density with five old ones, 333 iterations",
+        {"mixer": {"backend": "pulay", "beta": 0.05, "nmaxold": 5, "weight": 50}, "maxiter": 333},
+    ),
+    (
+        "Pulay mixing of a fiftieth of the density with three old ones, Davidson's method with three steps,"
+        " 666 iterations",
+        {
+            "mixer": {"backend": "pulay", "beta": 0.02, "nmaxold": 3, "weight": 100},
+            "eigensolver": {"name": "davidson", "niter": 3},
+            "maxiter": 666,
+        },
+    ),
+)
+"""What each attempt does, and the parameters of GPAW that do it: how it iterates, never what to."""
+
+
+class GpawOptions(programs.ProgramOptions):
+    """GPAW in plane-wave mode."""
+
+    command: str = Field(
+        "",
+        description="Command that runs a Python script with GPAW, such as `mpirun -np 4 gpaw python`. Default: the"
+        " Python that runs gapdesign, on one core.",
+    )
+    xc: str = Field("PBE", min_length=1, description="Exchange-correlation functional.")
+    ecut: float = Field(600.0, gt=0, description="Kinetic energy of the shortest plane wave, in eV.")
+    kpoints: KpointOptions = Field(KpointOptions(length=40.0), description="The mesh of k-points.")
+    width: float = Field(0.1, gt=0, description="Width of Methfessel-Paxton smearing of first order, in eV.")
+    convergence: dict[str, float] = Field(
+        {"energy": 1e-5, "density": 1e-5, "eigenstates": 1e-8},
+        description="When the density is self-consistent; GPAW's keys and units, an electron.",
+    )
+    maxiter: int = Field(100, ge=1, description="Iterations of the first attempt.")
+    setups: dict[str, str] = Field({}, description="PAW data sets of elements other than GPAW's default, by name.")
+    isolated_box: float = Field(
+        12.0, ge=5, description="Edge of the cube around an isolated atom, in angstrom; its cost grows as the cube."
+    )
+
+
+class Gpaw:
+    """GPAW, each label in a process of its own, so that one that crashes takes no other with it.
+
+    Energies are free energies relative to GPAW's reference atoms, of which forces and stress are derivatives.
+
+    Parameters
+    ----------
+    options
+        How it computes.
+    """
+
+    name = "gpaw"
+    attempts = tuple(words for words, _ in _STEPS)
+
+    def __init__(self, options: GpawOptions) -> None:
+        self._options = options
+        self.isolated_box = options.isolated_box
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that the user chose, but for how GPAW is run and how long it may take."""
+        return self._options.model_dump(
+            mode="json", exclude={"command", "hours", "core_hours", "maxiter"}, exclude_none=True
+        )
+
+    @cached_property
+    def version(self) -> str:
+        """Version of GPAW and checksum of its PAW data sets, as GPAW itself gives them."""
+        return f"gpaw {self._identity['gpaw']}, data sets sha256 {self._identity['datasets']}"
+
+    def check(self, elements: Collection[str] = ()) -> None:
+        """See that the command starts GPAW and that it has data sets for ``elements``; see :class:`Engine`."""
+        for element in elements:
+            if element not in self._identity["elements"]:
+                raise InputError(
+                    f"labels.gpaw.xc: GPAW has no {self._options.xc} data set for {element}; choose a functional that"
+                    " it has one for, or set GPAW_SETUP_PATH to a folder with it."
+                )
+
+    def label(self, atoms: Atoms, folder: Path, *, attempt: int = 0, isolated: bool = False) -> Label:
+        """Run GPAW in ``folder``, where its log is ``gpaw.txt``; see :class:`Engine`."""
+        folder = Path(folder).resolve()
+        write_json(folder / "task.json", self._task(atoms, attempt, isolated))
+        words = [*self._words, str(_RUNNER), str(folder)]
+        status = programs.run(words, folder, "run.log", hours=self._options.hours)
+        if (folder / "failure.json").exists():
+            raise NotConvergedError(read_json(folder / "failure.json"))
+        if status != 0 or not (folder / "result.json").exists():
+            raise NotConvergedError(f"GPAW ended with status {status}: {programs.last_lines(folder / 'run.log')}.")
+        result = read_json(folder / "result.json")
+        if reason := self._refuse(atoms, result, isolated):
+            raise NotConvergedError(f"GPAW computed something else than it was asked for: {reason}.")
+        virial = -atoms.get_volume() * np.array(result["stress"])
+        return Label(result["energy"], np.array(result["forces"]), (virial + virial.T) / 2)
+
+    def core_hours(self, atoms: Atoms) -> float:
+        """Estimate the cost from electrons, k-points and plane waves; see :mod:`gapdesign.engines.planewaves`."""
+        options = self._options
+        return options.core_hours or planewaves.core_hours(atoms, options.ecut, options.kpoints)
+
+    def _task(self, atoms: Atoms, attempt: int, isolated: bool) -> dict[str, Any]:
+        options = self._options
+        mesh = (1, 1, 1) if isolated else planewaves.meshes(atoms.cell.array, options.kpoints)[0]
+        parameters: dict[str, Any] = {
+            "mode": {"name": "pw", "ecut": options.ecut},
+            "xc": options.xc,
+            "kpts": {"size": mesh, "gamma": True},
+            "occupations": {"name": "methfessel-paxton", "order": 1, "width": options.width},
+            "convergence": options.convergence,
+            "maxiter": options.maxiter,
+        }
+        if options.setups:
+            parameters["setups"] = options.setups
+        if isolated:
+            # Hund's rule brings the occupations of its own; smearing would mix the shells of the atom.
+            parameters |= {"hund": True, "occupations": {"name": "fermi-dirac", "width": 0.0, "fixmagmom": True}}
+        return {
+            "numbers": atoms.numbers.tolist(),
+            "positions": atoms.positions.tolist(),
+            "cell": atoms.cell.array.tolist(),
+            "pbc": atoms.pbc.tolist(),
+            "parameters": parameters | _STEPS[attempt][1],
+        }
+
+    def _refuse(self, atoms: Atoms, result: dict[str, Any], isolated: bool) -> str | None:
+        from ase import Atoms
+
+        options = self._options
+        back = Atoms(result["numbers"], positions=result["positions"], cell=result["cell"], pbc=atoms.pbc)
+        if reason := programs.compare_structures(atoms, back):
+            return f"the structure: {reason}"
+        if abs(result["cutoff"] - options.ecut) > 1e-3:
+            return f"a cut-off of {result['cutoff']:g} eV in place of {options.ecut:g}"
+        mesh = (1, 1, 1) if isolated else planewaves.meshes(atoms.cell.array, options.kpoints)[0]
+        if not planewaves.is_mesh(result["points"], result["weights"], mesh):
+            return f"k-points that are not of the mesh {mesh}"
+        return None
+
+    @property
+    def _words(self) -> list[str]:
+        command = self._options.command
+        return programs.split(command, key="labels.gpaw.command") if command else [sys.executable]
+
+    @cached_property
+    def _identity(self) -> dict[str, Any]:
+        if self._options.command:
+            programs.require(
+                self._options.command, key="labels.gpaw.command", remedy="load GPAW's module or mend the command"
+            )
+        words = [*self._words, str(_RUNNER), "--identify", self._options.xc]
+        answer = subprocess.run(words, capture_output=True, text=True, check=False)
+        try:
+            return json.loads(answer.stdout.strip().splitlines()[-1])
+        except (ValueError, IndexError):
+            said = " ".join(answer.stderr.split())[-200:] or "nothing"
+            raise InputError(
+                f"labels.engine: the engine gpaw needs GPAW, which `{' '.join(words[:-3])}` does not start"
+                f" (it said: {said}); see docs/engines.md for how to install it."
+            ) from None

@@ -1,0 +1,144 @@
+"""What engines share that run a program: its command, its time, and how to see that it computed what was asked."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+
+from gapdesign.engines.base import NotConvergedError
+from gapdesign.errors import InputError
+from gapdesign.options import Options
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+TOLERANCE = 1e-4
+"""Largest deviation, in angstrom, of the structure that a program reports from the one it was given: programs print
+lattice vectors and fractional coordinates with some eight digits."""
+
+_GRACE_SECONDS = 30
+
+
+class ProgramOptions(Options):
+    """What is the same for every program."""
+
+    hours: float | None = Field(
+        None,
+        gt=0,
+        description="Longest wall time of one calculation, in hours; one that takes longer is stopped and counts as"
+        " failed. Default: no limit but the job's.",
+    )
+    core_hours: float | None = Field(
+        None,
+        gt=0,
+        description="Expected cost of a structure in core hours, for the estimate in quality.csv. Default: estimated"
+        " from electrons, k-points and plane waves, see docs/engines.md.",
+    )
+
+
+def require(command: str, *, key: str, remedy: str) -> None:
+    """See that the first word of ``command`` is a program.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name, or no command.
+    """
+    words = split(command, key=key)
+    if shutil.which(words[0]) is None:
+        raise InputError(f"{key}: there is no program {words[0]!r} here; {remedy}.")
+
+
+def split(command: str, *, key: str) -> list[str]:
+    """Split a command into words as a shell does.
+
+    Raises
+    ------
+    InputError
+        If it has none, or a quote is left open.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise InputError(f"{key}: {command!r} is not a command ({error}); mend its quotes.") from None
+    if not words:
+        raise InputError(f"{key}: it is empty; give the command that starts the program.")
+    return words
+
+
+def run(words: list[str], folder: Path, log: str, *, hours: float | None = None, stdin: str | None = None) -> int:
+    """Run a program in ``folder``, what it says going to the file ``log`` there, and give its exit status.
+
+    Parameters
+    ----------
+    words
+        The command.
+    folder
+        Where it runs.
+    log
+        Name of the file for its output and errors.
+    hours
+        Wall time after which it is stopped, with all that it started.
+    stdin
+        Name of the file in ``folder`` that it reads as standard input; default is nothing.
+
+    Raises
+    ------
+    NotConvergedError
+        If it was stopped because of ``hours``.
+    """
+    source = (folder / stdin).open("rb") if stdin else open(os.devnull, "rb")  # noqa: SIM115
+    with source, (folder / log).open("wb") as output:
+        process = subprocess.Popen(
+            words, cwd=folder, stdin=source, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            return process.wait(None if hours is None else hours * 3600)
+        except subprocess.TimeoutExpired:
+            raise NotConvergedError(f"{words[0]} was stopped after {hours:g} hours, as configured.") from None
+        finally:
+            _stop(process)
+
+
+def _stop(process: subprocess.Popen) -> None:
+    """End a program that still runs, and its children: politely, so that mpirun can tell other nodes, then not."""
+    for message in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        os.killpg(process.pid, message)
+        try:
+            process.wait(_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def last_lines(path: Path, count: int = 3) -> str:
+    """The last ``count`` lines of a log that say something, joined to one."""
+    if not path.is_file():
+        return "no output"
+    lines = [line.strip(" %*|-=\t") for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+    return " / ".join([line for line in lines if line][-count:])[-400:] or "no output"
+
+
+def compare_structures(sent: Atoms, back: Atoms) -> str | None:
+    """Say how the structure that a program reports differs from the one sent; None if it is the same.
+
+    Atoms are compared in order, up to a lattice vector, within :data:`TOLERANCE`.
+    """
+    if sent.numbers.tolist() != back.numbers.tolist():
+        return f"it is of {back.get_chemical_formula()} in place of {sent.get_chemical_formula()}, or in another order"
+    if (deviation := np.abs(sent.cell.array - back.cell.array).max()) > TOLERANCE:
+        return f"its cell is another by {deviation:.2g} angstrom"
+    steps = np.linalg.solve(sent.cell.array.T, (back.positions - sent.positions).T).T
+    shifts = (steps - np.round(steps)) @ sent.cell.array
+    if (deviation := np.linalg.norm(shifts, axis=1).max(initial=0)) > TOLERANCE:
+        return f"an atom has moved by {deviation:.2g} angstrom"
+    return None

@@ -1,0 +1,299 @@
+"""VASP: static runs, as Barzdajn and Race label their structures."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import importlib.util
+import os
+import re
+from collections.abc import Collection
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from gapdesign.engines import planewaves, programs, vasprun
+from gapdesign.engines.base import Label, NotConvergedError
+from gapdesign.engines.planewaves import KpointOptions
+from gapdesign.errors import InputError
+from gapdesign.files import write_text
+from gapdesign.options import Options
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+Tag = bool | int | float | str | list[bool | int | float | str]
+"""Value of a tag in INCAR."""
+
+_STATIC = {"NSW": 0, "IBRION": -1, "ISIF": 2}
+"""A static run with stress: without these it is no label, so they are not the user's."""
+
+_INCAR: dict[str, Any] = {
+    **{"GGA": "PE", "PREC": "Accurate", "ISPIN": 1, "ISMEAR": 1, "SIGMA": 0.2},
+    **{"EDIFF": 1e-6, "NELM": 100, "ALGO": "Normal", "LREAL": False, "LWAVE": False, "LCHARG": False},
+}
+
+_STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("as configured", {}),
+    ("ALGO = Normal with linear mixing (AMIX = 0.1, BMIX = 0.0001), NELM = 200", {"AMIX": 0.1, "BMIX": 0.0001}),
+    ("ALGO = All, NELM = 300", {"ALGO": "All"}),
+    (
+        "ALGO = All with small steps (TIME = 0.1), without symmetry (ISYM = 0), NELM = 500",
+        {"ALGO": "All", "TIME": 0.1, "ISYM": 0},
+    ),
+)
+"""What each attempt does, and the tags that do it. None changes what is computed: not the cut-off, the mesh, the
+smearing or the functional, so that labels of one design stay comparable."""
+
+_MORE_STEPS = ({}, {"ALGO": "Normal", "NELM": 200}, {"NELM": 300}, {"NELM": 500})
+
+_CHECKED = ("ISMEAR", "SIGMA", "ISPIN", "NSW", "ISIF")
+"""Tags that VASP must report as they were set."""
+
+
+class PotcarOptions(Options):
+    """The user's own POTCARs, which are read and never copied but into the folder of a calculation."""
+
+    library: str = Field(
+        "$PMG_VASP_PSP_DIR",
+        min_length=1,
+        description="Folder with `Zr_sv/POTCAR`, as VASP ships them, or `POTCAR.Zr_sv.gz`, as pymatgen arranges them"
+        " (there under `$PMG_VASP_PSP_DIR/POT_GGA_PAW_PBE` and its like). Environment variables are filled in.",
+    )
+    symbols: dict[str, str] = Field(
+        {}, description="POTCAR of each element, such as `{Zr: Zr_sv}`; every element of the study must be there."
+    )
+
+
+class VaspOptions(programs.ProgramOptions):
+    """VASP."""
+
+    command: str = Field("vasp_std", description="Command that starts VASP, such as `srun vasp_std`.")
+    version: str = Field(
+        "",
+        description="Version that labels must come from, or its beginning (`6.4`): others are refused, and labels are"
+        " told apart by it in the store. Default: any.",
+    )
+    encut: float = Field(600.0, gt=0, description="Cut-off of the plane waves (ENCUT), in eV.")
+    kpoints: KpointOptions = Field(KpointOptions(), description="The mesh of k-points; the default is `Auto` 60.")
+    incar: dict[str, Tag] = Field(
+        {},
+        description="Any other tags of INCAR, which take precedence over the defaults: GGA PE, PREC Accurate, ISPIN 1,"
+        " ISMEAR 1, SIGMA 0.2, EDIFF 1e-6, NELM 100, ALGO Normal, LREAL, LWAVE and LCHARG False.",
+    )
+    isolated_incar: dict[str, Tag] = Field(
+        {"ISPIN": 2, "ISMEAR": 0, "SIGMA": 0.01, "ISYM": 0},
+        description="Tags for an isolated atom in place of those; MAGMOM comes from Hund's rule if it is not among them.",
+    )
+    isolated_box: float = Field(15.0, ge=5, description="Edge of the cube around an isolated atom, in angstrom.")
+    potcar: PotcarOptions = Field(PotcarOptions(), description="Where POTCARs are.")
+
+    @field_validator("incar", "isolated_incar")
+    @classmethod
+    def _free(cls, tags: dict[str, Tag]) -> dict[str, Tag]:
+        tags = {name.upper(): value for name, value in tags.items()}
+        for name in (*_STATIC, "ENCUT", "KSPACING", "KGAMMA"):
+            if name in tags:
+                other = {"ENCUT": "set `encut`", "KSPACING": "set `kpoints`", "KGAMMA": "set `kpoints`"}
+                raise ValueError(f"{name} cannot be set here; {other.get(name, 'a label is a static run with stress')}")
+        return tags
+
+
+class Potcar(NamedTuple):
+    """One POTCAR of the user's library."""
+
+    text: str
+    title: str
+    sha256: str
+
+
+class Vasp:
+    """VASP, which has a licence of its own and is run by the user's command.
+
+    Parameters
+    ----------
+    options
+        How it computes.
+    """
+
+    name = "vasp"
+    attempts = tuple(words for words, _ in _STEPS)
+
+    def __init__(self, options: VaspOptions) -> None:
+        self._options = options
+        self.isolated_box = options.isolated_box
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that the user chose, but for where POTCARs are and how VASP is run."""
+        chosen = self._options.model_dump(
+            mode="json", exclude={"command", "hours", "core_hours", "version"}, exclude_none=True
+        )
+        return {**chosen, "incar": _INCAR | self._options.incar, "potcar": self._options.potcar.symbols}
+
+    @cached_property
+    def version(self) -> str:
+        """The version that is asked for, if any, and the checksum of every POTCAR."""
+        hashes = [f"{self._options.potcar.symbols[element]} {potcar.sha256}" for element, potcar in self._potcars.items()]
+        return ", ".join([f"vasp {self._options.version or 'of any version'}", *hashes])
+
+    def check(self, elements: Collection[str] = ()) -> None:
+        """See that VASP's command, and a POTCAR for all ``elements``, are there; see :class:`Engine`."""
+        programs.require(
+            self._options.command,
+            key="labels.vasp.command",
+            remedy="load VASP's module, or give the command that starts it on your machine",
+        )
+        self._require_potcars(elements or self._options.potcar.symbols or ["Zr"])
+
+    def write_input(self, atoms: Atoms, folder: str | Path, *, attempt: int = 0, isolated: bool = False) -> None:
+        """Write POSCAR, INCAR, KPOINTS and POTCAR of one structure into ``folder``, which must exist.
+
+        Atoms are sorted by atomic number. A left-handed cell, which VASP refuses, is inverted: the same lattice.
+
+        Raises
+        ------
+        InputError
+            If there is no POTCAR for an element.
+        """
+        from pymatgen.io.ase import AseAtomsAdaptor
+        from pymatgen.io.vasp.inputs import Incar, Poscar
+
+        folder, symbols = Path(folder), sorted(set(atoms.get_chemical_symbols()), key=_number)
+        self._require_potcars(symbols)
+        poscar = Poscar(AseAtomsAdaptor.get_structure(_sorted(atoms), msonable=False), comment="gapdesign")
+        write_text(folder / "POSCAR", poscar.get_str(significant_figures=15))
+        write_text(folder / "INCAR", Incar(self._tags(atoms, attempt, isolated)).get_str(sort_keys=True) + "\n")
+        write_text(folder / "KPOINTS", f"{self._kpoints(isolated)}\n")
+        write_text(folder / "POTCAR", "".join(self._potcars[symbol].text for symbol in symbols))
+
+    def label(self, atoms: Atoms, folder: Path, *, attempt: int = 0, isolated: bool = False) -> Label:
+        """Run VASP in ``folder``, with its output in ``vasp.out`` there; see :class:`Engine`."""
+        folder = Path(folder)
+        self.write_input(atoms, folder, attempt=attempt, isolated=isolated)
+        words = programs.split(self._options.command, key="labels.vasp.command")
+        status = programs.run(words, folder, "vasp.out", hours=self._options.hours)
+        try:
+            calculation = vasprun.parse(folder / "vasprun.xml")
+        except NotConvergedError as error:
+            raise NotConvergedError(f"{error} VASP ended with status {status}; {_diagnose(folder)}.") from error
+        if reason := self._refuse(atoms, calculation, attempt, isolated):
+            raise NotConvergedError(f"VASP computed something else than it was asked for: {reason}.")
+        order = np.argsort(_order(atoms))
+        return Label(calculation.label.energy, calculation.label.forces[order], calculation.label.virial)
+
+    def core_hours(self, atoms: Atoms) -> float:
+        """Estimate the cost from electrons, k-points and plane waves; see :mod:`gapdesign.engines.planewaves`."""
+        options = self._options
+        return options.core_hours or planewaves.core_hours(atoms, options.encut, options.kpoints)
+
+    def _tags(self, atoms: Atoms, attempt: int, isolated: bool) -> dict[str, Any]:
+        tags = _INCAR | self._options.incar | {"ENCUT": self._options.encut}
+        if isolated:
+            from ase.data import ground_state_magnetic_moments
+
+            moment = float(ground_state_magnetic_moments[atoms.numbers[0]])
+            tags |= {"MAGMOM": [moment]} | self._options.isolated_incar
+        return tags | _STEPS[attempt][1] | _MORE_STEPS[attempt] | _STATIC
+
+    def _kpoints(self, isolated: bool) -> Any:
+        from pymatgen.io.vasp.inputs import Kpoints
+
+        options = self._options.kpoints
+        if isolated or options.mesh is not None:
+            return Kpoints.gamma_automatic((1, 1, 1) if isolated else options.mesh)
+        return Kpoints.automatic(int(options.length) if options.length.is_integer() else options.length)
+
+    def _refuse(self, atoms: Atoms, found: vasprun.Calculation, attempt: int, isolated: bool) -> str | None:
+        options = self._options
+        if reason := programs.compare_structures(_sorted(atoms), found.atoms):
+            return f"the structure: {reason}"
+        if found.ionic_steps != 1:
+            return f"{found.ionic_steps} ionic steps in place of one"
+        if abs(found.cutoff - options.encut) > 1e-3:
+            return f"a cut-off of {found.cutoff:g} eV in place of {options.encut:g}"
+        meshes = [(1, 1, 1)] if isolated else planewaves.meshes(atoms.cell.array, options.kpoints)
+        if not any(planewaves.is_mesh(found.points, found.weights, mesh) for mesh in meshes):
+            return f"k-points that are not of the mesh {meshes[0]}"
+        tags = self._tags(atoms, attempt, isolated)
+        for name in _CHECKED:
+            if abs(float(found.parameters[name]) - float(tags[name])) > 1e-6:
+                return f"{name} = {found.parameters[name]} in place of {tags[name]}"
+        symbols = sorted(set(atoms.get_chemical_symbols()), key=_number)
+        if found.titles != (titles := tuple(self._potcars[symbol].title for symbol in symbols)):
+            return f"POTCARs {', '.join(found.titles)} in place of {', '.join(titles)}"
+        if not found.version.startswith(options.version):
+            return f"VASP {found.version} in place of {options.version}"
+        return None
+
+    @cached_property
+    def _potcars(self) -> dict[str, Potcar]:
+        symbols = self._options.potcar.symbols
+        return {element: self._read_potcar(element, symbols[element]) for element in sorted(symbols, key=_number)}
+
+    def _require_potcars(self, elements: Collection[str]) -> None:
+        for element in elements:
+            if element not in self._options.potcar.symbols:
+                raise InputError(
+                    f"labels.vasp.potcar.symbols: there is no POTCAR for {element}; name one, such as"
+                    f" `{{{element}: {element}}}`."
+                )
+        _ = self._potcars
+
+    def _read_potcar(self, element: str, symbol: str) -> Potcar:
+        given = self._options.potcar.library
+        library = Path(os.path.expandvars(given)).expanduser()
+        if "$" in str(library) or not library.is_dir():
+            raise InputError(
+                f"labels.vasp.potcar.library: {given} is not a folder; give the one that holds your POTCARs, or set the"
+                " environment variable."
+            )
+        names = [f"{symbol}/POTCAR", f"{symbol}/POTCAR.gz", f"POTCAR.{symbol}.gz", f"POTCAR.{symbol}"]
+        path = next((library / name for name in names if (library / name).is_file()), None)
+        if path is None:
+            raise InputError(
+                f"labels.vasp.potcar.symbols: {library} has no POTCAR of the name {symbol} (neither {', '.join(names)});"
+                " choose one of those it has, or another library."
+            )
+        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        text = raw.decode("utf-8", errors="replace")
+        title = re.search(r"TITEL\s*=\s*(.*)", text)
+        species = re.search(r"VRHFIN\s*=\s*([A-Za-z]+)", text)
+        if title is None or species is None or species.group(1) != element:
+            raise InputError(f"labels.vasp.potcar.symbols: {path} is not a POTCAR of {element}; choose one that is.")
+        return Potcar(text, " ".join(title.group(1).split()), hashlib.sha256(raw).hexdigest())
+
+
+def _number(symbol: str) -> int:
+    from ase.data import atomic_numbers
+
+    return atomic_numbers[symbol]
+
+
+def _order(atoms: Atoms) -> np.ndarray:
+    """Indices of the atoms in the order of POSCAR, where each species stands together."""
+    return np.argsort(atoms.numbers, kind="stable")
+
+
+def _sorted(atoms: Atoms) -> Atoms:
+    """The structure as POSCAR has it."""
+    ordered = atoms[_order(atoms)]
+    if np.linalg.det(ordered.cell.array) < 0:
+        ordered.set_cell(-ordered.cell.array)
+    return ordered
+
+
+def _diagnose(folder: Path) -> str:
+    """What custodian, if it is installed, recognises in the output, or else the end of the output."""
+    log = folder / "vasp.out"
+    if importlib.util.find_spec("custodian") is not None and log.is_file():
+        from custodian.vasp.handlers import VaspErrorHandler
+
+        handler = VaspErrorHandler(output_filename=log.name)
+        handler.logger.disabled = True
+        if handler.check(str(folder)):
+            return f"custodian finds {', '.join(sorted(handler.errors))}"
+    return f"its output ends: {programs.last_lines(log)}"
