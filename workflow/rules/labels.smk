@@ -16,7 +16,7 @@ rule labels_isolated:
         results("benchmarks/labels/isolated.tsv")
     conda:
         f"../../envs/{ENGINE_ENVIRONMENT}.yaml"
-    threads: 1
+    threads: STUDY.labels.cores
     resources:
         mem_mb=growing(1500),
         runtime=growing(60),
@@ -42,7 +42,7 @@ rule labels_batch:
         results("benchmarks/labels/batches/{design}/{first}-{last}.tsv")
     conda:
         f"../../envs/{ENGINE_ENVIRONMENT}.yaml"
-    threads: 1
+    threads: STUDY.labels.cores
     resources:
         mem_mb=growing(1500),
         runtime=growing(240),

@@ -12,32 +12,50 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from gapdesign.engines.ase import Ase, AseOptions
 from gapdesign.engines.base import Engine, Label
 from gapdesign.engines.eam import Eam, EamOptions
+from gapdesign.engines.espresso import Espresso, EspressoOptions
+from gapdesign.engines.gpaw import Gpaw, GpawOptions
+from gapdesign.engines.vasp import Vasp, VaspOptions
 from gapdesign.errors import InputError
 from gapdesign.options import Options
 
 __all__ = ["ENGINES", "Engine", "Label", "LabelOptions", "make"]
 
-ENGINES: dict[str, Callable[[Any], Engine]] = {"eam": Eam}
+ENGINES: dict[str, Callable[[Any], Engine]] = {
+    "eam": Eam,
+    "vasp": Vasp,
+    "gpaw": Gpaw,
+    "espresso": Espresso,
+    "ase": Ase,
+}
 """Every engine by name: a class that is made from its options."""
 
 
 class LabelOptions(Options):
     """Where labels come from and where they are kept."""
 
-    engine: Literal["eam"] = Field(
+    engine: Literal["eam", "vasp", "gpaw", "espresso", "ase"] = Field(
         "eam",
         description="Program that computes reference energies, forces and virials: `eam`, an embedded-atom"
-        " potential (a millisecond a structure).",
+        " potential (a millisecond a structure); `vasp`, `gpaw`, `espresso`; `ase`, any calculator of ASE. See"
+        " docs/engines.md.",
     )
     chunk: int = Field(25, ge=1, description="Structures that one job labels.")
+    cores: int = Field(
+        1, ge=1, description="Cores that a job is given to label with; the engine's `command` starts as many processes."
+    )
     store: str = Field(
         "labels-store",
         min_length=1,
         description="Folder in which labels are kept for ever, shared by designs and studies.",
     )
     eam: EamOptions = Field(EamOptions(), description="The potential of the engine `eam`.")
+    vasp: VaspOptions = Field(VaspOptions(), description="How the engine `vasp` computes.")
+    gpaw: GpawOptions = Field(GpawOptions(), description="How the engine `gpaw` computes.")
+    espresso: EspressoOptions = Field(EspressoOptions(), description="How the engine `espresso` computes.")
+    ase: AseOptions = Field(AseOptions(), description="The calculator of the engine `ase`.")
 
 
 def make(name: str, options: LabelOptions) -> Engine:

@@ -53,7 +53,7 @@ class GpawOptions(programs.ProgramOptions):
     )
     xc: str = Field("PBE", min_length=1, description="Exchange-correlation functional.")
     ecut: float = Field(600.0, gt=0, description="Kinetic energy of the shortest plane wave, in eV.")
-    kpoints: KpointOptions = Field(KpointOptions(length=40.0), description="The mesh of k-points.")
+    kpoints: KpointOptions = Field(KpointOptions(), description="The mesh of k-points.")
     width: float = Field(0.1, gt=0, description="Width of Methfessel-Paxton smearing of first order, in eV.")
     convergence: dict[str, float] = Field(
         {"energy": 1e-5, "density": 1e-5, "eigenstates": 1e-8},

@@ -27,7 +27,7 @@ class KpointOptions(Options):
     """A mesh of k-points that contains the centre of the zone."""
 
     length: float = Field(
-        60.0,
+        40.0,
         gt=0,
         description="Length R in angstrom from which the mesh of each structure follows, as `Auto` does in VASP:"
         " N_i = max(1, int(R |b_i| + 0.5)) points along the reciprocal vector b_i (without 2 pi).",

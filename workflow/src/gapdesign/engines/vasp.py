@@ -68,6 +68,12 @@ class PotcarOptions(Options):
     )
 
 
+class VaspKpointOptions(KpointOptions):
+    """A mesh of k-points that contains the centre of the zone: `Auto` in KPOINTS, or a mesh written out."""
+
+    length: float = Field(60.0, gt=0, description="Length in angstrom after `Auto` in KPOINTS.")
+
+
 class VaspOptions(programs.ProgramOptions):
     """VASP."""
 
@@ -78,7 +84,7 @@ class VaspOptions(programs.ProgramOptions):
         " told apart by it in the store. Default: any.",
     )
     encut: float = Field(600.0, gt=0, description="Cut-off of the plane waves (ENCUT), in eV.")
-    kpoints: KpointOptions = Field(KpointOptions(), description="The mesh of k-points; the default is `Auto` 60.")
+    kpoints: VaspKpointOptions = Field(VaspKpointOptions(), description="The mesh of k-points.")
     incar: dict[str, Tag] = Field(
         {},
         description="Any other tags of INCAR, which take precedence over the defaults: GGA PE, PREC Accurate, ISPIN 1,"
@@ -86,7 +92,7 @@ class VaspOptions(programs.ProgramOptions):
     )
     isolated_incar: dict[str, Tag] = Field(
         {"ISPIN": 2, "ISMEAR": 0, "SIGMA": 0.01, "ISYM": 0},
-        description="Tags for an isolated atom in place of those; MAGMOM comes from Hund's rule if it is not among them.",
+        description="Tags for an isolated atom in place of those; MAGMOM comes from Hund's rule if not among them.",
     )
     isolated_box: float = Field(15.0, ge=5, description="Edge of the cube around an isolated atom, in angstrom.")
     potcar: PotcarOptions = Field(PotcarOptions(), description="Where POTCARs are.")
@@ -137,7 +143,9 @@ class Vasp:
     @cached_property
     def version(self) -> str:
         """The version that is asked for, if any, and the checksum of every POTCAR."""
-        hashes = [f"{self._options.potcar.symbols[element]} {potcar.sha256}" for element, potcar in self._potcars.items()]
+        hashes = [
+            f"{self._options.potcar.symbols[element]} {potcar.sha256}" for element, potcar in self._potcars.items()
+        ]
         return ", ".join([f"vasp {self._options.version or 'of any version'}", *hashes])
 
     def check(self, elements: Collection[str] = ()) -> None:
@@ -255,8 +263,8 @@ class Vasp:
         path = next((library / name for name in names if (library / name).is_file()), None)
         if path is None:
             raise InputError(
-                f"labels.vasp.potcar.symbols: {library} has no POTCAR of the name {symbol} (neither {', '.join(names)});"
-                " choose one of those it has, or another library."
+                f"labels.vasp.potcar.symbols: {library} has no POTCAR of the name {symbol} (none of {', '.join(names)});"
+                " choose one that it has, or another library."
             )
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         text = raw.decode("utf-8", errors="replace")

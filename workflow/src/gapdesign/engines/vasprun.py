@@ -19,7 +19,7 @@ _KILOBAR = 0.1
 """In GPa."""
 
 _SLACK = 2.0
-"""How many times EDIFF the last electronic step may have changed the energy: VASP compares more digits than it prints."""
+"""How many times EDIFF the last electronic step may change the energy: VASP compares more digits than it prints."""
 
 
 @dataclass(frozen=True, eq=False)

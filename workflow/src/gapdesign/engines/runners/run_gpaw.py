@@ -15,7 +15,7 @@ import sys
 
 
 def identify(xc):
-    """Give GPAW's version and a checksum of all PAW data sets for a functional, in the order in which GPAW finds them."""
+    """Give GPAW's version, and a checksum of the PAW data sets that it finds for a functional."""
     import gpaw
 
     found = {}

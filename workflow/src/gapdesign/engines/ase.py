@@ -1,0 +1,140 @@
+"""Any calculator of ASE, by its dotted name."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from collections.abc import Collection
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from gapdesign.engines.base import Label
+from gapdesign.errors import InputError
+from gapdesign.files import sha256
+from gapdesign.options import Options
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from ase.calculators.calculator import BaseCalculator
+
+
+class AseOptions(Options):
+    """A calculator that follows ASE's interface."""
+
+    calculator: str = Field(
+        "ase.calculators.emt.EMT",
+        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$",
+        description="Class or function that makes the calculator, with its module, such as `tblite.ase.TBLite`.",
+    )
+    arguments: dict[str, Any] = Field(
+        {},
+        description="Its keyword arguments. A text that names a file (a potential's parameters) counts by what is in"
+        " the file.",
+    )
+    isolated_arguments: dict[str, Any] = Field(
+        {}, description="Arguments for an isolated atom that are other than those; its spin comes from Hund's rule."
+    )
+    isolated_box: float = Field(20.0, ge=5, description="Edge of the cube around an isolated atom, in angstrom.")
+    core_hours: float | None = Field(
+        None, gt=0, description="Expected cost of a structure in core hours. Default: a second an atom."
+    )
+
+
+class Ase:
+    """A calculator of ASE, in this process.
+
+    Energy and forces are the calculator's; the energy is the free energy where it tells the two apart. ASE's interface
+    does not say whether a calculation converged: what does not raise an exception counts as converged.
+
+    Parameters
+    ----------
+    options
+        Which calculator.
+    """
+
+    name = "ase"
+    attempts = ("as configured",)
+
+    def __init__(self, options: AseOptions) -> None:
+        self._options = options
+        self.isolated_box = options.isolated_box
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Name and arguments; of files their names, what is in them being part of the version."""
+        options = self._options
+        return {
+            "calculator": options.calculator,
+            "arguments": _without_folders(options.arguments),
+            "isolated_arguments": _without_folders(options.isolated_arguments),
+        }
+
+    @cached_property
+    def version(self) -> str:
+        """Version of ASE, of the calculator's package, and checksums of files among the arguments."""
+        package = self._options.calculator.split(".")[0]
+        distributions = dict.fromkeys(["ase", *importlib.metadata.packages_distributions().get(package, [])])
+        versions = [f"{name} {importlib.metadata.version(name)}" for name in distributions]
+        paths = [*_files(self._options.arguments), *_files(self._options.isolated_arguments)]
+        return ", ".join([*versions, *(f"{path.name} sha256 {sha256(path)}" for path in paths)])
+
+    def check(self, elements: Collection[str] = ()) -> None:
+        """See that the calculator can be made; which ``elements`` it knows, only it can say; see :class:`Engine`."""
+        self._make(isolated=False)
+
+    def label(self, atoms: Atoms, folder: Path, *, attempt: int = 0, isolated: bool = False) -> Label:
+        """Ask the calculator, which writes its files, if it has any, into ``folder``; see :class:`Engine`."""
+        from ase.calculators.calculator import PropertyNotImplementedError
+
+        atoms = atoms.copy()
+        if isolated:
+            from ase.data import ground_state_magnetic_moments
+
+            atoms.set_initial_magnetic_moments(ground_state_magnetic_moments[atoms.numbers])
+        calculator = self._make(isolated=isolated)
+        if hasattr(calculator, "directory"):
+            calculator.directory = str(folder)
+        atoms.calc = calculator
+        try:
+            energy = atoms.get_potential_energy(force_consistent=True)
+        except PropertyNotImplementedError:
+            energy = atoms.get_potential_energy()
+        virial = -atoms.get_volume() * atoms.get_stress(voigt=False)
+        return Label(float(energy), atoms.get_forces() + 0.0, (virial + virial.T) / 2 + 0.0)
+
+    def core_hours(self, atoms: Atoms) -> float:
+        """The configured cost, or a second an atom; see :class:`Engine`."""
+        return self._options.core_hours or len(atoms) / 3600
+
+    def _make(self, *, isolated: bool) -> BaseCalculator:
+        options = self._options
+        module, _, name = options.calculator.rpartition(".")
+        try:
+            make = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            raise InputError(
+                f"labels.ase.calculator: {options.calculator} cannot be imported ({error}); install its package or mend"
+                " its name."
+            ) from None
+        try:
+            return make(**options.arguments | (options.isolated_arguments if isolated else {}))
+        except Exception as error:
+            raise InputError(
+                f"labels.ase.arguments: {options.calculator} does not take them ({type(error).__name__}: {error}); see"
+                " its documentation."
+            ) from error
+
+
+def _files(arguments: dict[str, Any]) -> list[Path]:
+    return [Path(value) for value in arguments.values() if _is_file(value)]
+
+
+def _without_folders(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: Path(value).name if _is_file(value) else value for name, value in arguments.items()}
+
+
+def _is_file(value: Any) -> bool:
+    return isinstance(value, str) and len(value) < 4096 and "\0" not in value and Path(value).is_file()

@@ -1,0 +1,301 @@
+"""Quantum ESPRESSO: pw.x, with the user's own pseudopotentials."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from xml.etree import ElementTree
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from gapdesign.engines import planewaves, programs
+from gapdesign.engines.base import Label, NotConvergedError
+from gapdesign.engines.planewaves import KpointOptions
+from gapdesign.errors import InputError
+from gapdesign.files import atomic, sha256
+from gapdesign.options import Options
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+Value = bool | int | float | str
+"""Value of a variable of a namelist."""
+
+_STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("as configured", {}),
+    ("mixing_beta = 0.3, electron_maxstep = 200", {"mixing_beta": 0.3, "electron_maxstep": 200}),
+    (
+        "mixing_beta = 0.1, conjugate gradients (diagonalization = 'cg'), electron_maxstep = 300",
+        {"mixing_beta": 0.1, "diagonalization": "cg", "electron_maxstep": 300},
+    ),
+)
+"""What each attempt does, and the variables that do it: how pw.x iterates, never what to."""
+
+_FIXED = {"calculation": "scf", "tstress": True, "tprnfor": True, "prefix": "pwscf", "outdir": "."}
+"""A single calculation with forces and stress, and where its files are: not the user's."""
+
+_HEADERS = (r'element\s*=\s*"\s*([A-Za-z]+)\s*"', r"^\s*([A-Za-z]+)\s+Element\b")
+"""The element in the header of a pseudopotential of the second format and of the first."""
+
+
+class PseudopotentialOptions(Options):
+    """The user's own pseudopotentials."""
+
+    library: str = Field(".", min_length=1, description="Folder with them.")
+    symbols: dict[str, str] = Field(
+        {}, description="File of each element, such as `{Zr: Zr.upf}`; every element of the study must be there."
+    )
+
+
+class EspressoOptions(programs.ProgramOptions):
+    """Quantum ESPRESSO's pw.x."""
+
+    command: str = Field("pw.x", description="Command that starts pw.x, such as `mpirun -np 4 pw.x -nk 2`.")
+    version: str = Field(
+        "",
+        description="Version that labels must come from, or its beginning (`7.2`): others are refused, and labels are"
+        " told apart by it in the store. Default: any.",
+    )
+    ecutwfc: float = Field(60.0, gt=0, description="Cut-off of the wave functions, in Ry.")
+    ecutrho: float | None = Field(
+        None,
+        gt=0,
+        description="Cut-off of the density, in Ry; ultrasoft data sets need 8 to 12 times ecutwfc. Default: 4 times.",
+    )
+    kpoints: KpointOptions = Field(KpointOptions(), description="The mesh of k-points.")
+    degauss: float = Field(0.01, gt=0, description="Width of Methfessel-Paxton smearing of first order, in Ry.")
+    input: dict[str, Value] = Field(
+        {}, description="Any other variables of the namelists, which take precedence; `conv_thr` is 1e-9 Ry by default."
+    )
+    isolated_input: dict[str, Value] = Field(
+        {"nspin": 2, "smearing": "gaussian", "degauss": 0.001, "nosym": True},
+        description="Variables for an isolated atom in place of those; tot_magnetization comes from Hund's rule if it"
+        " is not among them.",
+    )
+    isolated_box: float = Field(15.0, ge=5, description="Edge of the cube around an isolated atom, in angstrom.")
+    pseudopotentials: PseudopotentialOptions = Field(PseudopotentialOptions(), description="Which pseudopotentials.")
+
+    @field_validator("input", "isolated_input")
+    @classmethod
+    def _free(cls, variables: dict[str, Value]) -> dict[str, Value]:
+        variables = {name.lower(): value for name, value in variables.items()}
+        for name in (*_FIXED, "pseudo_dir", "ecutwfc", "ecutrho"):
+            if name in variables:
+                own = name.startswith("ecut")
+                raise ValueError(f"{name} cannot be set here; {f'set `{name}` above' if own else 'gapdesign sets it'}")
+        return variables
+
+
+class Output(NamedTuple):
+    """What pw.x says of a calculation, in eV and angstrom."""
+
+    atoms: Atoms
+    label: Label
+    converged: bool
+    ecutwfc: float  # Ry
+    ecutrho: float  # Ry
+    points: np.ndarray  # shape (k, 3), fractional
+    weights: np.ndarray
+    version: str
+
+
+class Espresso:
+    """Quantum ESPRESSO.
+
+    Energies are free energies, which include the smearing's -TS, and of which forces and stress are derivatives; they
+    count from separated electrons and cores, as pseudopotentials define these.
+
+    Parameters
+    ----------
+    options
+        How it computes.
+    """
+
+    name = "espresso"
+    attempts = tuple(words for words, _ in _STEPS)
+
+    def __init__(self, options: EspressoOptions) -> None:
+        self._options = options
+        self.isolated_box = options.isolated_box
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that the user chose, but for where pseudopotentials are and how pw.x is run."""
+        chosen = self._options.model_dump(
+            mode="json", exclude={"command", "hours", "core_hours", "version"}, exclude_none=True
+        )
+        return {**chosen, "pseudopotentials": self._options.pseudopotentials.symbols}
+
+    @cached_property
+    def version(self) -> str:
+        """The version that is asked for, if any, and the checksum of every pseudopotential."""
+        names = self._options.pseudopotentials.symbols
+        hashes = [f"{names[element]} {sha256(self._pseudopotential(element))}" for element in sorted(names)]
+        return ", ".join([f"pw.x {self._options.version or 'of any version'}", *hashes])
+
+    def check(self, elements: Collection[str] = ()) -> None:
+        """See that pw.x, and a pseudopotential for all ``elements``, are there; see :class:`Engine`."""
+        programs.require(
+            self._options.command,
+            key="labels.espresso.command",
+            remedy="install Quantum ESPRESSO (Debian: quantum-espresso), load its module, or mend the command",
+        )
+        for element in elements or self._options.pseudopotentials.symbols or ["Zr"]:
+            self._pseudopotential(element)
+
+    def write_input(self, atoms: Atoms, folder: str | Path, *, attempt: int = 0, isolated: bool = False) -> None:
+        """Write ``pw.in`` for one structure into ``folder``, which must exist.
+
+        Raises
+        ------
+        InputError
+            If there is no pseudopotential for an element.
+        """
+        from ase.io import write
+
+        options = self._options
+        elements = sorted(set(atoms.get_chemical_symbols()))
+        files = {element: self._pseudopotential(element) for element in elements}
+        variables = {
+            **{"ecutwfc": options.ecutwfc, "ecutrho": self._ecutrho, "occupations": "smearing", "smearing": "mp"},
+            **{"degauss": options.degauss, "conv_thr": 1e-9, **options.input},
+            **(self._isolated(atoms) if isolated else {}),
+            **{**_STEPS[attempt][1], **_FIXED, "pseudo_dir": str(next(iter(files.values())).parent.resolve())},
+        }
+        with atomic(Path(folder) / "pw.in") as temporary:
+            write(
+                temporary,
+                atoms,
+                format="espresso-in",
+                input_data=variables,
+                pseudopotentials={element: path.name for element, path in files.items()},
+                kpts=(1, 1, 1) if isolated else planewaves.meshes(atoms.cell.array, options.kpoints)[0],
+                koffset=(0, 0, 0),
+            )
+
+    def label(self, atoms: Atoms, folder: Path, *, attempt: int = 0, isolated: bool = False) -> Label:
+        """Run pw.x in ``folder``, with its output in ``pw.out`` there; see :class:`Engine`."""
+        folder = Path(folder)
+        self.write_input(atoms, folder, attempt=attempt, isolated=isolated)
+        words = [*programs.split(self._options.command, key="labels.espresso.command"), "-in", "pw.in"]
+        status = programs.run(words, folder, "pw.out", hours=self._options.hours)
+        said = f"pw.x ended with status {status}; its output ends: {programs.last_lines(folder / 'pw.out')}."
+        if "JOB DONE" not in (folder / "pw.out").read_text(encoding="utf-8", errors="replace"):
+            raise NotConvergedError(f"pw.x did not come to its end. {said}")
+        try:
+            output = parse(folder / "pwscf.save" / "data-file-schema.xml")
+        except NotConvergedError as error:
+            raise NotConvergedError(f"{error} {said}") from error
+        if not output.converged:
+            raise NotConvergedError("pw.x: the electrons did not converge.")
+        if reason := self._refuse(atoms, output, isolated):
+            raise NotConvergedError(f"pw.x computed something else than it was asked for: {reason}.")
+        return output.label
+
+    def core_hours(self, atoms: Atoms) -> float:
+        """Estimate the cost from electrons, k-points and plane waves; see :mod:`gapdesign.engines.planewaves`."""
+        from ase.units import Ry
+
+        options = self._options
+        return options.core_hours or planewaves.core_hours(atoms, options.ecutwfc * Ry, options.kpoints)
+
+    @property
+    def _ecutrho(self) -> float:
+        return self._options.ecutrho or 4 * self._options.ecutwfc
+
+    def _isolated(self, atoms: Atoms) -> dict[str, Any]:
+        from ase.data import ground_state_magnetic_moments
+
+        variables = dict(self._options.isolated_input)
+        if variables.get("nspin") == 2:
+            variables.setdefault("tot_magnetization", float(ground_state_magnetic_moments[atoms.numbers[0]]))
+        return variables
+
+    def _refuse(self, atoms: Atoms, output: Output, isolated: bool) -> str | None:
+        options = self._options
+        if reason := programs.compare_structures(atoms, output.atoms):
+            return f"the structure: {reason}"
+        for name, asked in (("ecutwfc", options.ecutwfc), ("ecutrho", self._ecutrho)):
+            if abs((found := getattr(output, name)) - asked) > 1e-4:
+                return f"{name} = {found:g} Ry in place of {asked:g}"
+        mesh = (1, 1, 1) if isolated else planewaves.meshes(atoms.cell.array, options.kpoints)[0]
+        if not planewaves.is_mesh(output.points, output.weights, mesh):
+            return f"k-points that are not of the mesh {mesh}"
+        if not output.version.startswith(options.version):
+            return f"version {output.version} in place of {options.version}"
+        return None
+
+    def _pseudopotential(self, element: str) -> Path:
+        given = self._options.pseudopotentials
+        if element not in given.symbols:
+            raise InputError(
+                f"labels.espresso.pseudopotentials.symbols: there is none for {element}; name its file, such as"
+                f" `{{{element}: {element}.upf}}`."
+            )
+        path = Path(given.library).expanduser() / given.symbols[element]
+        if not path.is_file():
+            raise InputError(
+                f"labels.espresso.pseudopotentials: there is no file {path}; give the folder as `library` and the file"
+                " among `symbols`."
+            )
+        text = path.read_text(encoding="utf-8", errors="replace")
+        found = next((match[1] for header in _HEADERS if (match := re.search(header, text, re.MULTILINE))), None)
+        if found != element:
+            raise InputError(
+                f"labels.espresso.pseudopotentials.symbols: {path} is not a pseudopotential of {element} in UPF format;"
+                " choose one that is."
+            )
+        return path
+
+
+def parse(path: str | Path) -> Output:
+    """Read the last structure of a ``data-file-schema.xml`` of pw.x, which has more digits than its text output.
+
+    Raises
+    ------
+    NotConvergedError
+        If the file is missing or damaged, or has no forces or no stress.
+    """
+    from ase import Atoms
+    from ase.units import Bohr, Hartree
+
+    path = Path(path)
+    try:
+        root = ElementTree.parse(path).getroot()
+        output = root.find("output")
+        structure = output.find("atomic_structure")
+        cell = np.array([_numbers(structure.find(f"cell/{vector}")) for vector in ("a1", "a2", "a3")])
+        positions = np.array([_numbers(atom) for atom in structure.findall("atomic_positions/atom")])
+        symbols = [re.match("[A-Za-z]+", atom.get("name"))[0] for atom in structure.findall("atomic_positions/atom")]
+        # Wave vectors come in units of 2 pi / alat.
+        knots = output.findall("band_structure/ks_energies/k_point")
+        points = np.array([_numbers(knot) for knot in knots]) @ cell.T / float(structure.get("alat"))
+        # Positive under compression, as the virial is.
+        stress = _numbers(output.find("stress")).reshape(3, 3) * Hartree / Bohr**3
+        volume = abs(np.linalg.det(cell)) * Bohr**3
+        return Output(
+            atoms=Atoms(symbols, positions=positions * Bohr, cell=cell * Bohr, pbc=True),
+            label=Label(
+                energy=float(output.find("total_energy/etot").text) * Hartree,
+                forces=_numbers(output.find("forces")).reshape(-1, 3) * Hartree / Bohr,
+                virial=volume * (stress + stress.T) / 2,
+            ),
+            converged=output.find("convergence_info/scf_conv/convergence_achieved").text.strip() == "true",
+            ecutwfc=2 * float(output.find("basis_set/ecutwfc").text),
+            ecutrho=2 * float(output.find("basis_set/ecutrho").text),
+            points=points,
+            weights=np.array([float(knot.get("weight")) for knot in knots]),
+            version=root.find("general_info/creator").get("VERSION"),
+        )
+    except FileNotFoundError:
+        raise NotConvergedError(f"There is no {path.name}.") from None
+    except (ElementTree.ParseError, AttributeError, TypeError, ValueError) as error:
+        raise NotConvergedError(f"{path.name} is cut off or incomplete ({error}).") from error
+
+
+def _numbers(element: ElementTree.Element) -> np.ndarray:
+    return np.array(element.text.split(), dtype=float)
