@@ -1,6 +1,7 @@
 # Everything runs in .venv, which the first target that needs it makes: any Python from 3.11 to 3.13 will do.
 #   make demo   run the default study and say what came out (CORES=n to leave some cores alone)
 #   make test   run the tests (WORKERS=n processes)
+#   make gpaw   compile GPAW into .venv (docs/engines.md says what it wants)
 #   make bench  time the selection against other programs
 #   make lint   check style, the workflow and the environment files; `make format` mends the style
 
@@ -13,7 +14,7 @@ PROFILE := profiles/default
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo test bench lint format lock clean
+.PHONY: demo test gpaw bench lint format lock clean
 
 demo: .venv/.installed
 	$(RUN) snakemake --workflow-profile $(PROFILE) $(if $(CORES),--cores $(CORES))
@@ -23,6 +24,10 @@ demo: .venv/.installed
 
 test: .venv/.installed
 	$(RUN) python -m pytest -n $(WORKERS) --dist loadgroup
+
+# GPAW for tests marked dft and for the engine gpaw. It wants a C++ compiler and the headers of libxc, OpenBLAS and FFTW.
+gpaw: .venv/.installed
+	GPAW_CONFIG="$(CURDIR)/envs/gpaw/siteconfig.py" $(INSTALL) --require-hashes --no-deps -r envs/gpaw/requirements.txt
 
 bench: .venv/.installed .venv-peers/.installed
 	$(RUN) python benchmarks/selection.py

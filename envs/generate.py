@@ -22,7 +22,17 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "core": (),
     "gap": ("gap",),
     "eam": ("eam",),
+    "vasp": ("vasp",),
+    "gpaw": (),
+    "espresso": (),
+    "ase": (),
     "workflow": ("workflow",),
+}
+
+# Programs that are no Python packages, or have no wheels: conda-forge's own.
+PROGRAMS: dict[str, tuple[str, ...]] = {
+    "gpaw": ("gpaw>=25.7",),
+    "espresso": ("qe>=7.2",),
 }
 
 # All that conda provides: the packages are the lock's wheels, so that what was tested is what runs.
@@ -115,7 +125,7 @@ def conda_file(family: str, packages: dict[str, set[str]], pins: dict[str, Pin])
     return (
         HEADER.format(beside=" and ".join(("core", *FAMILIES[family])))
         + "channels:\n  - conda-forge\n  - nodefaults\ndependencies:\n"
-        + "".join(f"  - {package}\n" for package in INTERPRETER)
+        + "".join(f"  - {package}\n" for package in (*INTERPRETER, *PROGRAMS.get(family, ())))
         + "  - pip:\n"
         + lines(direct)
         + "      # what these need\n"

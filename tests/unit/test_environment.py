@@ -96,8 +96,9 @@ def test_no_environment_file_says_where_packages_come_from(lock_text, pattern):
 def test_conda_file_holds_its_families_in_the_versions_of_the_lock(pins, family):
     """Read by a YAML reader, not by the generator's own formatting."""
     document = yaml.safe_load((ROOT / f"envs/{family}.yaml").read_text(encoding="utf-8"))
-    *interpreter, pip = document["dependencies"]
-    assert [line.split("=")[0] for line in interpreter] == ["python", "pip"]
+    *others, pip = document["dependencies"]
+    assert [line.split("=")[0] for line in others[:2]] == ["python", "pip"]
+    assert others[2:] == list(generate.PROGRAMS.get(family, ()))
     versions = dict(line.split(" ;")[0].split("==") for line in pip["pip"])
     assert versions == {name: pins[name].version for name in versions}
     listed = generate.read_list()

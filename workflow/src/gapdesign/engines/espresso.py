@@ -82,7 +82,7 @@ class EspressoOptions(programs.ProgramOptions):
     @field_validator("input", "isolated_input")
     @classmethod
     def _free(cls, variables: dict[str, Value]) -> dict[str, Value]:
-        variables = {name.lower(): value for name, value in variables.items()}
+        variables = {name.lower(): programs.number(value) for name, value in variables.items()}
         for name in (*_FIXED, "pseudo_dir", "ecutwfc", "ecutrho"):
             if name in variables:
                 own = name.startswith("ecut")

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
@@ -118,6 +118,16 @@ def _stop(process: subprocess.Popen) -> None:
             process.wait(_GRACE_SECONDS)
         except subprocess.TimeoutExpired:
             continue
+
+
+def number(value: Any) -> Any:
+    """Give the number that a text spells: YAML takes ``1e-6`` for one; whatever else it is comes back as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        return value
 
 
 def last_lines(path: Path, count: int = 3) -> str:

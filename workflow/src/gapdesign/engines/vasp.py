@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import importlib.util
-import os
-import re
 from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -18,9 +14,8 @@ from pydantic import Field, field_validator
 from gapdesign.engines import planewaves, programs, vasprun
 from gapdesign.engines.base import Label, NotConvergedError
 from gapdesign.engines.planewaves import KpointOptions
-from gapdesign.errors import InputError
+from gapdesign.engines.potcar import PotcarOptions, Potcars
 from gapdesign.files import write_text
-from gapdesign.options import Options
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -38,34 +33,26 @@ _INCAR: dict[str, Any] = {
 
 _STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("as configured", {}),
-    ("ALGO = Normal with linear mixing (AMIX = 0.1, BMIX = 0.0001), NELM = 200", {"AMIX": 0.1, "BMIX": 0.0001}),
-    ("ALGO = All, NELM = 300", {"ALGO": "All"}),
+    (
+        "ALGO = Normal with linear mixing (AMIX = 0.1, BMIX = 0.0001), NELM = 200",
+        {"ALGO": "Normal", "AMIX": 0.1, "BMIX": 0.0001, "NELM": 200},
+    ),
+    ("ALGO = All, NELM = 300", {"ALGO": "All", "NELM": 300}),
     (
         "ALGO = All with small steps (TIME = 0.1), without symmetry (ISYM = 0), NELM = 500",
-        {"ALGO": "All", "TIME": 0.1, "ISYM": 0},
+        {"ALGO": "All", "TIME": 0.1, "ISYM": 0, "NELM": 500},
     ),
 )
 """What each attempt does, and the tags that do it. None changes what is computed: not the cut-off, the mesh, the
 smearing or the functional, so that labels of one design stay comparable."""
 
-_MORE_STEPS = ({}, {"ALGO": "Normal", "NELM": 200}, {"NELM": 300}, {"NELM": 500})
+_HOW = frozenset("ALGO IALGO NELM NELMIN NELMDL TIME AMIX BMIX AMIN MAXMIX LWAVE LCHARG NWRITE SYSTEM".split()) | {
+    *("NCORE", "NPAR", "KPAR", "NSIM", "LPLANE", "LSCALAPACK", "LSCALU")
+}
+"""Tags that say how VASP gets there, and how fast: a label is the same with others."""
 
 _CHECKED = ("ISMEAR", "SIGMA", "ISPIN", "NSW", "ISIF")
 """Tags that VASP must report as they were set."""
-
-
-class PotcarOptions(Options):
-    """The user's own POTCARs, which are read and never copied but into the folder of a calculation."""
-
-    library: str = Field(
-        "$PMG_VASP_PSP_DIR",
-        min_length=1,
-        description="Folder with `Zr_sv/POTCAR`, as VASP ships them, or `POTCAR.Zr_sv.gz`, as pymatgen arranges them"
-        " (there under `$PMG_VASP_PSP_DIR/POT_GGA_PAW_PBE` and its like). Environment variables are filled in.",
-    )
-    symbols: dict[str, str] = Field(
-        {}, description="POTCAR of each element, such as `{Zr: Zr_sv}`; every element of the study must be there."
-    )
 
 
 class VaspKpointOptions(KpointOptions):
@@ -100,20 +87,12 @@ class VaspOptions(programs.ProgramOptions):
     @field_validator("incar", "isolated_incar")
     @classmethod
     def _free(cls, tags: dict[str, Tag]) -> dict[str, Tag]:
-        tags = {name.upper(): value for name, value in tags.items()}
+        tags = {name.upper(): programs.number(value) for name, value in tags.items()}
         for name in (*_STATIC, "ENCUT", "KSPACING", "KGAMMA"):
             if name in tags:
                 other = {"ENCUT": "set `encut`", "KSPACING": "set `kpoints`", "KGAMMA": "set `kpoints`"}
                 raise ValueError(f"{name} cannot be set here; {other.get(name, 'a label is a static run with stress')}")
         return tags
-
-
-class Potcar(NamedTuple):
-    """One POTCAR of the user's library."""
-
-    text: str
-    title: str
-    sha256: str
 
 
 class Vasp:
@@ -130,22 +109,23 @@ class Vasp:
 
     def __init__(self, options: VaspOptions) -> None:
         self._options = options
+        self._potcars = Potcars(options.potcar)
         self.isolated_box = options.isolated_box
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All that the user chose, but for where POTCARs are and how VASP is run."""
+        """All that the user chose, but for where POTCARs are and how VASP is run and iterates."""
         chosen = self._options.model_dump(
             mode="json", exclude={"command", "hours", "core_hours", "version"}, exclude_none=True
         )
-        return {**chosen, "incar": _INCAR | self._options.incar, "potcar": self._options.potcar.symbols}
+        tags = {name: value for name, value in (_INCAR | self._options.incar).items() if name not in _HOW}
+        return {**chosen, "incar": tags, "potcar": self._potcars.symbols}
 
     @cached_property
     def version(self) -> str:
         """The version that is asked for, if any, and the checksum of every POTCAR."""
-        hashes = [
-            f"{self._options.potcar.symbols[element]} {potcar.sha256}" for element, potcar in self._potcars.items()
-        ]
+        symbols = self._potcars.symbols
+        hashes = [f"{symbols[element]} {potcar.sha256}" for element, potcar in self._potcars.all.items()]
         return ", ".join([f"vasp {self._options.version or 'of any version'}", *hashes])
 
     def check(self, elements: Collection[str] = ()) -> None:
@@ -155,7 +135,7 @@ class Vasp:
             key="labels.vasp.command",
             remedy="load VASP's module, or give the command that starts it on your machine",
         )
-        self._require_potcars(elements or self._options.potcar.symbols or ["Zr"])
+        self._potcars.require(elements or self._potcars.symbols or ["Zr"])
 
     def write_input(self, atoms: Atoms, folder: str | Path, *, attempt: int = 0, isolated: bool = False) -> None:
         """Write POSCAR, INCAR, KPOINTS and POTCAR of one structure into ``folder``, which must exist.
@@ -171,12 +151,12 @@ class Vasp:
         from pymatgen.io.vasp.inputs import Incar, Poscar
 
         folder, symbols = Path(folder), sorted(set(atoms.get_chemical_symbols()), key=_number)
-        self._require_potcars(symbols)
+        self._potcars.require(symbols)
         poscar = Poscar(AseAtomsAdaptor.get_structure(_sorted(atoms), msonable=False), comment="gapdesign")
         write_text(folder / "POSCAR", poscar.get_str(significant_figures=15))
         write_text(folder / "INCAR", Incar(self._tags(atoms, attempt, isolated)).get_str(sort_keys=True) + "\n")
         write_text(folder / "KPOINTS", f"{self._kpoints(isolated)}\n")
-        write_text(folder / "POTCAR", "".join(self._potcars[symbol].text for symbol in symbols))
+        write_text(folder / "POTCAR", "".join(self._potcars.all[symbol].text for symbol in symbols))
 
     def label(self, atoms: Atoms, folder: Path, *, attempt: int = 0, isolated: bool = False) -> Label:
         """Run VASP in ``folder``, with its output in ``vasp.out`` there; see :class:`Engine`."""
@@ -231,48 +211,11 @@ class Vasp:
             if abs(float(found.parameters[name]) - float(tags[name])) > 1e-6:
                 return f"{name} = {found.parameters[name]} in place of {tags[name]}"
         symbols = sorted(set(atoms.get_chemical_symbols()), key=_number)
-        if found.titles != (titles := tuple(self._potcars[symbol].title for symbol in symbols)):
+        if found.titles != (titles := tuple(self._potcars.all[symbol].title for symbol in symbols)):
             return f"POTCARs {', '.join(found.titles)} in place of {', '.join(titles)}"
         if not found.version.startswith(options.version):
             return f"VASP {found.version} in place of {options.version}"
         return None
-
-    @cached_property
-    def _potcars(self) -> dict[str, Potcar]:
-        symbols = self._options.potcar.symbols
-        return {element: self._read_potcar(element, symbols[element]) for element in sorted(symbols, key=_number)}
-
-    def _require_potcars(self, elements: Collection[str]) -> None:
-        for element in elements:
-            if element not in self._options.potcar.symbols:
-                raise InputError(
-                    f"labels.vasp.potcar.symbols: there is no POTCAR for {element}; name one, such as"
-                    f" `{{{element}: {element}}}`."
-                )
-        _ = self._potcars
-
-    def _read_potcar(self, element: str, symbol: str) -> Potcar:
-        given = self._options.potcar.library
-        library = Path(os.path.expandvars(given)).expanduser()
-        if "$" in str(library) or not library.is_dir():
-            raise InputError(
-                f"labels.vasp.potcar.library: {given} is not a folder; give the one that holds your POTCARs, or set the"
-                " environment variable."
-            )
-        names = [f"{symbol}/POTCAR", f"{symbol}/POTCAR.gz", f"POTCAR.{symbol}.gz", f"POTCAR.{symbol}"]
-        path = next((library / name for name in names if (library / name).is_file()), None)
-        if path is None:
-            raise InputError(
-                f"labels.vasp.potcar.symbols: {library} has no POTCAR of the name {symbol} (none of {', '.join(names)});"
-                " choose one that it has, or another library."
-            )
-        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        text = raw.decode("utf-8", errors="replace")
-        title = re.search(r"TITEL\s*=\s*(.*)", text)
-        species = re.search(r"VRHFIN\s*=\s*([A-Za-z]+)", text)
-        if title is None or species is None or species.group(1) != element:
-            raise InputError(f"labels.vasp.potcar.symbols: {path} is not a POTCAR of {element}; choose one that is.")
-        return Potcar(text, " ".join(title.group(1).split()), hashlib.sha256(raw).hexdigest())
 
 
 def _number(symbol: str) -> int:

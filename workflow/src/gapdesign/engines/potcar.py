@@ -1,0 +1,111 @@
+"""POTCARs, which belong to the user: found in their library, known by their checksums, never shipped."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import re
+from collections.abc import Collection
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import Field
+
+from gapdesign.errors import InputError
+from gapdesign.options import Options
+
+
+class PotcarOptions(Options):
+    """The user's own POTCARs, which are read and never copied but into the folder of a calculation."""
+
+    library: str = Field(
+        "$PMG_VASP_PSP_DIR",
+        min_length=1,
+        description="Folder with `Zr_sv/POTCAR`, as VASP ships them, or `POTCAR.Zr_sv.gz`, as pymatgen arranges them"
+        " (there under `$PMG_VASP_PSP_DIR/POT_GGA_PAW_PBE` and its like). Environment variables are filled in.",
+    )
+    symbols: dict[str, str] = Field(
+        {}, description="POTCAR of each element, such as `{Zr: Zr_sv}`; every element of the study must be there."
+    )
+
+
+class Potcar(NamedTuple):
+    """One POTCAR."""
+
+    text: str
+    title: str
+    sha256: str
+
+
+class Potcars:
+    """The POTCARs of a study.
+
+    Parameters
+    ----------
+    options
+        Where they are, and which.
+    """
+
+    def __init__(self, options: PotcarOptions) -> None:
+        self._options = options
+
+    @property
+    def symbols(self) -> dict[str, str]:
+        """Name of the POTCAR of each element."""
+        return self._options.symbols
+
+    @cached_property
+    def all(self) -> dict[str, Potcar]:
+        """The POTCAR of each element, by symbol.
+
+        Raises
+        ------
+        InputError
+            If one is missing or is of another element.
+        """
+        return {element: self._read(element, symbol) for element, symbol in sorted(self.symbols.items())}
+
+    def require(self, elements: Collection[str]) -> None:
+        """See that there is one for each of ``elements``.
+
+        Raises
+        ------
+        InputError
+            If one is missing or is of another element.
+        """
+        for element in elements:
+            if element not in self.symbols:
+                raise InputError(
+                    f"labels.vasp.potcar.symbols: there is no POTCAR for {element}; name one, such as"
+                    f" `{{{element}: {element}}}`."
+                )
+        _ = self.all
+
+    def _read(self, element: str, symbol: str) -> Potcar:
+        path = self._find(symbol)
+        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        text = raw.decode("utf-8", errors="replace")
+        title = re.search(r"TITEL\s*=\s*(.*)", text)
+        species = re.search(r"VRHFIN\s*=\s*([A-Za-z]+)", text)
+        if title is None or species is None or species.group(1) != element:
+            raise InputError(f"labels.vasp.potcar.symbols: {path} is not a POTCAR of {element}; choose one that is.")
+        return Potcar(text, " ".join(title.group(1).split()), hashlib.sha256(raw).hexdigest())
+
+    def _find(self, symbol: str) -> Path:
+        given = self._options.library
+        library = Path(os.path.expandvars(given)).expanduser()
+        if "$" in str(library) or not library.is_dir():
+            raise InputError(
+                f"labels.vasp.potcar.library: {given} is not a folder; give the one that holds your POTCARs, or set the"
+                " environment variable."
+            )
+        names = (f"{symbol}/POTCAR", f"{symbol}/POTCAR.gz", f"POTCAR.{symbol}.gz", f"POTCAR.{symbol}")
+        for name in names:
+            if (library / name).is_file():
+                return library / name
+        raise InputError(
+            f"labels.vasp.potcar.symbols: {library} has no POTCAR of the name {symbol} (none of {', '.join(names)});"
+            " choose one that it has, or another library."
+        )
