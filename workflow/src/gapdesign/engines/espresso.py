@@ -95,7 +95,6 @@ class Output(NamedTuple):
 
     atoms: Atoms
     label: Label
-    converged: bool
     ecutwfc: float  # Ry
     ecutrho: float  # Ry
     points: np.ndarray  # shape (k, 3), fractional
@@ -190,8 +189,6 @@ class Espresso:
             output = parse(folder / "pwscf.save" / "data-file-schema.xml")
         except NotConvergedError as error:
             raise NotConvergedError(f"{error} {said}") from error
-        if not output.converged:
-            raise NotConvergedError("pw.x: the electrons did not converge.")
         if reason := self._refuse(atoms, output, isolated):
             raise NotConvergedError(f"pw.x computed something else than it was asked for: {reason}.")
         return output.label
@@ -258,7 +255,7 @@ def parse(path: str | Path) -> Output:
     Raises
     ------
     NotConvergedError
-        If the file is missing or damaged, or has no forces or no stress.
+        If the file is missing or damaged, if the electrons did not converge, or if there are no forces or no stress.
     """
     from ase import Atoms
     from ase.units import Bohr, Hartree
@@ -267,6 +264,8 @@ def parse(path: str | Path) -> Output:
     try:
         root = ElementTree.parse(path).getroot()
         output = root.find("output")
+        if output.find("convergence_info/scf_conv/convergence_achieved").text.strip() != "true":
+            raise NotConvergedError("pw.x: the electrons did not converge.")
         structure = output.find("atomic_structure")
         cell = np.array([_numbers(structure.find(f"cell/{vector}")) for vector in ("a1", "a2", "a3")])
         positions = np.array([_numbers(atom) for atom in structure.findall("atomic_positions/atom")])
@@ -284,7 +283,6 @@ def parse(path: str | Path) -> Output:
                 forces=_numbers(output.find("forces")).reshape(-1, 3) * Hartree / Bohr,
                 virial=volume * (stress + stress.T) / 2,
             ),
-            converged=output.find("convergence_info/scf_conv/convergence_achieved").text.strip() == "true",
             ecutwfc=2 * float(output.find("basis_set/ecutwfc").text),
             ecutrho=2 * float(output.find("basis_set/ecutrho").text),
             points=points,

@@ -121,7 +121,7 @@ def _stop(process: subprocess.Popen) -> None:
 
 
 def number(value: Any) -> Any:
-    """Give the number that a text spells: YAML takes ``1e-6`` for one; whatever else it is comes back as it is."""
+    """Give the number that a text spells: YAML takes ``1e-6`` for text; whatever else it is comes back as it is."""
     if not isinstance(value, str):
         return value
     try:

@@ -46,9 +46,12 @@ _STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
 """What each attempt does, and the tags that do it. None changes what is computed: not the cut-off, the mesh, the
 smearing or the functional, so that labels of one design stay comparable."""
 
-_HOW = frozenset("ALGO IALGO NELM NELMIN NELMDL TIME AMIX BMIX AMIN MAXMIX LWAVE LCHARG NWRITE SYSTEM".split()) | {
-    *("NCORE", "NPAR", "KPAR", "NSIM", "LPLANE", "LSCALAPACK", "LSCALU")
-}
+_HOW = frozenset(
+    (
+        *("ALGO", "IALGO", "NELM", "NELMIN", "NELMDL", "TIME", "AMIX", "BMIX", "AMIN", "MAXMIX", "LWAVE", "LCHARG"),
+        *("NCORE", "NPAR", "KPAR", "NSIM", "LPLANE", "LSCALAPACK", "LSCALU", "NWRITE", "SYSTEM"),
+    )
+)
 """Tags that say how VASP gets there, and how fast: a label is the same with others."""
 
 _CHECKED = ("ISMEAR", "SIGMA", "ISPIN", "NSW", "ISIF")
@@ -147,15 +150,17 @@ class Vasp:
         InputError
             If there is no POTCAR for an element.
         """
-        from pymatgen.io.ase import AseAtomsAdaptor
+        from pymatgen.core import Structure
         from pymatgen.io.vasp.inputs import Incar, Poscar
 
         folder, symbols = Path(folder), sorted(set(atoms.get_chemical_symbols()), key=_number)
         self._potcars.require(symbols)
-        poscar = Poscar(AseAtomsAdaptor.get_structure(_sorted(atoms), msonable=False), comment="gapdesign")
+        ordered = _sorted(atoms)
+        structure = Structure(ordered.cell.array, ordered.symbols, ordered.positions, coords_are_cartesian=True)
+        poscar = Poscar(structure, comment="gapdesign")
         write_text(folder / "POSCAR", poscar.get_str(significant_figures=15))
         write_text(folder / "INCAR", Incar(self._tags(atoms, attempt, isolated)).get_str(sort_keys=True) + "\n")
-        write_text(folder / "KPOINTS", f"{self._kpoints(isolated)}\n")
+        write_text(folder / "KPOINTS", str(self._kpoints(isolated)))
         write_text(folder / "POTCAR", "".join(self._potcars.all[symbol].text for symbol in symbols))
 
     def label(self, atoms: Atoms, folder: Path, *, attempt: int = 0, isolated: bool = False) -> Label:
@@ -185,7 +190,7 @@ class Vasp:
 
             moment = float(ground_state_magnetic_moments[atoms.numbers[0]])
             tags |= {"MAGMOM": [moment]} | self._options.isolated_incar
-        return tags | _STEPS[attempt][1] | _MORE_STEPS[attempt] | _STATIC
+        return tags | _STEPS[attempt][1] | _STATIC
 
     def _kpoints(self, isolated: bool) -> Any:
         from pymatgen.io.vasp.inputs import Kpoints
@@ -193,7 +198,8 @@ class Vasp:
         options = self._options.kpoints
         if isolated or options.mesh is not None:
             return Kpoints.gamma_automatic((1, 1, 1) if isolated else options.mesh)
-        return Kpoints.automatic(int(options.length) if options.length.is_integer() else options.length)
+        length = int(options.length) if options.length.is_integer() else options.length
+        return Kpoints(f"Auto {length}", style=Kpoints.supported_modes.Automatic, kpts=[[length]])
 
     def _refuse(self, atoms: Atoms, found: vasprun.Calculation, attempt: int, isolated: bool) -> str | None:
         options = self._options
