@@ -98,7 +98,8 @@ def write(fault):
     atoms_set = "".join(f"<rc><c>{s}</c><c>{symbols.index(s) + 1}</c></rc>" for s in atoms.get_chemical_symbols())
     xml = (
         '<?xml version="1.0" encoding="ISO-8859-1"?>\n<modeling>\n'
-        '<generator><i name="program">stand-in</i><i name="version">6.4.2 </i></generator>\n'
+        '<generator><i type="string" name="program">stand-in</i>'
+        '<i type="string" name="version">6.4.2 </i></generator>\n'
         f'<incar><i type="string" name="ALGO">{incar["ALGO"]}</i></incar>\n'
         f'<kpoints><varray name="kpointlist">{rows(points)}</varray>'
         f'<varray name="weights">{rows(np.full((len(points), 1), 1 / len(points)))}</varray></kpoints>\n'

@@ -143,11 +143,8 @@ def test_a_calculator_without_stress_gives_no_label(tmp_path):
     ("options", "message"),
     [
         ({"calculator": "no_such_package.Calculator"}, "labels.ase.calculator: no_such_package.Calculator cannot be"),
-        (
-            {"calculator": "ase.calculators.emt.ETM"},
-            "labels.ase.calculator: ase.calculators.emt.ETM cannot be imported",
-        ),
-        ({**EMT, "arguments": {"fast": True}}, r"labels.ase.arguments: ase.calculators.emt.EMT does not take them \("),
+        ({"calculator": "ase.calculators.emt.ETM"}, "labels.ase.calculator: ase.calculators.emt.ETM cannot be"),
+        ({"calculator": "ase.calculators.mixing.SumCalculator"}, r"labels.ase.arguments: .* does not take them \("),
     ],
 )
 def test_check_names_the_mistake(options, message):

