@@ -97,9 +97,18 @@ class Gpaw:
         return f"gpaw {self._identity['gpaw']}, data sets sha256 {self._identity['datasets']}"
 
     def check(self, elements: Collection[str] = ()) -> None:
-        """See that the command starts GPAW and that it has data sets for ``elements``; see :class:`Engine`."""
+        """See that GPAW can be started, and that it has data sets for ``elements``; see :class:`Engine`.
+
+        A command of the user's, which may wait for an allocation, is only looked for.
+        """
+        if self._options.command:
+            programs.require(
+                self._options.command, key="labels.gpaw.command", remedy="load GPAW's module or mend the command"
+            )
+            return
+        known = self._identity["elements"]
         for element in elements:
-            if element not in self._identity["elements"]:
+            if element not in known:
                 raise InputError(
                     f"labels.gpaw.xc: GPAW has no {self._options.xc} data set for {element}; choose a functional that"
                     " it has one for, or set GPAW_SETUP_PATH to a folder with it."
@@ -119,7 +128,7 @@ class Gpaw:
         if reason := self._refuse(atoms, result, isolated):
             raise NotConvergedError(f"GPAW computed something else than it was asked for: {reason}.")
         virial = -atoms.get_volume() * np.array(result["stress"])
-        return Label(result["energy"], np.array(result["forces"]), (virial + virial.T) / 2)
+        return Label(result["energy"], np.array(result["forces"]) + 0.0, (virial + virial.T) / 2 + 0.0)
 
     def core_hours(self, atoms: Atoms) -> float:
         """Estimate the cost from electrons, k-points and plane waves; see :mod:`gapdesign.engines.planewaves`."""
@@ -171,10 +180,6 @@ class Gpaw:
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
-        if self._options.command:
-            programs.require(
-                self._options.command, key="labels.gpaw.command", remedy="load GPAW's module or mend the command"
-            )
         words = [*self._words, str(_RUNNER), "--identify", self._options.xc]
         answer = subprocess.run(words, capture_output=True, text=True, check=False)
         try:
