@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 from ase.io import read
 from ase.units import GPa
-from pymatgen.io.vasp.inputs import Incar, Kpoints
 
 from gapdesign.engines.eam import Eam, EamOptions
 
 PARAMETERS = """\
-  <i name="ENMAX">{ENCUT}</i><i name="EDIFF">{EDIFF}</i><i type="int" name="NELM">{NELM}</i>
-  <i type="int" name="ISMEAR">{ISMEAR}</i><i name="SIGMA">{SIGMA}</i><i type="int" name="ISPIN">{ISPIN}</i>
-  <i type="int" name="NSW">{NSW}</i><i type="int" name="ISIF">{ISIF}</i><i type="int" name="IBRION">-1</i>
+  <i name="ENMAX">{ENCUT}</i><i name="EDIFF">{EDIFF}</i><i type="int" name="NELM">{NELM:.0f}</i>
+  <i type="int" name="ISMEAR">{ISMEAR:.0f}</i><i name="SIGMA">{SIGMA}</i><i type="int" name="ISPIN">{ISPIN:.0f}</i>
+  <i type="int" name="NSW">{NSW:.0f}</i><i type="int" name="ISIF">{ISIF:.0f}</i><i type="int" name="IBRION">-1</i>
 """
 
 STRUCTURE = """\
@@ -46,13 +45,19 @@ def structure(atoms, name=""):
     )
 
 
+def read_incar():
+    """Tags of INCAR: numbers as such."""
+    tags = dict(line.split(" = ") for line in Path("INCAR").read_text().splitlines())
+    return {name: float(value) if value[-1].isdigit() else value for name, value in tags.items()}
+
+
 def mesh(cell):
-    kpoints = Kpoints.from_file("KPOINTS")
-    if kpoints.style.name == "Automatic":
+    _, _, style, numbers, *_ = Path("KPOINTS").read_text().splitlines()
+    if style.startswith("A"):
         lengths = np.linalg.norm(np.linalg.inv(cell), axis=0)
-        return [max(1, int(kpoints.kpts[0][0] * length + 0.5)) for length in lengths]
-    assert kpoints.style.name == "Gamma"
-    return list(kpoints.kpts[0])
+        return [max(1, int(float(numbers) * length + 0.5)) for length in lengths]
+    assert style.startswith("G")
+    return [int(number) for number in numbers.split()]
 
 
 def species():
@@ -81,7 +86,7 @@ def answer(atoms, incar, fault):
 
 
 def write(fault):
-    atoms, incar = read("POSCAR", format="vasp"), Incar.from_file("INCAR")
+    atoms, incar = read("POSCAR", format="vasp"), read_incar()
     potcars = list(species())
     symbols = list(dict.fromkeys(atoms.get_chemical_symbols()))
     assert [symbol for symbol, _, _ in potcars] == symbols
@@ -115,7 +120,7 @@ def write(fault):
 def main():
     fault = ""
     if len(sys.argv) > 1:
-        fault = "" if sys.argv[2] in Incar.from_file("INCAR") else sys.argv[1]
+        fault = "" if sys.argv[2] in read_incar() else sys.argv[1]
     print("This is a stand-in for VASP.", flush=True)
     if fault == "crash":
         print("     Error EDDDAV: Call to ZHEGV failed. Returncode =  8  1  9")

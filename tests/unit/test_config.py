@@ -76,7 +76,7 @@ MISTAKES = [
     ("designs/OPT1/method", "maxmim", r"designs\.OPT1\.method: .*'maxmim'; did you mean 'maxmin'\?.*'random'"),
     ("designs/OPT1/method", "best", r"designs\.OPT1\.method: there is no 'best'; choose from 'maxmin' or 'random'"),
     ("descriptor/backend", "quipy", r"descriptor\.backend: .*'quipy'; did you mean 'quippy'\?"),
-    ("labels/engine", "vaps", r"labels\.engine: there is no 'vaps'; choose from 'eam'"),
+    ("labels/engine", "vaps", r"labels\.engine: there is no 'vaps'; did you mean 'vasp'\?"),
     ("budget", 5001, r"budget: 5001 structures .* pools of 5000; lower budget or raise pools\.size"),
     ("budget", 0, r"budget: 0 is not valid; .*greater than or equal to 1"),
     ("budget", "many", r"budget: 'many' is not valid; give a whole number"),

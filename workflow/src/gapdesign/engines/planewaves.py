@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _HBAR2_OVER_2M = 3.809982
 """In eV angstrom^2: a plane wave of wave number k has the kinetic energy k^2 times this."""
 
-SECONDS = 1.5e-5
+SECONDS = 3.5e-5
 """Core seconds for one k-point, band and plane wave; measured with GPAW on strained hcp zirconium (docs/engines.md)."""
 
 _NOBLE = (0, 2, 10, 18, 36, 54, 86)

@@ -159,7 +159,7 @@ class Vasp:
         structure = Structure(ordered.cell.array, ordered.symbols, ordered.positions, coords_are_cartesian=True)
         poscar = Poscar(structure, comment="gapdesign")
         write_text(folder / "POSCAR", poscar.get_str(significant_figures=15))
-        write_text(folder / "INCAR", Incar(self._tags(atoms, attempt, isolated)).get_str(sort_keys=True) + "\n")
+        write_text(folder / "INCAR", Incar(self._tags(atoms, attempt, isolated)).get_str(sort_keys=True))
         write_text(folder / "KPOINTS", str(self._kpoints(isolated)))
         write_text(folder / "POTCAR", "".join(self._potcars.all[symbol].text for symbol in symbols))
 
