@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 Value = bool | int | float | str
-"""Value of a variable of a namelist."""
 
 _STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("as configured", {}),
@@ -37,6 +36,8 @@ _STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 _FIXED = {"calculation": "scf", "tstress": True, "tprnfor": True, "prefix": "pwscf", "outdir": "."}
 """A single calculation with forces and stress, and where its files are: not the user's."""
+
+_XML = "pwscf.save/data-file-schema.xml"
 
 _HEADERS = (r'element\s*=\s*"\s*([A-Za-z]+)\s*"', r"^\s*([A-Za-z]+)\s+Element\b")
 """The element in the header of a pseudopotential of the second format and of the first."""
@@ -181,12 +182,12 @@ class Espresso:
         folder = Path(folder)
         self.write_input(atoms, folder, attempt=attempt, isolated=isolated)
         words = [*programs.split(self._options.command, key="labels.espresso.command"), "-in", "pw.in"]
-        status = programs.run(words, folder, "pw.out", hours=self._options.hours)
+        status = programs.run(words, folder, "pw.out", results=[_XML], hours=self._options.hours)
         said = f"pw.x ended with status {status}; its output ends: {programs.last_lines(folder / 'pw.out')}."
         if "JOB DONE" not in (folder / "pw.out").read_text(encoding="utf-8", errors="replace"):
             raise NotConvergedError(f"pw.x did not come to its end. {said}")
         try:
-            output = parse(folder / "pwscf.save" / "data-file-schema.xml")
+            output = parse(folder / _XML)
         except NotConvergedError as error:
             raise NotConvergedError(f"{error} {said}") from error
         if reason := self._refuse(atoms, output, isolated):

@@ -119,7 +119,8 @@ class Gpaw:
         folder = Path(folder).resolve()
         write_json(folder / "task.json", self._task(atoms, attempt, isolated))
         words = [*self._words, str(_RUNNER), str(folder)]
-        status = programs.run(words, folder, "run.log", hours=self._options.hours)
+        results = ["result.json", "failure.json"]
+        status = programs.run(words, folder, "run.log", results=results, hours=self._options.hours)
         if (folder / "failure.json").exists():
             raise NotConvergedError(read_json(folder / "failure.json"))
         if status != 0 or not (folder / "result.json").exists():

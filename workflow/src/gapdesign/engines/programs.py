@@ -7,6 +7,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,7 @@ def split(command: str, *, key: str) -> list[str]:
     return words
 
 
-def run(words: list[str], folder: Path, log: str, *, hours: float | None = None, stdin: str | None = None) -> int:
+def run(words: list[str], folder: Path, log: str, *, results: Sequence[str], hours: float | None = None) -> int:
     """Run a program in ``folder``, what it says going to the file ``log`` there, and give its exit status.
 
     Parameters
@@ -85,20 +86,26 @@ def run(words: list[str], folder: Path, log: str, *, hours: float | None = None,
         Where it runs.
     log
         Name of the file for its output and errors.
+    results
+        Names of the files in which it leaves its results; removed first, so that none of another run is taken for its.
     hours
         Wall time after which it is stopped, with all that it started.
-    stdin
-        Name of the file in ``folder`` that it reads as standard input; default is nothing.
 
     Raises
     ------
     NotConvergedError
         If it was stopped because of ``hours``.
     """
-    source = (folder / stdin).open("rb") if stdin else open(os.devnull, "rb")  # noqa: SIM115
-    with source, (folder / log).open("wb") as output:
+    for name in results:
+        (folder / name).unlink(missing_ok=True)
+    with (folder / log).open("wb") as output:
         process = subprocess.Popen(
-            words, cwd=folder, stdin=source, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            words,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         try:
             return process.wait(None if hours is None else hours * 3600)

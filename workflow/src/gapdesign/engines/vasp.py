@@ -168,7 +168,7 @@ class Vasp:
         folder = Path(folder)
         self.write_input(atoms, folder, attempt=attempt, isolated=isolated)
         words = programs.split(self._options.command, key="labels.vasp.command")
-        status = programs.run(words, folder, "vasp.out", hours=self._options.hours)
+        status = programs.run(words, folder, "vasp.out", results=["vasprun.xml"], hours=self._options.hours)
         try:
             calculation = vasprun.parse(folder / "vasprun.xml")
         except NotConvergedError as error:
