@@ -5,14 +5,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import Field
 
-from gapdesign.engines.base import Label
+from gapdesign.options import Options
+from gapdesign.structures import too_close
 
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from gapdesign.engines.base import Label
 
-def refuse_structure(atoms: Atoms, min_fraction: float) -> str | None:
+
+class LimitOptions(Options):
+    """The shape a cell must have to be worth a calculation."""
+
+    min_angle: float = Field(
+        10.0,
+        ge=0,
+        lt=90,
+        description="Smallest angle, in degrees, between a cell vector and the plane of the others: 90 for a box,"
+        " 55 for the primitive cells of cubic crystals, 0 for a flat cell. Flatter ones need k-points and plane waves"
+        " out of proportion.",
+    )
+    max_aspect: float = Field(
+        30.0, ge=1, description="Largest ratio of the lengths of two cell vectors along which the structure repeats."
+    )
+
+
+def refuse_structure(atoms: Atoms, min_fraction: float, limits: LimitOptions | None = None) -> str | None:
     """Say why a structure must not reach an engine; None if it may.
 
     Parameters
@@ -20,14 +40,15 @@ def refuse_structure(atoms: Atoms, min_fraction: float) -> str | None:
     atoms
         The structure, of n atoms; images along periodic directions count as neighbours.
     min_fraction
-        Smallest distance of two atoms that is allowed, as a fraction of the sum of their covalent radii
-        (Cordero et al. 2008, as tabulated by ASE).
+        Smallest distance of two atoms that is allowed, as a fraction of the sum of their covalent radii.
+    limits
+        The shape of the cell that is allowed; by default that of :class:`LimitOptions`.
 
     Returns
     -------
     str or None
-        One sentence, if there are no atoms, if a number is not finite, if the cell has no volume, or if two
-        atoms are too close.
+        One sentence, if there are no atoms, if a number is not finite, if the cell has no volume, is too flat or too
+        long, or if two atoms are too close.
     """
     if len(atoms) == 0:
         return "The structure has no atoms."
@@ -36,33 +57,37 @@ def refuse_structure(atoms: Atoms, min_fraction: float) -> str | None:
     volume = abs(np.linalg.det(atoms.cell.array))
     if not volume > 0:
         return f"The volume of the cell is {volume:g} cubic angstrom and must be positive."
-    return _refuse_distances(atoms, min_fraction, volume) if min_fraction > 0 else None
+    return too_close(atoms, min_fraction) or _refuse_shape(atoms.cell.array[atoms.pbc], limits or LimitOptions())
 
 
-def _refuse_distances(atoms: Atoms, min_fraction: float, volume: float) -> str | None:
-    from ase.data import covalent_radii
-    from matscipy.neighbours import neighbour_list
-
-    radii = covalent_radii[atoms.numbers]
-    # Spheres of one size fill at most pi/sqrt(18) of space (Kepler), so the volume bounds the distances, and
-    # the neighbour list is spared a cell that holds billions of images.
-    densest = len(atoms) * (2 * min_fraction * radii.min()) ** 3 / np.sqrt(2)
-    if atoms.pbc.all() and volume < densest:
-        return (
-            f"The volume of the cell, {volume:.3g} cubic angstrom, is too small for {len(atoms)} atoms at"
-            f" distances of {min_fraction:g} of the sum of the covalent radii: at least {densest:.3g}."
-        )
-    # The search divides space into boxes as wide as its reach; a tiny one would fill the memory with them.
-    reach = max(2 * min_fraction * radii.max() + 1e-9, 1.0)
-    first, second, distance = neighbour_list("ijd", atoms, reach)
-    fraction = distance / (radii[first] + radii[second])
-    if fraction.min(initial=np.inf) >= min_fraction:
+def _refuse_shape(vectors: np.ndarray, limits: LimitOptions) -> str | None:
+    """Judge the vectors (m, 3) along which a structure repeats."""
+    if len(vectors) < 2:
         return None
-    closest = fraction.argmin()
-    pair = "-".join(sorted(atoms.symbols[index] for index in (first[closest], second[closest])))
+    lengths = np.linalg.norm(vectors, axis=1)
+    # Row i of the inverse is a normal of the plane of the others, of length one over the height above it.
+    heights = 1 / np.linalg.norm(np.linalg.pinv(vectors, rcond=0).T, axis=1)
+    angle = np.degrees(np.arcsin(np.minimum(heights / lengths, 1))).min()
+    if angle < limits.min_angle:
+        return (
+            f"A cell vector is at {angle:.3g} degrees to the plane of the others;"
+            f" the least allowed is {limits.min_angle:g} (labels.limits.min_angle)."
+        )
+    aspect = lengths.max() / lengths.min()
+    if aspect > limits.max_aspect:
+        return (
+            f"The longest cell vector is {aspect:.3g} times the shortest;"
+            f" the most allowed is {limits.max_aspect:g} (labels.limits.max_aspect)."
+        )
+    return None
+
+
+def refuse_cost(core_hours: float, most: float | None) -> str | None:
+    """Say why a label that will cost ``core_hours`` must not be computed; None if it may, or if there is no bound."""
+    if most is None or core_hours <= most:
+        return None
     return (
-        f"Two atoms ({pair}) are {distance[closest]:.3f} angstrom apart, {fraction[closest]:.3f} of the sum"
-        f" of their covalent radii; the least allowed is {min_fraction:g}."
+        f"The label would cost about {core_hours:.3g} core hours; the most allowed is {most:g} (labels.max_core_hours)."
     )
 
 
