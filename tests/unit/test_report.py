@@ -19,12 +19,12 @@ from gapdesign.report.figures import (
     distances_figure,
     pair_values,
     ranks_figure,
-    strain_magnitudes,
     worst_figure,
 )
 from gapdesign.report.headline import headline, worst_off_sample
 from gapdesign.report.matrices import errors_figure, parity_figure
 from gapdesign.report.style import error_colours, line_styles, svg_text
+from gapdesign.structures import strain_magnitudes
 
 FOUR = {"OPT1": "maxmin", "OPT2": "maxmin", "RND1": "random", "RND2": "random"}
 HOSTILE = 'a<b>&"合金$x$'

@@ -2,6 +2,7 @@
 import os
 import re
 import sys
+from shlex import quote
 
 LIBRARY = Path(str(workflow.current_basedir)).parent / "src"
 sys.path.insert(0, str(LIBRARY))
@@ -66,6 +67,11 @@ if "gapdesign()" not in before:
         f"{before}export PYTHONPATH='{LIBRARY}'${{{{PYTHONPATH:+:$PYTHONPATH}}}};"
         f" gapdesign() {{{{ '{PYTHON}' -m gapdesign \"$@\"; }}}}; "
     )
+
+# Where labels are kept and engines run: options that change no result, and so rerun nothing.
+RUNS = f"--store {quote(STUDY.labels.store)} --runs {quote(f'results/{STUDY.study}/labels/runs')} --keep {STUDY.labels.keep}"
+if STUDY.labels.scratch is not None:
+    RUNS += f" --scratch {quote(STUDY.labels.scratch)}"
 
 
 wildcard_constraints:
@@ -165,7 +171,39 @@ def up_to(design):
     return DESIGNS[: DESIGNS.index(design) + 1]
 
 
+def of_same_pool(design):
+    """A design and those of its pool before it: what they hold in reserve, they label one after another."""
+    return [name for name in up_to(design) if STUDY.designs[name].pool == STUDY.designs[design].pool]
+
+
 def of_batches(pattern, designs):
     """Files of all batches of labels of some designs."""
     ranges = shards(STUDY.budget, STUDY.labels.chunk)
     return [results(pattern.format(design=d, first=first, last=last)) for d in designs for first, last in ranges]
+
+
+def designs_labelled(wildcards):
+    """A design and all before it."""
+    return expand(results("designs/{design}.extxyz"), design=up_to(wildcards.design))
+
+
+def reserves_before(wildcards):
+    """What earlier designs of the same pool hold in reserve."""
+    return expand(results("designs/reserve/{design}.extxyz"), design=of_same_pool(wildcards.design)[:-1])
+
+
+def reserves_labelled(wildcards):
+    """What a design and earlier ones of the same pool hold in reserve."""
+    return expand(results("designs/reserve/{design}.extxyz"), design=of_same_pool(wildcards.design))
+
+
+def labelled_before(wildcards):
+    """Labels of the batches of a design and all before it, and of what earlier designs of the pool had in reserve."""
+    batches = of_batches("labels/batches/{design}/{first}-{last}.extxyz", up_to(wildcards.design))
+    return batches + expand(results("labels/{design}.extxyz"), design=of_same_pool(wildcards.design)[:-1])
+
+
+def failed_before(wildcards):
+    """The same for the tables of structures without a label."""
+    batches = of_batches("labels/batches/{design}/{first}-{last}.failed.csv", up_to(wildcards.design))
+    return batches + expand(results("labels/failed/{design}.csv"), design=of_same_pool(wildcards.design)[:-1])

@@ -25,6 +25,7 @@ rule crossval:
     input:
         predictions=of_designs("crossval/models/{design}.csv"),
         features=of_designs("designs/{design}.npy"),
+        reserves=of_designs("designs/reserve/{design}.npy"),
     output:
         predictions=results("crossval/predictions.csv"),
         errors=report(results("crossval/errors.csv"), caption="../report/errors_table.rst", category="Models"),
@@ -41,5 +42,5 @@ rule crossval:
         "Comparing all models on all designs"
     shell:
         "gapdesign crossval --config {params.config:q} --predictions {input.predictions} --features {input.features}"
-        " --output-predictions {output.predictions} --output-errors {output.errors}"
+        " --reserves {input.reserves} --output-predictions {output.predictions} --output-errors {output.errors}"
         " --output-duplicates {output.duplicates} > {log} 2>&1"

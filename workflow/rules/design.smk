@@ -68,6 +68,8 @@ rule design_select:
     output:
         design=results("designs/{design}.extxyz"),
         features=results("designs/{design}.npy"),
+        reserve=results("designs/reserve/{design}.extxyz"),
+        reserve_features=results("designs/reserve/{design}.npy"),
         # No result: where the selection ended, so that a larger budget or pool goes on from there.
         state=update(results("designs/state/{design}.npz")),
     log:
@@ -91,7 +93,8 @@ rule design_select:
         " --features {input.features} --sums {input.sums} {params.basis} --compressed {input.compressed}"
         " --environments {input.environments}"
         " --memory {resources.allowance} --threads {threads} --output {output.design}"
-        " --output-features {output.features} --state {output.state} > {log} 2>&1"
+        " --output-features {output.features} --reserve {output.reserve}"
+        " --reserve-features {output.reserve_features} --state {output.state} > {log} 2>&1"
 
 
 rule design_quality:

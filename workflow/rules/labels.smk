@@ -22,17 +22,17 @@ rule labels_isolated:
         runtime=growing(60),
     params:
         config=part("isolated"),
-        store=STUDY.labels.store,
     message:
         f"Labelling isolated atoms by {STUDY.labels.engine}"
     shell:
-        "gapdesign isolated --config {params.config:q} --store {params.store:q} --output {output} > {log} 2>&1"
+        "gapdesign isolated --config {params.config:q} {RUNS} --output {output} > {log} 2>&1"
 
 
 rule labels_batch:
     input:
         engine_ready,
-        designs=lambda wildcards: [results(f"designs/{design}.extxyz") for design in up_to(wildcards.design)],
+        designs=designs_labelled,
+        reserves=reserves_before,
     output:
         frames=results("labels/batches/{design}/{first}-{last}.extxyz"),
         failed=results("labels/batches/{design}/{first}-{last}.failed.csv"),
@@ -48,38 +48,53 @@ rule labels_batch:
         runtime=growing(240),
     params:
         config=part("label"),
-        store=STUDY.labels.store,
     message:
         f"Labelling ranks {{wildcards.first}} to {{wildcards.last}} of {{wildcards.design}} by {STUDY.labels.engine}"
     shell:
-        "gapdesign label --config {params.config:q} --store {params.store:q} --designs {input.designs}"
-        " --design {wildcards.design} --first {wildcards.first} --last {wildcards.last} --output {output.frames}"
-        " --failed {output.failed} > {log} 2>&1"
+        "gapdesign label --config {params.config:q} {RUNS} --designs {input.designs} --reserves {input.reserves}"
+        " --design {wildcards.design} --first {wildcards.first} --last {wildcards.last}"
+        " --max-failed {STUDY.labels.max_failed} --output {output.frames} --failed {output.failed} > {log} 2>&1"
 
 
 rule labels_design:
     input:
-        design=results("designs/{design}.extxyz"),
-        batches=lambda wildcards: of_batches("labels/batches/{design}/{first}-{last}.extxyz", up_to(wildcards.design)),
+        engine_ready,
+        designs=designs_labelled,
+        reserves=reserves_labelled,
+        labelled=labelled_before,
+        failed=failed_before,
     output:
-        results("labels/{design}.extxyz"),
+        frames=results("labels/{design}.extxyz"),
+        failed=results("labels/failed/{design}.csv"),
     log:
         results("logs/labels/{design}.log"),
-    localrule: True
+    benchmark:
+        results("benchmarks/labels/{design}.tsv")
     conda:
-        "../../envs/core.yaml"
+        f"../../envs/{ENGINE_ENVIRONMENT}.yaml"
     threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=240,
+    params:
+        config=part("labels"),
     message:
-        "Collecting the labels of {wildcards.design}"
+        "Collecting the labels of {wildcards.design}, and labelling what takes the place of those it has not got"
     shell:
-        "gapdesign labels --design {input.design} --batches {input.batches} --output {output} > {log} 2>&1"
+        "gapdesign labels --config {params.config:q} {RUNS} --design {wildcards.design} --designs {input.designs}"
+        " --reserves {input.reserves} --labelled {input.labelled} --failed {input.failed}"
+        " --max-failed {STUDY.labels.max_failed} --output {output.frames} --output-failed {output.failed}"
+        " > {log} 2>&1"
 
 
 rule labels_failed:
     input:
-        of_batches("labels/batches/{design}/{first}-{last}.failed.csv", DESIGNS),
+        tables=of_designs("labels/failed/{design}.csv"),
+        designs=of_designs("designs/{design}.extxyz"),
+        reserves=of_designs("designs/reserve/{design}.extxyz"),
     output:
-        results("labels/failed.csv"),
+        table=results("labels/failed.csv"),
+        structures=results("labels/failed.extxyz"),
     log:
         results("logs/labels/failed.log"),
     localrule: True
@@ -89,4 +104,5 @@ rule labels_failed:
     message:
         "Collecting the structures without a label"
     shell:
-        "gapdesign concatenate --tables {input} --output {output} > {log} 2>&1"
+        "gapdesign failed --tables {input.tables} --designs {input.designs} --reserves {input.reserves}"
+        " --output {output.table} --output-structures {output.structures} > {log} 2>&1"

@@ -56,6 +56,10 @@ class Study(Options):
         """Chemical symbols in the study, by increasing atomic number."""
         return [chemical_symbols[z] for z in self.species()]
 
+    def reserve(self) -> int:
+        """Ranks that each design is to have beyond its budget."""
+        return -(-self.budget // 10) + 5 if self.labels.reserve is None else self.labels.reserve
+
     def covariance(self) -> Covariance:
         """The covariance of structures that the study asks for."""
         return Covariance(layout(self.descriptor, self.kernel.pair, self.species()), self.kernel)
@@ -75,6 +79,8 @@ REVISIONS = {
 _FEATURES = ("descriptor", "kernel.pair.r_cut", "kernel.pair.length", "kernel.pair.transition", "prototypes")
 _COVARIANCE = ("kernel.soap", "kernel.pair")
 _DISTANCES = ("descriptor", *_COVARIANCE, "prototypes")
+_ENGINE = ("labels.engine", "labels.{engine}")
+_GATE = ("pools.constraints.min_distance", "labels.limits", "labels.max_core_hours")
 _MODEL = ("seed", "descriptor.soap", *_COVARIANCE, "model", "prototypes")
 _READS: dict[str, tuple[str, tuple[str, ...]]] = {
     "candidates": (
@@ -84,10 +90,14 @@ _READS: dict[str, tuple[str, tuple[str, ...]]] = {
     "descriptors": ("descriptors", _FEATURES),
     "basis": ("design", _FEATURES),
     "compress": ("design", _FEATURES),
-    "select": ("design", ("seed", "budget", "designs", "kernel.structure", "kernel.rematch", *_DISTANCES)),
-    "quality": ("design", ("designs", "labels.engine", "labels.{engine}", *_DISTANCES)),
-    "isolated": ("labels", ("labels.engine", "labels.{engine}", "prototypes")),
-    "label": ("labels", ("labels.engine", "labels.{engine}", "pools.constraints.min_distance")),
+    "select": (
+        "design",
+        ("seed", "budget", "labels.reserve", "designs", "kernel.structure", "kernel.rematch", *_DISTANCES),
+    ),
+    "quality": ("design", ("designs", *_ENGINE, *_DISTANCES)),
+    "isolated": ("labels", (*_ENGINE, *_GATE, "prototypes")),
+    "label": ("labels", (*_ENGINE, *_GATE)),
+    "labels": ("labels", (*_ENGINE, *_GATE)),
     "hyperparameters": ("model", _MODEL),
     "fit": ("model", _MODEL),
     "predict": ("crossval", ()),
@@ -119,7 +129,8 @@ def part(study: Study, verb: str, *, design: str | None = None) -> str:
         source, target = whole, picked
         for name in path[:-1]:
             source, target = source[name], target.setdefault(name, {})
-        target[path[-1]] = source[path[-1]]
+        if path[-1] in source:
+            target[path[-1]] = source[path[-1]]
     if design is not None and "designs" in picked:
         picked["designs"] = {design: picked["designs"][design]}
     return json.dumps(picked, separators=(",", ":"))
@@ -191,8 +202,9 @@ def check(study: Study) -> None:
     pools = study.pools
     if len(set(pools.names)) < len(pools.names):
         raise InputError(f"pools.names: {list(pools.names)} has a name twice; give each pool its own.")
-    if "isolated" in study.designs:
-        raise InputError("designs.isolated: this name is taken by the labels of isolated atoms; choose another.")
+    for name, holder in (("isolated", "the labels of isolated atoms"), ("failed", "structures without a label")):
+        if name in study.designs:
+            raise InputError(f"designs.{name}: this name is taken by {holder}; choose another.")
     for name, design in study.designs.items():
         if design.pool not in pools.names:
             raise InputError(

@@ -102,7 +102,7 @@ def read_csv(path: str | Path) -> pd.DataFrame:
 
     if not Path(path).exists():
         raise InputError(f"{path}: no such file; run the stage that makes it.")
-    names = dict.fromkeys(("design", "model", "test_set", "method", "pool", "engine", "reason"), str)
+    names = dict.fromkeys(("design", "model", "test_set", "method", "pool", "engine", "reason", "directory"), str)
     try:
         return pd.read_csv(path, dtype=names, keep_default_na=False, na_values=[""])
     except ValueError as error:

@@ -8,58 +8,47 @@ second time under other names:
 ``REF_virial``      nine numbers, row by row, in eV: minus the stress times the volume
 ``REF_forces``      array of shape (n, 3), in eV/angstrom
 =================== ========================================================================
+
+A structure belongs to one job: the batch of the first design that holds it or, if an earlier design of its pool
+holds it in reserve, the last job of a design, :func:`complete`. These follow each other, so that no two
+jobs compute one label.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ase import Atoms
 
-from gapdesign.engines.base import Engine, Label
+from gapdesign.engines.base import Label
 from gapdesign.errors import InputError
-from gapdesign.gate import refuse_label, refuse_structure
-from gapdesign.store import LabelStore, label_key, structure_key
-
-FAILURE_COLUMNS = ("design", "rank", "pool", "candidate", "engine", "reason")
-"""Columns of ``labels/failed.csv``."""
-
-ISOLATED_BOX = 20.0
-"""Edge, in angstrom, of the periodic cube around an isolated atom: beyond twice the reach of the potentials
-that are fitted here, and periodic because plane-wave programs have nothing else."""
-
-
-class _NoLabelError(Exception):
-    """One structure gets no label; the message is the reason, on one line."""
+from gapdesign.failures import Allowance
+from gapdesign.labeller import Labeller, NoLabelError, bare
+from gapdesign.store import structure_key
 
 
 def label_frames(
     frames: Sequence[Atoms],
-    engine: Engine,
-    store: LabelStore,
+    labeller: Labeller,
     *,
     design: str,
-    min_fraction: float,
+    allowance: Allowance,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[Atoms], list[dict[str, Any]]]:
-    """Label structures, from the store if it has them, else by the engine.
+    """Label structures of a design.
 
     Parameters
     ----------
     frames
         Members of a design, with ``pool``, ``candidate`` and ``rank`` in their info.
-    engine
-        Who computes labels that the store does not have.
-    store
-        Where labels are kept.
+    labeller
+        Who labels.
     design
         Name of the design, for the rows of failures.
-    min_fraction
-        See :func:`gapdesign.gate.refuse_structure`.
+    allowance
+        How many may fail.
     progress
         Called with the number of frames done and their total after each.
 
@@ -68,30 +57,29 @@ def label_frames(
     labelled : list of Atoms
         The frames that got a label, in order, with their info and the label.
     failures : list of dict
-        A row of :data:`FAILURE_COLUMNS` for each of the others: refused before or after the engine ran, or
-        whatever exception the engine raised.
+        A row of :data:`gapdesign.failures.COLUMNS` for each of the others.
 
     Raises
     ------
-    InputError
-        If a label is missing and the engine's ``check`` finds that it cannot compute any.
+    ProgramError
+        If more fail than the allowance has.
+    InputError, OSError, MemoryError
+        If the engine cannot run; see :meth:`Labeller.label`.
     """
     labelled, failures = [], []
     for done, atoms in enumerate(frames, start=1):
         try:
-            if reason := refuse_structure(atoms, min_fraction):
-                raise _NoLabelError(reason)
-            labelled.append(_with_label(atoms, _obtain(atoms, engine, store)))
-        except _NoLabelError as error:
-            origin = {name: atoms.info.get(name) for name in ("rank", "pool", "candidate")}
-            failures.append({"design": design, **origin, "engine": engine.name, "reason": str(error)})
+            labelled.append(_with_label(atoms, labeller.label(atoms, _place(design, atoms))))
+        except NoLabelError as error:
+            failures.append(_row(design, atoms, labeller.engine.name, error))
+            allowance.spend(failures[-1], atoms)
         if progress:
             progress(done, len(frames))
     return labelled, failures
 
 
-def isolated_atoms(elements: Iterable[str], engine: Engine, store: LabelStore) -> list[Atoms]:
-    """Give one frame an element: a single atom amid a periodic cube of :data:`ISOLATED_BOX`.
+def isolated_atoms(elements: Iterable[str], labeller: Labeller) -> list[Atoms]:
+    """Give one frame an element: a single atom amid a periodic cube, as large as the engine says.
 
     Returns
     -------
@@ -103,14 +91,14 @@ def isolated_atoms(elements: Iterable[str], engine: Engine, store: LabelStore) -
     InputError
         If an engine gives no energy for one of them, without which nothing can be fitted.
     """
-    frames = []
+    frames, edge = [], labeller.engine.isolated_box
     for element in elements:
-        atoms = Atoms(element, positions=[[ISOLATED_BOX / 2] * 3], cell=[ISOLATED_BOX] * 3, pbc=True)
+        atoms = Atoms(element, positions=[[edge / 2] * 3], cell=[edge] * 3, pbc=True)
         try:
-            energy = _obtain(atoms, engine, store).energy
-        except _NoLabelError as error:
+            energy = labeller.label(atoms, f"isolated/{element}", isolated=True).energy
+        except NoLabelError as error:
             raise InputError(
-                f"labels.engine: {engine.name} gave no energy for an isolated atom of {element}, which every"
+                f"labels.engine: {labeller.engine.name} gave no energy for an isolated atom of {element}, which every"
                 f" model needs: {error}"
             ) from error
         atoms.info.update(REF_energy=energy, config_type="isolated_atom")
@@ -118,8 +106,15 @@ def isolated_atoms(elements: Iterable[str], engine: Engine, store: LabelStore) -
     return frames
 
 
-def owned(designs: Mapping[str, Sequence[Atoms]], design: str, first: int, last: int) -> list[int]:
-    """Give the ranks in [first, last) of a design that it has to label itself.
+def owned(
+    designs: Mapping[str, Sequence[Atoms]],
+    design: str,
+    first: int,
+    last: int,
+    *,
+    reserves: Iterable[Sequence[Atoms]] = (),
+) -> list[int]:
+    """Give the ranks in [first, last) of a design that its batches label.
 
     A structure belongs to the first rank of the first design that holds it, so that it is computed once.
 
@@ -131,9 +126,13 @@ def owned(designs: Mapping[str, Sequence[Atoms]], design: str, first: int, last:
         Which of them.
     first, last
         Range of ranks; what is beyond the end of the design is left out.
+    reserves
+        What earlier designs of the same pool hold in reserve: a job of theirs may label it at the same time, so it is
+        left to the last job of this design, which comes after those.
     """
     names = list(designs)
     held = {structure_key(atoms) for name in names[: names.index(design)] for atoms in designs[name]}
+    held.update(structure_key(atoms) for reserve in reserves for atoms in reserve)
     held.update(structure_key(atoms) for atoms in designs[design][:first])
     ranks = []
     for rank, atoms in enumerate(designs[design][first:last], start=first):
@@ -144,63 +143,83 @@ def owned(designs: Mapping[str, Sequence[Atoms]], design: str, first: int, last:
     return ranks
 
 
-def collect(frames: Sequence[Atoms], labelled: Iterable[Atoms], *, design: str) -> list[Atoms]:
-    """Put the labels of all batches to the frames of a design.
+def complete(
+    frames: Sequence[Atoms],
+    reserve: Sequence[Atoms],
+    labeller: Labeller,
+    *,
+    design: str,
+    labelled: Iterable[Atoms],
+    failed: Iterable[tuple[Atoms, Mapping[str, Any]]],
+    allowance: Allowance,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[list[Atoms], list[dict[str, Any]]]:
+    """Put the labels of all batches to the frames of a design; the reserve takes the place of those without one.
 
     Parameters
     ----------
-    frames
-        The design, in order of rank.
-    labelled
-        Frames from :func:`label_frames`, of any design and in any order.
+    frames, reserve
+        The design, and the ranks that go on where it ends.
+    labeller
+        Who labels those of the reserve that are needed, and what :func:`owned` left to this job.
     design
         Name of the design, which becomes ``config_type``.
+    labelled
+        Frames with labels, of any design and in any order.
+    failed
+        Structures without a label, each with its row: what failed for one design does so for all.
+    allowance
+        How many may fail.
+    progress
+        Called with the number of structures labelled and the size of the design after each of the reserve.
 
     Returns
     -------
-    list of Atoms
-        The frames that have a label, in order of rank, with the info they have in this design.
+    completed : list of Atoms
+        As many frames as the design has, if the reserve is large enough, in order of rank.
+    failures : list of dict
+        A row for each structure of the design, or of the reserve as far as it was needed, that got no label.
+
+    Raises
+    ------
+    ProgramError, InputError, OSError, MemoryError
+        As :func:`label_frames`.
     """
     labels = {structure_key(atoms): _label_of(atoms) for atoms in labelled}
-    collected = []
-    for atoms in frames:
-        if label := labels.get(structure_key(atoms)):
-            collected.append(_with_label(atoms, label))
-            collected[-1].info["config_type"] = design
-    return collected
+    refused = {structure_key(atoms): row for atoms, row in failed}
+    completed: list[Atoms] = []
+    failures: list[dict[str, Any]] = []
+    for place, atoms in enumerate([*frames, *reserve]):
+        if len(completed) == len(frames):
+            break
+        key = structure_key(atoms)
+        try:
+            if key in refused:
+                row = refused[key]
+                raise NoLabelError(row["reason"], row["attempts"], row["directory"])
+            label = labels.get(key) or labeller.label(atoms, _place(design, atoms))
+            completed.append(_with_label(atoms, label))
+            completed[-1].info["config_type"] = design
+        except NoLabelError as error:
+            failures.append(_row(design, atoms, labeller.engine.name, error))
+            allowance.spend(failures[-1], atoms)
+        if progress and place >= len(frames):
+            progress(len(completed), len(frames))
+    return completed, failures
 
 
-def _obtain(atoms: Atoms, engine: Engine, store: LabelStore) -> Label:
-    # The engine sees what the key covers and nothing else: no magnetic moments or info that change a label.
-    bare = _bare(atoms)
-    key = label_key(bare, engine)
-    label = store.get(key)
-    if label is None:
-        engine.check()
-        label = _ask(engine, bare)
-        store.put(key, bare, label, engine)
-    return label
+def _place(design: str, atoms: Atoms) -> str:
+    return f"{design}/{atoms.info['rank']}"
 
 
-def _ask(engine: Engine, atoms: Atoms) -> Label:
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            label = engine.label(atoms, Path(folder))
-    except Exception as error:
-        message = " ".join(str(error).split())
-        plain = isinstance(error, ValueError) and message
-        raise _NoLabelError(message if plain else f"{type(error).__name__}: {message}") from error
-    if reason := refuse_label(atoms, label):
-        raise _NoLabelError(reason)
-    return label
-
-
-def _bare(atoms: Atoms) -> Atoms:
-    return Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+def _row(design: str, atoms: Atoms, engine: str, error: NoLabelError) -> dict[str, Any]:
+    origin = {name: atoms.info.get(name) for name in ("rank", "pool", "candidate")}
+    outcome = {"reason": str(error), "attempts": error.attempts, "directory": error.directory}
+    return {"design": design, **origin, "engine": engine, **outcome}
 
 
 def _with_label(atoms: Atoms, label: Label) -> Atoms:
-    frame = _bare(atoms)
+    frame = bare(atoms)
     frame.info.update(atoms.info)
     # ASE writes 3 x 3 arrays and lists as JSON, which gap_fit overlooks; a flat array becomes plain numbers.
     frame.info.update(REF_energy=label.energy, REF_virial=np.ravel(label.virial).astype(float))

@@ -343,3 +343,21 @@ def nearest_neighbour(atoms: Atoms) -> float:
         if len(distances):
             return float(distances.min())
         cutoff *= 1.5
+
+
+def strain_magnitudes(frames: Iterable[Atoms]) -> np.ndarray:
+    """The l2 (Frobenius) norm of F - I of every structure that tells its deformation F (BR figure 4b).
+
+    Parameters
+    ----------
+    frames
+        Structures, with ``info["deformation"]`` (nine numbers, or 3 x 3) where their sampler deformed them.
+
+    Returns
+    -------
+    (m,) float64
+        Norms, without unit; structures without a deformation are left out.
+    """
+    # Nine numbers come back from extended XYZ as a transposed 3 x 3: the norm is the same.
+    tensors = [atoms.info["deformation"] for atoms in frames if "deformation" in atoms.info]
+    return np.array([np.linalg.norm(np.reshape(tensor, (3, 3)) - np.eye(3)) for tensor in tensors])

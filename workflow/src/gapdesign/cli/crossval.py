@@ -29,6 +29,14 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_config(verb)
     add_files(verb, "--predictions", "predictions of each model (.csv)")
     add_files(verb, "--features", "features of each design (.npy)")
+    verb.add_argument(
+        "--reserves",
+        nargs="*",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="features of what each has in reserve, where ranks without a label were replaced (.npy)",
+    )
     add_output(verb, "--output-predictions", "all predictions, with a column `duplicate`, to write (.csv)")
     add_output(verb, "--output-errors", "errors to write (.csv)")
     add_output(verb, "--output-duplicates", "numbers of duplicates to write (.csv)")
@@ -57,6 +65,8 @@ def _crossval(arguments: argparse.Namespace) -> None:
     study = config.load(arguments.config)
     table = pd.concat([read_csv(path) for path in arguments.predictions], ignore_index=True)
     features = {name: np.asarray(read_array(path)) for name, path in by_name(arguments.features).items()}
+    for name, path in by_name(arguments.reserves).items():
+        features[name] = np.concatenate([features[name], read_array(path)])
     table = crossval.flag_duplicates(table, features, study.covariance())
     write_csv(arguments.output_predictions, table)
     say(f"{len(table)} predictions by {table['model'].nunique()} models")

@@ -48,7 +48,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
         _select,
         "choose a design from a whole pool",
         "Writes the structures in the order chosen, with pool, candidate, rank, distance and, for max-min, the\n"
-        "largest distance of any candidate left out (outside), which proves the order.",
+        "largest distance of any candidate left out (outside), which proves the order. The ranks after the budget\n"
+        "are the reserve: they take the place of structures without a label.",
     )
     add_config(verb)
     verb.add_argument("--design", required=True, help="name of the design")
@@ -69,6 +70,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--threads", type=int, default=1, metavar="N", help="threads to use (%(default)s)")
     add_output(verb, what="design to write (.extxyz)")
     add_output(verb, "--output-features", "features of the design to write (.npy)")
+    add_output(verb, "--reserve", "reserve to write (.extxyz)")
+    add_output(verb, "--reserve-features", "features of the reserve to write (.npy)")
     verb.add_argument(
         "--state",
         type=Path,
@@ -160,7 +163,7 @@ def _select(arguments: argparse.Namespace) -> None:
         pool=pool,
         covariance=covariance,
         mean=mean_descriptor(sums, pool.size, covariance.layout),
-        budget=study.budget,
+        budget=min(study.budget + study.reserve(), pool.size),
         seed=f"{study.seed}/design/{arguments.design}",
         start=design.start,
         earlier=State.read(arguments.state, identity, arguments.sums) if arguments.state else None,
@@ -174,20 +177,27 @@ def _select(arguments: argparse.Namespace) -> None:
     )
     selection = methods.method(design.method, study.kernel.structure).select(task)
     frames = methods.frames(selection, arguments.candidates, pool=design.pool)
-    write_array(arguments.output_features, pool.rows(selection.candidates))
-    write_frames(arguments.output, frames)
+    features, budget = pool.rows(selection.candidates), study.budget
+    write_array(arguments.output_features, features[:budget])
+    write_array(arguments.reserve_features, features[budget:])
+    write_frames(arguments.output, frames[:budget])
+    write_frames(arguments.reserve, frames[budget:])
     if arguments.state and (selection.state or not arguments.state.exists()):
         (selection.state or State.nothing()).write(arguments.state, identity, sums)
-    if len(frames) < study.budget:
+    if len(frames) < budget:
         say(f"only {len(frames)} candidates differ from one another and from what exists; the design ends there")
-    say(f"{len(frames)} of {pool.size} candidates chosen by {design.method}, {selection.passes} passes over the pool")
+    say(
+        f"{len(frames[:budget])} of {pool.size} candidates chosen by {design.method} and {len(frames[budget:])} in"
+        f" reserve, {selection.passes} passes over the pool"
+    )
 
 
 def _identity(
     study: config.Study, arguments: argparse.Namespace, existing: tuple[np.ndarray, Environments] | None
 ) -> str:
-    """Digest of all that a selection depends on but its budget and its pool."""
-    parts = [config.part(study.model_copy(update={"budget": 1}), "select", design=arguments.design).encode()]
+    """Digest of all that a selection depends on but its budget, with its reserve, and its pool."""
+    alike = study.model_copy(update={"budget": 1, "labels": study.labels.model_copy(update={"reserve": None})})
+    parts = [config.part(alike, "select", design=arguments.design).encode()]
     parts += [Path(arguments.basis).read_bytes()] if arguments.basis else []
     parts += [existing[0].tobytes()] if existing else []
     return hashlib.sha256(b"\0".join(parts)).hexdigest()

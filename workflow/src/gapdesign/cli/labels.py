@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
 from gapdesign import config
 from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name, choose, say
+from gapdesign.runs import Keep
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from gapdesign.labeller import Labeller
+
+EVERY = 10.0
+"""Seconds between lines of progress."""
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
     """Add the verbs of this module."""
     verb = add(verbs, "isolated", _isolated, "label the isolated atom of every element of the study")
-    add_config(verb)
-    verb.add_argument("--store", required=True, type=Path, metavar="FOLDER", help="where labels are kept")
+    _add_labeller(verb)
     add_output(verb, what="frames to write (.extxyz)")
 
     verb = add(
@@ -23,71 +34,182 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "label a range of ranks of a design",
         "Structures that an earlier design holds are left to it; labels in the store are not computed again.",
     )
-    add_config(verb)
-    verb.add_argument("--store", required=True, type=Path, metavar="FOLDER", help="where labels are kept")
+    _add_labeller(verb)
     add_files(verb, "--designs", "this design and all before it, in the order of the configuration (.extxyz)")
+    _add_reserves(verb, "reserves of earlier designs of the same pool, which are left to the verb labels")
     verb.add_argument("--design", required=True, help="name of the design")
     verb.add_argument("--first", required=True, type=int, help="first rank")
     verb.add_argument("--last", required=True, type=int, help="rank after the last")
+    _add_max_failed(verb)
     add_output(verb, what="labelled frames to write (.extxyz)")
     add_output(verb, "--failed", "table of structures without a label to write (.csv)")
 
-    verb = add(verbs, "labels", _labels, "put the labels of all batches to the structures of a design")
-    verb.add_argument("--design", required=True, type=Path, metavar="FILE", help="the design (.extxyz)")
-    add_files(verb, "--batches", "labelled frames of this design and all before it (.extxyz)")
+    verb = add(
+        verbs,
+        "labels",
+        _labels,
+        "put the labels of all batches to the structures of a design, and fill it up from its reserve",
+        "The next rank takes the place of each structure without a label, so that the design keeps its budget.",
+    )
+    _add_labeller(verb)
+    verb.add_argument("--design", required=True, help="name of the design")
+    add_files(verb, "--designs", "this design and all before it (.extxyz)")
+    _add_reserves(verb, "reserves of this design and of earlier ones of the same pool")
+    add_files(verb, "--labelled", "labelled frames: batches of these designs, earlier designs of the pool (.extxyz)")
+    add_files(verb, "--failed", "tables of structures without a label, of the same (.csv)")
+    _add_max_failed(verb)
     add_output(verb, what="labelled design to write (.extxyz)")
+    add_output(verb, "--output-failed", "table of its structures without a label to write (.csv)")
+
+    verb = add(verbs, "failed", _failed, "collect the structures of all designs that got no label")
+    add_files(verb, "--tables", "tables of each design, in order (.csv)")
+    add_files(verb, "--designs", "all designs (.extxyz)")
+    _add_reserves(verb, "their reserves")
+    add_output(verb, what="table to write (.csv)")
+    add_output(verb, "--output-structures", "the structures to write (.extxyz)")
 
     verb = add(verbs, "concatenate", _concatenate, "put tables of the same columns under each other")
     add_files(verb, "--tables", "tables, in order (.csv)")
     add_output(verb, what="table to write (.csv)")
 
 
-def _isolated(arguments: argparse.Namespace) -> None:
+def _add_labeller(verb: argparse.ArgumentParser) -> None:
+    add_config(verb)
+    verb.add_argument("--store", required=True, type=Path, metavar="FOLDER", help="where labels are kept")
+    verb.add_argument("--scratch", type=Path, metavar="FOLDER", help="where the engine runs, in place of TMPDIR")
+    verb.add_argument("--runs", type=Path, metavar="FOLDER", help="where runs are kept; without it none are")
+    verb.add_argument("--keep", choices=get_args(Keep), default="failed", help="runs that are kept (%(default)s)")
+
+
+def _add_reserves(verb: argparse.ArgumentParser, what: str) -> None:
+    verb.add_argument("--reserves", nargs="*", default=[], type=Path, metavar="FILE", help=f"{what} (.extxyz)")
+
+
+def _add_max_failed(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--max-failed",
+        type=float,
+        default=1.0,
+        metavar="SHARE",
+        help="stop when more of the design get no label (%(default)s)",
+    )
+
+
+def _labeller(arguments: argparse.Namespace) -> Labeller:
     from gapdesign import engines
-    from gapdesign.files import write_frames
-    from gapdesign.labels import isolated_atoms
+    from gapdesign.labeller import Labeller
+    from gapdesign.runs import Runs
     from gapdesign.store import LabelStore
 
     study = config.load(arguments.config)
-    engine = engines.make(study.labels.engine, study.labels)
-    write_frames(arguments.output, isolated_atoms(study.symbols(), engine, LabelStore(arguments.store)))
+    return Labeller(
+        engine=engines.make(study.labels.engine, study.labels),
+        store=LabelStore(arguments.store),
+        runs=Runs(kept=arguments.runs, keep=arguments.keep, scratch=arguments.scratch),
+        min_fraction=study.pools.constraints.min_distance,
+        limits=study.labels.limits,
+        max_core_hours=study.labels.max_core_hours,
+    )
+
+
+def _progress() -> Callable[[int, int], None]:
+    told = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        if time.monotonic() - told > EVERY:
+            told = time.monotonic()
+            say(f"{done} of {total} labelled")
+
+    return tell
+
+
+def _read(paths: list[Path]) -> dict[str, list[Atoms]]:
+    from gapdesign.files import read_frames
+
+    return {name: read_frames(path) for name, path in by_name(paths).items()}
+
+
+def _isolated(arguments: argparse.Namespace) -> None:
+    from gapdesign.files import write_frames
+    from gapdesign.labels import isolated_atoms
+
+    symbols = config.load(arguments.config).symbols()
+    write_frames(arguments.output, isolated_atoms(symbols, _labeller(arguments)))
 
 
 def _label(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
-    from gapdesign import engines
-    from gapdesign.files import read_frames, write_csv, write_frames
-    from gapdesign.labels import FAILURE_COLUMNS, label_frames, owned
-    from gapdesign.store import LabelStore
+    from gapdesign.failures import COLUMNS, Allowance
+    from gapdesign.files import write_csv, write_frames
+    from gapdesign.labels import label_frames, owned
 
-    study = config.load(arguments.config)
-    engine = engines.make(study.labels.engine, study.labels)
-    designs = {name: read_frames(path) for name, path in by_name(arguments.designs).items()}
+    labeller, designs = _labeller(arguments), _read(arguments.designs)
     members = choose(arguments.design, designs, "--designs")
+    reserves = _read(arguments.reserves).values()
+    ranks = owned(designs, arguments.design, arguments.first, arguments.last, reserves=reserves)
     frames, failures = label_frames(
-        [members[rank] for rank in owned(designs, arguments.design, arguments.first, arguments.last)],
-        engine,
-        LabelStore(arguments.store),
+        [members[rank] for rank in ranks],
+        labeller,
         design=arguments.design,
-        min_fraction=study.pools.constraints.min_distance,
-        progress=lambda done, all_of_them: say(f"{done} of {all_of_them} labelled") if done % 50 == 0 else None,
+        allowance=Allowance(members, arguments.max_failed),
+        progress=_progress(),
     )
-    write_csv(arguments.failed, pd.DataFrame(failures, columns=FAILURE_COLUMNS))
+    write_csv(arguments.failed, pd.DataFrame(failures, columns=COLUMNS))
     write_frames(arguments.output, frames)
-    say(f"{len(frames)} structures labelled by {study.labels.engine}, {len(failures)} failed")
+    say(f"{len(frames)} structures labelled by {labeller.engine.name}, {len(failures)} failed")
 
 
 def _labels(arguments: argparse.Namespace) -> None:
-    from gapdesign.errors import InputError
-    from gapdesign.files import read_frames, write_frames
-    from gapdesign.labels import collect
+    import pandas as pd
 
-    batches = [atoms for path in arguments.batches for atoms in read_frames(path)]
-    frames = collect(read_frames(arguments.design), batches, design=arguments.design.stem)
+    from gapdesign.errors import InputError
+    from gapdesign.failures import COLUMNS, Allowance, structures
+    from gapdesign.files import read_frames, write_csv, write_frames
+    from gapdesign.labels import complete
+
+    designs, reserves = _read(arguments.designs), _read(arguments.reserves)
+    members, reserve = choose(arguments.design, designs, "--designs"), reserves.get(arguments.design, [])
+    everything = {name: [*frames, *reserves.get(name, [])] for name, frames in designs.items()}
+    rows = [row for path in arguments.failed for row in _rows(path)]
+    frames, failures = complete(
+        members,
+        reserve,
+        _labeller(arguments),
+        design=arguments.design,
+        labelled=[atoms for path in arguments.labelled for atoms in read_frames(path)],
+        failed=zip(structures(rows, everything), rows, strict=True),
+        allowance=Allowance(members, arguments.max_failed),
+        progress=_progress(),
+    )
     if not frames:
-        raise InputError(f"{arguments.design}: none of its structures got a label; see labels/failed.csv for why.")
+        raise InputError(f"{arguments.design}: none of its structures got a label; the first: {failures[0]['reason']}")
+    write_csv(arguments.output_failed, pd.DataFrame(failures, columns=COLUMNS))
     write_frames(arguments.output, frames)
+    replaced = sum(atoms.info["rank"] >= len(members) for atoms in frames)
+    say(f"{len(frames)} of {len(members)} structures have a label, {replaced} of them from the reserve")
+    if len(frames) < len(members):
+        say(f"the reserve of {len(reserve)} is used up; raise labels.reserve for a design that keeps its budget")
+
+
+def _rows(path: Path) -> list[dict]:
+    from gapdesign.files import read_csv
+
+    return read_csv(path).fillna({"directory": ""}).to_dict("records")
+
+
+def _failed(arguments: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from gapdesign.failures import COLUMNS, structures
+    from gapdesign.files import write_csv, write_frames
+
+    designs, reserves = _read(arguments.designs), _read(arguments.reserves)
+    rows = [row for path in arguments.tables for row in _rows(path)]
+    everything = {name: [*frames, *reserves.get(name, [])] for name, frames in designs.items()}
+    write_frames(arguments.output_structures, structures(rows, everything))
+    write_csv(arguments.output, pd.DataFrame(rows, columns=COLUMNS))
 
 
 def _concatenate(arguments: argparse.Namespace) -> None:

@@ -19,7 +19,9 @@ from gapdesign.engines.espresso import Espresso, EspressoOptions
 from gapdesign.engines.gpaw import Gpaw, GpawOptions
 from gapdesign.engines.vasp import Vasp, VaspOptions
 from gapdesign.errors import InputError
+from gapdesign.gate import LimitOptions
 from gapdesign.options import Options
+from gapdesign.runs import Keep
 
 __all__ = ["ENGINES", "Engine", "Label", "LabelOptions", "make"]
 
@@ -50,6 +52,38 @@ class LabelOptions(Options):
         "labels-store",
         min_length=1,
         description="Folder in which labels are kept for ever, shared by designs and studies.",
+    )
+    reserve: int | None = Field(
+        None,
+        ge=0,
+        description="Ranks that each design has beyond its budget, to take the place of structures without a label;"
+        " by default a tenth of the budget, rounded up, and five more, as far as the pool has them.",
+    )
+    max_failed: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Share of the structures of a design that may go without a label; the study stops when more do, and"
+        " says what they have in common. Above 0, one always may.",
+    )
+    limits: LimitOptions = Field(
+        LimitOptions(),
+        description="Cells that are refused before any calculation; distances are bounded by"
+        " `pools.constraints.min_distance`.",
+    )
+    max_core_hours: float | None = Field(
+        None, gt=0, description="The most that one label may cost, in core hours by the engine's estimate."
+    )
+    scratch: str | None = Field(
+        None,
+        min_length=1,
+        description="Folder in which engines run, each label in a folder of its own that is removed afterwards; by"
+        " default the temporary folder of the machine.",
+    )
+    keep: Keep = Field(
+        "failed",
+        description="Calculations whose files are kept, but for wave functions, densities and potentials, under"
+        " `results/<study>/labels/runs/<design>/<rank>-<attempt>`.",
     )
     eam: EamOptions = Field(EamOptions(), description="The potential of the engine `eam`.")
     vasp: VaspOptions = Field(VaspOptions(), description="How the engine `vasp` computes.")

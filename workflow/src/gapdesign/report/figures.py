@@ -15,6 +15,7 @@ from gapdesign.report.headline import worst_off_sample
 from gapdesign.report.matrices import errors_figure, parity_figure
 from gapdesign.report.style import INK, MUTED, RULE, house_style, line_styles, svg_text
 from gapdesign.report.words import MINUS, method_name, number, shorten
+from gapdesign.structures import strain_magnitudes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,24 +47,6 @@ class Results:
     errors: pd.DataFrame
     predictions: pd.DataFrame
     duplicates: pd.DataFrame
-
-
-def strain_magnitudes(frames: list[Atoms]) -> NDArray:
-    """Give the l2 (Frobenius) norm of F - I of every structure that tells its deformation F (BR figure 4b).
-
-    Parameters
-    ----------
-    frames
-        Structures, with ``info["deformation"]`` (nine numbers, or 3 x 3) where their sampler deformed them.
-
-    Returns
-    -------
-    ndarray, shape (m,)
-        Norms, without unit; structures without a deformation are left out.
-    """
-    # Nine numbers come back from extended XYZ as a transposed 3 x 3: the norm is the same.
-    tensors = [atoms.info["deformation"] for atoms in frames if "deformation" in atoms.info]
-    return np.array([np.linalg.norm(np.reshape(tensor, (3, 3)) - np.eye(3)) for tensor in tensors])
 
 
 def selection_distances(frames: list[Atoms]) -> NDArray:

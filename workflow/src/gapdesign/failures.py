@@ -1,0 +1,108 @@
+"""Structures without a label: their table, how many a design may have, and what they have in common."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ase import Atoms
+
+from gapdesign.errors import ProgramError
+from gapdesign.structures import strain_magnitudes
+
+COLUMNS = ("design", "rank", "pool", "candidate", "engine", "reason", "attempts", "directory")
+"""Columns of ``labels/failed.csv``."""
+
+
+@dataclass
+class Allowance:
+    """How many structures of one design may go without a label.
+
+    Attributes
+    ----------
+    frames : sequence of Atoms
+        The design.
+    share : float
+        The most that may fail, as a share of the design; above zero one always may.
+    """
+
+    frames: Sequence[Atoms]
+    share: float
+    _spent: list[tuple[Mapping[str, Any], Atoms]] = field(default_factory=list, init=False)
+
+    def spend(self, row: Mapping[str, Any], atoms: Atoms) -> None:
+        """Count a structure without a label.
+
+        Raises
+        ------
+        ProgramError
+            If it is one too many; the sentence says what they have in common.
+        """
+        self._spent.append((row, atoms))
+        most = max(self.share * len(self.frames), 1) if self.share > 0 else 0
+        if len(self._spent) > most:
+            raise ProgramError(
+                f"labels.max_failed: {len(self._spent)} structures of {row['design']}, which has {len(self.frames)},"
+                f" got no label, and {self.share:g} of it may: {in_common(self._spent, self.frames)}; mend the engine's"
+                " settings, constrain the candidates, or raise labels.max_failed"
+            )
+
+
+def in_common(failed: Sequence[tuple[Mapping[str, Any], Atoms]], design: Sequence[Atoms]) -> str:
+    """Say what structures without a label share: reason, prototype, strain, and where some of them are.
+
+    Parameters
+    ----------
+    failed
+        Rows of :data:`COLUMNS`, each with its structure.
+    design
+        All structures of the design, to compare with.
+    """
+    kinds = Counter(_kind(row["reason"]) for row, _ in failed)
+    kind, count = kinds.most_common(1)[0]
+    example = next(row["reason"] for row, _ in failed if _kind(row["reason"]) == kind)
+    parts = [f"{count} of {len(failed)} ({count / len(failed):.0%}) because “{example.rstrip('.')}”"]
+    names = Counter(_prototype(atoms) for _, atoms in failed)
+    every = Counter(_prototype(atoms) for atoms in design)
+    if len(every) > 1:
+        shares = [f"{number} {name} (the design has {every[name]})" for name, number in names.most_common()]
+        parts.append(f"they are {', '.join(shares)}")
+    strains, others = strain_magnitudes(atoms for _, atoms in failed), strain_magnitudes(design)
+    if len(strains) and len(others):
+        parts.append(
+            f"their strain is {strains.min():.3g} to {strains.max():.3g} (the design's {others.min():.3g} to"
+            f" {others.max():.3g})"
+        )
+    first = [f"rank {row['rank']}, candidate {row['candidate']} of pool {row['pool']}" for row, _ in failed[:3]]
+    return "; ".join([*parts, f"for example {', '.join(first)}"])
+
+
+def _kind(reason: str) -> str:
+    """A reason without its numbers, which differ from structure to structure."""
+    return re.sub(r"[-+]?\d[\d.]*(e[-+]?\d+)?", "#", reason)
+
+
+def _prototype(atoms: Atoms) -> str:
+    return str(atoms.info.get("prototype", atoms.get_chemical_formula()))
+
+
+def structures(rows: Sequence[Mapping[str, Any]], designs: Mapping[str, Sequence[Atoms]]) -> list[Atoms]:
+    """The structure of each row, by design and rank, with the reason in its ``info``.
+
+    Parameters
+    ----------
+    rows
+        Of :data:`COLUMNS`.
+    designs
+        Each design with its reserve.
+    """
+    by_rank = {(name, atoms.info["rank"]): atoms for name, frames in designs.items() for atoms in frames}
+    frames = []
+    for row in rows:
+        atoms = by_rank[row["design"], row["rank"]].copy()
+        atoms.info.update(design=row["design"], reason=row["reason"])
+        frames.append(atoms)
+    return frames
