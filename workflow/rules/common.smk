@@ -2,6 +2,7 @@
 import os
 import re
 import sys
+from functools import cache
 from shlex import quote
 
 LIBRARY = Path(str(workflow.current_basedir)).parent / "src"
@@ -42,7 +43,7 @@ if workflow.resource_settings.nodes is not None:
 
 DESIGNS = list(STUDY.designs)
 DESCRIPTOR_ENVIRONMENT = "gap" if STUDY.descriptor.backend == "quippy" else "core"
-ENGINE_ENVIRONMENT = STUDY.labels.engine
+ENGINE_ENVIRONMENT = "core" if STUDY.labels.engine == "file" else STUDY.labels.engine
 
 # With `--sdm apptainer` every job runs in the image that envs/container.def describes.
 IMAGE = LIBRARY.parents[1] / "envs" / "gapdesign.sif"
@@ -157,13 +158,20 @@ def of_designs(pattern):
     return expand(results(pattern), design=DESIGNS)
 
 
-def engine_ready(wildcards):
-    """Nothing, if the engine can run; asked only when something is to be labelled, and then before any job."""
+@cache
+def engine_inputs():
+    """Files that the engine reads; asked only when something is to be labelled, and then before any job."""
     try:
-        engines.make(STUDY.labels.engine, STUDY.labels).check(STUDY.symbols())
+        engine = engines.make(STUDY.labels.engine, STUDY.labels)
+        engine.check(STUDY.symbols())
+        return [str(source.path) for source in engine.sources] if STUDY.labels.engine == "file" else []
     except InputError as error:
         sys.exit(f"gapdesign: {error}")
-    return []
+
+
+def engine_ready(wildcards):
+    """Files that the engine reads, if it can run at all."""
+    return engine_inputs()
 
 
 def up_to(design):

@@ -101,8 +101,10 @@ rule labels_failed:
     conda:
         "../../envs/core.yaml"
     threads: 1
+    params:
+        config=part("failed"),
     message:
         "Collecting the structures without a label"
     shell:
-        "gapdesign failed --tables {input.tables} --designs {input.designs} --reserves {input.reserves}"
-        " --output {output.table} --output-structures {output.structures} > {log} 2>&1"
+        "gapdesign failed --config {params.config:q} --tables {input.tables} --designs {input.designs}"
+        " --reserves {input.reserves} --output {output.table} --output-structures {output.structures} > {log} 2>&1"

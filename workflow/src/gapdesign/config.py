@@ -98,6 +98,7 @@ _READS: dict[str, tuple[str, tuple[str, ...]]] = {
     "isolated": ("labels", (*_ENGINE, *_GATE, "prototypes")),
     "label": ("labels", (*_ENGINE, *_GATE)),
     "labels": ("labels", (*_ENGINE, *_GATE)),
+    "failed": ("labels", _ENGINE),
     "hyperparameters": ("model", _MODEL),
     "fit": ("model", _MODEL),
     "predict": ("crossval", ()),

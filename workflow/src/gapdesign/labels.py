@@ -25,8 +25,8 @@ from ase import Atoms
 from gapdesign.engines.base import Label
 from gapdesign.errors import InputError
 from gapdesign.failures import Allowance
+from gapdesign.identity import structure_key
 from gapdesign.labeller import Labeller, NoLabelError, bare
-from gapdesign.store import structure_key
 
 
 def label_frames(
@@ -91,9 +91,9 @@ def isolated_atoms(elements: Iterable[str], labeller: Labeller) -> list[Atoms]:
     InputError
         If an engine gives no energy for one of them, without which nothing can be fitted.
     """
-    frames, edge = [], labeller.engine.isolated_box
+    frames = []
     for element in elements:
-        atoms = Atoms(element, positions=[[edge / 2] * 3], cell=[edge] * 3, pbc=True)
+        atoms = isolated_atom(element, labeller.engine.isolated_box)
         try:
             energy = labeller.label(atoms, f"isolated/{element}", isolated=True).energy
         except NoLabelError as error:
@@ -104,6 +104,11 @@ def isolated_atoms(elements: Iterable[str], labeller: Labeller) -> list[Atoms]:
         atoms.info.update(REF_energy=energy, config_type="isolated_atom")
         frames.append(atoms)
     return frames
+
+
+def isolated_atom(element: str, edge: float) -> Atoms:
+    """A single atom amid a periodic cube; periodic because plane-wave programs have nothing else."""
+    return Atoms(element, positions=[[edge / 2] * 3], cell=[edge] * 3, pbc=True)
 
 
 def owned(

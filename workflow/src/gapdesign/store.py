@@ -21,37 +21,14 @@ import numpy as np
 from gapdesign.engines.base import Engine, Label
 from gapdesign.errors import InputError
 from gapdesign.files import read_frames, write_frames, write_text
+from gapdesign.identity import structure_key
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 _log = logging.getLogger(__name__)
 
-DECIMALS = 10
-"""Decimals of lengths, in angstrom, to which structures are told apart."""
-
 _ENTRY = ("key", "engine", "isolated", "attempts", "symbols", "pbc", "cell", "positions", "label", "checksum")
-
-
-def structure_key(atoms: Atoms) -> str:
-    """Hexadecimal SHA-256 of numbers, cell, positions and periodicity; info and other arrays do not count.
-
-    Lengths are rounded to 1e-10 angstrom, so that the last bits of a computation do not make another
-    structure. The same crystal in another cell, order of atoms or orientation is another structure.
-    """
-    lines = [
-        " ".join(map(str, atoms.numbers.tolist())),
-        " ".join("T" if periodic else "F" for periodic in atoms.pbc),
-        _lengths(atoms.cell.array),
-        _lengths(atoms.positions),
-    ]
-    return _sha256("\n".join(lines))
-
-
-def _lengths(values: np.ndarray) -> str:
-    # Adding zero turns -0.0 into 0.0.
-    rounded = np.round(values, DECIMALS) + 0.0
-    return " ".join(f"{value:.{DECIMALS}f}" for value in rounded.ravel().tolist())
 
 
 def label_key(atoms: Atoms, engine: Engine, *, isolated: bool = False) -> str:

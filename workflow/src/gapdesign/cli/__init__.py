@@ -17,7 +17,10 @@ from gapdesign import __version__
 from gapdesign.cli.arguments import say
 from gapdesign.errors import InputError, ProgramError
 
-STAGES = ("study", "candidates", "descriptors", "design", "labels", "model", "crossval", "report", "profiles")
+STAGES = (
+    *("study", "candidates", "descriptors", "design", "labels", "store", "model", "crossval", "report"),
+    *("plan", "profiles"),
+)
 
 _DESCRIPTION = """\
 Choose the structures that a machine-learning interatomic potential should be trained on, before any

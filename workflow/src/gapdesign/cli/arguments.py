@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +13,9 @@ from gapdesign.config import DEFAULT
 from gapdesign.errors import InputError
 
 T = TypeVar("T")
+
+EVERY = 10.0
+"""Seconds between lines of progress."""
 
 
 def add(
@@ -51,6 +55,19 @@ def add_files(verb: argparse.ArgumentParser, flag: str, what: str) -> None:
 def say(line: str) -> None:
     """Report progress, at once."""
     print(line, file=sys.stderr, flush=True)
+
+
+def progress(what: str) -> Callable[[int, int], None]:
+    """A function that reports numbers done and their total, now and then."""
+    told = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        if time.monotonic() - told > EVERY:
+            told = time.monotonic()
+            say(f"{done} of {total} {what}")
+
+    return tell
 
 
 def choose(design: str, known: Mapping[str, T], flag: str = "--config") -> T:

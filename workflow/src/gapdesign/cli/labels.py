@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from gapdesign import config
-from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name, choose, say
+from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name, choose, progress, say
 from gapdesign.runs import Keep
 
 if TYPE_CHECKING:
     from ase import Atoms
 
     from gapdesign.labeller import Labeller
-
-EVERY = 10.0
-"""Seconds between lines of progress."""
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -61,7 +56,14 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_output(verb, what="labelled design to write (.extxyz)")
     add_output(verb, "--output-failed", "table of its structures without a label to write (.csv)")
 
-    verb = add(verbs, "failed", _failed, "collect the structures of all designs that got no label")
+    verb = add(
+        verbs,
+        "failed",
+        _failed,
+        "collect the structures of all designs that got no label",
+        "With the engine `file`, results that are of no structure are named, too.",
+    )
+    add_config(verb)
     add_files(verb, "--tables", "tables of each design, in order (.csv)")
     add_files(verb, "--designs", "all designs (.extxyz)")
     _add_reserves(verb, "their reserves")
@@ -112,18 +114,6 @@ def _labeller(arguments: argparse.Namespace) -> Labeller:
     )
 
 
-def _progress() -> Callable[[int, int], None]:
-    told = time.monotonic()
-
-    def tell(done: int, total: int) -> None:
-        nonlocal told
-        if time.monotonic() - told > EVERY:
-            told = time.monotonic()
-            say(f"{done} of {total} labelled")
-
-    return tell
-
-
 def _read(paths: list[Path]) -> dict[str, list[Atoms]]:
     from gapdesign.files import read_frames
 
@@ -154,7 +144,7 @@ def _label(arguments: argparse.Namespace) -> None:
         labeller,
         design=arguments.design,
         allowance=Allowance(members, arguments.max_failed),
-        progress=_progress(),
+        progress=progress("labelled"),
     )
     write_csv(arguments.failed, pd.DataFrame(failures, columns=COLUMNS))
     write_frames(arguments.output, frames)
@@ -181,7 +171,7 @@ def _labels(arguments: argparse.Namespace) -> None:
         labelled=[atoms for path in arguments.labelled for atoms in read_frames(path)],
         failed=zip(structures(rows, everything), rows, strict=True),
         allowance=Allowance(members, arguments.max_failed),
-        progress=_progress(),
+        progress=progress("labelled"),
     )
     if not frames:
         raise InputError(f"{arguments.design}: none of its structures got a label; the first: {failures[0]['reason']}")
@@ -202,6 +192,7 @@ def _rows(path: Path) -> list[dict]:
 def _failed(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
+    from gapdesign import engines
     from gapdesign.failures import COLUMNS, structures
     from gapdesign.files import write_csv, write_frames
 
@@ -210,6 +201,12 @@ def _failed(arguments: argparse.Namespace) -> None:
     everything = {name: [*frames, *reserves.get(name, [])] for name, frames in designs.items()}
     write_frames(arguments.output_structures, structures(rows, everything))
     write_csv(arguments.output, pd.DataFrame(rows, columns=COLUMNS))
+    study = config.load(arguments.config)
+    if study.labels.engine == "file":
+        surplus = engines.make("file", study.labels).surplus(
+            [atoms for frames in everything.values() for atoms in frames]
+        )
+        say(f"{len(surplus)} results are of no structure of the study" + "".join(f"\n  {source}" for source in surplus))
 
 
 def _concatenate(arguments: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ from gapdesign.engines.ase import Ase, AseOptions
 from gapdesign.engines.base import Engine, Label
 from gapdesign.engines.eam import Eam, EamOptions
 from gapdesign.engines.espresso import Espresso, EspressoOptions
+from gapdesign.engines.file import File, FileOptions
 from gapdesign.engines.gpaw import Gpaw, GpawOptions
 from gapdesign.engines.vasp import Vasp, VaspOptions
 from gapdesign.errors import InputError
@@ -31,6 +32,7 @@ ENGINES: dict[str, Callable[[Any], Engine]] = {
     "gpaw": Gpaw,
     "espresso": Espresso,
     "ase": Ase,
+    "file": File,
 }
 """Every engine by name: a class that is made from its options."""
 
@@ -38,11 +40,11 @@ ENGINES: dict[str, Callable[[Any], Engine]] = {
 class LabelOptions(Options):
     """Where labels come from and where they are kept."""
 
-    engine: Literal["eam", "vasp", "gpaw", "espresso", "ase"] = Field(
+    engine: Literal["eam", "vasp", "gpaw", "espresso", "ase", "file"] = Field(
         "eam",
         description="Program that computes reference energies, forces and virials: `eam`, an embedded-atom"
-        " potential (a millisecond a structure); `vasp`, `gpaw`, `espresso`; `ase`, any calculator of ASE. See"
-        " docs/engines.md.",
+        " potential (a millisecond a structure); `vasp`, `gpaw`, `espresso`; `ase`, any calculator of ASE; `file`, labels"
+        " that you made elsewhere. See docs/engines.md and docs/labels.md.",
     )
     chunk: int = Field(25, ge=1, description="Structures that one job labels.")
     cores: int = Field(
@@ -90,6 +92,7 @@ class LabelOptions(Options):
     gpaw: GpawOptions = Field(GpawOptions(), description="How the engine `gpaw` computes.")
     espresso: EspressoOptions = Field(EspressoOptions(), description="How the engine `espresso` computes.")
     ase: AseOptions = Field(AseOptions(), description="The calculator of the engine `ase`.")
+    file: FileOptions = Field(FileOptions(), description="Where the engine `file` finds labels.")
 
 
 def make(name: str, options: LabelOptions) -> Engine:

@@ -1,0 +1,141 @@
+"""Verbs for labels beyond one study: store, export, match."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gapdesign import config
+from gapdesign.cli.arguments import add, add_config, add_output, progress, say
+from gapdesign.engines import LabelOptions
+from gapdesign.errors import InputError, ProgramError
+
+STORE = LabelOptions.model_fields["store"].default
+
+
+def register(verbs: argparse._SubParsersAction) -> None:
+    """Add the verbs of this module."""
+    store = add(
+        verbs,
+        "store",
+        _store,
+        "verify, export or import the labels that are kept",
+        "example: gapdesign store verify labels-store",
+    )
+    actions = store.add_subparsers(dest="action", required=True, metavar="ACTION")
+    action = add(actions, "verify", _verify, "check every label, and name those that are damaged (then status 1)")
+    _add_folder(action)
+    action = add(
+        actions,
+        "export",
+        _export_store,
+        "write all labels to one extended-XYZ file",
+        "Any program reads it, and `gapdesign store import` gives back every label to the last bit.",
+    )
+    _add_folder(action)
+    add_output(action, what="file to write (.extxyz)")
+    action = add(
+        actions,
+        "import",
+        _import,
+        "take the labels of a file that `store export` wrote",
+        "Labels that are there already stay. Nothing is taken unless all labels match their keys and checksums.",
+    )
+    action.add_argument("file", type=Path, metavar="FILE", help="file to read (.extxyz)")
+    _add_folder(action)
+
+    verb = add(
+        verbs,
+        "export",
+        _export,
+        "write a design as folders that are ready to be computed anywhere",
+        "The engine `file` brings the results back; see docs/labels.md.\n\n"
+        "example: gapdesign export --format xyz results/zr-demo/designs/OPT1.extxyz --output OPT1",
+    )
+    add_config(verb)
+    verb.add_argument("--format", required=True, choices=("vasp", "espresso", "xyz"), help="input that is written")
+    verb.add_argument("design", type=Path, metavar="DESIGN", help="design, or what it has in reserve (.extxyz)")
+    verb.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="folder to write to")
+
+    verb = add(
+        verbs,
+        "match",
+        _match,
+        "say which structures the engine `file` has no label for, and which results are of no structure",
+        "example: gapdesign match --config config/mine.yaml results/mine/designs/*.extxyz",
+    )
+    add_config(verb)
+    verb.add_argument("designs", nargs="+", type=Path, metavar="DESIGN", help="designs (.extxyz)")
+
+
+def _add_folder(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("folder", nargs="?", default=STORE, type=Path, metavar="FOLDER", help="the store (%(default)s)")
+
+
+def _store(arguments: argparse.Namespace) -> None:
+    """Never called: an action is required, and has a function of its own."""
+
+
+def _verify(arguments: argparse.Namespace) -> None:
+    from gapdesign.store import LabelStore
+
+    store = LabelStore(arguments.folder)
+    damaged = store.verify(progress("labels checked"))
+    for path, reason in damaged.items():
+        print(f"{path}: {reason}")
+    count = len(store.paths())
+    if damaged:
+        raise ProgramError(
+            f"{len(damaged)} of {count} labels in {arguments.folder} are damaged; they count as none and are computed"
+            " anew when they are needed."
+        )
+    print(f"{arguments.folder}: {count} labels, all as they were written")
+
+
+def _export_store(arguments: argparse.Namespace) -> None:
+    from gapdesign.store import LabelStore
+
+    count = LabelStore(arguments.folder).export(arguments.output)
+    print(f"{arguments.output}: {count} labels")
+
+
+def _import(arguments: argparse.Namespace) -> None:
+    from gapdesign.store import LabelStore
+
+    taken, known = LabelStore(arguments.folder).read_in(arguments.file)
+    print(f"{arguments.folder}: {taken} labels taken, {known} were there already")
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from gapdesign import engines
+    from gapdesign.export import Xyz, export
+    from gapdesign.files import read_frames
+
+    writer = Xyz()
+    if arguments.format != "xyz":
+        writer = engines.make(arguments.format, config.load(arguments.config).labels)
+    frames = read_frames(arguments.design)
+    folders = export(frames, arguments.output, writer, design=arguments.design.stem)
+    print(f"{arguments.output}: {len(folders)} folders, {len(folders) - len(frames)} of them for isolated atoms")
+
+
+def _match(arguments: argparse.Namespace) -> None:
+    from gapdesign import engines
+    from gapdesign.files import read_frames
+
+    study = config.load(arguments.config)
+    if study.labels.engine != "file":
+        raise InputError(f"labels.engine: {study.labels.engine} makes its labels; only those of `file` can be matched.")
+    engine = engines.make("file", study.labels)
+    everything = []
+    for path in arguments.designs:
+        frames = read_frames(path)
+        missing = engine.missing(frames)
+        for atoms, reason in missing:
+            print(f"{path.stem} rank {atoms.info.get('rank')}: {reason}")
+        say(f"{path.stem}: {len(frames) - len(missing)} of {len(frames)} structures have a label")
+        everything += frames
+    surplus = engine.surplus(everything)
+    for source in surplus:
+        print(f"{source}: of no structure of these designs")
+    say(f"{len(surplus)} results are of no structure of these designs")

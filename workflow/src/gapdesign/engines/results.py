@@ -1,0 +1,262 @@
+"""Results of calculations made elsewhere: what is found in files and folders, and what it says."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gapdesign.engines.base import Label, NotConvergedError
+from gapdesign.errors import InputError
+from gapdesign.files import read_json
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+IDENTITY = "gapdesign.json"
+"""File in an exported folder that says which structure it is for."""
+
+INPUT = "structure.extxyz"
+"""File in an exported folder that holds the structure alone."""
+
+ISOLATED = "isolated_atom"
+"""``config_type`` of a frame that is an isolated atom."""
+
+KINDS = {
+    "vasprun": ("vasprun*.xml", "vasprun*.xml.gz"),
+    "outcar": ("OUTCAR", "OUTCAR.gz", "*.OUTCAR"),
+    "espresso": ("*.pwo", "pw.out", "*.pw.out"),
+    "frames": ("*.extxyz", "*.xyz"),
+}
+"""Files that are looked for in folders; of a calculation the first kind that is there."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Names under which frames hold their values.
+
+    Attributes
+    ----------
+    energy, forces, virial, stress : str
+        Of ``info`` and, for forces, ``arrays``. Where a name is not there, what ASE reads as results of a calculation
+        is taken.
+    """
+
+    energy: str
+    forces: str
+    virial: str
+    stress: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """One result.
+
+    Attributes
+    ----------
+    source : str
+        File, and frame where it has several.
+    atoms : Atoms or None
+        The structure, as far as it can be read.
+    isolated : bool
+        Whether it is said to be an isolated atom.
+    label : Label or None
+    reason : str
+        Why there is no label.
+    """
+
+    source: str
+    atoms: Atoms | None
+    isolated: bool
+    label: Label | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file of results.
+
+    Attributes
+    ----------
+    path : Path
+    kind : str
+        One of :data:`KINDS`, or ``other`` for whatever ASE reads.
+    identity : mapping
+        What :data:`IDENTITY` beside it says; empty without.
+    """
+
+    path: Path
+    kind: str
+    identity: Mapping[str, Any]
+
+
+def find(paths: Sequence[str]) -> list[Source]:
+    """Find the files of results that paths name, sorted by name.
+
+    Parameters
+    ----------
+    paths
+        Files, folders, which are searched with all that is below them, and patterns of either.
+
+    Raises
+    ------
+    InputError
+        If one names nothing, or a folder holds no results.
+    """
+    sources: dict[Path, Source] = {}
+    for given in paths:
+        found = sorted(Path(name) for name in glob.glob(str(Path(given).expanduser()), recursive=True))
+        if not found:
+            raise InputError(f"labels.file.paths: there is no '{given}'; paths start where snakemake is run.")
+        mine = [source for path in found for source in _below(path)]
+        if not mine:
+            known = ", ".join(name for names in KINDS.values() for name in names)
+            raise InputError(f"labels.file.paths: '{given}' holds no results; they are called {known}.")
+        sources |= {source.path: source for source in mine}
+    return [sources[path] for path in sorted(sources)]
+
+
+def _below(path: Path) -> Iterator[Source]:
+    if path.is_file():
+        yield Source(path, _kind(path.name) or "other", _identity(path.parent))
+        return
+    folders = sorted({path, *(inner for inner in path.rglob("*") if inner.is_dir())})
+    for folder in folders:
+        names = sorted(item.name for item in folder.iterdir() if item.is_file() and item.name != INPUT)
+        kinds = [kind for kind in KINDS if any(_kind(name) == kind for name in names)]
+        for name in names:
+            if kinds and _kind(name) == kinds[0]:
+                yield Source(folder / name, kinds[0], _identity(folder))
+
+
+def _kind(name: str) -> str | None:
+    matches = (kind for kind, patterns in KINDS.items() if any(fnmatch.fnmatchcase(name, p) for p in patterns))
+    return next(matches, None)
+
+
+def _identity(folder: Path) -> Mapping[str, Any]:
+    path = folder / IDENTITY
+    return read_json(path) if path.is_file() else {}
+
+
+def read(source: Source, keys: Keys) -> list[Result]:
+    """Read all results of a file.
+
+    Raises
+    ------
+    InputError
+        If it is of no format that ASE reads, or a frame has no energy, forces or stress.
+    """
+    isolated = bool(source.identity.get("isolated", False))
+    if source.kind == "vasprun":
+        from gapdesign.engines import vasprun
+
+        try:
+            calculation = vasprun.parse(source.path)
+        except NotConvergedError as error:
+            return [Result(str(source.path), None, isolated, None, str(error))]
+        return [Result(str(source.path), calculation.atoms, isolated, calculation.label)]
+    if source.kind in _CONVERGED:
+        return [_output(source, isolated)]
+    results = []
+    for number, atoms in enumerate(_frames(source.path)):
+        where = f"{source.path}, frame {number}"
+        lone = isolated or atoms.info.get("config_type") == ISOLATED
+        results.append(Result(where, atoms, lone, _label(atoms, keys, where, isolated=lone)))
+    return results
+
+
+def _frames(path: Path, **options: Any) -> list[Atoms]:
+    from ase.io import read
+
+    try:
+        return list(read(path, index=":", **options))
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__} {error}".split())
+        raise InputError(
+            f"labels.file.paths: ASE does not read '{path}' ({reason}); give vasprun.xml, OUTCAR, output of pw.x or"
+            " extended XYZ."
+        ) from error
+
+
+_CONVERGED = {
+    "outcar": ("vasp-out", ("aborting loop because EDIFF is reached", "General timing and accounting")),
+    "espresso": ("espresso-out", ("convergence has been achieved", "JOB DONE")),
+}
+"""ASE's name of a format, and what a calculation that converged and ended well says in it."""
+
+
+def _output(source: Source, isolated: bool) -> Result:
+    """Read the last structure of a program's output."""
+    import gzip
+
+    name, signs = _CONVERGED[source.kind]
+    raw = source.path.read_bytes()
+    text = (gzip.decompress(raw) if source.path.suffix == ".gz" else raw).decode("utf-8", errors="replace")
+    missing = [sign for sign in signs if sign not in text]
+    reason = f"It does not say “{missing[0]}”." if missing else ""
+    if "convergence NOT achieved" in text:
+        reason = "It says “convergence NOT achieved”."
+    try:
+        atoms = _frames(source.path, format=name)[-1]
+        label = None if reason else _from_calculator(atoms)
+    except (InputError, IndexError, KeyError, ValueError) as error:
+        return Result(str(source.path), None, isolated, None, reason or f"{error}")
+    return Result(str(source.path), atoms, isolated, label, reason)
+
+
+def _from_calculator(atoms: Atoms) -> Label:
+    found = atoms.calc.results if atoms.calc is not None else {}
+    missing = [name for name in ("energy", "forces", "stress") if name not in found]
+    if missing:
+        raise ValueError(f"It holds no {missing[0]}.")
+    # Forces and stress are derivatives of the free energy, where a program tells it.
+    energy = found.get("free_energy", found["energy"])
+    return Label(float(energy), np.array(found["forces"], dtype=float), _virial(found["stress"], -atoms.get_volume()))
+
+
+def _label(atoms: Atoms, keys: Keys, where: str, *, isolated: bool) -> Label:
+    found = atoms.calc.results if atoms.calc is not None else {}
+    energy = atoms.info.get(keys.energy, found.get("free_energy", found.get("energy")))
+    if energy is None:
+        _refuse(where, "energy", keys.energy, atoms)
+    if isolated:
+        return Label(float(energy), np.zeros((len(atoms), 3)), np.zeros((3, 3)))
+    forces = atoms.arrays.get(keys.forces, found.get("forces"))
+    if forces is None:
+        _refuse(where, "forces", keys.forces, atoms)
+    if keys.virial in atoms.info:
+        virial = _virial(atoms.info[keys.virial], 1.0)
+    else:
+        stress = atoms.info.get(keys.stress, found.get("stress"))
+        if stress is None:
+            _refuse(where, "virial", keys.virial, atoms)
+        virial = _virial(stress, -atoms.get_volume())
+    return Label(float(energy), np.array(forces, dtype=float), virial)
+
+
+def _refuse(where: str, what: str, key: str, atoms: Atoms) -> None:
+    there = sorted([*atoms.info, *atoms.arrays, *(atoms.calc.results if atoms.calc is not None else [])])
+    other = " or labels.file.stress_key" if what == "virial" else ""
+    raise InputError(
+        f"labels.file.{what}_key: {where} has no '{key}', only {', '.join(there)}; name the {what} with"
+        f" labels.file.{what}_key{other}."
+    )
+
+
+def _virial(values: Any, factor: float) -> np.ndarray:
+    """A symmetric tensor (3, 3) of six numbers in Voigt's order (xx, yy, zz, yz, xz, xy), nine, or 3 x 3."""
+    values = factor * np.array(values, dtype=float).ravel()
+    if values.size == 6:
+        values = values[[0, 5, 4, 5, 1, 3, 4, 3, 2]]
+    if values.size != 9:
+        raise InputError(
+            f"labels.file: a virial or stress has {values.size} numbers; give nine, or six in Voigt's order."
+        )
+    tensor = values.reshape(3, 3)
+    return 0.5 * (tensor + tensor.T) + 0.0

@@ -1,0 +1,71 @@
+"""When two structures are the same: to the last bits, by a key; or as other programs print them, to a tolerance."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+DECIMALS = 10
+"""Decimals of lengths, in angstrom, to which structures are told apart."""
+
+TOLERANCE = 1e-4
+"""Angstrom by which cells and atoms may differ: what programs print is coarser than what they were given, and a force of
+1 eV/angstrom makes 0.1 meV of it."""
+
+
+def structure_key(atoms: Atoms) -> str:
+    """Hexadecimal SHA-256 of numbers, cell, positions and periodicity; info and other arrays do not count.
+
+    Lengths are rounded to 1e-10 angstrom, so that the last bits of a computation do not make another
+    structure. The same crystal in another cell, order of atoms or orientation is another structure.
+    """
+    lines = [
+        " ".join(map(str, atoms.numbers.tolist())),
+        " ".join("T" if periodic else "F" for periodic in atoms.pbc),
+        _lengths(atoms.cell.array),
+        _lengths(atoms.positions),
+    ]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _lengths(values: np.ndarray) -> str:
+    # Adding zero turns -0.0 into 0.0.
+    rounded = np.round(values, DECIMALS) + 0.0
+    return " ".join(f"{value:.{DECIMALS}f}" for value in rounded.ravel().tolist())
+
+
+def order_in(structure: Atoms, other: Atoms) -> np.ndarray | None:
+    """Find the atoms of a structure of n atoms in another account of it; None if that is of another structure.
+
+    The other may have its atoms in any order and in any image, and any cell of the same lattice; what is
+    turned or shifted as a whole is another structure.
+
+    Returns
+    -------
+    (n,) int or None
+        For each atom of ``structure`` the index of the same in ``other``.
+    """
+    if sorted(structure.numbers.tolist()) != sorted(other.numbers.tolist()):
+        return None
+    cell, periodic = structure.cell.array, structure.pbc
+    if not _same_lattice(cell, other.cell.array, whole=bool(periodic.all())):
+        return None
+    steps = (other.positions[None, :, :] - structure.positions[:, None, :]) @ np.linalg.inv(cell)
+    steps -= np.where(periodic, np.rint(steps), 0)
+    distances = np.linalg.norm(steps @ cell, axis=2)
+    same = (distances <= TOLERANCE) & (structure.numbers[:, None] == other.numbers)
+    order = same.argmax(axis=1)
+    return order if same.any(axis=1).all() and len(set(order.tolist())) == len(order) else None
+
+
+def _same_lattice(cell: np.ndarray, other: np.ndarray, *, whole: bool) -> bool:
+    """Whether cells span the same lattice; if not ``whole``, whether they are the same."""
+    steps = np.rint(other @ np.linalg.inv(cell)) if whole else np.eye(3)
+    if abs(abs(np.linalg.det(steps)) - 1) > 0.5:
+        return False
+    return bool(np.abs(steps @ cell - other).max() <= TOLERANCE)
