@@ -66,8 +66,9 @@ def export(frames: Sequence[Atoms], output: Path, writer: Writer, *, design: str
     folders = []
     for number, atoms in enumerate(frames):
         rank = int(atoms.info.get("rank", number))
-        origin = {name: atoms.info[name] for name in ("pool", "candidate") if name in atoms.info}
-        identity = {"design": design, "rank": rank, **origin}
+        identity = {"design": design, "rank": rank}
+        if "candidate" in atoms.info:
+            identity |= {"pool": str(atoms.info["pool"]), "candidate": int(atoms.info["candidate"])}
         folders.append(_write(output / f"{rank:04d}", bare(atoms), writer, identity, isolated=False))
     for element in dict.fromkeys(symbol for atoms in frames for symbol in atoms.get_chemical_symbols()):
         atoms = isolated_atom(element, writer.isolated_box)
