@@ -289,6 +289,8 @@ READS = {
     "quality": FEATURES | KERNEL | {"designs/OPT1/pool", "labels/eam/potential"},
     "isolated": {"prototypes/hcp/a", "labels/eam/potential"},
     "label": {"labels/eam/potential", "pools/constraints/min_distance"},
+    "labels": {"labels/eam/potential", "pools/constraints/min_distance"},
+    "failed": {"labels/eam/potential"},
     "hyperparameters": MODEL,
     "fit": MODEL,
     "predict": set(),

@@ -1,5 +1,6 @@
 """The labelling stage: what is computed, what is kept, what fails, and what the files look like."""
 
+import json
 import re
 
 import numpy as np
@@ -8,10 +9,15 @@ from ase import Atoms
 from ase.build import bulk
 
 from gapdesign.engines import Label, LabelOptions, make
-from gapdesign.errors import InputError
+from gapdesign.engines.base import NotConvergedError
+from gapdesign.errors import InputError, ProgramError
+from gapdesign.failures import COLUMNS, Allowance, structures
 from gapdesign.files import read_frames, write_frames
-from gapdesign.labels import FAILURE_COLUMNS, ISOLATED_BOX, collect, isolated_atoms, label_frames, owned
-from gapdesign.store import LabelStore, label_key, structure_key
+from gapdesign.identity import structure_key
+from gapdesign.labeller import Labeller
+from gapdesign.labels import complete, isolated_atoms, label_frames, owned
+from gapdesign.runs import Runs
+from gapdesign.store import LabelStore, label_key
 
 
 class FakeEngine:
@@ -20,6 +26,8 @@ class FakeEngine:
     name = "fake"
     version = "1"
     settings: dict = {}  # noqa: RUF012
+    attempts = ("as configured",)
+    isolated_box = 18.0
 
     def __init__(self):
         self.seen = []
@@ -72,8 +80,28 @@ def store(tmp_path):
     return LabelStore(tmp_path / "store")
 
 
-def run(frames, engine, store, **options):
-    return label_frames(frames, engine, store, **{"design": "OPT1", "min_fraction": 0.6, **options})
+def run(frames, engine, store, *, design="OPT1", share=1.0, progress=None, **options):
+    labeller = Labeller(engine=engine, store=store, **{"min_fraction": 0.6, **options})
+    return label_frames(frames, labeller, design=design, allowance=Allowance(frames, share), progress=progress)
+
+
+def fill(frames, reserve, engine, store, labelled=(), failed=(), *, design="OPT1", share=1.0, **options):
+    labeller = Labeller(engine=engine, store=store, min_fraction=0.6, **options)
+    return complete(
+        frames,
+        reserve,
+        labeller,
+        design=design,
+        labelled=labelled,
+        failed=failed,
+        allowance=Allowance(frames, share),
+    )
+
+
+def collected(frames, labelled, design="OPT1"):
+    """The design with labels that are all there."""
+    nothing_left = RaisingEngine(AssertionError("nothing is left to compute"))
+    return fill(frames, [], nothing_left, None, labelled, design=design)[0]
 
 
 def test_frames_get_their_labels_and_keep_their_info(store):
@@ -98,7 +126,7 @@ def test_a_written_file_has_what_gap_fit_reads_and_nothing_twice(store, tmp_path
         frame.rattle(0.05, seed=frame.info["rank"])
     labelled, _ = run(frames, engine, store)
     path, again = tmp_path / "OPT1.extxyz", tmp_path / "again.extxyz"
-    write_frames(path, collect(frames, labelled, design="OPT1"))
+    write_frames(path, collected(frames, labelled))
     for line in path.read_text().splitlines():
         if line.startswith("Lattice"):
             assert re.search(r' REF_virial="(-?[0-9.]+(e-?\d+)? ){8}-?[0-9.]+(e-?\d+)?" ', line)
@@ -148,7 +176,7 @@ def test_a_label_that_is_not_finite_is_a_row_and_is_not_kept(store):
     frames, engine = design_frames(4), NanEngine()
     labelled, failures = run(frames, engine, store)
     assert [atoms.info["rank"] for atoms in labelled] == [1, 3]
-    assert all(tuple(row) == FAILURE_COLUMNS for row in failures)
+    assert all(tuple(row) == COLUMNS for row in failures)
     assert failures[1] == {
         "design": "OPT1",
         "rank": 2,
@@ -156,6 +184,8 @@ def test_a_label_that_is_not_finite_is_a_row_and_is_not_kept(store):
         "candidate": 102,
         "engine": "fake",
         "reason": "The engine gave a value of forces that is not finite.",
+        "attempts": 1,
+        "directory": "",
     }
     assert store.get(label_key(frames[0], engine)) is None
 
@@ -173,20 +203,22 @@ def test_a_structure_that_is_too_dense_never_reaches_the_engine(store):
     ("error", "reason"),
     [
         (ValueError("the density\nis too high"), "the density is too high"),
-        (InputError("no parameters for Ti."), "no parameters for Ti."),
         (RuntimeError("SCF did not converge"), "RuntimeError: SCF did not converge"),
         (ZeroDivisionError(), "ZeroDivisionError:"),
         (ValueError(), "ValueError:"),
     ],
 )
-def test_whatever_an_engine_raises_is_a_row(error, reason, store):
+def test_what_an_engine_raises_of_a_structure_is_a_row(error, reason, store):
     labelled, failures = run(design_frames(2), RaisingEngine(error), store)
     assert labelled == [] and [row["reason"].strip() for row in failures] == [reason, reason]
 
 
-def test_an_interrupt_is_not_a_row(store):
-    with pytest.raises(KeyboardInterrupt):
-        run(design_frames(2), RaisingEngine(KeyboardInterrupt()), store)
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), InputError("no POTCAR of Zr."), FileNotFoundError("vasp"), OSError(28, "disk full")]
+)
+def test_what_says_nothing_of_the_structure_is_not_a_row(error, store):
+    with pytest.raises(type(error)):
+        run(design_frames(2), RaisingEngine(error), store)
 
 
 def test_a_store_that_cannot_be_written_is_not_a_row(tmp_path):
@@ -213,21 +245,46 @@ def test_progress_is_told_after_every_frame(store):
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
+def labeller(engine, store) -> Labeller:
+    return Labeller(engine=engine, store=store, min_fraction=0.6)
+
+
 def test_isolated_atoms_have_an_energy_and_nothing_to_fit_besides(store, tmp_path):
     engine = make("eam", LabelOptions(eam={"potential": "CuZr_mm.eam.fs"}))
     path = tmp_path / "isolated.extxyz"
-    write_frames(path, isolated_atoms(["Cu", "Zr"], engine, store))
+    write_frames(path, isolated_atoms(["Cu", "Zr"], labeller(engine, store)))
     frames = read_frames(path)
     assert [atoms.get_chemical_formula() for atoms in frames] == ["Cu", "Zr"]
     for atoms in frames:
         assert atoms.info == {"REF_energy": pytest.approx(0, abs=1e-12), "config_type": "isolated_atom"}
-        assert atoms.cell.lengths().tolist() == [ISOLATED_BOX] * 3 and atoms.pbc.all()
+        assert atoms.cell.lengths().tolist() == [20.0] * 3 and atoms.pbc.all()
         assert atoms.positions.tolist() == [[10.0] * 3] and set(atoms.arrays) == {"numbers", "positions"}
 
 
 def test_an_isolated_atom_without_an_energy_stops_the_study(store):
     with pytest.raises(InputError, match=r"no energy for an isolated atom of Zr.*: RuntimeError: no luck"):
-        isolated_atoms(["Zr"], RaisingEngine(RuntimeError("no luck")), store)
+        isolated_atoms(["Zr"], labeller(RaisingEngine(RuntimeError("no luck")), store))
+
+
+def test_a_crystal_of_one_atom_in_the_same_cell_is_not_the_isolated_atom(store):
+    """The engine is told which it is, and the store keeps both."""
+
+    class SpinEngine(FakeEngine):
+        def label(self, atoms, folder, *, attempt=0, isolated=False):
+            self.seen.append(isolated)
+            return Label(-2.0 if isolated else -9.0, np.zeros((1, 3)), np.zeros((3, 3)))
+
+    engine = SpinEngine()
+    (atom,) = isolated_atoms(["Zr"], labeller(engine, store))
+    assert atom.cell.lengths().tolist() == [18.0] * 3
+    crystal = Atoms("Zr", positions=atom.positions, cell=atom.cell, pbc=True)
+    crystal.info.update(pool="A", candidate=1, rank=0)
+    for _ in range(2):
+        ((frame,), _) = run([crystal], engine, store)
+        (again,) = isolated_atoms(["Zr"], labeller(engine, store))
+        assert (frame.info["REF_energy"], again.info["REF_energy"]) == (-9.0, -2.0)
+        assert "config_type" not in frame.info
+    assert engine.seen == [True, False]
 
 
 def overlapping_designs(seed: int) -> dict[str, list[Atoms]]:
@@ -274,9 +331,9 @@ def test_a_design_is_put_together_from_the_batches_of_all(store, tmp_path):
             write_frames(tmp_path / "batch.extxyz", labelled)
             batches = read_frames(tmp_path / "batch.extxyz") + batches
     for name, frames in designs.items():
-        collected = collect(frames, batches, design=name)
-        assert [atoms.info["rank"] for atoms in collected] == list(range(len(frames)))
-        for before, after in zip(frames, collected, strict=True):
+        whole = collected(frames, batches, name)
+        assert [atoms.info["rank"] for atoms in whole] == list(range(len(frames)))
+        for before, after in zip(frames, whole, strict=True):
             assert structure_key(before) == structure_key(after)
             assert (after.info["pool"], after.info["config_type"]) == (name, name)
             assert after.info["REF_energy"] == -before.get_volume()
@@ -284,7 +341,191 @@ def test_a_design_is_put_together_from_the_batches_of_all(store, tmp_path):
     assert len(engine.seen) == len({structure_key(atoms) for frames in designs.values() for atoms in frames})
 
 
-def test_a_rank_without_a_label_is_left_out(store):
+def volume(atoms: Atoms) -> int:
+    return round(1e6 * atoms.get_volume())
+
+
+class ByRule(FakeEngine):
+    """Does not converge for structures of given volume before a given attempt; leaves a log and wave functions."""
+
+    attempts = ("as configured", "more steps", "another algorithm")
+
+    def __init__(self, never=(), needed=None):
+        super().__init__()
+        self.never, self.needed = set(never), needed or {}
+
+    def label(self, atoms, folder, *, attempt=0, isolated=False):
+        label = super().label(atoms, folder)
+        (folder / "output").write_text(f"attempt {attempt}")
+        (folder / "WAVECAR").write_bytes(b"waves")
+        if volume(atoms) in self.never or attempt < self.needed.get(volume(atoms), 0):
+            raise NotConvergedError(f"no convergence in {100 * (attempt + 1)} steps")
+        return label
+
+
+def test_what_does_not_converge_is_tried_again_and_the_store_tells_how(store, tmp_path):
     frames = design_frames(4)
-    labelled, _ = run(frames, NanEngine(), store)
-    assert [atoms.info["rank"] for atoms in collect(frames, labelled[::-1], design="OPT1")] == [1, 3]
+    engine = ByRule(needed={volume(frames[1]): 1, volume(frames[2]): 2})
+    labelled, failures = run(frames, engine, store, runs=Runs(tmp_path / "runs"))
+    assert failures == [] and len(labelled) == 4 and len(engine.seen) == 1 + 2 + 3 + 1
+    entries = [json.loads(store.path(label_key(atoms, engine)).read_text()) for atoms in frames]
+    assert [entry["attempts"] for entry in entries] == [
+        ["as configured: a label"],
+        ["as configured: no convergence in 100 steps", "more steps: a label"],
+        [
+            "as configured: no convergence in 100 steps",
+            "more steps: no convergence in 200 steps",
+            "another algorithm: a label",
+        ],
+        ["as configured: a label"],
+    ]
+    # Every failed attempt is kept, those that led to a label as well.
+    kept = sorted(path.relative_to(tmp_path).as_posix() for path in (tmp_path / "runs").rglob("*") if path.is_file())
+    assert kept == ["runs/OPT1/1-0/output", "runs/OPT1/2-0/output", "runs/OPT1/2-1/output"]
+
+
+@pytest.mark.parametrize(("keep", "kept"), [("nothing", 0), ("failed", 3), ("all", 6)])
+def test_runs_are_kept_as_asked_for_without_what_is_large(keep, kept, store, tmp_path):
+    frames = design_frames(4)
+    engine, scratch = ByRule(never={volume(frames[2])}), tmp_path / "scratch"
+    runs = Runs(tmp_path / "runs", keep, scratch)
+    labelled, (failure,) = run(frames, engine, store, runs=runs)
+    assert [atoms.info["rank"] for atoms in labelled] == [0, 1, 3]
+    assert (failure["rank"], failure["attempts"]) == (2, 3)
+    assert failure["reason"] == (
+        "as configured: no convergence in 100 steps; more steps: no convergence in 200 steps;"
+        " another algorithm: no convergence in 300 steps"
+    )
+    assert failure["directory"] == ("" if keep == "nothing" else f"{tmp_path}/runs/OPT1/2-2")
+    found = [path.name for path in (tmp_path / "runs").rglob("*") if path.is_file()]
+    assert found == ["output"] * kept
+    assert list(scratch.iterdir()) == []
+
+
+def test_attempts_of_an_earlier_run_are_not_mixed_with_new_ones(store, tmp_path):
+    frames, runs = design_frames(1), Runs(tmp_path / "runs")
+    run(frames, ByRule(never={volume(frames[0])}), store, runs=runs)
+    assert len(list((tmp_path / "runs/OPT1").iterdir())) == 3
+    run(frames, ByRule(needed={volume(frames[0]): 1}), store, runs=runs)
+    assert [path.name for path in (tmp_path / "runs/OPT1").iterdir()] == ["0-0"]
+
+
+def test_whatever_else_goes_wrong_is_not_tried_again(store):
+    class Crash(FakeEngine):
+        attempts = ("as configured", "more steps")
+
+        def label(self, atoms, folder, *, attempt=0, isolated=False):
+            self.seen.append(attempt)
+            raise RuntimeError("an error of the program")
+
+    engine = Crash()
+    _, (failure,) = run(design_frames(1), engine, store)
+    assert engine.seen == [0] and failure["attempts"] == 1
+
+
+def test_what_costs_too_much_or_is_too_flat_is_never_computed(store):
+    class Costly(FakeEngine):
+        def core_hours(self, atoms):
+            return 10.0 * len(atoms)
+
+    frames, engine = design_frames(4), Costly()
+    labelled, failures = run(frames, engine, store, max_core_hours=15)
+    assert [atoms.info["rank"] for atoms in labelled] == [1, 3] and len(engine.seen) == 2
+    assert failures[0]["reason"] == (
+        "The label would cost about 20 core hours; the most allowed is 15 (labels.max_core_hours)."
+    )
+    assert failures[0]["attempts"] == 0
+    # What is there costs nothing.
+    assert len(run(frames[1::2], engine, store, max_core_hours=1)[0]) == 2
+    assert len(engine.seen) == 2
+
+
+def fail_and_fill(frames, reserve, engine, store, *, design="OPT1", before=()):
+    """Label a design in batches of three and fill it up, as the workflow does; `before`: frames, failures of others."""
+    batches, rows = [atoms for frames_, _ in before for atoms in frames_], []
+    for first in range(0, len(frames), 3):
+        labelled, failures = run(frames[first : first + 3], engine, store, design=design)
+        batches += labelled
+        rows += failures
+    failed = list(zip(structures(rows, {design: frames}), rows, strict=True))
+    return fill(frames, reserve, engine, store, batches, failed, design=design)
+
+
+def test_the_next_ranks_take_the_place_of_what_failed(store):
+    ranks = design_frames(14)
+    never = {volume(ranks[k]) for k in (1, 4, 11)}
+    engine = ByRule(never=never)
+    completed, failures = fail_and_fill(ranks[:10], ranks[10:], engine, store)
+    assert [atoms.info["rank"] for atoms in completed] == [0, 2, 3, 5, 6, 7, 8, 9, 10, 12]
+    assert [row["rank"] for row in failures] == [1, 4, 11]
+    assert {atoms.info["config_type"] for atoms in completed} == {"OPT1"}
+    # Each structure was asked for as often as it takes, and rank 13 not at all.
+    assert len(engine.seen) == 10 + 3 * 3
+    again, same = fail_and_fill(ranks[:10], ranks[10:], RaisingEngine(NotConvergedError("no")), store)
+    assert again == completed
+    assert [atoms.info["REF_energy"] for atoms in again] == [atoms.info["REF_energy"] for atoms in completed]
+    assert [row["rank"] for row in same] == [1, 4, 11]
+
+
+def test_a_reserve_that_is_used_up_leaves_the_design_short(store):
+    ranks = design_frames(8)
+    engine = ByRule(never={volume(ranks[k]) for k in (0, 2, 7)})
+    completed, failures = fail_and_fill(ranks[:6], ranks[6:], engine, store)
+    assert [atoms.info["rank"] for atoms in completed] == [1, 3, 4, 5, 6]
+    assert [row["rank"] for row in failures] == [0, 2, 7]
+
+
+def test_what_failed_for_one_design_fails_for_all_and_is_not_tried_again(store):
+    ranks = design_frames(6)
+    engine = ByRule(never={volume(ranks[2])})
+    _, rows = run(ranks[:4], engine, store, design="OPT1")
+    tried = len(engine.seen)
+    other = [ranks[5], ranks[2], ranks[3]]
+    for rank, atoms in enumerate(other):
+        atoms.info.update(rank=rank)
+    labelled, _ = run([other[0]], engine, store, design="RND1")
+    known = [(ranks[2], rows[0])]
+    completed, failures = fill(other, [ranks[4]], engine, store, labelled, known, design="RND1")
+    assert [atoms.info["rank"] for atoms in completed] == [0, 2, 4]
+    assert len(engine.seen) == tried + 2
+    (failure,) = failures
+    assert (failure["design"], failure["rank"], failure["reason"]) == ("RND1", 1, rows[0]["reason"])
+
+
+def test_what_an_earlier_design_holds_in_reserve_is_left_to_the_last_job():
+    ranks = design_frames(9)
+    designs = {"OPT1": ranks[:4], "RND1": [ranks[6], ranks[1], ranks[5]]}
+    assert owned(designs, "OPT1", 0, 4) == [0, 1, 2, 3]
+    assert owned(designs, "RND1", 0, 3) == [0, 2]
+    assert owned(designs, "RND1", 0, 3, reserves=[ranks[4:6]]) == [0]
+
+
+def test_a_study_in_which_too_much_fails_stops_and_says_what_is_common(store):
+    ranks = design_frames(10)
+    engine = ByRule(never={volume(atoms) for atoms in ranks[0::2]})
+    with pytest.raises(ProgramError) as caught:
+        run(ranks, engine, store, share=0.2)
+    assert len(engine.seen) == 3 * 3 + 2  # three failures, and what was between them
+    text = str(caught.value)
+    assert text.startswith("labels.max_failed: 3 structures of OPT1, which has 10, got no label, and 0.2 of it may: 3")
+
+    assert "no convergence in 100 steps" in text
+    assert "they are 3 hcp (the design has 5)" in text
+    assert "their strain is 0 to 0.0693 (the design's 0 to 0.156)" in text
+    assert "rank 0, candidate 100 of pool A, rank 2, candidate 102 of pool A" in text
+
+
+def test_reasons_that_differ_in_numbers_are_the_same():
+    frames = design_frames(3)
+    rows = [
+        {"design": "D", "rank": rank, "pool": "A", "candidate": rank, "reason": reason}
+        for rank, reason in enumerate(["Atoms are 1.234 apart.", "no convergence", "Atoms are 1.3e-1 apart."])
+    ]
+    allowance = Allowance(frames, 0.0)
+    with pytest.raises(ProgramError, match=r"1 of 1 \(100%\) because “Atoms are 1.234 apart”"):
+        allowance.spend(rows[0], frames[0])
+    generous = Allowance(frames, 1.0)
+    for row, atoms in zip(rows, frames, strict=True):
+        generous.spend(row, atoms)
+    with pytest.raises(ProgramError, match=r"3 of 4 \(75%\) because “Atoms are 1.234 apart”"):
+        generous.spend(rows[0], frames[0])

@@ -95,7 +95,7 @@ _READS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("seed", "budget", "labels.reserve", "designs", "kernel.structure", "kernel.rematch", *_DISTANCES),
     ),
     "quality": ("design", ("designs", *_ENGINE, *_DISTANCES)),
-    "isolated": ("labels", (*_ENGINE, *_GATE, "prototypes")),
+    "isolated": ("labels", (*_ENGINE, "prototypes")),
     "label": ("labels", (*_ENGINE, *_GATE)),
     "labels": ("labels", (*_ENGINE, *_GATE)),
     "failed": ("labels", _ENGINE),

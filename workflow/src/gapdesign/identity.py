@@ -14,8 +14,8 @@ DECIMALS = 10
 """Decimals of lengths, in angstrom, to which structures are told apart."""
 
 TOLERANCE = 1e-4
-"""Angstrom by which cells and atoms may differ: what programs print is coarser than what they were given, and a force of
-1 eV/angstrom makes 0.1 meV of it."""
+"""Angstrom by which cells and atoms may differ: programs print fewer digits than they were given, and a force of 1
+eV/angstrom makes 0.1 meV of it."""
 
 
 def structure_key(atoms: Atoms) -> str:

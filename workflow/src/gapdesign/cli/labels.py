@@ -203,9 +203,8 @@ def _failed(arguments: argparse.Namespace) -> None:
     write_csv(arguments.output, pd.DataFrame(rows, columns=COLUMNS))
     study = config.load(arguments.config)
     if study.labels.engine == "file":
-        surplus = engines.make("file", study.labels).surplus(
-            [atoms for frames in everything.values() for atoms in frames]
-        )
+        frames = [atoms for members in everything.values() for atoms in members]
+        surplus = engines.make("file", study.labels).surplus(frames)
         say(f"{len(surplus)} results are of no structure of the study" + "".join(f"\n  {source}" for source in surplus))
 
 

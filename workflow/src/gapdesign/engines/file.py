@@ -40,8 +40,8 @@ class FileOptions(Options):
     )
     stress_key: str = Field(
         "REF_stress",
-        description="Name of the stress, in eV/angstrom^3, positive under tension as ASE has it; nine numbers, or six in"
-        " the order xx, yy, zz, yz, xz, xy. It is read where there is no virial.",
+        description="Name of the stress, in eV/angstrom^3, positive under tension as ASE has it; nine numbers, or six"
+        " in the order xx, yy, zz, yz, xz, xy. It is read where there is no virial.",
     )
     isolated: dict[str, float] = Field(
         {}, description="Total energy of the isolated atom of each element, in eV, where no frame of the files is one."
