@@ -19,7 +19,10 @@ STUDY = {
     "designs": {"OPT": {"pool": "A", "method": "maxmin"}, "RND": {"pool": "B", "method": "random"}},
 }
 
-SELECT = ["--candidates", "a", "--sums", "b", "--output", "c", "--output-features", "d"]
+SELECT = ["--candidates", "a", "--sums", "b", "--output", "c", "--output-features", "d", "--reserve", "e"]
+SELECT += ["--reserve-features", "f"]
+
+LABELS = ["--store", "s", "--design", "OPT", "--labelled", "b.extxyz", "--failed", "b.csv", "--output-failed", "d"]
 
 
 def parsers() -> dict[str, argparse.ArgumentParser]:
@@ -116,9 +119,17 @@ def test_python_runs_the_package_as_the_command():
         (["verify", "OTP.extxyz"], "--design OTP: no such design in what --config gives, which is OPT, RND."),
         (["headline", "results"], "results/headline.txt: no such file; run `snakemake report` for this study first."),
         (
-            ["labels", "--design", "a.extxyz", "--batches", "b.extxyz", "--output", "c"],
-            "b.extxyz: no such file; run the stage that makes it.",
+            ["labels", *LABELS, "--designs", "OPT.extxyz", "--output", "c"],
+            "OPT.extxyz: no such file; run the stage that makes it.",
         ),
+        (["store", "verify", "st"], "st: no such folder; name that of labels.store."),
+        (["store", "export", "st", "--output", "x"], "st: no such folder; name that of labels.store."),
+        (["store", "import", "x.extxyz"], "x.extxyz: no such file; run the stage that makes it."),
+        (
+            ["export", "--format", "xyz", "a.extxyz", "--output", "x"],
+            "a.extxyz: no such file; run the stage that makes it.",
+        ),
+        (["match", "a.extxyz"], "labels.engine: eam makes its labels; only those of `file` can be matched."),
         (["concatenate", "--tables", "a.csv", "--output", "b"], "a.csv: no such file; run the stage that makes it."),
     ],
     ids=lambda item: " ".join(item)[:50] if isinstance(item, list) else "",

@@ -115,6 +115,8 @@ def select(study: Study, design: str, *, compressed: bool, folder: str = "design
         *["--sums", study.of_shards("descriptors/A/sums/{start}-{stop}.npy"), *(small if compressed else [])],
         *["--threads", threads, "--output", study / f"{folder}/{design}.extxyz"],
         *["--output-features", study / f"{folder}/{design}.npy"],
+        *["--reserve", study / f"{folder}/reserve/{design}.extxyz"],
+        *["--reserve-features", study / f"{folder}/reserve/{design}.npy"],
     )
 
 
@@ -136,12 +138,21 @@ def labelled(study):
             )
         study.run(
             "labels",
-            *["--design", study / f"designs/{design}.extxyz"],
-            *["--batches", sorted((study / "batches").rglob("*.extxyz"))],
+            *["--config", study.part("labels"), "--store", study / "store", "--design", design],
+            *["--designs", study.of_designs("designs/{design}.extxyz")[: number + 1]],
+            *["--reserves", study.of_designs("designs/reserve/{design}.extxyz")[: number + 1]],
+            *["--labelled", sorted((study / "batches").rglob("*.extxyz"))],
+            *["--failed", sorted((study / "batches").rglob("*.failed.csv"))],
             *["--output", study / f"labels/{design}.extxyz"],
+            *["--output-failed", study / f"labels/failed/{design}.csv"],
         )
-    failed = sorted((study / "batches").rglob("*.failed.csv"))
-    study.run("concatenate", "--tables", failed, "--output", study / "labels/failed.csv")
+    study.run(
+        "failed",
+        *["--config", study.part("failed"), "--tables", study.of_designs("labels/failed/{design}.csv")],
+        *["--designs", study.of_designs("designs/{design}.extxyz")],
+        *["--reserves", study.of_designs("designs/reserve/{design}.extxyz")],
+        *["--output", study / "labels/failed.csv", "--output-structures", study / "labels/failed.extxyz"],
+    )
     return study
 
 
@@ -283,6 +294,7 @@ def test_a_max_min_design_is_the_same_with_another_basis_and_more_threads(study,
         *["--sums", study.of_shards("descriptors/A/sums/{start}-{stop}.npy")],
         *["--basis", other, "--compressed", small],
         *["--output", tmp_path / "OPT.extxyz", "--output-features", tmp_path / "again.npy"],
+        *["--reserve", tmp_path / "reserve.extxyz", "--reserve-features", tmp_path / "reserve.npy"],
     )
     assert (tmp_path / "OPT.extxyz").read_bytes() == (study / "designs/OPT.extxyz").read_bytes()
     assert (tmp_path / "again.npy").read_bytes() == (study / "designs/OPT.npy").read_bytes()
@@ -338,8 +350,11 @@ def test_labels_are_put_to_every_rank_once(labelled):
 
 def test_no_failures_are_a_table_without_rows(labelled):
     table = read_csv(labelled / "labels/failed.csv")
-    assert table.columns.tolist() == ["design", "rank", "pool", "candidate", "engine", "reason"]
+    assert table.columns.tolist() == [
+        *["design", "rank", "pool", "candidate", "engine", "reason", "attempts", "directory"]
+    ]
     assert len(table) == 0
+    assert read_frames(labelled / "labels/failed.extxyz") == []
 
 
 def test_label_refuses_a_design_that_it_was_not_given(labelled, tmp_path, capsys):
@@ -353,11 +368,49 @@ def test_label_refuses_a_design_that_it_was_not_given(labelled, tmp_path, capsys
 
 
 def test_labels_that_nothing_got_are_an_error(labelled, tmp_path, capsys):
+    """A bound on distances that no crystal keeps refuses every structure, the reserve's too."""
     (tmp_path / "none.extxyz").write_text("")
-    arguments = ["--design", labelled / "designs/OPT.extxyz", "--batches", tmp_path / "none.extxyz"]
-    assert cli.main(["labels", *map(str, arguments), "--output", str(tmp_path / "x.extxyz")]) == 2
-    assert "none of its structures got a label; see labels/failed.csv" in capsys.readouterr().err
-    assert not (tmp_path / "x.extxyz").exists()
+    (tmp_path / "none.csv").write_text("design,rank,pool,candidate,engine,reason,attempts,directory\n")
+    given = json.loads(labelled.part("labels")) | {"pools": {"constraints": {"min_distance": 1.9}}}
+    arguments = ["--config", json.dumps(given), "--store", labelled / "store", "--design", "OPT"]
+    arguments += ["--designs", labelled / "designs/OPT.extxyz", "--reserves", labelled / "designs/reserve/OPT.extxyz"]
+    arguments += ["--labelled", tmp_path / "none.extxyz", "--failed", tmp_path / "none.csv"]
+    arguments += ["--output", tmp_path / "x.extxyz", "--output-failed", tmp_path / "x.csv"]
+    assert cli.main(["labels", *map(str, arguments)]) == 2
+    assert "OPT: none of its structures got a label; the first: The volume of the cell" in capsys.readouterr().err
+    assert cli.main(["labels", *map(str, arguments), "--max-failed", "0.5"]) == 1
+    assert "labels.max_failed: 4 structures of OPT, which has 6, got no label" in capsys.readouterr().err
+    assert not (tmp_path / "x.extxyz").exists() and not (tmp_path / "x.csv").exists()
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+@pytest.mark.parametrize("reserve", [0, 3, 18])
+def test_a_design_does_not_depend_on_what_it_has_in_reserve(study, tmp_path, design, reserve):
+    """The reserve goes on where the design ends, as the design of a larger budget would."""
+    given = json.loads(study.part("select", design))
+    for name, changes in (("reserved", {"labels": {"reserve": reserve}}), ("longer", {"budget": 6 + reserve})):
+        given_to_job = json.dumps(given | {"labels": {"reserve": 0}} | changes)
+        small = ["--basis", study / "compressed/basis.npz", "--compressed"]
+        small += study.of_shards("compressed/{start}-{stop}.npy")
+        study.run(
+            "select",
+            *["--config", given_to_job, "--design", design],
+            *["--candidates", study.of_shards("candidates/A/{start}-{stop}.npz")],
+            *["--features", study.of_shards("descriptors/A/{start}-{stop}.npy")],
+            *["--sums", study.of_shards("descriptors/A/sums/{start}-{stop}.npy")],
+            *(small if design == "OPT" else []),
+            *["--output", tmp_path / f"{name}.extxyz", "--output-features", tmp_path / f"{name}.npy"],
+            *["--reserve", tmp_path / f"{name}-reserve.extxyz", "--reserve-features", tmp_path / f"{name}-reserve.npy"],
+        )
+    for suffix in ("extxyz", "npy"):
+        made = (tmp_path / f"reserved.{suffix}").read_bytes()
+        assert made == (study / f"designs/{design}.{suffix}").read_bytes()
+    both = (tmp_path / "reserved.extxyz").read_bytes() + (tmp_path / "reserved-reserve.extxyz").read_bytes()
+    assert both == (tmp_path / "longer.extxyz").read_bytes()
+    features = [np.load(tmp_path / f"{name}.npy") for name in ("reserved", "reserved-reserve", "longer")]
+    np.testing.assert_array_equal(np.concatenate(features[:2]), features[2])
+    ranks = [atoms.info["rank"] for atoms in read_frames(tmp_path / "reserved-reserve.extxyz")]
+    assert ranks == list(range(6, 6 + reserve))
 
 
 def test_concatenate_keeps_order_columns_and_text(tmp_path):

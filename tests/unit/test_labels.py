@@ -507,7 +507,9 @@ def test_a_study_in_which_too_much_fails_stops_and_says_what_is_common(store):
         run(ranks, engine, store, share=0.2)
     assert len(engine.seen) == 3 * 3 + 2  # three failures, and what was between them
     text = str(caught.value)
-    assert text.startswith("labels.max_failed: 3 structures of OPT1, which has 10, got no label, and 0.2 of it may: 3")
+    assert text.startswith(
+        "labels.max_failed: 3 structures of OPT1, which has 10, got no label, more than a share of 0.2: 3"
+    )
 
     assert "no convergence in 100 steps" in text
     assert "they are 3 hcp (the design has 5)" in text
@@ -527,5 +529,13 @@ def test_reasons_that_differ_in_numbers_are_the_same():
     generous = Allowance(frames, 1.0)
     for row, atoms in zip(rows, frames, strict=True):
         generous.spend(row, atoms)
-    with pytest.raises(ProgramError, match=r"3 of 4 \(75%\) because “Atoms are 1.234 apart”"):
-        generous.spend(rows[0], frames[0])
+    # One always may, and so no more of a design of three.
+    fussy = Allowance(frames, 0.1)
+    fussy.spend(rows[1], frames[1])
+    with pytest.raises(ProgramError, match="got no label, more than a share of 0.1: "):
+        fussy.spend(rows[0], frames[0])
+    most = Allowance(frames, 0.99)
+    most.spend(rows[1], frames[1])
+    most.spend(rows[0], frames[0])
+    with pytest.raises(ProgramError, match=r"2 of 3 \(67%\) because “Atoms are 1.234 apart”"):
+        most.spend(rows[2], frames[2])

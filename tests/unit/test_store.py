@@ -1,16 +1,22 @@
 """The store: what makes a key, exact round trips, damage, and writers at the same time."""
 
+import hashlib
 import json
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 
 from gapdesign.engines import Label
-from gapdesign.store import LabelStore, label_key, structure_key
+from gapdesign.errors import InputError
+from gapdesign.files import read_frames
+from gapdesign.identity import structure_key
+from gapdesign.store import LabelStore, label_key
 
 ENGINE = SimpleNamespace(name="fake", settings={"cutoff": 300}, version="1")
 
@@ -156,27 +162,165 @@ def test_a_store_that_cannot_be_read_is_an_error_and_not_a_missing_label(atoms, 
 
 
 WRITER = """
-import sys
+import itertools, sys
 from types import SimpleNamespace
 import numpy as np
 from ase import Atoms
 from gapdesign.engines import Label
-from gapdesign.store import LabelStore
+from gapdesign.errors import InputError
+from gapdesign.files import read_frames
+from gapdesign.identity import structure_key
+from gapdesign.store import LabelStore, label_key
 engine = SimpleNamespace(name="fake", settings={}, version="1")
-store = LabelStore(sys.argv[1])
-atoms = Atoms("Zr200", cell=[30] * 3, pbc=True)
-for number in range(60):
-    store.put("ab" * 32, atoms, Label(1.5, np.full((200, 3), 0.1), np.eye(3)), engine)
+store, many = LabelStore(sys.argv[1]), int(sys.argv[2])
+forces = np.full((200, 3), 0.1)
+for number in itertools.count() if many == 0 else range(many):
+    atoms = Atoms("Zr200", cell=[30 + number % 7] * 3, pbc=True)
+    store.put(label_key(atoms, engine), atoms, Label(30.0 + number % 7, forces, np.eye(3)), engine)
 """
 
 
+def shared(number: int) -> Atoms:
+    return Atoms("Zr200", cell=[30 + number] * 3, pbc=True)
+
+
+def writer(folder, many: int = 0) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-c", WRITER, str(folder), str(many)])
+
+
 def test_writers_at_the_same_time_never_show_half_a_label(tmp_path):
-    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)]) for _ in range(3)]
-    store, seen = LabelStore(tmp_path), 0
-    while any(writer.poll() is None for writer in writers):
-        if store.path("ab" * 32).exists():
-            assert store.get("ab" * 32).forces.shape == (200, 3)
-            seen += 1
-    assert [writer.returncode for writer in writers] == [0, 0, 0]
+    """Three processes write the same seven labels, over and over, while this one reads them."""
+    engine = SimpleNamespace(name="fake", settings={}, version="1")
+    keys = [label_key(shared(number), engine) for number in range(7)]
+    writers, store, seen = [writer(tmp_path, 70) for _ in range(3)], LabelStore(tmp_path), 0
+    while any(process.poll() is None for process in writers):
+        for number, key in enumerate(keys):
+            if store.path(key).exists():
+                label = store.get(key)
+                assert label.energy == 30.0 + number and label.forces.shape == (200, 3)
+                seen += 1
+    assert [process.returncode for process in writers] == [0, 0, 0]
     assert seen > 10
-    assert [path.name for path in (tmp_path / "ab").iterdir()] == [f"{'ab' * 32}.json"]
+    assert sorted(path.name for path in tmp_path.rglob("*.json")) == sorted(f"{key}.json" for key in keys)
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 7
+    assert store.verify() == {}
+
+
+@pytest.mark.parametrize("blow", range(4))
+def test_a_writer_killed_at_any_moment_loses_at_most_what_it_was_writing(blow, tmp_path):
+    process, store = writer(tmp_path), LabelStore(tmp_path)
+    while len(store.paths()) < 3:
+        assert process.poll() is None
+    time.sleep(0.003 * blow)
+    process.kill()
+    process.wait()
+    kept = store.paths()
+    assert len(kept) >= 3 and store.verify() == {}
+    # Whoever writes that label next removes what was left of it.
+    last = writer(tmp_path, 7)
+    assert last.wait() == 0
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 7
+    assert store.verify() == {}
+
+
+def filled(folder, label) -> LabelStore:
+    """A store of several structures, an isolated atom among them, and an engine of awkward words."""
+    store = LabelStore(folder)
+    settings = {"cutoff": 600.0, "words": "a \"b\" \\ 'c' = {1}, [2] % %5C é\n"}
+    engine = SimpleNamespace(name="fake", settings=settings, version="1")
+    for number in range(6):
+        atoms = bulk("CuZr", "cesiumchloride", a=3.26 + 0.1 * number)
+        atoms.rattle(0.1, seed=number)
+        store.put(label_key(atoms, engine), atoms, label, engine, attempts=["as configured: no", "more: a label"])
+    atom = Atoms("Zr", cell=[20] * 3, pbc=True)
+    lone = Label(-1 / 3, np.zeros((1, 3)), np.zeros((3, 3)))
+    store.put(label_key(atom, engine, isolated=True), atom, lone, engine, isolated=True)
+    return store
+
+
+def test_an_isolated_atom_has_a_key_of_its_own(atoms):
+    assert label_key(atoms, ENGINE) != label_key(atoms, ENGINE, isolated=True)
+
+
+def test_verify_names_every_damaged_label_and_says_what_is_wrong(label, tmp_path):
+    store = filled(tmp_path, label)
+    assert store.verify() == {}
+    paths = store.paths()
+    paths[1].write_text(paths[1].read_text()[:200])
+    changed = json.loads(paths[2].read_text())
+    paths[2].write_text(json.dumps(changed | {"label": changed["label"] | {"energy": -7.0}}))
+    paths[3].rename(paths[3].with_name(f"{'0' * 64}.json"))
+    told = []
+    damaged = store.verify(lambda done, total: told.append((done, total)))
+    reasons = {path.name: reason for path, reason in damaged.items()}
+    assert len(reasons) == 3 and told == [(number, 7) for number in range(1, 8)]
+    assert reasons[paths[1].name].startswith("not JSON: ")
+    assert reasons[paths[2].name] == "its content does not match its checksum"
+    assert reasons[f"{'0' * 64}.json"] == "its name is not that of its key"
+
+
+def test_a_label_moved_to_another_structure_with_a_new_checksum_is_damaged(label, tmp_path):
+    """Whoever edits a file and mends its checksum still has not got the key."""
+    store = filled(tmp_path, label)
+    entry = json.loads(store.paths()[0].read_text())
+    entry["positions"][0][0] += 0.01
+    del entry["checksum"]
+    text = json.dumps(entry, sort_keys=True, separators=(",", ":"))
+    entry["checksum"] = hashlib.sha256(text.encode()).hexdigest()
+    store.paths()[0].write_text(json.dumps(entry))
+    assert list(store.verify().values()) == ["its structure and engine do not make its key"]
+
+
+def test_export_and_import_give_back_every_byte(label, tmp_path):
+    store, other = filled(tmp_path / "one", label), LabelStore(tmp_path / "two")
+    assert store.export(tmp_path / "all.extxyz") == 7
+    assert other.read_in(tmp_path / "all.extxyz") == (7, 0)
+    assert [path.name for path in other.paths()] == [path.name for path in store.paths()]
+    for one, two in zip(store.paths(), other.paths(), strict=True):
+        assert one.read_bytes() == two.read_bytes()
+    assert other.read_in(tmp_path / "all.extxyz") == (0, 7)
+    frames = read_frames(tmp_path / "all.extxyz")
+    assert {atoms.info.get("config_type") for atoms in frames} == {None, "isolated_atom"}
+    for atoms in frames:
+        assert np.size(atoms.info["REF_virial"]) == 9 and atoms.arrays["REF_forces"].shape == (len(atoms), 3)
+
+
+def test_a_label_that_is_there_stays_when_another_is_imported(label, tmp_path):
+    store, other = filled(tmp_path / "one", label), filled(tmp_path / "two", Label(3.0, *_other_numbers(label)))
+    before = [path.read_bytes() for path in other.paths()]
+    store.export(tmp_path / "all.extxyz")
+    assert other.read_in(tmp_path / "all.extxyz") == (0, 7)
+    assert [path.read_bytes() for path in other.paths()] == before
+
+
+def _other_numbers(label):
+    return np.ones_like(label.forces), np.eye(3)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("REF_energy=-0.30000000000000004", "REF_energy=-0.4", "its numbers are not those of its `entry`"),
+        ("2.71828", "2.71829", "its numbers are not those of its `entry`"),
+        ('\\"energy\\": -0.30000000000000004', '\\"energy\\": -0.4', "its content does not match its checksum"),
+        ("entry=", "other=", "it has no `entry`"),
+    ],
+)
+def test_a_file_that_was_touched_is_refused_as_a_whole(old, new, reason, label, tmp_path):
+    label.forces[0, 1] = 2.71828
+    store, other = filled(tmp_path / "one", label), LabelStore(tmp_path / "two")
+    store.export(tmp_path / "all.extxyz")
+    text = (tmp_path / "all.extxyz").read_text()
+    place = text.rindex(old)
+    (tmp_path / "all.extxyz").write_text(text[:place] + new + text[place + len(old) :])
+    with pytest.raises(InputError, match=f"all.extxyz, frame [0-6]: {reason}"):
+        other.read_in(tmp_path / "all.extxyz")
+    assert not other.folder.exists()
+
+
+def test_a_damaged_store_is_not_exported(label, tmp_path):
+    store = filled(tmp_path / "one", label)
+    store.paths()[2].write_text("{}")
+    with pytest.raises(InputError, match=r"\.json: damaged \(it is not made of key, engine"):
+        store.export(tmp_path / "all.extxyz")
+    assert not (tmp_path / "all.extxyz").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ class Allowance:
     frames : sequence of Atoms
         The design.
     share : float
-        The most that may fail, as a share of the design; above zero one always may.
+        The most that may fail, as a share of the design: 0 allows none, anything more at least one, and 1 any number.
     """
 
     frames: Sequence[Atoms]
@@ -42,13 +43,17 @@ class Allowance:
             If it is one too many; the sentence says what they have in common.
         """
         self._spent.append((row, atoms))
-        most = max(self.share * len(self.frames), 1) if self.share > 0 else 0
-        if len(self._spent) > most:
+        if len(self._spent) > self._most():
             raise ProgramError(
                 f"labels.max_failed: {len(self._spent)} structures of {row['design']}, which has {len(self.frames)},"
-                f" got no label, and {self.share:g} of it may: {in_common(self._spent, self.frames)}; mend the engine's"
-                " settings, constrain the candidates, or raise labels.max_failed"
+                f" got no label, more than a share of {self.share:g}: {in_common(self._spent, self.frames)}; mend the engine's"
+                " settings, constrain the candidates, or raise labels.max_failed."
             )
+
+    def _most(self) -> float:
+        if self.share in (0, 1):
+            return math.inf if self.share else 0
+        return max(self.share * len(self.frames), 1)
 
 
 def in_common(failed: Sequence[tuple[Mapping[str, Any], Atoms]], design: Sequence[Atoms]) -> str:

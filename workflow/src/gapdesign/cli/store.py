@@ -22,7 +22,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "verify, export or import the labels that are kept",
         "example: gapdesign store verify labels-store",
     )
-    actions = store.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions = store.add_subparsers(dest="action", required=True, metavar="ACTION", help="what to do")
     action = add(actions, "verify", _verify, "check every label, and name those that are damaged (then status 1)")
     _add_folder(action)
     action = add(

@@ -66,7 +66,7 @@ class LabelOptions(Options):
         ge=0,
         le=1,
         description="Share of the structures of a design that may go without a label; the study stops when more do, and"
-        " says what they have in common. Above 0, one always may.",
+        " says what they have in common. Anything above 0 allows at least one, and 1 any number.",
     )
     limits: LimitOptions = Field(
         LimitOptions(),
