@@ -115,12 +115,33 @@ def test_memory_of_the_selection_redoes_nothing(rerun, configuration):
     assert set(rerun.plan()) <= REPORT
 
 
+def test_where_engines_run_and_how_much_may_fail_redoes_nothing(rerun, configuration):
+    configuration["labels"] |= {"scratch": "scratch", "keep": "all", "max_failed": 0.5, "store": "labels-store/"}
+    rerun.configure(configuration)
+    assert set(rerun.plan()) <= REPORT
+
+
+def test_a_gate_that_is_closed_further_labels_nothing_again(rerun, configuration):
+    """Every label is in the store, so the jobs that run compute none."""
+
+    def stored() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (rerun.folder / "labels-store").rglob("*.json")}
+
+    before = stored()
+    configuration["labels"]["limits"] = {"min_angle": 20}
+    rerun.configure(configuration)
+    assert set(rerun.plan("labels")) == {"labels_batch", "labels_design", "labels_failed", "labels"}
+    rerun.run("labels")
+    assert stored() == before
+
+
 def test_a_new_design_leaves_the_others_alone(rerun, configuration):
     configuration["designs"]["NEW"] = {"pool": "B", "method": "maxmin"}
     rerun.configure(configuration)
     plan = rerun.plan()
     assert plan["design_select"] == plan["models_fit"] == plan["hyperparameters"] == 1
     assert plan["labels_batch"] == 2
+    assert plan["labels_design"] == 1
     assert plan["crossval_predict"] == 3
 
 

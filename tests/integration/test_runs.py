@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Workflow, assert_same_files
+from gapdesign.files import read_csv, read_frames
 
 
 def wait_for(path: Path, process) -> None:
@@ -126,3 +127,53 @@ def test_the_snakemake_report_has_its_captions(rerun: Workflow):
     text = (rerun.folder / "snakemake.html").read_text()
     for name in ("quality.csv", "errors.csv", "parity.svg", "report.html"):
         assert name in text
+
+
+FEWER = {"limits": {"min_angle": 53.4}, "reserve": 6}
+"""Refuses two structures of OPT and three of RND."""
+
+
+def test_structures_without_a_label_are_replaced_and_designs_keep_their_budget(finished, rerun, configuration):
+    configuration["labels"] |= FEWER | {"max_failed": 0.5}
+    rerun.configure(configuration)
+    before = stored(rerun)
+    rerun.run()
+    results, same = rerun.folder / "results/small", finished.folder / "results/small"
+    failed = read_csv(results / "labels/failed.csv")
+    assert failed[["design", "rank"]].values.tolist() == [["OPT", 1], ["OPT", 4], ["RND", 1], ["RND", 2], ["RND", 8]]
+    assert failed["reason"].str.contains("degrees to the plane").all() and (failed["attempts"] == 0).all()
+    assert [atoms.info["rank"] for atoms in read_frames(results / "labels/failed.extxyz")] == failed["rank"].tolist()
+    for design, ranks in (("OPT", [0, 2, 3, *range(5, 12)]), ("RND", [0, *range(3, 8), *range(9, 13)])):
+        for name in (f"{design}.extxyz", f"{design}.npy", f"reserve/{design}.extxyz"):
+            assert (results / "designs" / name).read_bytes() == (same / "designs" / name).read_bytes()
+        frames = read_frames(results / f"labels/{design}.extxyz")
+        assert [atoms.info["rank"] for atoms in frames] == ranks
+        reserve = read_frames(results / f"designs/reserve/{design}.extxyz")
+        assert frames[-1].info["candidate"] == reserve[ranks[-1] - 10].info["candidate"]
+    predictions = read_csv(results / "crossval/predictions.csv")
+    assert set(predictions.loc[predictions["test_set"] == "RND", "rank"]) == {0, *range(3, 8), *range(9, 13)}
+    assert predictions.loc[predictions["model"] == predictions["test_set"], "duplicate"].all()
+    # Two labels more for OPT, three for RND; none again.
+    assert len(stored(rerun)) == len(before) + 5 and before.items() <= stored(rerun).items()
+    assert rerun.plan() == {}
+    first = rerun.results()
+    kept = {name: path.read_bytes() for name, path in first.items() if "/labels/" in f"/{name}"}
+    for name in kept:
+        first[name].unlink()
+    rerun.run("labels")
+    assert {name: path.read_bytes() for name, path in rerun.results().items() if name in kept} == kept
+
+
+def test_a_study_in_which_too_much_fails_stops_in_one_sentence(rerun, configuration):
+    configuration["labels"] |= FEWER | {"max_failed": 0.2}
+    rerun.configure(configuration)
+    output = rerun.run("labels", status=1)
+    sentences = {line for line in output.splitlines() if "labels.max_failed" in line}
+    (sentence,) = sentences
+    assert "3 structures of RND, which has 10, got no label, more than a share of 0.2" in sentence
+    assert "3 of 3 (100%) because “A cell vector is at" in sentence
+    assert "they are 3 bcc (the design has 6)" in sentence
+
+
+def stored(workflow: Workflow) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (workflow.folder / "labels-store").rglob("*.json")}

@@ -532,7 +532,7 @@ def test_reasons_that_differ_in_numbers_are_the_same():
     # One always may, and so no more of a design of three.
     fussy = Allowance(frames, 0.1)
     fussy.spend(rows[1], frames[1])
-    with pytest.raises(ProgramError, match="got no label, more than a share of 0.1: "):
+    with pytest.raises(ProgramError, match=r"got no label, more than a share of 0\.1: "):
         fussy.spend(rows[0], frames[0])
     most = Allowance(frames, 0.99)
     most.spend(rows[1], frames[1])

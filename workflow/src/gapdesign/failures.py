@@ -46,8 +46,8 @@ class Allowance:
         if len(self._spent) > self._most():
             raise ProgramError(
                 f"labels.max_failed: {len(self._spent)} structures of {row['design']}, which has {len(self.frames)},"
-                f" got no label, more than a share of {self.share:g}: {in_common(self._spent, self.frames)}; mend the engine's"
-                " settings, constrain the candidates, or raise labels.max_failed."
+                f" got no label, more than a share of {self.share:g}: {in_common(self._spent, self.frames)}; mend the"
+                " engine's settings, constrain the candidates, or raise labels.max_failed."
             )
 
     def _most(self) -> float:
