@@ -72,7 +72,7 @@ rule labels_design:
         results("benchmarks/labels/{design}.tsv")
     conda:
         f"../../envs/{ENGINE_ENVIRONMENT}.yaml"
-    threads: 1
+    threads: STUDY.labels.cores
     resources:
         mem_mb=1000,
         runtime=240,

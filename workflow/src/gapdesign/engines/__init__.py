@@ -43,8 +43,8 @@ class LabelOptions(Options):
     engine: Literal["eam", "vasp", "gpaw", "espresso", "ase", "file"] = Field(
         "eam",
         description="Program that computes reference energies, forces and virials: `eam`, an embedded-atom"
-        " potential (a millisecond a structure); `vasp`, `gpaw`, `espresso`; `ase`, any calculator of ASE; `file`, labels"
-        " that you made elsewhere. See docs/engines.md and docs/labels.md.",
+        " potential (a millisecond a structure); `vasp`, `gpaw`, `espresso`; `ase`, any calculator of ASE; `file`,"
+        " labels that you made elsewhere. See docs/engines.md and docs/labels.md.",
     )
     chunk: int = Field(25, ge=1, description="Structures that one job labels.")
     cores: int = Field(

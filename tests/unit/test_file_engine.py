@@ -1,0 +1,238 @@
+"""Labels that were made elsewhere: found by structure in every kind of file, and designs exported for that."""
+
+import gzip
+import json
+import shutil
+from pathlib import Path
+
+import ase
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import read, write
+from ase.stress import full_3x3_to_voigt_6_stress
+
+from gapdesign.engines import LabelOptions, make
+from gapdesign.engines.base import NotConvergedError
+from gapdesign.errors import InputError
+from gapdesign.export import Xyz, export
+from gapdesign.files import read_frames, write_frames
+from gapdesign.store import label_key
+
+DATA = Path(__file__).parents[1] / "data"
+OUTCAR = Path(ase.__file__).parent / "test/testdata/vasp"
+
+
+def design(count: int = 4) -> list[Atoms]:
+    frames = []
+    for rank in range(count):
+        atoms = bulk("CuZr", "cesiumchloride", a=3.2 + 0.02 * rank).repeat((2, 1, 1))
+        atoms.rattle(0.1, seed=rank)
+        atoms.info.update(rank=rank, pool="A", candidate=10 + rank)
+        frames.append(atoms)
+    return frames
+
+
+@pytest.fixture
+def eam():
+    return make("eam", LabelOptions(eam={"potential": "CuZr_mm.eam.fs"}))
+
+
+def engine(*paths, **options):
+    return make("file", LabelOptions(file={"paths": [str(path) for path in paths], **options}))
+
+
+def computed(atoms: Atoms, eam, seed: int) -> Atoms:
+    """The structure with its label, as another program may give it: atoms shuffled, in other images, rounded."""
+    rng = np.random.default_rng(seed)
+    label, order = eam.label(atoms), rng.permutation(len(atoms))
+    other = Atoms(atoms.numbers[order], positions=atoms.positions[order], cell=atoms.cell, pbc=True)
+    other.positions = np.round(other.positions + rng.integers(-1, 2, (len(atoms), 3)) @ atoms.cell.array, 5)
+    other.info.update(REF_energy=label.energy, REF_virial=label.virial.ravel())
+    other.set_array("REF_forces", label.forces[order])
+    return other
+
+
+def assert_same(label, expected):
+    assert label.energy == pytest.approx(expected.energy, abs=1e-10)
+    np.testing.assert_allclose(label.forces, expected.forces, atol=1e-7)
+    np.testing.assert_allclose(label.virial, expected.virial, atol=1e-10)
+
+
+@pytest.fixture
+def results(eam, tmp_path):
+    """Results of a design in one file, last rank first, with one that nobody asked for in between."""
+    frames = [computed(atoms, eam, rank) for rank, atoms in enumerate(design())][::-1]
+    frames.insert(2, computed(design(5)[4], eam, 7))
+    write(tmp_path / "results.extxyz", frames)
+    return tmp_path / "results.extxyz"
+
+
+def test_labels_are_found_by_structure_whatever_their_order(results, eam):
+    found = engine(results)
+    found.check(["Cu", "Zr"])
+    for atoms in design():
+        assert_same(found.label(atoms), eam.label(atoms))
+    assert found.missing(design()) == []
+    assert found.surplus(design()) == [f"{results}, frame 2"]
+
+
+def test_what_is_missing_says_so(results):
+    found, absent = engine(results), design(6)[5]
+    with pytest.raises(NotConvergedError, match=r"No result in labels\.file\.paths is of this structure"):
+        found.label(absent)
+    ((atoms, reason),) = found.missing([design()[0], absent])
+    assert atoms is absent and reason.startswith("No result")
+
+
+def test_two_results_that_differ_are_no_label_and_two_that_agree_are_one(results, eam):
+    frames = read(results, ":")
+    write(results, [*frames, frames[0]])
+    assert_same(engine(results).label(design()[3]), eam.label(design()[3]))
+    frames[0].info["REF_energy"] += 0.01
+    write(results.with_name("more.extxyz"), frames[0])
+    with pytest.raises(NotConvergedError, match=r"frame 0 and .*frame .*differ by 0\.0025 eV an atom"):
+        engine(results, results.with_name("more.extxyz")).label(design()[3])
+
+
+@pytest.mark.parametrize("kind", ["virial", "stress", "voigt", "calculator"])
+def test_virials_and_stresses_of_every_convention_are_the_same(kind, eam, tmp_path):
+    """Against finite differences of the energy in tests of the engine that computes them."""
+    atoms = design(1)[0]
+    label, frame = eam.label(atoms), Atoms(atoms)
+    frame.info.clear()
+    stress = -label.virial / atoms.get_volume()
+    frame.info["E"], frame.arrays["F"] = label.energy, label.forces
+    match kind:
+        case "virial":
+            frame.info["V"] = label.virial.ravel()
+        case "stress":
+            frame.info["S"] = stress.ravel()
+        case "voigt":
+            frame.info["S"] = full_3x3_to_voigt_6_stress(stress)
+        case "calculator":
+            frame = Atoms(atoms)
+            frame.calc = SinglePointCalculator(frame, energy=label.energy, forces=label.forces, stress=stress)
+    write(tmp_path / "one.extxyz", frame)
+    keys = {"energy_key": "E", "forces_key": "F", "virial_key": "V", "stress_key": "S"}
+    assert_same(engine(tmp_path / "one.extxyz", **keys).label(atoms), label)
+
+
+@pytest.mark.parametrize("key", ["energy", "forces", "virial"])
+def test_a_frame_without_a_value_names_the_key_and_what_is_there(key, results):
+    found = engine(results, **{f"{key}_key": "mine"}, stress_key="stress_of_mine")
+    with pytest.raises(InputError, match=rf"labels\.file\.{key}_key: .*, frame 0 has no 'mine', only .*REF_"):
+        found.label(design()[0])
+
+
+def test_paths_that_lead_nowhere_are_one_sentence(tmp_path):
+    with pytest.raises(InputError, match=r"labels\.file\.paths: it is empty; name"):
+        engine().check()
+    with pytest.raises(InputError, match=r"labels\.file\.paths: there is no '.*none\*'"):
+        engine(tmp_path / "none*").check()
+    (tmp_path / "notes.txt").write_text("nothing")
+    with pytest.raises(InputError, match=r"labels\.file\.paths: '.*' holds no results; they are called vasprun"):
+        engine(tmp_path).check()
+    (tmp_path / "x.extxyz").write_text("nonsense")
+    with pytest.raises(InputError, match=r"labels\.file\.paths: ASE does not read '.*x\.extxyz'"):
+        engine(tmp_path / "x.extxyz").label(design()[0])
+
+
+def test_isolated_atoms_are_given_or_said_to_be_so_and_a_crystal_of_one_atom_is_none(tmp_path):
+    lone = Atoms("Zr", positions=[[10] * 3], cell=[20] * 3, pbc=True)
+    crystal = Atoms("Zr", positions=[[10] * 3], cell=[20] * 3, pbc=True)
+    crystal.info.update(REF_energy=-8.0, REF_virial=np.zeros(9))
+    crystal.set_array("REF_forces", np.zeros((1, 3)))
+    write(tmp_path / "crystal.extxyz", crystal)
+    with pytest.raises(InputError, match=r"labels\.file\.isolated: there is no energy of an isolated atom of Zr; give"):
+        engine(tmp_path / "crystal.extxyz").label(lone, isolated=True)
+    given = engine(tmp_path / "crystal.extxyz", isolated={"Zr": -1.5})
+    assert given.label(lone, isolated=True).energy == -1.5
+    said = Atoms("Zr", positions=[[0] * 3], cell=[12] * 3, pbc=True)
+    said.info.update(REF_energy=-2.5, config_type="isolated_atom")
+    write(tmp_path / "both.extxyz", [crystal, said])
+    both = engine(tmp_path / "both.extxyz")
+    assert both.label(lone, isolated=True).energy == -2.5
+    assert both.label(lone).energy == -8.0
+    assert both.surplus([lone]) == []
+
+
+def test_files_that_change_make_other_labels(results):
+    atoms, before = design()[0], engine(results)
+    key = label_key(atoms, before)
+    shutil.copy(results, results.with_name("moved.extxyz"))
+    assert label_key(atoms, engine(results.with_name("moved.extxyz"))) == key
+    results.write_text(results.read_text().replace("REF_energy=-", "REF_energy=-1"))
+    assert label_key(atoms, engine(results)) != key
+
+
+def test_an_exported_design_comes_back_from_its_folders(eam, tmp_path):
+    write_frames(tmp_path / "design.extxyz", design())
+    frames = read_frames(tmp_path / "design.extxyz")
+    folders = export(frames, tmp_path / "runs", Xyz(), design="OPT1")
+    assert [folder.name for folder in folders] == ["0000", "0001", "0002", "0003", "isolated-Cu", "isolated-Zr"]
+    for atoms, folder in zip(frames, folders, strict=False):
+        identity = json.loads((folder / "gapdesign.json").read_text())
+        assert (identity["design"], identity["rank"], identity["isolated"]) == ("OPT1", atoms.info["rank"], False)
+        (sent,) = read_frames(folder / "structure.extxyz")
+        write(folder / "done.extxyz", computed(sent, eam, 3))
+    for folder in folders[4:]:
+        (sent,) = read_frames(folder / "structure.extxyz")
+        sent.info["REF_energy"] = -3.0 - len(folder.name)
+        write(folder / "done.extxyz", sent)
+    # Results of another structure in a folder are not taken for its own.
+    shutil.copy(folders[0] / "done.extxyz", folders[1] / "done.extxyz")
+    found = engine(tmp_path / "runs")
+    sent = [read_frames(folder / "structure.extxyz")[0] for folder in folders[:4]]
+    for rank in (0, 2, 3):
+        assert_same(found.label(sent[rank]), eam.label(sent[rank]))
+    with pytest.raises(NotConvergedError, match=r"0001/done\.extxyz, frame 0: It is of another structure than"):
+        found.label(sent[1])
+    assert found.label(Atoms("Cu", cell=[20] * 3), isolated=True).energy == -14.0
+    assert found.surplus(sent) == []
+    assert found.surplus(sent[:3]) == [f"{tmp_path}/runs/0003/done.extxyz, frame 0"]
+    assert export(frames, tmp_path / "runs", Xyz(), design="OPT1") == folders
+    with pytest.raises(InputError, match="0000: it is there already for another structure; give another --output"):
+        export([_ranked(design(2)[1], 0)], tmp_path / "runs", Xyz(), design="X")
+
+
+def _ranked(atoms: Atoms, rank: int) -> Atoms:
+    atoms.info["rank"] = rank
+    return atoms
+
+
+def test_output_of_pw_x_is_read_where_it_converged(tmp_path):
+    """Against pw.x's own XML file, which the engine `espresso` reads."""
+    from gapdesign.engines.espresso import parse
+
+    exact = parse(DATA / "espresso/converged.xml")
+    for name in ("converged", "unconverged"):
+        (tmp_path / name).mkdir()
+        shutil.copy(DATA / f"espresso/{name}.out", tmp_path / name / "pw.out")
+    label = engine(tmp_path / "converged").label(exact.atoms)
+    assert label.energy == pytest.approx(exact.label.energy, rel=2e-7)
+    np.testing.assert_allclose(label.forces, exact.label.forces, atol=1e-5)
+    np.testing.assert_allclose(label.virial, exact.label.virial, atol=2e-3)
+    with pytest.raises(NotConvergedError, match=r"pw\.out: It "):
+        engine(tmp_path / "unconverged").label(parse(DATA / "espresso/unconverged.xml").atoms)
+
+
+@pytest.mark.skipif(not OUTCAR.is_dir(), reason="this ASE comes without its test data")
+def test_an_outcar_is_read_where_it_converged(tmp_path):
+    text = (OUTCAR / "OUTCAR_example_1").read_text()
+    with gzip.open(tmp_path / "OUTCAR.gz", "wt") as stream:
+        stream.write(text)
+    expected = read(OUTCAR / "OUTCAR_example_1", format="vasp-out")
+    label = engine(tmp_path).label(Atoms(expected))
+    results = expected.calc.results
+    assert label.energy == results["free_energy"] != results["energy"]
+    np.testing.assert_allclose(label.forces, results["forces"], atol=1e-12)
+    virial = -expected.get_volume() * expected.get_stress(voigt=False)
+    np.testing.assert_allclose(label.virial, virial, atol=1e-9)
+    cut = text[: text.index("General timing and accounting")]
+    with gzip.open(tmp_path / "OUTCAR.gz", "wt") as stream:
+        stream.write(cut)
+    with pytest.raises(NotConvergedError, match="It does not say “General timing and accounting”"):
+        engine(tmp_path).label(Atoms(expected))
