@@ -81,7 +81,7 @@ def test_labels_are_found_by_structure_whatever_their_order(results, eam):
 
 def test_what_is_missing_says_so(results):
     found, absent = engine(results), design(6)[5]
-    with pytest.raises(NotConvergedError, match=r"No result in labels\.file\.paths is of this structure"):
+    with pytest.raises(NotConvergedError, match="No result is of this structure"):
         found.label(absent)
     ((atoms, reason),) = found.missing([design()[0], absent])
     assert atoms is absent and reason.startswith("No result")
@@ -216,7 +216,7 @@ def test_output_of_pw_x_is_read_where_it_converged(tmp_path):
     np.testing.assert_allclose(label.forces, exact.label.forces, atol=1e-5)
     np.testing.assert_allclose(label.virial, exact.label.virial, atol=2e-3)
     with pytest.raises(NotConvergedError, match=r"pw\.out: It "):
-        engine(tmp_path / "unconverged").label(parse(DATA / "espresso/unconverged.xml").atoms)
+        engine(tmp_path / "unconverged").label(read(DATA / "espresso/sent.xyz"))
 
 
 @pytest.mark.skipif(not OUTCAR.is_dir(), reason="this ASE comes without its test data")

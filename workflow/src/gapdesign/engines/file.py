@@ -103,7 +103,7 @@ class File:
         labels = [(result, label) for result, label in found if label is not None]
         if not labels:
             reasons = [f"{result.source}: {result.reason}" for result, _ in found]
-            raise NotConvergedError(reasons[0] if reasons else "No result in labels.file.paths is of this structure.")
+            raise NotConvergedError(reasons[0] if reasons else f"No result is of this structure{self._unreadable()}.")
         energies = [label.energy / len(atoms) for _, label in labels]
         if max(energies) - min(energies) > SPREAD:
             named = " and ".join(labels[place][0].source for place in (np.argmin(energies), np.argmax(energies)))
@@ -138,6 +138,12 @@ class File:
             except NotConvergedError as error:
                 absent.append((atoms, str(error)))
         return absent
+
+    def _unreadable(self) -> str:
+        """Results whose structure is not known, which may have been meant."""
+        read = [result for source in self.sources for result in self._results(source)]
+        unknown = [f"{result.source}: {result.reason.rstrip('.')}" for result in read if result.atoms is None]
+        return f", unless one of {len(unknown)} that cannot be read was meant, such as {unknown[0]}" if unknown else ""
 
     def _named(self, atoms: Atoms) -> list[tuple[results.Result, Label | None]]:
         """Results in folders that were exported for this structure; none of them need be searched for."""
