@@ -19,7 +19,7 @@ from gapdesign.errors import InputError, ProgramError
 
 STAGES = (
     *("study", "candidates", "descriptors", "design", "labels", "store", "model", "crossval", "report"),
-    *("plan", "profiles"),
+    "profiles",
 )
 
 _DESCRIPTION = """\
