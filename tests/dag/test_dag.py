@@ -24,7 +24,7 @@ def test_a_dry_run_plans_every_job(workflow):
         "candidates_shard": 4,
         "descriptors_shard": 4,
         "design_basis": 1,
-        "design_compress": 1,
+        "design_compress": 2,
         "design_select": 2,
         "design_quality": 2,
         "quality": 1,

@@ -62,11 +62,11 @@ def test_a_group_is_as_many_cluster_jobs_as_it_has_parcels(study, monkeypatch):
     alone = cluster_jobs(all_jobs(study))
     assert alone["candidates_shard"] == alone["descriptors_shard"] == 4
     assert alone["report"] == alone["quality"] == 0
-    groups = (Group(("candidates_shard", "descriptors_shard"), 3), Group(("design_basis", "design_compress")))
+    groups = (Group(("candidates_shard", "descriptors_shard"), 3), Group(("design_compress",), 2))
     monkeypatch.setattr(planned, "GROUPS", groups)
     grouped = cluster_jobs(all_jobs(study))
     assert (grouped["candidates_shard"], grouped["descriptors_shard"]) == (2, 0)
-    assert (grouped["design_basis"], grouped["design_compress"]) == (1, 0)
+    assert (alone["design_compress"], grouped["design_compress"]) == (2, 1)
 
 
 def test_shards_cost_in_proportion_to_their_candidates(study):

@@ -70,7 +70,12 @@ if "gapdesign()" not in before:
     )
 
 # Where labels are kept and engines run: options that change no result, and so rerun nothing.
-RUNS = f"--store {quote(STUDY.labels.store)} --runs {quote(f'results/{STUDY.study}/labels/runs')} --keep {STUDY.labels.keep}"
+RUNS = " ".join(
+    [
+        *("--store", quote(STUDY.labels.store), "--keep", STUDY.labels.keep),
+        *("--runs", quote(workflow.modifier.modify_path(f"results/{STUDY.study}/labels/runs"))),
+    ]
+)
 if STUDY.labels.scratch is not None:
     RUNS += f" --scratch {quote(STUDY.labels.scratch)}"
 
@@ -111,11 +116,6 @@ def of_shards(pattern, **wildcards):
     """Files of all shards of a pool."""
     ranges = shards(STUDY.pools.size, STUDY.pools.shard_size)
     return [results(pattern.format(start=start, stop=stop, **wildcards)) for start, stop in ranges]
-
-
-def of_any_pool(pattern):
-    """The same with the pool left as a wildcard, for a rule that makes all shards of a pool."""
-    return of_shards(pattern, pool="{pool}")
 
 
 def of_pool(pattern):
@@ -164,7 +164,7 @@ def engine_inputs():
     try:
         engine = engines.make(STUDY.labels.engine, STUDY.labels)
         engine.check(STUDY.symbols())
-        return [str(source.path) for source in engine.sources] if STUDY.labels.engine == "file" else []
+        return [given(str(source.path)) for source in engine.sources] if STUDY.labels.engine == "file" else []
     except InputError as error:
         sys.exit(f"gapdesign: {error}")
 

@@ -13,8 +13,6 @@ rule design_basis:
         results("logs/design/basis/{pool}.log"),
     benchmark:
         results("benchmarks/design/basis/{pool}.tsv")
-    group:
-        "compression"
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -32,13 +30,13 @@ rule design_basis:
 rule design_compress:
     input:
         basis=results("designs/compressed/{pool}/basis.npz"),
-        features=lambda wildcards: of_shards("descriptors/{pool}/{start}-{stop}.npy", pool=wildcards.pool),
+        features=results("descriptors/{pool}/{start}-{stop}.npy"),
     output:
-        of_any_pool("designs/compressed/{pool}/{start}-{stop}.npy"),
+        results("designs/compressed/{pool}/{start}-{stop}.npy"),
     log:
-        results("logs/design/compress/{pool}.log"),
+        results("logs/design/compress/{pool}/{start}-{stop}.log"),
     benchmark:
-        results("benchmarks/design/compress/{pool}.tsv")
+        results("benchmarks/design/compress/{pool}/{start}-{stop}.tsv")
     group:
         "compression"
     conda:
@@ -46,11 +44,11 @@ rule design_compress:
     threads: 1
     resources:
         mem_mb=growing(STUDY.selection.memory + OVERHEAD),
-        runtime=growing(60),
+        runtime=growing(30),
     params:
         config=part("compress"),
     message:
-        "Compressing pool {wildcards.pool}"
+        "Compressing candidates {wildcards.start} to {wildcards.stop} of pool {wildcards.pool}"
     shell:
         "gapdesign compress --config {params.config:q} --basis {input.basis} --features {input.features}"
         " --output {output} > {log} 2>&1"

@@ -25,7 +25,7 @@ rule labels_isolated:
     message:
         f"Labelling isolated atoms by {STUDY.labels.engine}"
     shell:
-        "gapdesign isolated --config {params.config:q} {RUNS} --output {output} > {log} 2>&1"
+        f"gapdesign isolated --config {{params.config:q}} {RUNS}" " --output {output} > {log} 2>&1"
 
 
 rule labels_batch:
@@ -51,9 +51,10 @@ rule labels_batch:
     message:
         f"Labelling ranks {{wildcards.first}} to {{wildcards.last}} of {{wildcards.design}} by {STUDY.labels.engine}"
     shell:
-        "gapdesign label --config {params.config:q} {RUNS} --designs {input.designs} --reserves {input.reserves}"
-        " --design {wildcards.design} --first {wildcards.first} --last {wildcards.last}"
-        " --max-failed {STUDY.labels.max_failed} --output {output.frames} --failed {output.failed} > {log} 2>&1"
+        f"gapdesign label --config {{params.config:q}} {RUNS} --max-failed {STUDY.labels.max_failed}"
+        " --designs {input.designs} --reserves {input.reserves} --design {wildcards.design}"
+        " --first {wildcards.first} --last {wildcards.last} --output {output.frames} --failed {output.failed}"
+        " > {log} 2>&1"
 
 
 rule labels_design:
@@ -74,17 +75,17 @@ rule labels_design:
         f"../../envs/{ENGINE_ENVIRONMENT}.yaml"
     threads: STUDY.labels.cores
     resources:
-        mem_mb=1000,
-        runtime=240,
+        mem_mb=growing(1500),
+        runtime=growing(240),
     params:
         config=part("labels"),
     message:
         "Collecting the labels of {wildcards.design}, and labelling what takes the place of those it has not got"
     shell:
-        "gapdesign labels --config {params.config:q} {RUNS} --design {wildcards.design} --designs {input.designs}"
-        " --reserves {input.reserves} --labelled {input.labelled} --failed {input.failed}"
-        " --max-failed {STUDY.labels.max_failed} --output {output.frames} --output-failed {output.failed}"
-        " > {log} 2>&1"
+        f"gapdesign labels --config {{params.config:q}} {RUNS} --max-failed {STUDY.labels.max_failed}"
+        " --designs {input.designs} --reserves {input.reserves} --design {wildcards.design}"
+        " --labelled {input.labelled} --failed {input.failed} --output {output.frames}"
+        " --output-failed {output.failed} > {log} 2>&1"
 
 
 rule labels_failed:

@@ -36,11 +36,11 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_files(verb, "--features", "features of some shards of the pool (.npy)")
     add_output(verb, what="directions to write (.npz)")
 
-    verb = add(verbs, "compress", _compress, "compress the features of a pool, shard by shard")
+    verb = add(verbs, "compress", _compress, "compress the features of one shard")
     add_config(verb)
     verb.add_argument("--basis", required=True, type=Path, metavar="FILE", help="directions (.npz)")
-    add_files(verb, "--features", "features of some shards (.npy)")
-    add_files(verb, "--output", "compressed features to write, in the same order (.npy)")
+    verb.add_argument("--features", required=True, type=Path, metavar="FILE", help="features of the shard (.npy)")
+    add_output(verb, what="compressed features to write (.npy)")
 
     verb = add(
         verbs,
@@ -129,15 +129,11 @@ def _compress(arguments: argparse.Namespace) -> None:
     from gapdesign.files import ArrayFile, write_array
     from gapdesign.methods.compression import Basis, compress_all
 
-    shards, outputs = arguments.features, arguments.output
-    if len(shards) != len(outputs):
-        raise InputError(f"--output: {len(outputs)} files for {len(shards)} shards; name one for each of --features.")
     study = config.load(arguments.config)
     basis = Basis.read(arguments.basis, study.covariance().layout)
-    for done, (shard, output) in enumerate(zip(shards, outputs, strict=True), start=1):
-        compressed = compress_all(ArrayFile(shard), basis)
-        write_array(output, compressed)
-        say(f"shard {done} of {len(shards)}: {len(compressed)} structures, {compressed.shape[1]} numbers each")
+    compressed = compress_all(ArrayFile(arguments.features), basis)
+    write_array(arguments.output, compressed)
+    say(f"{len(compressed)} structures, {compressed.shape[1]} numbers each")
 
 
 def _select(arguments: argparse.Namespace) -> None:

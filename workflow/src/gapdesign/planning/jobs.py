@@ -31,7 +31,7 @@ class Group(NamedTuple):
 
 GROUPS = (
     Group(("candidates_shard", "descriptors_shard")),
-    Group(("design_basis", "design_compress")),
+    Group(("design_compress",)),
 )
 """The `group:` of the rules, and the `group-components` of the cluster profiles; a test compares them."""
 
@@ -41,16 +41,17 @@ OVERHEAD = 700
 
 def needs(study: Study) -> dict[str, Needs]:
     """What jobs of the rules that a cluster sees ask for; a test compares it with the rules."""
-    selection = study.selection.memory + OVERHEAD
+    selection, cores = study.selection.memory + OVERHEAD, study.labels.cores
     return {
         "candidates_shard": Needs(1000, 30),
         "descriptors_shard": Needs(2000, 60),
         "design_basis": Needs(selection, 30),
-        "design_compress": Needs(selection, 60),
+        "design_compress": Needs(selection, 30),
         "design_select": Needs(selection, 120, threads=2),
         "design_quality": Needs(selection, 60),
-        "labels_isolated": Needs(1500, 60),
-        "labels_batch": Needs(1500, 240),
+        "labels_isolated": Needs(1500, 60, cores),
+        "labels_batch": Needs(1500, 240, cores),
+        "labels_design": Needs(1500, 240, cores),
         "hyperparameters": Needs(2000, 120),
         "models_fit": Needs(4000, 240),
         "crossval_predict": Needs(2000, 120),
@@ -139,13 +140,13 @@ def all_jobs(study: Study) -> list[Jobs]:
         ranges("candidates_shard", "candidates", pools, cut, "candidates"),
         ranges("descriptors_shard", "descriptors", pools, cut, "descriptors"),
         one_each("design_basis", "design", packed, "design/basis/{}.tsv"),
-        one_each("design_compress", "design", packed, "design/compress/{}.tsv", amount=study.pools.size),
+        ranges("design_compress", "design", packed, cut, "design/compress"),
         one_each("design_select", "design", designs, "design/select/{}.tsv", chosen),
         one_each("design_quality", "design", designs, "design/quality/{}.tsv", chosen),
         here("quality", "design"),
         one_each("labels_isolated", "labels", ["isolated"], "labels/{}.tsv"),
         ranges("labels_batch", "labels", designs, batches, "labels/batches"),
-        here("labels_design", "labels", len(designs)),
+        one_each("labels_design", "labels", designs, "labels/{}.tsv"),
         here("labels_failed", "labels"),
         one_each("hyperparameters", "hyperparameters", designs, "models/{}/hyperparameters.tsv", labelled),
         one_each("models_fit", "models", designs, "models/{}/fit.tsv", labelled),
