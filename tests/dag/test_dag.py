@@ -16,6 +16,7 @@ AFTER_DESIGN = {
 }
 REPORT = {"report_provenance", "report_figures", "report", "all"}
 SELECTION = {"design_select", "design_quality", "quality"}
+METHODS = {"OPT": "maxmin", "RND": "random"}
 COMPRESSION = {"design_basis", "design_compress"}
 
 
@@ -178,3 +179,19 @@ def test_a_mistake_is_one_sentence_before_any_job(workflow, configuration):
     )
     assert "Traceback" not in output
     assert not (workflow.folder / "results").exists()
+
+
+def test_the_papers_study_is_at_most_300_cluster_jobs(workflow, configuration):
+    """Barzdajn and Race: two pools of 100,000, four designs of 500; shards and batches as they are by default."""
+    designs = {f"{name}{pool}": {"pool": pool, "method": m} for name, m in METHODS.items() for pool in "AB"}
+    del configuration["pools"]["shard_size"], configuration["labels"]["chunk"]
+    configuration["pools"]["size"] = 100_000
+    workflow.configure(configuration | {"budget": 500, "designs": designs})
+    plan = workflow.plan()
+    shared = {"candidates_shard", "design_basis"}  # one job with descriptors_shard and design_compress
+    assert plan["candidates_shard"] == plan["descriptors_shard"]
+    cluster = {"descriptors_shard", "design_compress", "design_select", "design_quality", "labels_isolated"}
+    cluster |= {"labels_batch", "hyperparameters", "models_fit", "crossval_predict"}
+    local = {rule for rule in plan if plan[rule] <= 1 or rule == "labels_design"} - {"labels_isolated"}
+    assert set(plan) == cluster | shared | local
+    assert sum(plan[rule] for rule in cluster) <= 300

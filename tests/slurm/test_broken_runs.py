@@ -51,7 +51,7 @@ def battered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Battered]:
     with cluster() as slurm:
         process = study.start(
             "--set-resources",
-            "design_select:mem_mb=300*8**(attempt-1)",  # Snakemake alone takes more than the first
+            "design_select:mem_mb=150*16**(attempt-1)",  # Snakemake alone takes more than the first
             "labels_isolated:runtime=30**(attempt-1)",  # minutes; it waits for as long as it is held
         )
         # Memory lets two such jobs on each node.
@@ -77,7 +77,7 @@ def test_a_battered_run_ends_with_the_files_of_a_local_run(battered: Battered, f
 
 def test_a_job_beyond_its_memory_comes_back_with_more(battered: Battered):
     selections = attempts(battered.jobs, "design_select_wildcards_OPT")
-    assert [job["memory"] for job in selections] == ["300M", "2400M"]
+    assert [job["memory"] for job in selections] == ["150M", "2400M"]
     assert selections[0]["state"] != "COMPLETED"
     assert selections[1]["state"] == "COMPLETED"
 
