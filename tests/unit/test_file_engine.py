@@ -3,6 +3,8 @@
 import gzip
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import ase
@@ -14,6 +16,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import read, write
 from ase.stress import full_3x3_to_voigt_6_stress
 
+from conftest import ROOT
+from gapdesign import cli
 from gapdesign.engines import LabelOptions, make
 from gapdesign.engines.base import NotConvergedError
 from gapdesign.errors import InputError
@@ -217,6 +221,38 @@ def test_output_of_pw_x_is_read_where_it_converged(tmp_path):
     np.testing.assert_allclose(label.virial, exact.label.virial, atol=2e-3)
     with pytest.raises(NotConvergedError, match=r"pw\.out: It "):
         engine(tmp_path / "unconverged").label(read(DATA / "espresso/sent.xyz"))
+
+
+def test_folders_for_vasp_come_back_with_atoms_in_the_order_of_the_design(eam, tmp_path, capsys):
+    """By the verbs that people use; a stand-in takes VASP's place, and one of its runs is cut off."""
+    for symbol in ("Zr", "Cu"):
+        (tmp_path / "potcars" / symbol).mkdir(parents=True)
+        (tmp_path / "potcars" / symbol / "POTCAR").write_text(
+            f"  PAW_PBE {symbol}\n   VRHFIN ={symbol}: s2\n   TITEL  = PAW_PBE {symbol} 01Jan2000\n   ZVAL   =   4.0\nEnd of Dataset\n"
+        )
+    write_frames(tmp_path / "OPT.extxyz", design())
+    library = {"library": str(tmp_path / "potcars"), "symbols": {"Zr": "Zr", "Cu": "Cu"}}
+    labels = {"engine": "file", "file": {"paths": [str(tmp_path / "runs")]}, "vasp": {"potcar": library}}
+    labels["vasp"]["kpoints"] = {"length": 20}
+    config = json.dumps({"labels": labels, "prototypes": {"b2": {"element": "Zr", "lattice": "bcc", "a": 3.5}}})
+    arguments = ["export", "--config", config, "--format", "vasp", str(tmp_path / "OPT.extxyz")]
+    assert cli.main([*arguments, "--output", str(tmp_path / "runs")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path}/runs: 6 folders, 2 of them for isolated atoms\n"
+    for folder in sorted((tmp_path / "runs").iterdir()):
+        subprocess.run([sys.executable, ROOT / "tests/stand_in_vasp.py"], cwd=folder, check=True, capture_output=True)
+    whole = (tmp_path / "runs/0002/vasprun.xml").read_text()
+    (tmp_path / "runs/0002/vasprun.xml").write_text(whole[: len(whole) // 2])
+    found = engine(tmp_path / "runs")
+    sent = read_frames(tmp_path / "OPT.extxyz")
+    for rank in (0, 1, 3):
+        label, expected = found.label(sent[rank]), eam.label(sent[rank])
+        assert label.energy == pytest.approx(expected.energy, abs=1e-6)
+        np.testing.assert_allclose(label.forces, expected.forces, atol=1e-5)
+        np.testing.assert_allclose(label.virial, expected.virial, atol=1e-4)
+    assert found.label(Atoms("Zr", cell=[20] * 3), isolated=True).energy == pytest.approx(0, abs=1e-6)
+    assert cli.main(["match", "--config", config, str(tmp_path / "OPT.extxyz")]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"OPT rank 2: {tmp_path}/runs/0002/vasprun.xml: vasprun.xml is cut off")
 
 
 @pytest.mark.skipif(not OUTCAR.is_dir(), reason="this ASE comes without its test data")
