@@ -92,6 +92,10 @@ MISTAKES = [
     ("designs/OPT1/start", -1, r"designs\.OPT1\.start: -1 is not valid; .*greater than or equal to 0"),
     ("designs/OPT1/existing", "no.xyz", r"designs\.OPT1\.existing: no file 'no\.xyz'; paths start where"),
     ("designs/isolated", {"pool": "A", "method": "random"}, r"designs\.isolated: this name is taken .*another"),
+    ("designs/isolated_atom", {"pool": "A", "method": "random"}, r"designs\.isolated_atom: this name is taken"),
+    ("designs/failed", {"pool": "A", "method": "random"}, r"designs\.failed: this name is taken .*another"),
+    ("labels/max_failed", 1.5, r"labels\.max_failed: 1\.5 is not valid; .*less than or equal to 1"),
+    ("labels/keep", "some", r"labels\.keep: there is no 'some'; choose from 'failed', 'all' or 'nothing'"),
     (
         "designs/a b",
         {"pool": "A", "method": "random"},

@@ -203,7 +203,8 @@ def check(study: Study) -> None:
     pools = study.pools
     if len(set(pools.names)) < len(pools.names):
         raise InputError(f"pools.names: {list(pools.names)} has a name twice; give each pool its own.")
-    for name, holder in (("isolated", "the labels of isolated atoms"), ("failed", "structures without a label")):
+    taken = {"isolated": "the labels of isolated atoms", "failed": "structures without a label"}
+    for name, holder in (taken | {"isolated_atom": "the type of isolated atoms"}).items():
         if name in study.designs:
             raise InputError(f"designs.{name}: this name is taken by {holder}; choose another.")
     for name, design in study.designs.items():
