@@ -1,9 +1,9 @@
 # The configuration, checked; where results lie; what depends on how pools are cut.
 import os
 import re
+import shlex
 import sys
 from functools import cache
-from shlex import quote
 
 LIBRARY = Path(str(workflow.current_basedir)).parent / "src"
 sys.path.insert(0, str(LIBRARY))
@@ -68,16 +68,6 @@ if "gapdesign()" not in before:
         f"{before}export PYTHONPATH='{LIBRARY}'${{{{PYTHONPATH:+:$PYTHONPATH}}}};"
         f" gapdesign() {{{{ '{PYTHON}' -m gapdesign \"$@\"; }}}}; "
     )
-
-# Where labels are kept and engines run: options that change no result, and so rerun nothing.
-RUNS = " ".join(
-    [
-        *("--store", quote(STUDY.labels.store), "--keep", STUDY.labels.keep),
-        *("--runs", quote(workflow.modifier.modify_path(f"results/{STUDY.study}/labels/runs"))),
-    ]
-)
-if STUDY.labels.scratch is not None:
-    RUNS += f" --scratch {quote(STUDY.labels.scratch)}"
 
 
 wildcard_constraints:
@@ -156,6 +146,19 @@ def existing_of(wildcards):
 def of_designs(pattern):
     """Files of all designs, in the order of the configuration."""
     return expand(results(pattern), design=DESIGNS)
+
+
+def where_to_run(wildcards, threads):
+    """Where labels are kept and engines run. Snakemake does not rerun jobs for params that ask for the threads."""
+    folder = workflow.modifier.modify_path(results("labels/runs"))
+    runs = ["--store", STUDY.labels.store, "--runs", folder, "--keep", STUDY.labels.keep]
+    scratch = ["--scratch", STUDY.labels.scratch] if STUDY.labels.scratch is not None else []
+    return shlex.join([*runs, *scratch])
+
+
+def max_failed(wildcards, threads):
+    """How much may fail: it stops a study, and changes no result of one that goes on."""
+    return STUDY.labels.max_failed
 
 
 @cache

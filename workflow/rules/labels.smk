@@ -22,10 +22,11 @@ rule labels_isolated:
         runtime=growing(60),
     params:
         config=part("isolated"),
+        runs=where_to_run,
     message:
         f"Labelling isolated atoms by {STUDY.labels.engine}"
     shell:
-        f"gapdesign isolated --config {{params.config:q}} {RUNS}" " --output {output} > {log} 2>&1"
+        "gapdesign isolated --config {params.config:q} {params.runs} --output {output} > {log} 2>&1"
 
 
 rule labels_batch:
@@ -48,13 +49,14 @@ rule labels_batch:
         runtime=growing(240),
     params:
         config=part("label"),
+        runs=where_to_run,
+        max_failed=max_failed,
     message:
         f"Labelling ranks {{wildcards.first}} to {{wildcards.last}} of {{wildcards.design}} by {STUDY.labels.engine}"
     shell:
-        f"gapdesign label --config {{params.config:q}} {RUNS} --max-failed {STUDY.labels.max_failed}"
-        " --designs {input.designs} --reserves {input.reserves} --design {wildcards.design}"
-        " --first {wildcards.first} --last {wildcards.last} --output {output.frames} --failed {output.failed}"
-        " > {log} 2>&1"
+        "gapdesign label --config {params.config:q} {params.runs} --designs {input.designs} --reserves {input.reserves}"
+        " --design {wildcards.design} --first {wildcards.first} --last {wildcards.last}"
+        " --max-failed {params.max_failed} --output {output.frames} --failed {output.failed} > {log} 2>&1"
 
 
 rule labels_design:
@@ -79,13 +81,15 @@ rule labels_design:
         runtime=growing(240),
     params:
         config=part("labels"),
+        runs=where_to_run,
+        max_failed=max_failed,
     message:
         "Collecting the labels of {wildcards.design}, and labelling what takes the place of those it has not got"
     shell:
-        f"gapdesign labels --config {{params.config:q}} {RUNS} --max-failed {STUDY.labels.max_failed}"
-        " --designs {input.designs} --reserves {input.reserves} --design {wildcards.design}"
-        " --labelled {input.labelled} --failed {input.failed} --output {output.frames}"
-        " --output-failed {output.failed} > {log} 2>&1"
+        "gapdesign labels --config {params.config:q} {params.runs} --design {wildcards.design} --designs {input.designs}"
+        " --reserves {input.reserves} --labelled {input.labelled} --failed {input.failed}"
+        " --max-failed {params.max_failed} --output {output.frames} --output-failed {output.failed}"
+        " > {log} 2>&1"
 
 
 rule labels_failed:
