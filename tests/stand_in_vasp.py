@@ -4,6 +4,7 @@ Energy, forces and stress are those of an embedded-atom potential, in VASP's ord
 stress. ``python stand_in_vasp.py FAULT TAG`` does something wrong for as long as TAG is not in INCAR.
 """
 
+import re
 import sys
 import time
 from pathlib import Path
@@ -48,7 +49,7 @@ def structure(atoms, name=""):
 def read_incar():
     """Tags of INCAR: numbers as such."""
     tags = dict(line.split(" = ") for line in Path("INCAR").read_text().splitlines())
-    return {name: float(value) if value[-1].isdigit() else value for name, value in tags.items()}
+    return {name: float(value) if re.fullmatch(r"-?[\d.]+(e-?\d+)?", value) else value for name, value in tags.items()}
 
 
 def mesh(cell):

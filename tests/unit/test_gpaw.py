@@ -153,7 +153,8 @@ def minimum(engine, folder, cells):
     """Volume and energy, an atom, at the minimum of an equation of state through some cells."""
     energies = [engine.label(atoms, folder).energy / len(atoms) for atoms in cells]
     volumes = [atoms.get_volume() / len(atoms) for atoms in cells]
-    volume, energy, _ = EquationOfState(volumes, energies, "birchmurnaghan").fit()
+    volume, energy, _ = EquationOfState(volumes, energies).fit()
+    print(volume, energy)
     return volume, energy
 
 
