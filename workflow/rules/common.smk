@@ -148,10 +148,13 @@ def of_designs(pattern):
     return expand(results(pattern), design=DESIGNS)
 
 
+# What no rule declares gets no prefix from a module.
+RUNS = workflow.modifier.modify_path(results("labels/runs"))
+
+
 def where_to_run(wildcards, threads):
     """Where labels are kept and engines run. Snakemake does not rerun jobs for params that ask for the threads."""
-    folder = workflow.modifier.modify_path(results("labels/runs"))
-    runs = ["--store", STUDY.labels.store, "--runs", folder, "--keep", STUDY.labels.keep]
+    runs = ["--store", STUDY.labels.store, "--runs", RUNS, "--keep", STUDY.labels.keep]
     scratch = ["--scratch", STUDY.labels.scratch] if STUDY.labels.scratch is not None else []
     return shlex.join([*runs, *scratch])
 
