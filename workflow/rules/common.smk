@@ -133,9 +133,18 @@ def is_compressed(design):
     return methods.is_compressed(STUDY.designs[design].method, STUDY.kernel.structure)
 
 
-def if_many_environments(files):
-    """Files that only distances of structures with many environments need."""
-    return files if STUDY.kernel.structure != "average" else []
+def if_environments(file):
+    """A file of environments, where any design is chosen by them."""
+    return file if any(map(reads_environments, DESIGNS)) else []
+
+
+def environments_of(pattern):
+    """Files of environments of the pool of a design, for methods and distances that read them."""
+    return lambda wildcards: of_pool(pattern)(wildcards) if reads_environments(wildcards.design) else []
+
+
+def reads_environments(design):
+    return STUDY.kernel.structure != "average" or STUDY.designs[design].reads_environments
 
 
 def existing_of(wildcards):

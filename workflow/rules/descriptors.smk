@@ -9,7 +9,7 @@ rule descriptors_shard:
     output:
         features=results("descriptors/{pool}/{start}-{stop}.npy"),
         sums=results("descriptors/{pool}/sums/{start}-{stop}.npy"),
-        environments=if_many_environments(results("descriptors/{pool}/environments/{start}-{stop}.npz")),
+        environments=if_environments(results("descriptors/{pool}/environments/{start}-{stop}.npz")),
     log:
         results("logs/descriptors/{pool}/{start}-{stop}.log"),
     benchmark:

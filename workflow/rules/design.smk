@@ -61,7 +61,7 @@ rule design_select:
         sums=of_pool("descriptors/{pool}/sums/{start}-{stop}.npy"),
         compressed=of_compressed("designs/compressed/{pool}/{start}-{stop}.npy"),
         basis=basis_of,
-        environments=if_many_environments(of_pool("descriptors/{pool}/environments/{start}-{stop}.npz")),
+        environments=environments_of("descriptors/{pool}/environments/{start}-{stop}.npz"),
         existing=existing_of,
     output:
         design=results("designs/{design}.extxyz"),

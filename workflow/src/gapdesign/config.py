@@ -13,6 +13,7 @@ import yaml
 from ase.data import chemical_symbols
 from pydantic import Field, ValidationError
 
+from gapdesign import methods
 from gapdesign.descriptors import layout
 from gapdesign.descriptors.covariance import Covariance
 from gapdesign.descriptors.options import DescriptorOptions, KernelOptions
@@ -220,6 +221,9 @@ def check(study: Study) -> None:
             raise InputError(
                 f"designs.{name}.start: {design.start} is not in a pool of {pools.size}; choose a smaller one."
             )
+        problem = methods.mismatch(design, study.budget, study.kernel.structure, study.descriptor.backend)
+        if problem is not None:
+            raise InputError(f"designs.{name}.{problem}")
     if study.budget > pools.size:
         raise InputError(
             f"budget: {study.budget} structures cannot be chosen from pools of {pools.size};"

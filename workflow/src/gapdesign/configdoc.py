@@ -59,12 +59,12 @@ def _section(lines: list[str], block: dict[str, Any], definitions: dict[str, Any
 
 def _target(field: dict[str, Any], definitions: dict[str, Any]) -> tuple[dict[str, Any] | None, bool]:
     """The block that a field refers to, and whether it is one of many under names of their own."""
-    reference = field.get("$ref")
+    reference = field.get("$ref") or next((one["$ref"] for one in field.get("anyOf", ()) if "$ref" in one), None)
     entries = field.get("additionalProperties") or next(iter(field.get("patternProperties", {}).values()), None)
     if reference is None and isinstance(entries, dict):
         reference = entries.get("$ref")
     block = definitions[reference.rsplit("/", 1)[1]] if reference else None
-    return block, "$ref" not in field
+    return block, "$ref" not in field and "anyOf" not in field
 
 
 def _values(field: dict[str, Any]) -> str:

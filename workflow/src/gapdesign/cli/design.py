@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gapdesign.descriptors.environments import Environments
     from gapdesign.descriptors.structure_distances import StructurePool
     from gapdesign.files import FeaturePool
+    from gapdesign.methods import DesignOptions
 
 SAMPLE = 2048
 """Structures by which the directions of a pool are found."""
@@ -64,7 +65,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         default=[],
         type=Path,
         metavar="FILE",
-        help="all shards of environments of the pool (.npz), where kernel.structure is not average",
+        help="all shards of environments of the pool (.npz), which some methods and values of kernel.structure need",
     )
     _add_resources(verb)
     verb.add_argument("--threads", type=int, default=1, metavar="N", help="threads to use (%(default)s)")
@@ -163,7 +164,9 @@ def _select(arguments: argparse.Namespace) -> None:
         seed=f"{study.seed}/design/{arguments.design}",
         start=design.start,
         earlier=State.read(arguments.state, identity, arguments.sums) if arguments.state else None,
+        options=design.options,
         existing=None if existing is None else existing[0],
+        **_environments(study, design, arguments, existing),
         compressed=compressed,
         basis=basis,
         structures=_structures(study, pool, arguments.environments, existing),
@@ -232,6 +235,26 @@ def _structures(
             " run `gapdesign descriptors` with --output-environments."
         )
     return StructurePool(pool, EnvironmentPool(files), study.covariance(), study.kernel, existing)
+
+
+def _environments(
+    study: config.Study,
+    design: DesignOptions,
+    arguments: argparse.Namespace,
+    existing: tuple[np.ndarray, Environments] | None,
+) -> dict[str, object]:
+    """What methods that read the environments of the pool need of them."""
+    from gapdesign.descriptors.environments import EnvironmentPool
+
+    if not design.reads_environments:
+        return {}
+    if not arguments.environments:
+        raise InputError(
+            f"--environments: the method {design.method} needs the environments of the pool; run"
+            " `gapdesign descriptors` with --output-environments."
+        )
+    environments = EnvironmentPool(arguments.environments)
+    return {"environments": environments, "existing_environments": None if existing is None else existing[1]}
 
 
 def _verify(arguments: argparse.Namespace) -> None:

@@ -19,20 +19,42 @@ from pydantic import Field
 
 from gapdesign.descriptors.covariance import Covariance
 from gapdesign.files import FeaturePool, HeldPool, shard_range
+from gapdesign.methods.bayesian import BayesianOptions
 from gapdesign.methods.compression import Basis
 from gapdesign.methods.state import State
+from gapdesign.methods.cur import CurOptions
+from gapdesign.methods.cur_environments import CurEnvironmentsOptions
+from gapdesign.methods.d_optimal import DOptimalOptions
+from gapdesign.methods.k_medoids import KMedoidsOptions
+from gapdesign.methods.maxent import MaxentOptions
+from gapdesign.methods.variance import VarianceOptions
 from gapdesign.options import Options
 
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from gapdesign.descriptors.environments import EnvironmentPool, Environments
     from gapdesign.descriptors.structure_distances import StructurePool
 
-Name = Literal["maxmin", "random"]
+Name = Literal[
+    "maxmin",
+    "random",
+    "fps",
+    "maxent",
+    "d_optimal",
+    "variance",
+    "k_medoids",
+    "cur",
+    "cur_environments",
+    "bayesian",
+]
 METHODS: dict[str, str] = {name: f"gapdesign.methods.{name}" for name in get_args(Name)}
 
 COMPRESSED: frozenset[str] = frozenset({"maxmin"})
 """Methods that work on compressed features, where `kernel.structure` is `average`."""
+
+BY_AVERAGE: frozenset[str] = frozenset({"maxent", "variance", "k_medoids"})
+"""Methods that need the covariance of every pair, and know it where `kernel.structure` is `average` only."""
 
 BY_STRUCTURE: dict[str, str] = METHODS | {"maxmin": "gapdesign.methods.lazy"}
 """The modules where it is not."""
@@ -50,11 +72,36 @@ class DesignOptions(Options):
     start: int | None = Field(
         None,
         ge=0,
-        description="Candidate that max-min starts from; by default the one farthest from the pool's mean descriptor.",
+        description="Candidate that `maxmin`, `fps` and `maxent` start from; by default the one farthest from the"
+        " pool's mean descriptor.",
     )
     method: Name = Field(
         description="`maxmin`: each next structure is the one farthest from all chosen before. `random`: drawn blindly."
+        " `fps`: as `maxmin`, by Euclidean distance. `maxent`: largest log det K. `d_optimal`: largest det X'X of"
+        " principal components. `variance`: largest posterior variance, in rounds. `k_medoids`: nearest to all others."
+        " `cur`, `cur_environments`: drawn by the leverage of structures, of atoms. `bayesian`: most information, or"
+        " most uncertain. docs/which-method.md compares them."
     )
+    maxent: MaxentOptions | None = Field(None, description="Options of the method `maxent`.")
+    d_optimal: DOptimalOptions | None = Field(None, description="Options of the method `d_optimal`.")
+    variance: VarianceOptions | None = Field(None, description="Options of the method `variance`.")
+    k_medoids: KMedoidsOptions | None = Field(None, description="Options of the method `k_medoids`.")
+    cur: CurOptions | None = Field(None, description="Options of the method `cur`.")
+    cur_environments: CurEnvironmentsOptions | None = Field(
+        None, description="Options of the method `cur_environments`."
+    )
+    bayesian: BayesianOptions | None = Field(None, description="Options of the method `bayesian`.")
+
+    @property
+    def options(self) -> Options | None:
+        """Options of its method, if any are given."""
+        return getattr(self, self.method, None)
+
+    @property
+    def reads_environments(self) -> bool:
+        """Whether its method needs the environments of the pool, whatever `kernel.structure` is."""
+        given = self.bayesian or BayesianOptions()
+        return self.method == "cur_environments" or (self.method == "bayesian" and given.environments)
 
 
 class SelectionOptions(Options):
@@ -81,6 +128,8 @@ class Selection:
         Times that the whole pool was read.
     state : State or None
         Where the selection ended, if a later one can go on from there and not from where this one began.
+    scores : (n,) float64 or None
+        What each was chosen by, where that is not the distance; every method says what it is.
     """
 
     candidates: np.ndarray
@@ -88,6 +137,7 @@ class Selection:
     outside: np.ndarray | None = None
     passes: int = 1
     state: State | None = None
+    scores: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +162,12 @@ class Task:
         What they were compressed by.
     structures : StructurePool, optional
         The candidates and the existing set as `kernel.structure` sees them, where it is not `average`.
+    environments, existing_environments : EnvironmentPool and Environments, optional
+        Of the pool and of the existing set, for methods that read them.
+    derivatives : callable, optional
+        From a candidate to the rows (3 n, p) of the forces on its n atoms in a model linear in its environments.
+    options : Options, optional
+        Options of the method; its defaults if there are none.
     start : int, optional
         Candidate to start from.
     earlier : State, optional
@@ -132,6 +188,10 @@ class Task:
     compressed: FeaturePool | HeldPool | None = None
     basis: Basis | None = None
     structures: StructurePool | None = None
+    environments: EnvironmentPool | Environments | None = None
+    existing_environments: Environments | None = None
+    derivatives: Callable[[int], np.ndarray] | None = None
+    options: Options | None = None
     start: int | None = None
     earlier: State | None = None
     memory: int = 1024
@@ -149,6 +209,27 @@ def is_compressed(name: str, structure: str) -> bool:
     return structure == "average" and name in COMPRESSED
 
 
+def mismatch(design: DesignOptions, budget: int, structure: str, backend: str) -> str | None:
+    """What a design asks of its method that this cannot give, and the remedy; None if there is nothing."""
+    method = design.method
+    for other in METHODS:
+        if other != method and getattr(design, other, None) is not None:
+            return f"{other}: these are options of another method than '{method}'; remove them."
+    if method in BY_AVERAGE and structure != "average":
+        return (
+            f"method: '{method}' needs the covariance of every pair, and has it for kernel.structure: average only, not"
+            f" '{structure}'; use maxmin."
+        )
+    if design.bayesian is not None and design.bayesian.score == "force" and backend != "quippy":
+        return f"bayesian.score: 'force' needs derivatives, which {backend} lacks; set descriptor.backend: quippy."
+    features = design.d_optimal.features if design.d_optimal is not None else None
+    if features is not None and features > budget and design.existing is None:
+        return (
+            f"d_optimal.features: {features} weights are not determined by {budget} structures; give at most {budget}."
+        )
+    return None
+
+
 def block_rows(memory: int, dimension: int, budget: int) -> int:
     """Rows of a pool that fit ``memory`` (MiB) beside their products with a whole design."""
     bytes_a_row = 8 * (2 * dimension + 4 * budget)
@@ -163,7 +244,8 @@ def hold(pool: FeaturePool, memory: int) -> FeaturePool | HeldPool:
 def frames(selection: Selection, shards: Sequence[str | Path], *, pool: str) -> list[Atoms]:
     """The structures of a design, in the order chosen, from the shards of candidates of its pool.
 
-    Each carries in ``info`` pool, candidate, rank, distance, and outside where the method proves its order.
+    Each carries in ``info`` pool, candidate, rank, distance, outside where the method proves its order, and score where
+    it chooses by something other than the distance.
     """
     from gapdesign.structures import read_batch
 
@@ -177,6 +259,8 @@ def frames(selection: Selection, shards: Sequence[str | Path], *, pool: str) -> 
     ordered = [structures[int(index)] for index in selection.candidates]
     for rank, atoms in enumerate(ordered):
         extra = {} if selection.outside is None else {"outside": float(selection.outside[rank])}
+        if selection.scores is not None:
+            extra["score"] = float(selection.scores[rank])
         place = {"pool": pool, "candidate": atoms.info.pop("candidate"), "rank": rank}
         atoms.info = {**place, "distance": float(selection.distances[rank]), **extra, **atoms.info}
     return ordered

@@ -1,13 +1,23 @@
-"""What methods share about distances: the pool's mean, and distances down a design."""
+"""What methods share about distances: the pool's mean, copies of what exists, and distances down a design."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gapdesign.descriptors.covariance import Covariance, Layout
 
+if TYPE_CHECKING:
+    from gapdesign.methods import Selection, Task
+
 FIXED_POINT = 2.0**36
 """A sum of integers does not depend on the order of its terms, so features are added as multiples of 2^-36."""
+
+
+ROWS = 2048
+"""Candidates that are compared with an existing set at once."""
 
 
 def total(features: np.ndarray) -> np.ndarray:
@@ -51,3 +61,59 @@ def descending(features: np.ndarray, covariance: Covariance, first: float) -> np
     distances = [first]
     distances += [np.sqrt(covariance.distance2(features[:k], features[k]).min()) for k in range(1, len(features))]
     return np.array(distances[: len(features)])
+
+
+def existing_features(task: Task) -> np.ndarray:
+    """Features (m, dimension) of what exists already; no rows if nothing does."""
+    return task.existing if task.existing is not None else np.zeros((0, task.pool.dimension), np.float32)
+
+
+def is_there(task: Task, candidate: int) -> bool:
+    """Whether a candidate coincides with an existing structure."""
+    if not len(existing_features(task)):
+        return False
+    if task.structures is not None:
+        psi = task.structures.psi(task.structures[candidate], task.structures.existing)
+        return psi <= task.structures.distance.overlap
+    (features,) = task.pool.rows([candidate])
+    return task.covariance.distance2(task.existing, features).min() <= task.covariance.overlap
+
+
+def free(task: Task) -> np.ndarray:
+    """Whether each candidate (N,) coincides with no existing structure."""
+    free = np.ones(task.pool.size, bool)
+    existing = existing_features(task)
+    if not len(existing):
+        return free
+    if task.structures is not None:
+        return np.array([not is_there(task, candidate) for candidate in range(task.pool.size)])
+    own = task.covariance.diagonal(existing)
+    near = task.covariance.overlap + 2 * task.covariance.rounding
+    for start, block in task.pool.blocks(ROWS):
+        cross = task.covariance.gram(block, existing)
+        distance2 = task.covariance.diagonal(block) + (own - 2 * cross).min(axis=1)
+        for place in np.flatnonzero(distance2 <= near):
+            free[start + place] = not is_there(task, start + int(place))
+    return free
+
+
+def down_the_design(task: Task, candidates: Sequence[int]) -> np.ndarray:
+    """Distance (n,) of each candidate from what exists and the candidates before it."""
+    if not len(candidates):
+        return np.zeros(0)
+    existing = existing_features(task)
+    features = np.concatenate([existing, task.pool.rows(candidates)])
+    first = float(np.sqrt(task.covariance.distance2(features[:1], task.mean)[0]))
+    if task.structures is None:
+        return descending(features, task.covariance, first)[len(existing) :]
+    ranks = [*task.structures.existing, *(task.structures[candidate] for candidate in candidates)]
+    later = range(len(existing), len(ranks))
+    return np.array([np.sqrt(task.structures.psi(ranks[k], ranks[:k])) if k else first for k in later])
+
+
+def selection(task: Task, candidates: Sequence[int], scores: Sequence[float], *, passes: int = 1) -> Selection:
+    """A design with its distances, for methods that choose by something else: ``scores``."""
+    from gapdesign.methods import Selection  # the members of the family are imported by it
+
+    order = np.array(candidates, np.int64)
+    return Selection(order, down_the_design(task, candidates), scores=np.array(scores, float), passes=passes)

@@ -1,0 +1,78 @@
+"""Pools of vectors for tests of methods, with everything that a task needs of them."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+
+from gapdesign.descriptors.covariance import Covariance, Layout
+from gapdesign.descriptors.environments import Environments
+from gapdesign.descriptors.options import KernelOptions
+from gapdesign.files import FeaturePool, HeldPool, shard_path, write_array
+from gapdesign.methods import Task
+from gapdesign.methods.distance import mean_descriptor, total
+
+LAYOUT = Layout(n_species=1, spectrum=6, pairs=4)
+COVARIANCE = Covariance(LAYOUT, KernelOptions(soap={"zeta": 2, "scale": 0.6}, pair={"scale": 0.8}))
+
+
+def features(count: int, seed: int = 0, layout: Layout = LAYOUT) -> np.ndarray:
+    """Features (n, dimension) of which each part has unit length."""
+    rows = np.random.default_rng(seed).random((count, layout.dimension))
+    for part in (*layout.soap, layout.composition, layout.pair):
+        if part is not None:
+            rows[:, part] /= np.linalg.norm(rows[:, part], axis=1, keepdims=True)
+    return rows.astype(np.float32)
+
+
+def environments(count: int, seed: int = 0, *, width: int = 5, species: int = 1) -> Environments:
+    """Environments of structures of one to three different atoms, on the grid."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 4, count)
+    vectors = rng.random((sizes.sum(), width))
+    vectors = np.rint(vectors / np.linalg.norm(vectors, axis=1, keepdims=True) * 2**20) / 2**20
+    return Environments(
+        np.concatenate([[0], np.cumsum(sizes)]),
+        vectors.astype(np.float32),
+        rng.integers(1, 4, sizes.sum()).astype(np.int32),
+        (40 + rng.integers(0, species, sizes.sum())).astype(np.int32),
+    )
+
+
+def task(rows: np.ndarray, budget: int, *, covariance: Covariance = COVARIANCE, **given) -> Task:
+    """A task on a pool in memory."""
+    mean = mean_descriptor(total(rows), len(rows), covariance.layout)
+    return Task(
+        **{"pool": HeldPool(rows), "covariance": covariance, "mean": mean, "budget": budget, "seed": "s"} | given
+    )
+
+
+def open_pool(folder: Path, rows: np.ndarray, cuts: tuple[int, ...]) -> FeaturePool:
+    """The same pool in files, cut in shards."""
+    paths = []
+    for start, stop in itertools.pairwise([0, *cuts, len(rows)]):
+        paths.append(shard_path(folder, start, stop, "npy"))
+        write_array(paths[-1], rows[start:stop])
+    return FeaturePool(paths)
+
+
+def assert_same_however_cut(select, rows: np.ndarray, budget: int, folder: Path, **given) -> None:
+    """A method gives the same bits for shards, threads, memory and blocks of any size."""
+    from unittest.mock import patch
+
+    from gapdesign.methods import conditional
+    from gapdesign.methods import rows as rows_module
+
+    expected = select(task(rows, budget, **given))
+    for number, (cuts, threads, memory) in enumerate([((), 1, 64), ((1, 50), 2, 1024), ((30, 31, 90), 3, 64)]):
+        pool = open_pool(folder / str(number), rows, cuts)
+        with (
+            patch.object(rows_module, "BLOCK", 7 + 10 * number),
+            patch.object(conditional, "SPAN", 11 + number),
+        ):
+            found = select(task(rows, budget, **given | {"pool": pool, "threads": threads, "memory": memory}))
+        assert found.candidates.tolist() == expected.candidates.tolist()
+        assert found.distances.tobytes() == expected.distances.tobytes()
+        assert found.scores.tobytes() == expected.scores.tobytes()

@@ -1,0 +1,186 @@
+"""Method `bayesian`: Bayesian selection (RK section 2.1, equations 1 to 6).
+
+A model linear in features has a posterior over its weights with precision P = Phi' L Phi + P0, which depends on which
+structures are labelled and not on their labels. The structure that scores highest is chosen, its rows are added, and so
+on. P0 is the identity: weights have a prior deviation of 1, and rows are of about unit length.
+
+RK write the entropy score as the posterior entropy, -log det(P + Phi*' L Phi*) (equation 4), and say to pick the
+highest. The structure that teaches most is the one that leaves the least entropy, so the opposite sign is meant here:
+the score is log det(P + Phi*' L Phi*) - log det P, as in D-optimal design. Scores only fall as the design grows.
+
+P is never factorised again: with S its inverse and a new row u of precision l, S falls by w w' with
+w = S u / sqrt(1 / l + u' S u) (Sherman and Morrison 1950), and x' S y of any two rows by (x . w) (y . w). A rank costs
+one pass over all rows for each row of the structure chosen.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+from pydantic import Field
+
+from gapdesign.descriptors.covariance import dot
+from gapdesign.errors import InputError
+from gapdesign.methods import distance
+from gapdesign.methods.compression import one_blas_thread
+from gapdesign.methods.environment_rows import EnvironmentRows
+from gapdesign.methods.rows import Rows, first_largest, linear_features, require
+from gapdesign.options import Options
+
+if TYPE_CHECKING:
+    from gapdesign.methods import Selection, Task
+
+EVERY = 10.0
+"""Seconds between lines of progress."""
+
+
+class BayesianOptions(Options):
+    """Options of the method `bayesian`."""
+
+    score: Literal["entropy", "energy", "force"] = Field(
+        "entropy",
+        description="What the next structure has most of. `entropy`: information about the weights. `energy`: posterior"
+        " variance of its energy an atom. `force`: largest posterior variance of a component of a force; it needs"
+        " `descriptor.backend: quippy` for derivatives, and 16 bytes for each atom and feature of every candidate, so a"
+        " small pool.",
+    )
+    rows: Literal["structure", "environments"] = Field(
+        "structure",
+        description="Rows that a structure adds to the posterior. `structure`: one, its mean features with the pairs;"
+        " then `entropy` and `energy` pick the same. `environments`: the SOAP vector of every atom, kept in memory for"
+        " the whole pool. With the score `force`, always the latter and its derivatives.",
+    )
+    noise: float = Field(
+        0.01, gt=0, description="Standard deviation of what a row is told, where that of the weights is 1 before."
+    )
+
+    @property
+    def environments(self) -> bool:
+        """Whether environments of the pool are needed."""
+        return self.rows == "environments" or self.score == "force"
+
+
+class Scorer(Protocol):
+    """Scores of all candidates."""
+
+    def start(self, inverse: np.ndarray) -> None:
+        """Begin with the inverse S (p, p) of a precision."""
+
+    def scores(self) -> np.ndarray:
+        """Scores (N,)."""
+
+    def fall(self, direction: np.ndarray) -> None:
+        """S has fallen by w w', with w (p,)."""
+
+    def rows(self, candidate: int) -> tuple[np.ndarray, np.ndarray]:
+        """What a candidate adds to the posterior: rows (n, p) and their precisions (n,)."""
+
+
+def select(task: Task) -> Selection:
+    """Choose one by one; the score of a structure is that by which it was chosen.
+
+    Scores are compared as multiples of 2^-40, the first of equal ones wins, and copies of what exists are passed over.
+    """
+    options = task.options or BayesianOptions()
+    with one_blas_thread():
+        scorer, prior = _scorer(task, options)
+        chosen, scores = pick(scorer, prior, task.budget, distance.free(task), progress=task.progress)
+    return distance.selection(task, chosen, scores, passes=len(chosen) + 1)
+
+
+def pick(
+    scorer: Scorer, precision: np.ndarray, budget: int, free: np.ndarray, *, progress=lambda line: None
+) -> tuple[list[int], list[float]]:
+    """The greedy choice by any score.
+
+    Parameters
+    ----------
+    scorer : Scorer
+    precision : (p, p)
+        P before the first choice: P0, and what existing structures have added.
+    budget : int
+    free : (N,) bool
+        Candidates that may be chosen.
+
+    Returns
+    -------
+    list of int, list of float
+        Candidates, and the score of each when it was chosen.
+    """
+    inverse = np.linalg.inv(precision)
+    scorer.start(inverse)
+    free, told = free.copy(), time.monotonic()
+    chosen: list[int] = []
+    scores: list[float] = []
+    while len(chosen) < budget and free.any():
+        values = np.where(free, scorer.scores(), -np.inf)
+        best = first_largest(values)
+        free[best] = False
+        chosen.append(best)
+        scores.append(float(values[best]))
+        for row, weight in zip(*scorer.rows(best), strict=True):
+            direction = inverse @ row
+            direction /= np.sqrt(1 / weight + row @ direction)
+            inverse -= np.outer(direction, direction)
+            scorer.fall(direction)
+        if time.monotonic() - told > EVERY:
+            told = time.monotonic()
+            progress(f"rank {len(chosen)} of {budget}, score {scores[-1]:.4g}")
+    return chosen, scores
+
+
+def _scorer(task: Task, options: BayesianOptions) -> tuple[Scorer, np.ndarray]:
+    """What scores the candidates, and the precision that the existing set leaves."""
+    weight = 1 / options.noise**2
+    if options.environments:
+        scorer = EnvironmentRows(task, options.score, weight)
+        return scorer, np.eye(scorer.dimension) + scorer.information_of_existing()
+    rows = Rows(
+        task.pool,
+        lambda features: linear_features(features, task.covariance),
+        memory=task.memory,
+        threads=task.threads,
+    )
+    needed = 8.0 * rows.dimension**2 * 4 + 16 * rows.size
+    require(task.memory, needed, "bayesian", f"a matrix of {rows.dimension} rows and columns")
+    existing = rows.of(distance.existing_features(task)).astype(float)
+    return OneRow(rows, options.score, weight), np.eye(rows.dimension) + weight * existing.T @ existing
+
+
+class OneRow:
+    """Candidates of a row each: its posterior variance v, or log(1 + l v), the information of a label.
+
+    Sums are made element by element in one order, so that scores do not depend on blocks or threads.
+    """
+
+    def __init__(self, rows: Rows, score: str, weight: float) -> None:
+        if score == "force":
+            raise InputError("bayesian.score: 'force' needs rows of environments.")
+        self._rows, self._entropy, self._weight = rows, score == "entropy", weight
+        self._variance = np.empty(rows.size)
+
+    def start(self, inverse: np.ndarray) -> None:
+        """Begin with the inverse of a precision (p, p)."""
+        if np.array_equal(inverse, np.eye(len(inverse))):
+            self._rows.each(lambda span, block: self._variance.__setitem__(span, dot(block, block)))
+        else:
+            self._rows.each(lambda span, block: self._variance.__setitem__(span, dot(block @ inverse, block)))
+
+    def scores(self) -> np.ndarray:
+        """Scores (N,)."""
+        return np.log1p(self._weight * np.maximum(self._variance, 0.0)) if self._entropy else self._variance
+
+    def fall(self, direction: np.ndarray) -> None:
+        """Subtract (x . w)^2 from the variance of every row x."""
+
+        def work(span: slice, block: np.ndarray) -> None:
+            along = dot(block, direction[None])
+            self._variance[span] -= along * along
+
+        self._rows.each(work)
+
+    def rows(self, candidate: int) -> tuple[np.ndarray, np.ndarray]:
+        """The candidate's row and its precision."""
+        return self._rows.take([candidate]), np.array([self._weight])

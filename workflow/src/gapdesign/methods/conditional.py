@@ -1,0 +1,67 @@
+"""The variance of every candidate under a Gaussian process that knows a growing design: a partial Cholesky factor."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gapdesign.descriptors.covariance import Covariance
+from gapdesign.methods.rows import Rows
+
+SPAN = 16384
+"""Candidates whose numbers stay in the cache of a core while they are worked on."""
+
+
+class Conditional:
+    """Conditional variances of N candidates, and of structures that are there already.
+
+    Numbers N and above are the existing structures. Every step is element by element in one order, on covariances
+    that are exact sums (:mod:`gapdesign.methods.rows`): the bits do not depend on blocks, threads or libraries.
+
+    Parameters
+    ----------
+    rows : Rows
+        Features of the candidates on the grid.
+    covariance : Covariance
+    existing : (m, dimension)
+        Features of the existing structures, on the grid.
+    room : int
+        Structures that will be known at most. They take 8 bytes each for every candidate.
+    noise : float
+        Variance of what is known of a structure.
+    """
+
+    def __init__(self, rows: Rows, covariance: Covariance, existing: np.ndarray, room: int, noise: float = 0.0) -> None:
+        self._rows, self._covariance, self._existing, self.noise = rows, covariance, existing, noise
+        self.size, everyone = rows.size, rows.size + len(existing)
+        self.variance = np.empty(everyone)
+        rows.each(lambda span, block: self.variance.__setitem__(span, covariance.diagonal(block)))
+        self.variance[self.size :] = covariance.diagonal(existing)
+        self._factor = np.empty((room, everyone))
+        self.count = 0
+
+    def vector(self, number: int) -> np.ndarray:
+        """Features (1, dimension) of a candidate or an existing structure."""
+        if number >= self.size:
+            return self._existing[[number - self.size]]
+        return self._rows.take([number])
+
+    def know(self, number: int) -> None:
+        """Let a structure be known; the variances fall."""
+        pivot = np.sqrt(self.variance[number] + self.noise)
+        own = self._factor[: self.count, number].copy()
+        column = self._factor[self.count]
+        covariance_with(self._rows, self._covariance, self.vector(number), column[None, : self.size])
+        column[self.size :] = self._covariance.gram(self._existing, self.vector(number))[:, 0]
+        for start in range(0, len(column), SPAN):
+            span = slice(start, start + SPAN)
+            part = column[span]
+            for weight, earlier in zip(own, self._factor[: self.count, span], strict=True):
+                part -= weight * earlier
+            part /= pivot
+            self.variance[span] -= part * part
+        self.count += 1
+
+
+def covariance_with(rows: Rows, covariance: Covariance, vectors: np.ndarray, out: np.ndarray) -> None:
+    """Put the covariance of t structures (t, dimension) with every candidate into ``out`` (t, N)."""
+    rows.each(lambda span, block: out.__setitem__((slice(None), span), covariance.gram(block, vectors).T))

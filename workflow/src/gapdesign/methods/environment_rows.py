@@ -1,0 +1,140 @@
+"""Rows of a linear model for structures of many atoms: environments, and derivatives for forces (RK section 2.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gapdesign.descriptors.covariance import dot
+from gapdesign.errors import InputError
+from gapdesign.methods.rows import BLOCK, require
+
+if TYPE_CHECKING:
+    from gapdesign.descriptors.environments import Environments
+    from gapdesign.methods import Task
+
+
+class EnvironmentRows:
+    """Scores of candidates whose rows are the SOAP vectors of their atoms, in blocks by species.
+
+    Equal environments of a structure are one row, of as many times the precision as there are atoms that have it.
+
+    The products x' S y of the rows of a structure are kept and lowered: one number for each pair of its rows for
+    `entropy`, one a structure for `energy` (of the mean row), one a component for `force`.
+
+    Parameters
+    ----------
+    task : Task
+    score : str
+        `entropy` (equation 4): log det(1 + L^1/2 G L^1/2) with G the products of a structure's rows; `energy` (5): the
+        sum of m_i m_j G_ij over N^2, with m the atoms that have an environment and N those of the structure; `force`
+        (6): the largest x' S x over the derivatives x.
+    weight : float
+        Precision of a row.
+    """
+
+    def __init__(self, task: Task, score: str, weight: float) -> None:
+        self._score, self._weight, self._task = score, weight, task
+        self._species = sorted({int(z) for k in range(task.pool.size) for z in task.environments.one(k).species})
+        existing = task.existing_environments
+        if existing is not None:
+            self._species = sorted({*self._species, *map(int, existing.species)})
+        counts = np.array([len(task.environments.one(k).species) for k in range(task.pool.size)])
+        self._ends = np.concatenate([[0], np.cumsum(counts)])
+        self._width = task.environments.one(0).vectors.shape[1]
+        self.dimension = self._width * len(self._species)
+        scored = np.sum(counts**2) if score == "entropy" else 3 * counts.sum()
+        needed = 4.0 * self.dimension * counts.sum() * (4 if score == "force" else 1) + 40.0 * scored
+        require(task.memory, needed + 32.0 * self.dimension**2, "bayesian", f"the rows of {counts.sum()} environments")
+        packed = [self._rows_of(task.environments.one(k)) for k in range(task.pool.size)]
+        self._rows = np.concatenate([rows for rows, _ in packed])
+        self._multiplicities = np.concatenate([multiplicities for _, multiplicities in packed])
+        self._scored = self._what_is_scored()
+
+    def _rows_of(self, one: Environments) -> tuple[np.ndarray, np.ndarray]:
+        """Rows (n, p) of a structure, each in the block of its species, and multiplicities (n,)."""
+        rows = np.zeros((len(one.species), len(self._species), self._width), np.float32)
+        rows[np.arange(len(rows)), np.searchsorted(self._species, one.species)] = one.vectors
+        return rows.reshape(len(rows), -1), one.multiplicities.astype(float)
+
+    def _what_is_scored(self) -> np.ndarray:
+        """Rows (r, p) whose products with S are kept, and of which structure each is."""
+        spans = list(zip(self._ends[:-1], self._ends[1:], strict=True))
+        if self._score == "energy":
+            shares = [self._multiplicities[a:b] / self._multiplicities[a:b].sum() for a, b in spans]
+            return np.array([share @ self._rows[a:b] for share, (a, b) in zip(shares, spans, strict=True)], np.float32)
+        if self._score == "force":
+            if self._task.derivatives is None:
+                raise InputError("bayesian.score: 'force' needs derivatives; use descriptor.backend: quippy.")
+            parts = [self._task.derivatives(k) for k in range(len(spans))]
+            self._components = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
+            return np.concatenate(parts).astype(np.float32)
+        pairs = [np.array(np.meshgrid(range(a, b), range(a, b), indexing="ij")).reshape(2, -1) for a, b in spans]
+        self._pairs = np.hstack(pairs)
+        return self._rows
+
+    def information_of_existing(self) -> np.ndarray:
+        """Phi' L Phi (p, p) of the structures that exist."""
+        total, existing = np.zeros((self.dimension, self.dimension)), self._task.existing_environments
+        for k in range(len(existing) if existing is not None else 0):
+            rows, multiplicities = self._rows_of(existing.one(k))
+            total += rows.T.astype(float) @ (self._weight * multiplicities[:, None] * rows)
+        return total
+
+    def start(self, inverse: np.ndarray) -> None:
+        """Begin with the inverse of a precision (p, p)."""
+        turned = np.empty(self._scored.shape)
+        for start in range(0, len(turned), BLOCK):
+            turned[start : start + BLOCK] = self._scored[start : start + BLOCK].astype(float) @ inverse
+        if self._score == "entropy":
+            first, second = self._pairs
+            self._products = np.concatenate(
+                [
+                    dot(turned[first[k : k + BLOCK]], self._rows[second[k : k + BLOCK]])
+                    for k in range(0, len(first), BLOCK)
+                ]
+            )
+        else:
+            self._products = dot(turned, self._scored)
+
+    def scores(self) -> np.ndarray:
+        """Scores (N,)."""
+        if self._score == "energy":
+            return self._products
+        if self._score == "force":
+            return np.maximum.reduceat(self._products, self._components[:-1])
+        first, second = self._pairs
+        weights = self._weight * np.sqrt(self._multiplicities[first] * self._multiplicities[second])
+        return _log_dets(weights * self._products, np.diff(self._ends))
+
+    def fall(self, direction: np.ndarray) -> None:
+        """Subtract (x . w) (y . w) from the products of rows x and y."""
+        parts = range(0, len(self._scored), BLOCK)
+        along = np.concatenate([dot(self._scored[k : k + BLOCK], direction[None]) for k in parts])
+        if self._score == "entropy":
+            first, second = self._pairs
+            self._products -= along[first] * along[second]
+        else:
+            self._products -= along * along
+
+    def rows(self, candidate: int) -> tuple[np.ndarray, np.ndarray]:
+        """A candidate's environments and, for `force`, their derivatives, with their precisions."""
+        span = slice(self._ends[candidate], self._ends[candidate + 1])
+        rows, weights = self._rows[span].astype(float), self._weight * self._multiplicities[span]
+        if self._score != "force":
+            return rows, weights
+        forces = self._scored[self._components[candidate] : self._components[candidate + 1]].astype(float)
+        return np.concatenate([rows, forces]), np.concatenate([weights, np.full(len(forces), self._weight)])
+
+
+def _log_dets(products: np.ndarray, counts: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Log det of 1 + G for matrices G (n, n) of several sizes that lie one behind the other."""
+    values, counts = np.empty(len(counts)), np.asarray(counts)
+    starts = np.concatenate([[0], np.cumsum(counts**2)])
+    for size in np.unique(counts):
+        mine = np.flatnonzero(counts == size)
+        blocks = products[starts[mine][:, None] + np.arange(size * size)].reshape(-1, size, size)
+        values[mine] = np.linalg.slogdet(np.eye(size) + blocks)[1]
+    return values

@@ -1,0 +1,119 @@
+"""Method `fps`: farthest-point sampling, max-min on Euclidean distances (RK section 2; Eldar et al. 1997).
+
+The features are the linear ones (:func:`gapdesign.methods.rows.linear_features`), so that the squared distance is the
+kernel's D2 without its power zeta. Every rank is measured against the whole pool: n ranks of N candidates with d
+features cost n N d multiplications.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gapdesign.errors import InputError
+from gapdesign.methods import distance
+from gapdesign.methods.compression import one_blas_thread
+from gapdesign.methods.rows import Rows, linear_features
+
+if TYPE_CHECKING:
+    from gapdesign.methods import Selection, Task
+
+OVERLAP = 1e-13
+"""Squared distances of vectors of about unit length that cannot be told from zero: what rounding them leaves."""
+
+EVERY = 10.0
+"""Seconds between lines of progress."""
+
+
+def select(task: Task) -> Selection:
+    """Choose by Euclidean distance; the score of a structure is its distance from those before it, when chosen.
+
+    It starts from the candidate farthest from the pool's mean or, if there is an existing set, from all of that. It
+    ends before the budget when every candidate left out coincides with a chosen one. Distances are exact but for the
+    last bit of their sum, so that the order is that of the plain greedy algorithm; of equal ones the first wins.
+    """
+    if task.start is not None and task.start >= task.pool.size:
+        raise InputError(f"start: there is no candidate {task.start}; the pool ends at {task.pool.size - 1}.")
+    with one_blas_thread():
+        rows = Rows(
+            task.pool,
+            lambda features: linear_features(features, task.covariance),
+            memory=task.memory,
+            threads=task.threads,
+        )
+        mean = rows.of(task.mean[None]).astype(float)
+        existing = rows.of(distance.existing_features(task)).astype(float)
+        chosen, scores = farthest(
+            rows, task.budget, start=task.start, mean=mean, existing=existing, progress=task.progress
+        )
+    return distance.selection(task, chosen, scores, passes=len(chosen) + 1)
+
+
+def farthest(
+    rows: Rows,
+    budget: int,
+    *,
+    start: int | None = None,
+    mean: np.ndarray | None = None,
+    existing: np.ndarray | None = None,
+    progress: Callable[[str], None] = lambda line: None,
+) -> tuple[list[int], list[float]]:
+    """The greedy max-min order of vectors (BR appendix B, algorithm 2).
+
+    Parameters
+    ----------
+    rows : Rows
+        Vectors of the candidates, d numbers each.
+    budget : int
+    start : int, optional
+        The first candidate; by default the one farthest from ``mean``.
+    mean : (1, d), optional
+        By default the origin, as in BR's listing.
+    existing : (m, d), optional
+        Vectors that count as chosen before the first.
+
+    Returns
+    -------
+    list of int, list of float
+        Candidates in order; Euclidean distance of each from those before it, of the first from ``mean``.
+    """
+    squares = np.empty(rows.size)
+    rows.each(lambda span, block: squares.__setitem__(span, (block * block).sum(axis=1)))
+    existing = np.zeros((0, rows.dimension)) if existing is None else existing
+    psi, told = np.full(rows.size, np.inf), time.monotonic()
+    for vector in existing:
+        _lower(psi, rows, squares, vector)
+    chosen: list[int] = []
+    scores: list[float] = []
+    if not len(existing):
+        centre = np.zeros(rows.dimension) if mean is None else mean[0]
+        first = np.full(rows.size, np.inf)
+        _lower(first, rows, squares, centre)
+        chosen.append(int(np.argmax(first)) if start is None else start)
+        scores.append(float(np.sqrt(first[chosen[0]])))
+        _lower(psi, rows, squares, rows.take(chosen)[0])
+    while len(chosen) < budget:
+        best = int(np.argmax(psi))
+        if psi[best] <= OVERLAP:
+            break
+        chosen.append(best)
+        scores.append(float(np.sqrt(psi[best])))
+        _lower(psi, rows, squares, rows.take([best])[0])
+        if time.monotonic() - told > EVERY:
+            told = time.monotonic()
+            progress(f"rank {len(chosen)} of {budget}, distance {scores[-1]:.4f}")
+    return chosen, scores
+
+
+def _lower(psi: np.ndarray, rows: Rows, squares: np.ndarray, vector: np.ndarray) -> None:
+    """Let one more vector (d,) count in the squared distances (N,) of all candidates, in place."""
+    own = (vector * vector).sum()
+
+    def work(span: slice, block: np.ndarray) -> None:
+        distance2 = np.maximum(squares[span] + own - 2 * (block @ vector), 0.0)
+        np.minimum(psi[span], distance2, out=psi[span])
+
+    rows.each(work)

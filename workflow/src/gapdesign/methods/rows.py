@@ -1,0 +1,177 @@
+"""The vectors of a pool, for methods that measure every candidate at every rank.
+
+They are rounded to multiples of 2^-26 (:data:`gapdesign.descriptors.environments.GRID`), about what single precision
+keeps of them. Dot products of such vectors are exact in double precision, so that products of matrices have the same
+bits however a pool is cut and whatever library multiplies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gapdesign.descriptors.environments import on_grid
+from gapdesign.errors import InputError
+
+if TYPE_CHECKING:
+    from gapdesign.descriptors.covariance import Covariance
+    from gapdesign.files import FeaturePool, HeldPool
+
+BLOCK = 2048
+"""Vectors that a thread works on at once."""
+
+SAMPLE = 8192
+"""Vectors of a pool, evenly spaced, by which its principal directions are found."""
+
+STEADY = 2.0**40
+"""Scores are compared as multiples of 1 / STEADY: the last bits of a sum differ between linear algebra libraries."""
+
+
+def steady(scores: np.ndarray) -> np.ndarray:
+    """Scores rounded to what every machine agrees on."""
+    return np.rint(scores * STEADY) / STEADY
+
+
+def first_largest(scores: np.ndarray) -> int:
+    """Place of the largest score, the first of those that are as large but for rounding."""
+    return int(np.argmax(steady(scores)))
+
+
+def linear_features(features: np.ndarray, covariance: Covariance) -> np.ndarray:
+    """Vectors phi of structures with phi(p) . phi(q) = k(p, q) at zeta = 1.
+
+    The mean SOAP vectors, each times the share of its species, and the pair features, each weighted by its scale: what
+    a model linear in the descriptor knows of a structure. A part with scale 0 is left out.
+
+    Parameters
+    ----------
+    features : (n, dimension) float32
+
+    Returns
+    -------
+    (n, d) float32
+        Of unit length.
+    """
+    layout, parts = covariance.layout, []
+    if covariance.soap_weight:
+        for number, block in enumerate(layout.soap):
+            part = np.sqrt(covariance.soap_weight) * features[:, block]
+            if layout.composition is not None:
+                part *= features[:, layout.composition][:, number, None].astype(float)
+            parts.append(part)
+    if covariance.pair_weight:
+        parts.append(np.sqrt(covariance.pair_weight) * features[:, layout.pair])
+    return np.hstack(parts).astype(np.float32)
+
+
+class Rows:
+    """Vectors of a pool on the grid, in blocks; in memory if they take less than a third of it.
+
+    Parameters
+    ----------
+    pool : FeaturePool or HeldPool
+    transform : callable
+        From features (n, dimension) to the vectors (n, d) meant, row by row; by default the features themselves.
+    memory : int
+        In MiB.
+    threads : int
+    """
+
+    def __init__(
+        self,
+        pool: FeaturePool | HeldPool,
+        transform: Callable[[np.ndarray], np.ndarray] = lambda features: features,
+        *,
+        memory: int = 1024,
+        threads: int = 1,
+    ) -> None:
+        self._pool, self._transform, self._threads = pool, transform, threads
+        self.size = pool.size
+        self.dimension = len(self.of(pool.rows([0]))[0])
+        self._held: np.ndarray | None = None
+        if 4 * self.size * self.dimension < memory * 2**20 // 3:
+            held = np.empty((self.size, self.dimension), np.float32)
+            for start, block in pool.blocks(BLOCK):
+                held[start : start + len(block)] = self.of(block)
+            self._held = held
+
+    def of(self, features: np.ndarray) -> np.ndarray:
+        """The vectors (n, d) of features (n, dimension), in single precision."""
+        return on_grid(self._transform(features))
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """The vectors (n, d) float64 of some candidates."""
+        rows = self.of(self._pool.rows(indices)) if self._held is None else self._held[indices]
+        return rows.astype(float)
+
+    def each(self, work: Callable[[slice, np.ndarray], None]) -> None:
+        """Do ``work(span, vectors)`` for every block of the pool, its vectors (n, d) in double precision."""
+
+        def one(limits: tuple[int, int]) -> None:
+            span = slice(*limits)
+            rows = self.of(self._pool.block(*limits)) if self._held is None else self._held[span]
+            work(span, rows.astype(float))
+
+        if self._held is None:
+            spans = self._pool.ranges(BLOCK)
+        else:
+            spans = [(start, min(start + BLOCK, self.size)) for start in range(0, self.size, BLOCK)]
+        if self._threads == 1:
+            for limits in spans:
+                one(limits)
+        else:
+            with ThreadPoolExecutor(self._threads) as threads:
+                list(threads.map(one, spans))
+
+    def sample(self) -> np.ndarray:
+        """At most ``SAMPLE`` vectors (n, d), evenly spaced, the same however the pool is cut."""
+        return self.take(np.arange(0, self.size, -(-self.size // SAMPLE)))
+
+
+def principal(sample: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Leading principal directions of vectors, not centred.
+
+    Parameters
+    ----------
+    sample : (n, d)
+    count : int
+        How many at most; those in which nothing varies are left out.
+
+    Returns
+    -------
+    directions : (d, k)
+        Rounded to the grid, so that products with vectors of the pool are exact.
+    shares : (k,)
+        Mean square of the sample along each, falling.
+    """
+    values, vectors = np.linalg.eigh(sample.T @ sample / len(sample))
+    values, vectors = values[::-1], vectors[:, ::-1]
+    kept = min(count, len(sample), int((values > 1e-12 * values[0]).sum()))
+    return on_grid(np.ascontiguousarray(vectors[:, :kept])).astype(float), values[:kept]
+
+
+def require(memory: int, needed: float, method: str, what: str) -> None:
+    """Stop before memory is exceeded.
+
+    Parameters
+    ----------
+    memory : int
+        What there is, in MiB.
+    needed : float
+        Bytes.
+    method, what : str
+        Who keeps what, for the message.
+
+    Raises
+    ------
+    InputError
+        If ``needed`` is more than there is.
+    """
+    if needed > memory * 2**20:
+        raise InputError(
+            f"selection.memory: {method} keeps {what}, and {memory} MiB do not hold that;"
+            f" give it {int(needed / 2**20) + 1}, or make the pool or the budget smaller."
+        )
