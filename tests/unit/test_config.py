@@ -74,7 +74,11 @@ MISTAKES = [
     ("prototypes/hcp/latice", "hcp", r"prototypes\.hcp\.latice: unknown key; did you mean 'lattice'\?"),
     ("pools/strain/colour", 1, r"pools\.strain\.colour: unknown key; the keys here are max\."),
     ("designs/OPT1/method", "maxmim", r"designs\.OPT1\.method: .*'maxmim'; did you mean 'maxmin'\?.*'random'"),
-    ("designs/OPT1/method", "best", r"designs\.OPT1\.method: there is no 'best'; choose from 'maxmin' or 'random'"),
+    (
+        "designs/OPT1/method",
+        "best",
+        r"designs\.OPT1\.method: there is no 'best'; choose from 'maxmin', 'random', 'fps'",
+    ),
     ("descriptor/backend", "quipy", r"descriptor\.backend: .*'quipy'; did you mean 'quippy'\?"),
     ("labels/engine", "vaps", r"labels\.engine: there is no 'vaps'; did you mean 'vasp'\?"),
     ("budget", 5001, r"budget: 5001 structures .* pools of 5000; lower budget or raise pools\.size"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -253,8 +255,28 @@ def _environments(
             f"--environments: the method {design.method} needs the environments of the pool; run"
             " `gapdesign descriptors` with --output-environments."
         )
-    environments = EnvironmentPool(arguments.environments)
-    return {"environments": environments, "existing_environments": None if existing is None else existing[1]}
+    found: dict[str, object] = {"environments": EnvironmentPool(arguments.environments)}
+    if existing is not None:
+        found["existing_environments"] = existing[1]
+    if design.bayesian is not None and design.bayesian.score == "force":
+        found["derivatives"] = _derivatives(study, arguments.candidates)
+    return found
+
+
+def _derivatives(study: config.Study, shards: list[Path]) -> Callable[[int], Mapping[int, np.ndarray]]:
+    """Derivatives of the environments of each candidate, for the scores of forces."""
+    from gapdesign.descriptors import Descriptor
+    from gapdesign.files import shard_range
+    from gapdesign.structures import read_batch
+
+    descriptor = Descriptor(study.descriptor, study.kernel.pair, study.species())
+    read = lru_cache(maxsize=1)(read_batch)
+
+    def derivatives(candidate: int) -> Mapping[int, np.ndarray]:
+        path = next(path for path in shards if candidate in range(*shard_range(path)))
+        return descriptor.derivatives(read(path), candidate - shard_range(path)[0])
+
+    return derivatives
 
 
 def _verify(arguments: argparse.Namespace) -> None:

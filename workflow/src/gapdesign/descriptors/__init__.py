@@ -72,6 +72,18 @@ class Descriptor:
         features = np.empty((len(batch), self.layout.dimension), dtype=np.float32)
         return features, Environments.joined([self._describe(batch, k, features[k]) for k in range(len(batch))])
 
+    def derivatives(self, batch: Batch, k: int) -> dict[int, np.ndarray]:
+        """Derivatives (3 n, dimension) of the summed environments of each species of structure ``k``, in 1/angstrom.
+
+        Raises
+        ------
+        InputError
+            If the backend has none.
+        """
+        if not hasattr(self._soap, "derivatives"):
+            raise InputError("descriptor.backend: only 'quippy' gives derivatives of periodic structures; set that.")
+        return self._soap.derivatives(batch, k)
+
     def _describe(self, batch: Batch, k: int, row: np.ndarray) -> Environments:
         """Put the features of structure ``k`` into ``row``; its environments are what they were made from."""
         span = slice(batch.offsets[k], batch.offsets[k + 1])

@@ -41,6 +41,25 @@ class QuippySoap:
             spectra[atoms.numbers == z] = self._descriptors[int(z)].calc_descriptor(atoms)
         return spectra[centers]
 
+    def derivatives(self, batch: Batch, k: int) -> dict[int, np.ndarray]:
+        """Of the sum of the power spectra around atoms of each species, by the positions of all n atoms.
+
+        QUIP's spectra are of unit length, and these are their derivatives.
+
+        Returns
+        -------
+        dict of int to (3 n, dimension)
+            Atomic number of the central atoms to derivatives, in 1/angstrom; x, y and z of each atom in turn.
+        """
+        atoms = batch.atoms(k)
+        found = {}
+        for z in np.unique(atoms.numbers):
+            result = self._descriptors[int(z)].calc(atoms, grad=True)
+            total = np.zeros((len(atoms), 3, self._dimension))
+            np.add.at(total, result["grad_index_0based"][:, 1], result["grad_data"])
+            found[int(z)] = total.reshape(-1, self._dimension)
+        return found
+
 
 def make(options: SoapOptions, species: Sequence[int]) -> QuippySoap:
     """Build the backend."""

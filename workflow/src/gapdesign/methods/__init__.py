@@ -7,7 +7,7 @@ Where `kernel.structure` is not `average`, ``BY_STRUCTURE`` is the table, and a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -165,7 +165,7 @@ class Task:
     environments, existing_environments : EnvironmentPool and Environments, optional
         Of the pool and of the existing set, for methods that read them.
     derivatives : callable, optional
-        From a candidate to the rows (3 n, p) of the forces on its n atoms in a model linear in its environments.
+        From a candidate of n atoms to the derivatives (3 n, d) of its summed environments by species.
     options : Options, optional
         Options of the method; its defaults if there are none.
     start : int, optional
@@ -190,7 +190,7 @@ class Task:
     structures: StructurePool | None = None
     environments: EnvironmentPool | Environments | None = None
     existing_environments: Environments | None = None
-    derivatives: Callable[[int], np.ndarray] | None = None
+    derivatives: Callable[[int], Mapping[int, np.ndarray]] | None = None
     options: Options | None = None
     start: int | None = None
     earlier: State | None = None
@@ -224,9 +224,7 @@ def mismatch(design: DesignOptions, budget: int, structure: str, backend: str) -
         return f"bayesian.score: 'force' needs derivatives, which {backend} lacks; set descriptor.backend: quippy."
     features = design.d_optimal.features if design.d_optimal is not None else None
     if features is not None and features > budget and design.existing is None:
-        return (
-            f"d_optimal.features: {features} weights are not determined by {budget} structures; give at most {budget}."
-        )
+        return f"d_optimal.features: {features} weights need as many structures, and the budget is {budget}; lower it."
     return None
 
 

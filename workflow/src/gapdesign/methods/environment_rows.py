@@ -68,12 +68,21 @@ class EnvironmentRows:
         if self._score == "force":
             if self._task.derivatives is None:
                 raise InputError("bayesian.score: 'force' needs derivatives; use descriptor.backend: quippy.")
-            parts = [self._task.derivatives(k) for k in range(len(spans))]
+            parts = [self._forces(k) for k in range(len(spans))]
             self._components = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
             return np.concatenate(parts).astype(np.float32)
         pairs = [np.array(np.meshgrid(range(a, b), range(a, b), indexing="ij")).reshape(2, -1) for a, b in spans]
         self._pairs = np.hstack(pairs)
         return self._rows
+
+    def _forces(self, candidate: int) -> np.ndarray:
+        """Rows (3 n, p) of the forces on the n atoms of a candidate."""
+        by_species = self._task.derivatives(candidate)
+        rows = np.zeros((len(next(iter(by_species.values()))), len(self._species), self._width))
+        for number, z in enumerate(self._species):
+            if z in by_species:
+                rows[:, number] = -by_species[z]
+        return rows.reshape(len(rows), -1)
 
     def information_of_existing(self) -> np.ndarray:
         """Phi' L Phi (p, p) of the structures that exist."""

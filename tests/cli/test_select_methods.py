@@ -1,0 +1,141 @@
+"""Every method through `gapdesign select`, on a pool of two dozen candidates, with and without an existing set."""
+
+from typing import get_args
+
+import numpy as np
+import pytest
+import yaml
+
+from gapdesign import cli, config
+from gapdesign.descriptors import Descriptor
+from gapdesign.files import read_array, read_frames
+from gapdesign.methods import Name
+from gapdesign.structures import read_batch
+
+DESIGNS = {
+    **{name.upper(): {"pool": "A", "method": name} for name in get_args(Name) if name != "maxmin"},
+    "ATOMS": {"pool": "A", "method": "bayesian", "bayesian": {"rows": "environments", "score": "energy"}},
+    "FORCE": {"pool": "A", "method": "bayesian", "bayesian": {"score": "force"}},
+}
+STUDY = {
+    "seed": 3,
+    "prototypes": {
+        "hcp": {"element": "Zr", "lattice": "hcp", "a": 3.232, "c": 5.147},
+        "bcc": {"element": "Zr", "lattice": "bcc", "a": 3.574},
+    },
+    "pools": {"names": ["A"], "size": 24, "shard_size": 10},
+    "descriptor": {"backend": "quippy", "soap": {"r_cut": 4.5, "n_max": 3, "l_max": 2, "sigma": 0.5}},
+    "kernel": {"pair": {"r_cut": 5.0}},
+    "budget": 7,
+}
+RANGES = [(0, 10), (10, 20), (20, 24)]
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory):
+    """A folder with the shards of a pool, and a file of three of its candidates."""
+    pytest.importorskip("quippy")
+    folder = tmp_path_factory.mktemp("pool")
+    existing = folder / "existing.extxyz"
+    existing.write_text("")
+    again = {f"{name}_AGAIN": given | {"existing": str(existing)} for name, given in DESIGNS.items()}
+    (folder / "config.yaml").write_text(yaml.safe_dump(STUDY | {"designs": DESIGNS | again}))
+    for start, stop in RANGES:
+        shard = {kind: folder / kind / f"{start}-{stop}" for kind in ("candidates", "features", "sums", "environments")}
+        limits = ["--pool", "A", "--start", str(start), "--stop", str(stop)]
+        run(folder, "candidates", *limits, "--output", f"{shard['candidates']}.npz")
+        outputs = ["--output", f"{shard['features']}.npy", "--output-sum", f"{shard['sums']}.npy"]
+        outputs += ["--output-environments", f"{shard['environments']}.npz"]
+        run(folder, "descriptors", "--candidates", f"{shard['candidates']}.npz", *outputs)
+    from gapdesign.files import write_frames
+
+    write_frames(existing, [read_batch(folder / "candidates/0-10.npz").atoms(k) for k in (2, 4, 6)])
+    return folder
+
+
+def run(folder, verb: str, *arguments: str) -> int:
+    status = cli.main([verb, "--config", str(folder / "config.yaml"), *arguments])
+    assert status == 0
+    return status
+
+
+def select(folder, design: str):
+    """Frames of a design, and their features."""
+    files = {
+        kind: [str(path) for path in sorted((folder / kind).iterdir())] for kind in ("candidates", "features", "sums")
+    }
+    given = [word for kind, paths in files.items() for word in (f"--{kind}", *paths)]
+    given += ["--environments", *map(str, sorted((folder / "environments").iterdir()))]
+    output = folder / "designs" / f"{design}.extxyz"
+    outputs = ["--output", str(output), "--output-features", str(output.with_suffix(".npy"))]
+    run(folder, "select", "--design", design, *given, *outputs)
+    return read_frames(output), read_array(output.with_suffix(".npy"))
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_a_design_of_every_method_is_written_with_its_scores(pool, design):
+    frames, features = select(pool, design)
+    assert [atoms.info["rank"] for atoms in frames] == list(range(7))
+    candidates = [atoms.info["candidate"] for atoms in frames]
+    assert len(set(candidates)) == 7
+    assert all(atoms.info["distance"] > 0 for atoms in frames)
+    assert all(("score" in atoms.info) == (design != "RANDOM") for atoms in frames)
+    whole = np.concatenate([read_array(pool / f"features/{start}-{stop}.npy") for start, stop in RANGES])
+    assert np.array_equal(features, whole[candidates])
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_a_design_of_every_method_continues_what_exists(pool, design):
+    frames, _ = select(pool, f"{design}_AGAIN")
+    candidates = {atoms.info["candidate"] for atoms in frames}
+    assert len(candidates) == 7
+    assert not candidates & {2, 4, 6}
+    before = [atoms.info["candidate"] for atoms in select(pool, design)[0]]
+    assert [atoms.info["candidate"] for atoms in frames] != before
+
+
+def test_derivatives_of_environments_are_those_of_finite_differences(pool):
+    study = config.load(str(pool / "config.yaml"))
+    descriptor = Descriptor(study.descriptor, study.kernel.pair, study.species())
+    atoms = read_batch(pool / "candidates/0-10.npz").atoms(1)
+    atoms *= (2, 1, 1)
+    atoms.rattle(0.1, seed=1)
+    from gapdesign.structures import pack
+
+    (derivative,) = descriptor.derivatives(pack([atoms]), 0).values()
+    for atom, axis in [(0, 0), (1, 2)]:
+        sums = []
+        for step in (1e-4, -1e-4):
+            moved = atoms.copy()
+            moved.positions[atom, axis] += step
+            batch = pack([moved])
+            spectra = descriptor._soap(batch, 0, np.arange(len(moved)))
+            sums.append((spectra / np.linalg.norm(spectra, axis=1, keepdims=True)).sum(axis=0))
+        np.testing.assert_allclose(derivative[3 * atom + axis], (sums[0] - sums[1]) / 2e-4, atol=2e-7)
+
+
+@pytest.mark.parametrize(
+    ("design", "rest", "message"),
+    [
+        ({"method": "maxmin", "bayesian": {}}, {}, r"designs\.D\.bayesian: these are options of another method"),
+        ({"method": "bayesian", "bayesian": {"score": "force"}}, {}, r"bayesian\.score: 'force' needs derivatives"),
+        (
+            {"method": "maxent"},
+            {"kernel": {"structure": "rematch"}},
+            r"method: 'maxent' needs the covariance of",
+        ),
+        ({"method": "d_optimal", "d_optimal": {"features": 101}}, {}, r"d_optimal\.features: 101 weights need as many"),
+        (
+            {"method": "bayesian", "bayesian": {"skore": "force"}},
+            {},
+            r"bayesian\.skore: unknown key; did you mean",
+        ),
+        ({"method": "k_medoid"}, {}, r"there is no 'k_medoid'; did you mean 'k_medoids'"),
+    ],
+)
+def test_a_mistake_gets_one_sentence(design, rest, message):
+    from gapdesign.errors import InputError
+
+    given = {"prototypes": STUDY["prototypes"], "designs": {"D": {"pool": "A"} | design}} | rest
+    with pytest.raises(InputError, match=message):
+        config.check(config.parse(given))
