@@ -5,22 +5,29 @@
 
 The folder is one of descriptors, with environments if a method that reads them is among ``--methods``. CPU seconds are
 those of choosing alone, without reading the pool from disk; `random` is the mean over ten draws, quality too.
+
+With ``--candidates`` (the folder of shards of candidates) all of the pool is labelled by the study's engine, which an
+embedded-atom potential makes possible, and each design gets a Gaussian process on the selection's own covariance, with
+a constant mean and the noise of largest likelihood. Its errors are those on the rest of the pool, in meV an atom.
 """
 
 import argparse
+import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+from scipy.linalg import cho_factor, cho_solve
 
-from gapdesign import config, methods, quality
+from gapdesign import config, engines, methods, quality
 from gapdesign.descriptors.environments import EnvironmentPool
 from gapdesign.files import FeaturePool, HeldPool, shard_range
 from gapdesign.methods.bayesian import BayesianOptions
 from gapdesign.methods.compression import Basis
 from gapdesign.methods.distance import mean_descriptor, total
 from gapdesign.methods.maxent import MaxentOptions
+from gapdesign.structures import read_batch
 
 CASES = {
     "random": ("random", None),
@@ -60,10 +67,38 @@ def tasks(folder: Path, study: config.Study, size: int | None, budget: int) -> m
     )
 
 
-def measure(task: methods.Task, name: str) -> dict[str, float]:
-    """CPU seconds and quality of one method."""
-    from dataclasses import replace
+def energies(folder: Path, study: config.Study, size: int) -> np.ndarray:
+    """Energies (N,) of candidates by the study's engine, in meV an atom."""
+    engine, found = engines.make(study.labels.engine, study.labels), []
+    with tempfile.TemporaryDirectory() as scratch:
+        for path in sorted(folder.glob("*.npz"), key=shard_range):
+            batch = read_batch(path)
+            for k in range(min(len(batch), size - len(found))):
+                atoms = batch.atoms(k)
+                found.append(1000 * engine.label(atoms, Path(scratch)).energy / len(atoms))
+    return np.array(found)
 
+
+def errors(task: methods.Task, chosen: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Errors on the rest of the pool of a Gaussian process that knows the chosen ones' labels (N,)."""
+    known, ones, best = task.pool.rows(chosen), np.ones(len(chosen)), None
+    gram = task.covariance.gram(known, known)
+    for noise in 10.0 ** np.arange(-9, -1):
+        factor = cho_factor(gram + noise * np.eye(len(gram)), lower=True)
+        mean = ones @ cho_solve(factor, labels[chosen]) / (ones @ cho_solve(factor, ones))
+        weights = cho_solve(factor, labels[chosen] - mean)
+        # The scale of the covariance that is likeliest for this noise is put in.
+        scale = (labels[chosen] - mean) @ weights / len(chosen)
+        likelihood = -len(chosen) * np.log(scale) / 2 - np.log(np.diag(factor[0])).sum()
+        if best is None or likelihood > best[0]:
+            best = (likelihood, mean, weights)
+    rest = np.setdiff1d(np.arange(task.pool.size), chosen)
+    off = np.abs(best[1] + task.covariance.gram(task.pool.rows(rest), known) @ best[2] - labels[rest])
+    return {"rmse": np.sqrt((off**2).mean()), "0.99 quantile": np.quantile(off, 0.99), "max": off.max()}
+
+
+def measure(task: methods.Task, name: str, labels: np.ndarray | None) -> dict[str, float]:
+    """CPU seconds, quality and errors of one method."""
     method, options = CASES[name]
     rows = []
     for draw in range(10 if method == "random" else 1):
@@ -72,7 +107,8 @@ def measure(task: methods.Task, name: str) -> dict[str, float]:
         chosen = methods.method(method).select(given).candidates
         seconds = time.process_time() - begun
         found = quality.measure(task.pool.rows(chosen), task.pool, task.covariance, 2048)
-        rows.append({"CPU s": seconds, **{key: asdict(found)[key] for key in COLUMNS}})
+        row = {"CPU s": seconds, **{key: asdict(found)[key] for key in COLUMNS}}
+        rows.append(row if labels is None else row | errors(given, chosen, labels))
     return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
 
 
@@ -81,16 +117,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="descriptors of a pool")
     parser.add_argument("--config", required=True, help="the study they are of")
+    parser.add_argument("--candidates", type=Path, help="shards of candidates of the pool, to label it")
     parser.add_argument("--size", type=int, help="candidates to take of it")
     parser.add_argument("--budget", type=int, default=100)
     parser.add_argument("--methods", nargs="+", choices=list(CASES), default=list(CASES))
     arguments = parser.parse_args()
-    task = tasks(arguments.folder, config.load(arguments.config), arguments.size, arguments.budget)
-    print("| method | CPU s |", " | ".join(COLUMNS), "|")
-    print("| --- |" + " --- |" * (1 + len(COLUMNS)), flush=True)
-    for name in arguments.methods:
-        row = measure(task, name)
-        print(f"| `{name}` | {row.pop('CPU s'):.2f} |", " | ".join(f"{v:.4g}" for v in row.values()), "|", flush=True)
+    study = config.load(arguments.config)
+    task = tasks(arguments.folder, study, arguments.size, arguments.budget)
+    labels = energies(arguments.candidates, study, task.pool.size) if arguments.candidates else None
+    for place, name in enumerate(arguments.methods):
+        row = measure(task, name, labels)
+        if not place:
+            print("| method |", " | ".join(row), "|")
+            print("| --- |" + " --- |" * len(row))
+        print(f"| `{name}` |", " | ".join(f"{value:.4g}" for value in row.values()), "|", flush=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from gapdesign.cli.arguments import say
 from gapdesign.errors import InputError, ProgramError
 
 STAGES = (
-    *("study", "candidates", "descriptors", "design", "labels", "store", "model", "crossval", "report"),
+    *("study", "candidates", "descriptors", "design", "strains", "labels", "store", "model", "crossval", "report"),
     "profiles",
 )
 

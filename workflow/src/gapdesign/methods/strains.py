@@ -1,0 +1,106 @@
+"""D-optimal strains without a pool: coordinate exchange over the parameters of the sampler `strain` (BR section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from ase import Atoms
+
+from gapdesign.methods.optimality import GAIN, coordinate_exchange, log_det
+from gapdesign.streams import stream
+from gapdesign.structures import Prototype
+
+PARAMETERS = 7
+"""Numbers in [0, 1] that a strained crystal takes: its prototype, three stretches, three for the rotation."""
+
+
+def strained(prototypes: Sequence[Prototype], parameters: np.ndarray, largest: float) -> Atoms:
+    """One deformed prototype.
+
+    Parameters
+    ----------
+    prototypes : sequence of Prototype
+    parameters : (7,)
+        In [0, 1]: which prototype; where in [1 - s, 1 + s] each principal stretch lies; a rotation by Shoemake's
+        quaternion, uniform on SO(3) if the three numbers are uniform.
+    largest : float
+        Bound s of the stretches.
+
+    Returns
+    -------
+    Atoms
+        With ``prototype`` and ``deformation`` in its ``info``.
+    """
+    from scipy.spatial.transform import Rotation
+
+    prototype = prototypes[min(int(parameters[0] * len(prototypes)), len(prototypes) - 1)]
+    stretches = 1 + largest * (2 * parameters[1:4] - 1)
+    u1, u2, u3 = parameters[4:]
+    first, second = 2 * np.pi * u2, 2 * np.pi * u3
+    short, long = np.sqrt(1 - u1), np.sqrt(u1)
+    quaternion = [short * np.sin(first), short * np.cos(first), long * np.sin(second), long * np.cos(second)]
+    frame = Rotation.from_quat(quaternion).as_matrix()
+    deformation = (frame * stretches) @ frame.T
+    atoms = prototype.atoms.copy()
+    atoms.set_cell(atoms.cell[:] @ deformation.T, scale_atoms=True)
+    atoms.info = {"prototype": prototype.name, "deformation": deformation.ravel()}
+    return atoms
+
+
+def optimise(
+    prototypes: Sequence[Prototype],
+    describe: Callable[[list[Atoms]], np.ndarray],
+    *,
+    count: int,
+    largest: float,
+    seed: str,
+    existing: np.ndarray | None = None,
+    values: int = 9,
+    refinements: int = 3,
+    sweeps: int = 5,
+    tries: int = 1,
+    progress: Callable[[str], None] = lambda line: None,
+) -> tuple[list[Atoms], float]:
+    """Strained crystals with the largest det X'X, made as the search goes.
+
+    A sweep describes ``count`` x 7 x ``values`` structures, which is what it costs. Moves of one parameter at a time
+    end in a local optimum, so that several tries are worth their cost.
+
+    Parameters
+    ----------
+    describe : callable
+        From n structures to their features X (n, p); p is at most ``count`` and what exists together.
+    count : int
+        Structures to make.
+    largest : float
+        Bound s of the stretches.
+    seed : str
+        Names the stream of random numbers for where the search begins.
+    existing : (m, p), optional
+        Features of structures that are there.
+    values : int
+        Values that a parameter is tried at.
+    refinements, sweeps : int
+        As of :func:`gapdesign.methods.optimality.coordinate_exchange`.
+    tries : int
+        Random designs to begin with; the best end counts.
+
+    Returns
+    -------
+    list of Atoms, float
+        The structures, and log det X'X.
+    """
+
+    def features(points: np.ndarray) -> np.ndarray:
+        return describe([strained(prototypes, point, largest) for point in points])
+
+    generator, best = np.random.Generator(stream(seed)), (-np.inf, np.zeros((0, PARAMETERS)))
+    search = {"existing": existing, "refinements": refinements, "sweeps": sweeps, "progress": progress}
+    for _ in range(tries):
+        starts = generator.random((count, PARAMETERS))
+        found = coordinate_exchange(features, starts, np.linspace(0, 1, values), **search)
+        design = features(found) if existing is None else np.concatenate([existing, features(found)])
+        if log_det(design) > best[0] + GAIN:
+            best = (log_det(design), found)
+    return [strained(prototypes, point, largest) for point in best[1]], best[0]
