@@ -162,7 +162,7 @@ def _select(arguments: argparse.Namespace) -> None:
         pool=pool,
         covariance=covariance,
         mean=mean_descriptor(sums, pool.size, covariance.layout),
-        budget=min(study.budget + study.reserve(), pool.size),
+        budget=study.budget,
         seed=f"{study.seed}/design/{arguments.design}",
         start=design.start,
         earlier=State.read(arguments.state, identity, arguments.sums) if arguments.state else None,
@@ -176,7 +176,7 @@ def _select(arguments: argparse.Namespace) -> None:
         memory=arguments.memory,
         progress=say,
     )
-    selection = methods.method(design.method, study.kernel.structure).select(task)
+    selection = methods.select(design.method, study.kernel.structure, task, reserve=study.reserve())
     frames = methods.frames(selection, arguments.candidates, pool=design.pool)
     features, budget = pool.rows(selection.candidates), study.budget
     write_array(arguments.output_features, features[:budget])

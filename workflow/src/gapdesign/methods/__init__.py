@@ -8,7 +8,7 @@ Where `kernel.structure` is not `average`, ``BY_STRUCTURE`` is the table, and a 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -21,12 +21,12 @@ from gapdesign.descriptors.covariance import Covariance
 from gapdesign.files import FeaturePool, HeldPool, shard_range
 from gapdesign.methods.bayesian import BayesianOptions
 from gapdesign.methods.compression import Basis
-from gapdesign.methods.state import State
 from gapdesign.methods.cur import CurOptions
 from gapdesign.methods.cur_environments import CurEnvironmentsOptions
 from gapdesign.methods.d_optimal import DOptimalOptions
 from gapdesign.methods.k_medoids import KMedoidsOptions
 from gapdesign.methods.maxent import MaxentOptions
+from gapdesign.methods.state import State
 from gapdesign.methods.variance import VarianceOptions
 from gapdesign.options import Options
 
@@ -55,6 +55,9 @@ COMPRESSED: frozenset[str] = frozenset({"maxmin"})
 
 BY_AVERAGE: frozenset[str] = frozenset({"maxent", "variance", "k_medoids"})
 """Methods that need the covariance of every pair, and know it where `kernel.structure` is `average` only."""
+
+PREFIX: frozenset[str] = frozenset({"maxmin", "random", "fps", "bayesian"})
+"""Methods whose larger designs begin with their smaller ones, so that their reserve is what they would choose next."""
 
 BY_STRUCTURE: dict[str, str] = METHODS | {"maxmin": "gapdesign.methods.lazy"}
 """The modules where it is not."""
@@ -199,6 +202,23 @@ class Task:
     progress: Callable[[str], None] = lambda line: None
 
 
+def select(name: str, structure: str, task: Task, *, reserve: int) -> Selection:
+    """A design of the task's budget by the method ``name`` and, behind it, ``reserve`` ranks that may take a place.
+
+    What a method that chooses a design as a whole would have in reserve is not defined: there it is drawn blindly.
+    """
+    if name in PREFIX:
+        return method(name, structure).select(replace(task, budget=min(task.budget + reserve, task.pool.size)))
+    from gapdesign.methods import random
+    from gapdesign.methods.distance import down_the_design
+
+    design = method(name, structure).select(task)
+    drawn = random.select(replace(task, budget=min(len(design.candidates) + reserve, task.pool.size)))
+    others = drawn.candidates[~np.isin(drawn.candidates, design.candidates)][:reserve]
+    candidates = np.concatenate([design.candidates, others])
+    return replace(design, candidates=candidates, distances=down_the_design(task, candidates))
+
+
 def method(name: str, structure: str = "average") -> ModuleType:
     """The module of a method, for what `kernel.structure` says."""
     return import_module((METHODS if structure == "average" else BY_STRUCTURE)[name])
@@ -257,7 +277,7 @@ def frames(selection: Selection, shards: Sequence[str | Path], *, pool: str) -> 
     ordered = [structures[int(index)] for index in selection.candidates]
     for rank, atoms in enumerate(ordered):
         extra = {} if selection.outside is None else {"outside": float(selection.outside[rank])}
-        if selection.scores is not None:
+        if selection.scores is not None and rank < len(selection.scores):
             extra["score"] = float(selection.scores[rank])
         place = {"pool": pool, "candidate": atoms.info.pop("candidate"), "rank": rank}
         atoms.info = {**place, "distance": float(selection.distances[rank]), **extra, **atoms.info}
