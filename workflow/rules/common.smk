@@ -28,7 +28,7 @@ if workflow.is_main_process:
     os.environ[DIGEST] = CHECKSUM
 elif os.environ.setdefault(DIGEST, CHECKSUM) != CHECKSUM:
     sys.exit(
-        f"gapdesign: {', '.join(map(str, workflow.configfiles))} was edited after this run began, and this job would follow"
+        f"gapdesign: {', '.join(map(os.path.relpath, workflow.configfiles))} was edited after this run began, and this job would follow"
         " another configuration than those before it; stop the run and type the same command again."
     )
 

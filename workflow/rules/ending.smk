@@ -34,7 +34,7 @@ def is_full():
 
 
 def content_of_configuration():
-    return {str(name): Path(name).read_bytes() for name in workflow.configfiles if Path(name).is_file()}
+    return {os.path.relpath(name): Path(name).read_bytes() for name in workflow.configfiles if Path(name).is_file()}
 
 
 CONFIGURATION_AT_START = content_of_configuration()
