@@ -55,7 +55,7 @@ def test_every_study_in_the_repository_is_valid_and_fits_the_schema(path):
 def test_the_default_study_is_the_one_of_the_contract():
     study = config.load(str(ROOT / "config/config.yaml"))
     assert (study.study, study.seed, study.budget) == ("zr-demo", 2025, 100)
-    assert (study.pools.names, study.pools.size, study.pools.shard_size) == (("A", "B"), 5000, 5000)
+    assert (study.pools.names, study.pools.size, study.pools.shard_size) == (("A", "B"), 5000, 1250)
     assert {name: (design.pool, design.method) for name, design in study.designs.items()} == {
         "OPT1": ("A", "maxmin"),
         "OPT2": ("B", "maxmin"),
