@@ -73,8 +73,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--threads", type=int, default=1, metavar="N", help="threads to use (%(default)s)")
     add_output(verb, what="design to write (.extxyz)")
     add_output(verb, "--output-features", "features of the design to write (.npy)")
-    add_output(verb, "--reserve", "reserve to write (.extxyz)")
-    add_output(verb, "--reserve-features", "features of the reserve to write (.npy)")
+    verb.add_argument("--reserve", type=Path, metavar="FILE", help="reserve to write, if one is wanted (.extxyz)")
+    verb.add_argument("--reserve-features", type=Path, metavar="FILE", help="features of the reserve to write (.npy)")
     verb.add_argument(
         "--state",
         type=Path,
@@ -176,13 +176,16 @@ def _select(arguments: argparse.Namespace) -> None:
         memory=arguments.memory,
         progress=say,
     )
-    selection = methods.select(design.method, study.kernel.structure, task, reserve=study.reserve())
+    reserve = study.reserve() if arguments.reserve else 0
+    selection = methods.select(design.method, study.kernel.structure, task, reserve=reserve)
     frames = methods.frames(selection, arguments.candidates, pool=design.pool)
     features, budget = pool.rows(selection.candidates), study.budget
     write_array(arguments.output_features, features[:budget])
-    write_array(arguments.reserve_features, features[budget:])
     write_frames(arguments.output, frames[:budget])
-    write_frames(arguments.reserve, frames[budget:])
+    if arguments.reserve:
+        write_frames(arguments.reserve, frames[budget:])
+    if arguments.reserve_features:
+        write_array(arguments.reserve_features, features[budget:])
     if arguments.state and (selection.state or not arguments.state.exists()):
         (selection.state or State.nothing()).write(arguments.state, identity, sums)
     if len(frames) < budget:
