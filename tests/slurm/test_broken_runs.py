@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +42,7 @@ class Battered:
 
 
 @pytest.fixture(scope="module")
-def battered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Battered]:
+def battered(tmp_path_factory: pytest.TempPathFactory) -> Battered:
     study = OnSlurm(tmp_path_factory.mktemp("battered"))
     study.configure(SMALL)
     study.hold("descriptors")
@@ -66,7 +65,8 @@ def battered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Battered]:
         wait_until(lambda: any(job["state"] == "TIMEOUT" for job in slurm.jobs()), "a job ran out of time", process)
         study.release("isolated")
         output, _ = process.communicate(timeout=540)
-        yield Battered(study, output, slurm.jobs(), dead, cancelled)
+        jobs = slurm.jobs()
+    return Battered(study, output, jobs, dead, cancelled)
 
 
 def test_a_battered_run_ends_with_the_files_of_a_local_run(battered: Battered, finished: Workflow):
