@@ -126,6 +126,27 @@ MISTAKES = [
     ("pools/names", "A", r"pools\.names: 'A' is not valid; give a list, such as \[A, B\]"),
     ("pools/sampler", "strian", r"pools\.sampler: .*'strian'; did you mean 'strain'\?"),
     ("pools/strain/max", 1.2, r"pools\.strain\.max: 1\.2 is not valid; .*less than 1"),
+    ("pools/sampler", "mixture", r"pools: .*`mixture` needs shares; give `mixture`, such as"),
+    ("pools/mixture", {"strain": -1}, r"pools: the share -1\.0 of `strain` in `mixture` is not above 0"),
+    ("pools/mixture", {"strian": 1}, r"pools\.mixture\.strian: there is no 'strian'; did you mean 'strain'"),
+    ("pools/overrides", {"C": {"size": 3}}, r"pools\.overrides\.C: there is no pool 'C'; choose from A, B"),
+    ("pools/overrides", {"B": {"size": 3}}, r"budget: 100 structures cannot .* pools of 3; lower"),
+    ("pools/overrides", {"B": {"sampler": "mixture"}}, r"pools\.overrides\.B: .*`mixture` needs shares"),
+    ("pools/overrides", {"B": {"constraints": {}}}, r"pools\.overrides\.B\.constraints: unknown key; the keys here"),
+    ("pools/overrides", {"B": {"sampler": "file"}}, r"pools\.file\.path: no file 'candidates\.extxyz' for pool B"),
+    ("pools/constraints/density", [3, 2], r"pools\.constraints: `density` must be \[lowest, highest\]"),
+    ("pools/random", {"atoms": [0, 2]}, r"pools\.random: `atoms` must be \[fewest, most\]"),
+    ("pools/surface", {"vacuum": [9, 2]}, r"pools\.surface: `vacuum` must be \[smallest, largest\]"),
+    (
+        "pools",
+        {"sampler": "occupation", "occupation": {"composition": {"Cu": 1}}},
+        r"pools\.occupation\.composition: no prototype has the element 'Cu', only Zr; add",
+    ),
+    (
+        "pools",
+        {"sampler": "supercell", "supercell": {"kinds": {"vacancy": 0, "interstitial": 0}}},
+        r"pools\.supercell\.kinds: no kind of defect is left",
+    ),
     ("study", "zr/demo", r"study: the name 'zr/demo' must begin .* but no slash or blank"),
     ("study", "../zr", r"study: the name '\.\./zr' must begin"),
     ("study", "", r"study: the name '' must begin"),
@@ -252,6 +273,9 @@ OTHER = {
     "pools/strain_components/max": 0.2,
     "pools/constraints/min_distance": 0.5,
     "pools/constraints/redraws": 5,
+    "pools/constraints/density": [1, 9],
+    "pools/overrides": {"A": {"sampler": "volume"}},
+    "pools/rattle/atoms": 2,
     "descriptor/backend": "quippy",
     "descriptor/soap/sigma": 0.4,
     "kernel/soap/scale": 0.4,
@@ -286,6 +310,8 @@ CANDIDATES = {
     "pools/strain/max",
     "pools/constraints/min_distance",
     "pools/constraints/redraws",
+    "pools/constraints/density",
+    "pools/overrides",
 }
 MODEL = {"seed", "model/optimizer"} | KERNEL | FEATURES - {"descriptor/backend"}
 READS = {
@@ -312,13 +338,13 @@ READS = {
 
 @pytest.mark.parametrize("verb", READS)
 def test_a_job_depends_on_the_keys_it_reads_and_no_other(verb):
-    """Of the design OPT1; a key that it reads changes its part, and any other leaves it as it is."""
-    before = config.part(DEFAULT, verb, design="OPT1")
+    """Of the design OPT1 and the pool A; a key that it reads changes its part, and any other leaves it as it is."""
+    before = config.part(DEFAULT, verb, design="OPT1", pool="A")
     given = changed("seed", 2025)
     changes = {
         path
         for path in OTHER
-        if config.part(config.parse(changed(path, OTHER[path], given)), verb, design="OPT1") != before
+        if config.part(config.parse(changed(path, OTHER[path], given)), verb, design="OPT1", pool="A") != before
     }
     assert changes == READS[verb]
 
@@ -339,6 +365,16 @@ def test_a_part_gives_back_what_it_holds():
     candidates = config.load(config.part(study, "candidates"))
     assert (candidates.pools.strain.max, candidates.seed) == (0.1, 2025)
     assert candidates.prototypes == study.prototypes
+    mixed = changed("pools/overrides", {"B": {"sampler": "mixture", "mixture": {"rattle": 2, "volume": 1}}})
+    mixed["pools"]["rattle"] = {"atoms": 9}
+    study = config.parse(mixed)
+    assert config.part(study, "candidates", pool="A") == config.part(DEFAULT, "candidates", pool="A")
+    pools = config.load(config.part(study, "candidates", pool="B")).pools
+    assert (pools.mixture, pools.rattle.atoms, pools.of("B").members) == (
+        {"rattle": 2, "volume": 1},
+        9,
+        ("rattle", "volume"),
+    )
     select = config.load(config.part(study, "select", design="RND1"))
     assert list(select.designs) == ["RND1"]
     assert (select.kernel, select.descriptor, select.budget) == (study.kernel, study.descriptor, study.budget)

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gapdesign.errors import InputError
-from gapdesign.samplers import PoolOptions, sample, shards, strain, strain_components, uniforms
-from gapdesign.structures import Batch, ConstraintOptions, Prototype, concatenate, too_close
+from gapdesign.samplers import ConstraintOptions, PoolOptions, deform, sample, shards, strain_components, volume
+from gapdesign.samplers import draw as draws_of
+from gapdesign.samplers.constraints import too_close
+from gapdesign.structures import Batch, Prototype, concatenate
 
 HCP = Prototype("hcp", bulk("Zr", "hcp", a=3.232, c=5.147), np.array([0, 0], dtype=np.int32))
 BCC = Prototype("bcc", bulk("Zr", "bcc", a=3.574), np.array([0], dtype=np.int32))
@@ -25,6 +27,10 @@ TIGHT = PoolOptions(constraints=ConstraintOptions(min_distance=0.84))
 """Options under which every other candidate is drawn again."""
 
 QUICK = settings(max_examples=30, deadline=None, derandomize=True, database=None)
+
+
+def uniforms(seed: int, pool: str, indices: np.ndarray, attempt: int, draws: int) -> np.ndarray:
+    return draws_of.Draw(seed, pool, indices, attempt).uniforms(draws)
 
 
 def make(start: int, stop: int, *, seed: int = 1, pool: str = "A", options: PoolOptions = TIGHT) -> Batch:
@@ -131,8 +137,8 @@ def test_atoms_and_cell_follow_the_deformation(whole):
         np.testing.assert_allclose(atoms.cell.volume, np.linalg.det(gradient) * prototype.atoms.cell.volume, rtol=1e-12)
 
 
-STRAINS = strain.deformations(uniforms(5, "A", np.arange(20_000), 0, 6), 0.15)
-ROTATIONS = strain.rotations(uniforms(6, "A", np.arange(20_000), 0, 3))
+STRAINS = deform.stretches(uniforms(5, "A", np.arange(20_000), 0, 6), 0.15)
+ROTATIONS = deform.rotations(uniforms(6, "A", np.arange(20_000), 0, 3))
 
 
 def test_strain_is_symmetric_with_uniform_independent_eigenvalues():
@@ -184,6 +190,12 @@ def test_strain_components_are_symmetric_with_uniform_elements():
     assert np.abs(np.corrcoef(elements.T) - np.eye(6)).max() < 5 / np.sqrt(len(elements))
 
 
+def test_volumes_are_uniform_and_shapes_kept():
+    gradients = volume.deformations(uniforms(5, "A", np.arange(20_000), 0, 1), 0.3)
+    assert stats.kstest(np.linalg.det(gradients), stats.uniform(0.7, 0.6).cdf).pvalue > 1e-3
+    np.testing.assert_allclose(gradients, gradients[:, :1, :1] * np.eye(3), atol=1e-15)
+
+
 def test_the_configured_sampler_is_the_one_that_draws():
     free = {"constraints": ConstraintOptions(min_distance=0)}
     options = PoolOptions(sampler="strain_components", strain_components={"max": 0.3}, **free)
@@ -196,17 +208,17 @@ def test_the_configured_sampler_is_the_one_that_draws():
 def test_what_breaks_the_constraint_is_drawn_again_and_what_does_not_is_left(whole):
     free = make(0, 60, options=PoolOptions(constraints=ConstraintOptions(min_distance=0)))
     limit = 0.84
-    assert not any(too_close(whole.atoms(k), limit) for k in range(60))
-    for k in range(60):
-        refused = too_close(free.atoms(k), limit)
-        assert (whole.attempts[k] > 0) == bool(refused)
-        assert refused or np.array_equal(whole.cells[k], free.cells[k])
+    assert not too_close(whole, limit).any()
+    refused = too_close(free, limit)
+    assert np.array_equal(whole.attempts > 0, refused)
+    assert np.array_equal(whole.cells[~refused], free.cells[~refused])
+    assert np.array_equal(whole.refusals[:, 0], whole.attempts)
     assert identical(make(0, 60), whole)
 
 
 def test_a_constraint_that_nothing_satisfies_gives_one_sentence():
     options = PoolOptions(constraints=ConstraintOptions(min_distance=1.5, redraws=3))
-    sentence = r"^pools\.constraints\.min_distance: candidate 4 of pool B .*1\.5.* 3 draws"
+    sentence = r"^pools\.constraints\.min_distance: candidate 4 of pool B broke min_distance: 1\.5 in 3 of its 3 draws"
     with pytest.raises(InputError, match=sentence):
         make(4, 6, pool="B", options=options)
 
@@ -214,8 +226,8 @@ def test_a_constraint_that_nothing_satisfies_gives_one_sentence():
 def test_one_draw_is_allowed_where_redraws_is_one():
     once = PoolOptions(constraints=ConstraintOptions(min_distance=0.84, redraws=1))
     free = make(0, 60, options=PoolOptions(constraints=ConstraintOptions(min_distance=0)))
-    good = next(k for k in range(60) if not too_close(free.atoms(k), 0.84))
-    bad = next(k for k in range(60) if too_close(free.atoms(k), 0.84))
+    refused = too_close(free, 0.84)
+    good, bad = np.flatnonzero(~refused)[0], np.flatnonzero(refused)[0]
     assert make(good, good + 1, options=once).attempts.tolist() == [0]
     with pytest.raises(InputError):
         make(bad, bad + 1, options=once)
@@ -226,7 +238,7 @@ import hashlib
 from gapdesign.samplers import PoolOptions, sample
 from gapdesign.structures import PrototypeOptions, prototypes
 crystals = prototypes({"hcp": PrototypeOptions(element="Zr", lattice="hcp", a=3.232, c=5.147)})
-for sampler in "strain", "strain_components":
+for sampler in "strain", "strain_components", "volume", "rattle", "random":
     batch = sample(PoolOptions(sampler=sampler), crystals, seed=1, pool="A", start=0, stop=300)
     print(hashlib.sha256(batch.cells.tobytes() + batch.positions.tobytes()).hexdigest())
 """

@@ -1,11 +1,52 @@
 rule candidates:
     input:
-        [f for pool in STUDY.pools.names for f in of_shards("candidates/{pool}/{start}-{stop}.npz", pool=pool)],
+        of_all_shards("candidates/{pool}/{start}-{stop}.npz"),
+        results("candidates.csv"),
+
+
+rule candidates_convert:
+    input:
+        lambda wildcards: STUDY.pools.of(wildcards.pool).file.path,
+    output:
+        results("candidates/frames/{pool}.extxyz"),
+    log:
+        results("logs/candidates/convert/{pool}.log"),
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=120,
+    message:
+        "Converting {input} to extended XYZ"
+    shell:
+        "gapdesign convert --structures {input:q} --output {output} > {log} 2>&1"
+
+
+rule candidates_frames:
+    input:
+        structures_of,
+    output:
+        results("candidates/frames/{pool}.npy"),
+    log:
+        results("logs/candidates/frames/{pool}.log"),
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=60,
+    message:
+        "Finding the structures of {input} for pool {wildcards.pool}"
+    shell:
+        "gapdesign frames --structures {input:q} --output {output} > {log} 2>&1"
 
 
 rule candidates_shard:
     input:
         prototypes=[given(prototype.file) for prototype in STUDY.prototypes.values() if prototype.file],
+        structures=structures_of,
+        frames=frames_of,
     output:
         results("candidates/{pool}/{start}-{stop}.npz"),
     log:
@@ -22,8 +63,26 @@ rule candidates_shard:
         runtime=growing(30),
     params:
         config=part("candidates"),
+        frames=lambda wildcards, input: f"--frames {input.frames}" if input.frames else "",
     message:
         "Making candidates {wildcards.start} to {wildcards.stop} of pool {wildcards.pool}"
     shell:
         "gapdesign candidates --config {params.config:q} --pool {wildcards.pool} --start {wildcards.start}"
-        " --stop {wildcards.stop} --output {output} > {log} 2>&1"
+        " --stop {wildcards.stop} {params.frames} --output {output} > {log} 2>&1"
+
+
+rule candidates_refused:
+    input:
+        of_all_shards("candidates/{pool}/{start}-{stop}.npz"),
+    output:
+        report(results("candidates.csv"), caption="../report/candidates_table.rst", category="Candidates"),
+    log:
+        results("logs/candidates/refused.log"),
+    localrule: True
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    message:
+        "Counting what was drawn and refused"
+    shell:
+        "gapdesign refused --candidates {input} --output {output} > {log} 2>&1"

@@ -14,6 +14,7 @@ from gapdesign import config as configuration
 from gapdesign import engines, methods
 from gapdesign.errors import InputError
 from gapdesign.samplers import shards
+from gapdesign.samplers.frames import is_extended_xyz
 
 try:
     STUDY = configuration.parse(config)
@@ -99,13 +100,18 @@ def given(file):
 
 def part(verb):
     """What a verb reads of the configuration: a changed value reruns the jobs that depend on it, and no other."""
-    return lambda wildcards: configuration.part(STUDY, verb, design=wildcards.get("design"))
+    return lambda wildcards: configuration.part(STUDY, verb, design=wildcards.get("design"), pool=wildcards.get("pool"))
 
 
-def of_shards(pattern, **wildcards):
+def of_shards(pattern, pool):
     """Files of all shards of a pool."""
-    ranges = shards(STUDY.pools.size, STUDY.pools.shard_size)
-    return [results(pattern.format(start=start, stop=stop, **wildcards)) for start, stop in ranges]
+    ranges = shards(STUDY.pools.of(pool).size, STUDY.pools.shard_size)
+    return [results(pattern.format(pool=pool, start=start, stop=stop)) for start, stop in ranges]
+
+
+def of_all_shards(pattern):
+    """Files of all shards of all pools."""
+    return [path for pool in STUDY.pools.names for path in of_shards(pattern, pool)]
 
 
 def of_pool(pattern):
@@ -113,9 +119,27 @@ def of_pool(pattern):
     return lambda wildcards: of_shards(pattern, pool=STUDY.designs[wildcards.design].pool)
 
 
-def of_sample(pattern, **wildcards):
-    """File of the first shard of a pool: any sample will do, and this one a pool that grows keeps."""
-    return of_shards(pattern, **wildcards)[:1]
+def of_sample(pattern, pool):
+    """Files of shards that are a sample of a pool: any will do, and the first one a pool that grows keeps.
+
+    Where neighbours are alike, every second, fourth, eighth, ... stand for what comes later.
+    """
+    paths = of_shards(pattern, pool)
+    return [path for n, path in enumerate(paths) if n & (n - 1) == 0][: None if STUDY.pools.of(pool).is_ordered else 1]
+
+
+def structures_of(wildcards):
+    """The user's own structures as extended XYZ, if the pool has some."""
+    options = STUDY.pools.of(wildcards.pool)
+    if "file" not in options.members:
+        return []
+    path = options.file.path
+    return path if is_extended_xyz(path) else results("candidates/frames/{pool}.extxyz")
+
+
+def frames_of(wildcards):
+    """Where the user's own structures lie in their file."""
+    return results("candidates/frames/{pool}.npy") if structures_of(wildcards) else []
 
 
 def of_compressed(pattern):

@@ -1,6 +1,6 @@
 rule descriptors:
     input:
-        [f for pool in STUDY.pools.names for f in of_shards("descriptors/{pool}/{start}-{stop}.npy", pool=pool)],
+        of_all_shards("descriptors/{pool}/{start}-{stop}.npy"),
 
 
 rule descriptors_shard:

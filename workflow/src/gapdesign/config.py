@@ -13,7 +13,7 @@ import yaml
 from ase.data import chemical_symbols
 from pydantic import Field, ValidationError
 
-from gapdesign import methods
+from gapdesign import methods, samplers
 from gapdesign.descriptors import layout
 from gapdesign.descriptors.covariance import Covariance
 from gapdesign.descriptors.options import DescriptorOptions, KernelOptions
@@ -67,7 +67,7 @@ class Study(Options):
 
 
 REVISIONS = {
-    "candidates": 1,
+    "candidates": 2,
     "descriptors": 1,
     "design": 1,
     "labels": 1,
@@ -111,7 +111,7 @@ _READS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
-def part(study: Study, verb: str, *, design: str | None = None) -> str:
+def part(study: Study, verb: str, *, design: str | None = None, pool: str | None = None) -> str:
     """What a verb reads of the configuration, as JSON: a job reruns when this changes, and only then.
 
     Parameters
@@ -121,13 +121,19 @@ def part(study: Study, verb: str, *, design: str | None = None) -> str:
         Verb of the command line.
     design : str, optional
         The design that the job is about, if it is about one: of others it then reads nothing.
+    pool : str, optional
+        The pool that the job is about, if it is about one; its overrides are then in their places.
     """
     stage, keys = _READS[verb]
+    if pool is not None:
+        study = study.model_copy(update={"pools": study.pools.of(pool)})
     whole = study.model_dump(mode="json", exclude_none=True)
-    chosen = {"sampler": study.pools.sampler, "engine": study.labels.engine}
+    pools = study.pools
+    members = (*pools.members, "mixture") if pools.sampler == "mixture" else pools.members
+    chosen = [{"sampler": member, "engine": study.labels.engine} for member in members]
     picked: dict[str, Any] = {"revision": REVISIONS[stage]}
-    for key in keys:
-        path = key.format(**chosen).split(".")
+    for key in dict.fromkeys(key.format(**names) for key in keys for names in chosen):
+        path = key.split(".")
         source, target = whole, picked
         for name in path[:-1]:
             source, target = source[name], target.setdefault(name, {})
@@ -204,6 +210,7 @@ def check(study: Study) -> None:
     pools = study.pools
     if len(set(pools.names)) < len(pools.names):
         raise InputError(f"pools.names: {list(pools.names)} has a name twice; give each pool its own.")
+    _check_pools(study)
     taken = {"isolated": "the labels of isolated atoms", "failed": "structures without a label"}
     for name, holder in (taken | {"isolated_atom": "the type of isolated atoms"}).items():
         if name in study.designs:
@@ -217,18 +224,17 @@ def check(study: Study) -> None:
             raise InputError(
                 f"designs.{name}.existing: no file '{design.existing}'; paths start where snakemake is run."
             )
-        if design.start is not None and design.start >= pools.size:
+        size = pools.of(design.pool).size
+        if design.start is not None and design.start >= size:
+            raise InputError(f"designs.{name}.start: {design.start} is not in a pool of {size}; choose a smaller one.")
+        if study.budget > size:
             raise InputError(
-                f"designs.{name}.start: {design.start} is not in a pool of {pools.size}; choose a smaller one."
+                f"budget: {study.budget} structures cannot be chosen from pools of {size};"
+                " lower budget or raise pools.size."
             )
         problem = methods.mismatch(design, study.budget, study.kernel.structure, study.descriptor.backend)
         if problem is not None:
             raise InputError(f"designs.{name}.{problem}")
-    if study.budget > pools.size:
-        raise InputError(
-            f"budget: {study.budget} structures cannot be chosen from pools of {pools.size};"
-            " lower budget or raise pools.size."
-        )
     if study.kernel.soap.scale == 0 and study.kernel.pair.scale == 0:
         raise InputError("kernel: soap.scale and pair.scale are both 0, so nothing is left; make one positive.")
     if study.kernel.soap.scale == 0 and study.kernel.structure != "average":
@@ -247,6 +253,26 @@ def check(study: Study) -> None:
                     f"{key}.r_cut: {r_cut} does not reach the nearest neighbour of prototype '{prototype.name}' at"
                     f" {nearest:.3f} angstrom; make it larger, twice that or more."
                 )
+
+
+def _check_pools(study: Study) -> None:
+    """Check each pool with its overrides, its files, and its samplers against the prototypes."""
+    crystals = prototypes(study.prototypes)
+    for name in study.pools.overrides:
+        if name not in study.pools.names:
+            raise InputError(
+                f"pools.overrides.{name}: there is no pool '{name}'; choose from {', '.join(study.pools.names)}."
+            )
+    for name in study.pools.names:
+        try:
+            options = study.pools.of(name)
+        except ValidationError as error:
+            raise InputError(f"pools.overrides.{name}: {_sentence(error)}") from None
+        if "file" in options.members and not Path(options.file.path).is_file():
+            raise InputError(
+                f"pools.file.path: no file '{options.file.path}' for pool {name}; paths start where snakemake is run."
+            )
+        samplers.make(options, crystals)
 
 
 _REMEDIES = {

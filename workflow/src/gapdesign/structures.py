@@ -1,4 +1,4 @@
-"""Structures: prototypes they start from, the packed batches they travel in, and the rule of what is refused."""
+"""Structures: the prototypes they start from and the packed batches they travel in."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.data import atomic_numbers, covalent_radii
+from ase.data import atomic_numbers
 from pydantic import Field, model_validator
 
 from gapdesign.errors import InputError
@@ -43,16 +43,8 @@ class PrototypeOptions(Options):
         return self
 
 
-class ConstraintOptions(Options):
-    """What a candidate must satisfy; one that does not is drawn again."""
-
-    min_distance: float = Field(
-        0.6,
-        ge=0,
-        lt=2,
-        description="Smallest distance between two atoms, as a fraction of the sum of their covalent radii.",
-    )
-    redraws: int = Field(100, ge=1, description="Draws of one candidate before the sampler gives up.")
+REASONS = ("distance", "strain", "density", "shape")
+"""Why a draw of a candidate is refused, in the order in which it is asked."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +55,10 @@ class Batch:
     ----------
     candidates : (n,) int64
         Index of each structure in its pool.
-    attempts : (n,) int32
-        Draws that were refused before this one.
+    refusals : (n, 4) int32
+        Draws that were refused before this one, for each of ``REASONS``.
     prototypes : (n,) int32
-        Position of each structure's prototype in ``names``.
+        Position of each structure's prototype in ``names``; -1 where it was made from none.
     deformations : (n, 3, 3)
         Deformation gradient F from the prototype; NaN where a structure is not a deformed prototype.
     cells : (n, 3, 3)
@@ -85,7 +77,7 @@ class Batch:
     """
 
     candidates: np.ndarray
-    attempts: np.ndarray
+    refusals: np.ndarray
     prototypes: np.ndarray
     deformations: np.ndarray
     cells: np.ndarray
@@ -99,12 +91,17 @@ class Batch:
     def __len__(self) -> int:
         return len(self.candidates)
 
+    @property
+    def attempts(self) -> np.ndarray:
+        """Draws (n,) that were refused before the one that is here."""
+        return self.refusals.sum(axis=1)
+
     def atoms(self, k: int) -> Atoms:
         """Structure ``k`` of the batch, with ``candidate``, ``prototype`` and ``deformation`` in its ``info``."""
         span = slice(self.offsets[k], self.offsets[k + 1])
         atoms = Atoms(numbers=self.numbers[span], positions=self.positions[span], cell=self.cells[k], pbc=self.pbc[k])
         atoms.info["candidate"] = int(self.candidates[k])
-        if self.names[self.prototypes[k]]:
+        if self.prototypes[k] >= 0:
             atoms.info["prototype"] = self.names[self.prototypes[k]]
         if np.isfinite(self.deformations[k]).all():
             atoms.info["deformation"] = self.deformations[k].ravel()
@@ -112,25 +109,19 @@ class Batch:
 
     def take(self, rows: Iterable[int]) -> Batch:
         """The structures at ``rows``, in that order."""
-        rows = np.asarray(list(rows), dtype=np.int64)
-        atoms_of = [np.arange(self.offsets[k], self.offsets[k + 1]) for k in rows]
-        picked = np.concatenate(atoms_of) if len(rows) else np.zeros(0, dtype=np.int64)
+        rows = np.asarray(rows if isinstance(rows, np.ndarray) else list(rows), dtype=np.int64)
         sizes = np.diff(self.offsets)[rows]
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        picked = np.repeat(self.offsets[rows] - offsets[:-1], sizes) + np.arange(offsets[-1])
         return Batch(
             **{name: getattr(self, name)[rows] for name in _PER_STRUCTURE},
             **{name: getattr(self, name)[picked] for name in _PER_ATOM},
-            offsets=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+            offsets=offsets,
             names=self.names,
         )
 
-    def replaced(self, rows: np.ndarray, other: Batch) -> Batch:
-        """A copy in which ``other`` stands at ``rows``."""
-        order = np.arange(len(self))
-        order[rows] = len(self) + np.arange(len(other))
-        return concatenate([self, other]).take(order)
 
-
-_PER_STRUCTURE = ("candidates", "attempts", "prototypes", "deformations", "cells", "pbc")
+_PER_STRUCTURE = ("candidates", "refusals", "prototypes", "deformations", "cells", "pbc")
 _PER_ATOM = ("numbers", "positions", "orbits")
 
 
@@ -144,16 +135,19 @@ def concatenate(batches: Sequence[Batch]) -> Batch:
     )
 
 
-def pack(structures: Sequence[Atoms], *, orbits: Sequence[np.ndarray] | None = None) -> Batch:
-    """Pack any structures; without ``orbits`` every atom is its own."""
+def pack(
+    structures: Sequence[Atoms], *, orbits: Sequence[np.ndarray] | None = None, names: Sequence[str] | None = None
+) -> Batch:
+    """Pack any structures; without ``orbits`` every atom is its own, without ``names`` their prototypes are found."""
     sizes = [len(atoms) for atoms in structures]
-    names = tuple(dict.fromkeys(str(atoms.info.get("prototype", "")) for atoms in structures)) or ("",)
+    of = [str(atoms.info.get("prototype", "")) for atoms in structures]
+    names = tuple(dict.fromkeys(filter(None, of)) if names is None else names)
     nothing = np.full((3, 3), np.nan)
     orbits = orbits if orbits is not None else [np.arange(size) for size in sizes]
     return Batch(
         candidates=np.array([atoms.info.get("candidate", k) for k, atoms in enumerate(structures)], dtype=np.int64),
-        attempts=np.zeros(len(structures), dtype=np.int32),
-        prototypes=np.array([names.index(str(atoms.info.get("prototype", ""))) for atoms in structures], np.int32),
+        refusals=np.zeros((len(structures), len(REASONS)), dtype=np.int32),
+        prototypes=np.array([names.index(name) if name else -1 for name in of], dtype=np.int32),
         deformations=np.array(
             [np.reshape(atoms.info.get("deformation", nothing), (3, 3)) for atoms in structures], dtype=float
         ).reshape(-1, 3, 3),

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gapdesign import config
-from gapdesign.cli.arguments import add, add_config, add_output, say
+from gapdesign.cli.arguments import add, add_config, add_files, add_output, say
 from gapdesign.errors import InputError
+
+if TYPE_CHECKING:
+    from gapdesign.structures import Batch
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -23,6 +29,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--pool", required=True, help="name of the pool")
     verb.add_argument("--start", required=True, type=int, help="index of the first candidate")
     verb.add_argument("--stop", required=True, type=int, help="index after the last candidate")
+    verb.add_argument("--frames", type=Path, metavar="FILE", help="where the user's structures lie (.npy)")
     add_output(verb, what="shard to write, packed arrays (.npz)")
     verb = add(
         verbs,
@@ -36,8 +43,18 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--pool", required=True, help="name of the pool")
     verb.add_argument("--index", required=True, type=int, help="index of the candidate, from 0")
 
+    verb = add(verbs, "convert", _convert, "write structures that ASE reads as extended XYZ, one after the other")
+    verb.add_argument("--structures", required=True, type=Path, metavar="FILE", help="file in any format of ASE's")
+    add_output(verb, what="structures to write (.extxyz)")
+    verb = add(verbs, "frames", _frames, "find where each structure of an extended XYZ file begins")
+    verb.add_argument("--structures", required=True, type=Path, metavar="FILE", help="structures (.extxyz)")
+    add_output(verb, what="offsets to write, in bytes (.npy)")
+    verb = add(verbs, "refused", _refused, "count what was drawn and refused in each pool")
+    add_files(verb, "--candidates", "all shards of candidates, in folders named after their pools (.npz)")
+    add_output(verb, what="table to write (.csv)")
 
-def _sample(arguments: argparse.Namespace, start: int, stop: int):
+
+def _sample(arguments: argparse.Namespace, start: int, stop: int, **places: Path | None) -> Batch:
     from gapdesign.samplers import sample
     from gapdesign.structures import prototypes
 
@@ -49,6 +66,7 @@ def _sample(arguments: argparse.Namespace, start: int, stop: int):
         pool=arguments.pool,
         start=start,
         stop=stop,
+        **places,
     )
 
 
@@ -57,9 +75,33 @@ def _candidates(arguments: argparse.Namespace) -> None:
 
     if not 0 <= arguments.start < arguments.stop:
         raise InputError(f"--start {arguments.start} --stop {arguments.stop}: a shard has 0 <= start < stop.")
-    batch = _sample(arguments, arguments.start, arguments.stop)
+    scratch = arguments.output.with_name(f".{arguments.output.name}.scratch")
+    batch = _sample(arguments, arguments.start, arguments.stop, scratch=scratch, frames=arguments.frames)
     write_batch(arguments.output, batch)
+    shutil.rmtree(scratch, ignore_errors=True)
     say(f"{len(batch)} candidates of pool {arguments.pool}, {int((batch.attempts > 0).sum())} of them drawn again")
+
+
+def _convert(arguments: argparse.Namespace) -> None:
+    from gapdesign.samplers.frames import convert
+
+    convert(arguments.structures, arguments.output)
+
+
+def _frames(arguments: argparse.Namespace) -> None:
+    from gapdesign.files import write_array
+    from gapdesign.samplers.frames import offsets
+
+    begins = offsets(arguments.structures)
+    write_array(arguments.output, begins)
+    say(f"{len(begins) - 1} structures in {arguments.structures}")
+
+
+def _refused(arguments: argparse.Namespace) -> None:
+    from gapdesign.files import write_csv
+    from gapdesign.samplers.constraints import count
+
+    write_csv(arguments.output, count(arguments.candidates))
 
 
 def _candidate(arguments: argparse.Namespace) -> None:
@@ -68,10 +110,9 @@ def _candidate(arguments: argparse.Namespace) -> None:
     study = config.load(arguments.config)
     if arguments.pool not in study.pools.names:
         raise InputError(f"--pool {arguments.pool}: no such pool; choose from {', '.join(study.pools.names)}.")
-    if not 0 <= arguments.index < study.pools.size:
-        raise InputError(
-            f"--index {arguments.index}: pool {arguments.pool} has candidates 0 to {study.pools.size - 1}."
-        )
+    size = study.pools.of(arguments.pool).size
+    if not 0 <= arguments.index < size:
+        raise InputError(f"--index {arguments.index}: pool {arguments.pool} has candidates 0 to {size - 1}.")
     atoms = _sample(arguments, arguments.index, arguments.index + 1).atoms(0)
     atoms.info = {"pool": arguments.pool, **atoms.info}
     write(sys.stdout, atoms, format="extxyz")

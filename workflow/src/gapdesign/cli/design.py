@@ -294,7 +294,7 @@ def _verify(arguments: argparse.Namespace) -> None:
     if design.method != "maxmin":
         raise InputError(f"{arguments.design}: chosen by {design.method}; only max-min designs can be verified.")
     folder = arguments.design.parent.parent / "descriptors" / design.pool
-    ranges = shards(study.pools.size, study.pools.shard_size)
+    ranges = shards(study.pools.of(design.pool).size, study.pools.shard_size)
     pool = FeaturePool([shard_path(folder, start, stop, "npy") for start, stop in ranges])
     frames = read_frames(arguments.design)
     existing = _existing(study, design.existing)

@@ -1,60 +1,54 @@
 """Where candidates come from: a family of samplers, each a pure function of (seed, pool, index).
 
 A sampler is a module with an ``Options`` class and a function ``make(options, prototypes)`` that
-returns a :class:`Sampler`. ``SAMPLERS`` is the table of names.
+returns a :class:`Sampler`. ``SAMPLERS`` is the table of names, :mod:`gapdesign.samplers.options` that of options.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
-from typing import Literal, Protocol, get_args
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
-from pydantic import Field
 
 from gapdesign.errors import InputError
-from gapdesign.options import Identifier, Options
-from gapdesign.samplers.strain import StrainOptions
-from gapdesign.samplers.strain_components import StrainComponentsOptions
-from gapdesign.streams import stream
-from gapdesign.structures import Batch, ConstraintOptions, Prototype, too_close
+from gapdesign.samplers.constraints import KEYS, ConstraintOptions, refusals
+from gapdesign.samplers.draw import Draw
+from gapdesign.samplers.mixture import Mixture
+from gapdesign.samplers.options import MEMBERS, PoolOptions
+from gapdesign.structures import REASONS, Batch, Prototype, concatenate
 
-Name = Literal["strain", "strain_components"]
-SAMPLERS: dict[str, str] = {name: f"gapdesign.samplers.{name}" for name in get_args(Name)}
+__all__ = ["SAMPLERS", "ConstraintOptions", "PoolOptions", "Sampler", "make", "sample", "shards"]
 
-
-class PoolOptions(Options):
-    """Independent source samplings of candidates."""
-
-    names: tuple[Identifier, ...] = Field(
-        ("A", "B"), min_length=1, description="Names of the pools, each sampled on its own."
-    )
-    size: int = Field(5000, ge=1, description="Candidates in each pool. A pool that grows keeps its old candidates.")
-    shard_size: int = Field(
-        5000,
-        ge=1,
-        description="Candidates a job. How a pool is cut changes no result, only the number of jobs.",
-    )
-    sampler: Name = Field("strain", description="How candidates are drawn.")
-    strain: StrainOptions = Field(StrainOptions(), description="Options of the sampler `strain`.")
-    strain_components: StrainComponentsOptions = Field(
-        StrainComponentsOptions(), description="Options of the sampler `strain_components`."
-    )
-    constraints: ConstraintOptions = Field(ConstraintOptions(), description="What every candidate must satisfy.")
+SAMPLERS: dict[str, str] = {name: f"gapdesign.samplers.{name}" for name in MEMBERS}
 
 
 class Sampler(Protocol):
-    """Turns uniform random numbers into structures."""
+    """Makes structures."""
 
-    draws: int
-    """Uniform numbers that one structure takes."""
+    def __call__(self, draw: Draw) -> Batch:
+        """Make the structures ``draw.indices``.
 
-    def __call__(self, uniforms: np.ndarray) -> Batch:
-        """Make n structures from an (n, ``draws``) array of numbers in [0, 1).
-
-        Each structure depends on its own row alone. ``candidates`` and ``attempts`` are left at zero.
+        Each depends on the seed, the pool, its own index and the attempt alone, whichever others are asked for with
+        it. ``candidates`` and ``refusals`` are filled in by whoever asked; ``names`` are those of all prototypes.
         """
+
+
+def make(options: PoolOptions, prototypes: Sequence[Prototype]) -> Sampler:
+    """The sampler that the options of one pool ask for.
+
+    Raises
+    ------
+    InputError
+        If its options do not fit the prototypes.
+    """
+    samplers = {
+        name: import_module(SAMPLERS[name]).make(getattr(options, name), prototypes) for name in options.members
+    }
+    return Mixture(samplers, options.mixture) if options.sampler == "mixture" else samplers[options.sampler]
 
 
 def shards(size: int, shard_size: int) -> list[tuple[int, int]]:
@@ -63,7 +57,15 @@ def shards(size: int, shard_size: int) -> list[tuple[int, int]]:
 
 
 def sample(
-    options: PoolOptions, prototypes: Sequence[Prototype], *, seed: int, pool: str, start: int, stop: int
+    options: PoolOptions,
+    prototypes: Sequence[Prototype],
+    *,
+    seed: int,
+    pool: str,
+    start: int,
+    stop: int,
+    scratch: Path | None = None,
+    frames: Path | None = None,
 ) -> Batch:
     """Candidates ``start`` to ``stop`` (excluded) of a pool.
 
@@ -75,6 +77,10 @@ def sample(
         Seed of the study and name of the pool; each pair is a stream of its own.
     start, stop : int
         Range of indices. Candidate i is the same in whichever range it is asked for.
+    scratch : Path, optional
+        Folder that an interrupted call with the same arguments continues from.
+    frames : Path, optional
+        Index of the frames of the sampler `file`, if it has been made.
 
     Returns
     -------
@@ -85,57 +91,31 @@ def sample(
     InputError
         If a candidate breaks the constraints at every draw.
     """
-    sampler: Sampler = import_module(SAMPLERS[options.sampler]).make(getattr(options, options.sampler), prototypes)
-    indices = np.arange(start, stop)
-    batch = _draw(sampler, seed, pool, indices, 0)
-    rows = _refused(batch, np.arange(len(batch)), options.constraints)
-    for attempt in range(1, options.constraints.redraws):
-        if not len(rows):
-            return batch
-        batch = batch.replaced(rows, _draw(sampler, seed, pool, indices[rows], attempt))
-        rows = _refused(batch, rows, options.constraints)
-    if len(rows):
-        raise InputError(
-            f"pools.constraints.min_distance: candidate {indices[rows[0]]} of pool {pool} had atoms closer than"
-            f" {options.constraints.min_distance} of their covalent radii in all of its {options.constraints.redraws}"
-            " draws; lower it, or make the sampler gentler."
-        )
-    return batch
+    options = options.of(pool)
+    sampler = make(options, prototypes)
+    draw = Draw(seed, pool, np.arange(start, stop), scratch=scratch, frames=frames)
+    refused = np.zeros((len(draw.indices), len(REASONS)), dtype=np.int32)
+    pending, parts, rows = np.arange(len(draw.indices)), [], []
+    for attempt in range(options.constraints.redraws):
+        batch = sampler(replace(draw.at(pending), attempt=attempt))
+        reason = refusals(batch, options.constraints)
+        good = reason < 0
+        refused[pending[~good], reason[~good]] += 1
+        parts.append(batch if good.all() else batch.take(np.flatnonzero(good)))
+        rows.append(pending[good])
+        pending = pending[~good]
+        if not len(pending):
+            break
+    if len(pending):
+        raise _exhausted(options.constraints, draw.indices[pending[0]], pool, refused[pending[0]])
+    whole = parts[0] if len(parts) == 1 else concatenate(parts).take(np.argsort(np.concatenate(rows)))
+    return replace(whole, candidates=draw.indices, refusals=refused)
 
 
-def _draw(sampler: Sampler, seed: int, pool: str, indices: np.ndarray, attempt: int) -> Batch:
-    batch = sampler(uniforms(seed, pool, indices, attempt, sampler.draws))
-    batch.candidates[:] = indices
-    batch.attempts[:] = attempt
-    return batch
-
-
-def _refused(batch: Batch, rows: np.ndarray, constraints: ConstraintOptions) -> np.ndarray:
-    return np.array([k for k in rows if too_close(batch.atoms(k), constraints.min_distance)], dtype=np.int64)
-
-
-def uniforms(seed: int, pool: str, indices: np.ndarray, attempt: int, draws: int) -> np.ndarray:
-    """Uniform numbers in [0, 1) that belong to candidates, whichever others are asked for with them.
-
-    The counter-based generator Philox is keyed by (seed, pool, attempt), and the candidate's index is its
-    counter: any candidate's numbers are reached without making those before it.
-
-    Parameters
-    ----------
-    indices : (n,) int array
-        Increasing indices.
-    draws : int
-        Numbers a candidate.
-
-    Returns
-    -------
-    (n, draws) float64
-    """
-    blocks = -(-draws // 4)  # one step of the counter gives four numbers
-    values = np.empty((len(indices), 4 * blocks))
-    runs = np.split(np.arange(len(indices)), np.flatnonzero(np.diff(indices) != 1) + 1)
-    for run in runs:
-        if len(run):
-            start = stream(f"{seed}/candidates/{pool}/{attempt}", counter=int(indices[run[0]]) * blocks)
-            values[run] = np.random.Generator(start).random((len(run), 4 * blocks))
-    return values[:, :draws]
+def _exhausted(constraints: ConstraintOptions, candidate: int, pool: str, refused: np.ndarray) -> InputError:
+    key = KEYS[REASONS[int(refused.argmax())]]
+    return InputError(
+        f"pools.constraints.{key}: candidate {candidate} of pool {pool} broke {key}: {getattr(constraints, key)} in"
+        f" {refused.max()} of its {constraints.redraws} draws and was never accepted; loosen it, or make the sampler"
+        " gentler."
+    )

@@ -13,7 +13,7 @@ from gapdesign.structures import Prototype
 
 
 class StrainComponentsOptions(Options):
-    """Options of the sampler `strain_components`."""
+    """Options of the sampler `strain_components`: the baseline that should lose."""
 
     max: float = Field(0.15, gt=0, lt=0.5, description="Bound of every element of the strain tensor.")
 

@@ -1,0 +1,206 @@
+"""What every candidate must satisfy, whichever sampler made it; asked of whole batches at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ase.data import atomic_masses, covalent_radii
+from pydantic import Field, model_validator
+
+from gapdesign.options import Options
+from gapdesign.structures import REASONS, Batch, read_batch
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SMALL = 8
+"""Structures of so many atoms or fewer are compared with their images in bulk; larger ones by neighbour lists."""
+
+_BLOCK = 4096
+_GRAMS = 1.66053906892  # an atomic mass unit a cubic angstrom, in g/cm3
+
+
+class ConstraintOptions(Options):
+    """What a candidate must satisfy; one that does not is drawn again, and counted by its first reason."""
+
+    min_distance: float = Field(
+        0.6,
+        ge=0,
+        lt=2,
+        description="Smallest distance between two atoms, as a fraction of the sum of their covalent radii.",
+    )
+    max_strain: float | None = Field(
+        None,
+        gt=0,
+        description="Largest principal strain |lambda - 1| of a deformed prototype; `none` leaves it to the sampler.",
+    )
+    density: tuple[float, float] | None = Field(
+        None, description="Lowest and highest mass density, in g/cm3; `none` allows any."
+    )
+    max_aspect: float | None = Field(
+        None,
+        ge=1,
+        description="Largest ratio of the longest cell vector to the smallest distance between opposite faces;"
+        " `none` allows any.",
+    )
+    redraws: int = Field(100, ge=1, description="Draws of one candidate before the sampler gives up.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> ConstraintOptions:
+        if self.density is not None and not 0 <= self.density[0] < self.density[1]:
+            raise ValueError("`density` must be [lowest, highest], both of them 0 or more and the second one larger")
+        return self
+
+
+KEYS = dict(zip(REASONS, ("min_distance", "max_strain", "density", "max_aspect"), strict=True))
+"""The key of the configuration that each reason comes from."""
+
+
+def refusals(batch: Batch, options: ConstraintOptions) -> np.ndarray:
+    """The first reason why each structure is refused.
+
+    Returns
+    -------
+    (n,) int8
+        Place in ``REASONS``; -1 where there is none.
+    """
+    volumes, heights = volumes_and_heights(batch.cells)
+    first = np.full(len(batch), -1, dtype=np.int8)
+    tests = {
+        "distance": lambda: too_close(batch, options.min_distance),
+        "strain": lambda: _strained(batch.deformations, options.max_strain),
+        "density": lambda: _off_density(batch, volumes, options.density),
+        "shape": lambda: _lengths(batch.cells).max(axis=1) > (options.max_aspect or np.inf) * heights.min(axis=1),
+    }
+    for place, reason in enumerate(REASONS):
+        if getattr(options, KEYS[reason]):
+            first[(first < 0) & tests[reason]()] = place
+    return first
+
+
+def count(shards: Sequence[str | Path]) -> pd.DataFrame:
+    """Count what was drawn and refused, a row a pool.
+
+    Parameters
+    ----------
+    shards : sequence of path
+        Shards of candidates, in folders that are named after their pools.
+
+    Returns
+    -------
+    DataFrame
+        ``pool``, ``candidates``, ``draws``, and the refused draws by reason.
+    """
+    import pandas as pd
+
+    counts: dict[str, np.ndarray] = {}
+    for path in map(Path, shards):
+        refused = read_batch(path).refusals
+        counts[path.parent.name] = counts.get(path.parent.name, 0) + np.append(len(refused), refused.sum(axis=0))
+    rows = [{"pool": pool, "candidates": n[0], "draws": n.sum(), **dict(zip(REASONS, n[1:], strict=True))}
+            for pool, n in counts.items()]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _strained(deformations: np.ndarray, largest: float) -> np.ndarray:
+    known = np.isfinite(deformations).all(axis=(1, 2))
+    stretches = np.linalg.svd(deformations[known], compute_uv=False)
+    strained = np.zeros(len(deformations), dtype=bool)
+    strained[known] = np.abs(stretches - 1).max(axis=1) > largest
+    return strained
+
+
+def _off_density(batch: Batch, volumes: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
+    mass = np.add.reduceat(atomic_masses[batch.numbers], batch.offsets[:-1])
+    density = _GRAMS * mass / volumes
+    return (density < bounds[0]) | (density > bounds[1])
+
+
+def _lengths(vectors: np.ndarray) -> np.ndarray:
+    """Lengths (...,) of vectors (..., 3), by sums of one order on every machine."""
+    x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
+    return np.sqrt(x * x + y * y + z * z)
+
+
+def volumes_and_heights(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Volumes (n,) of cells (n, 3, 3) and the distances (n, 3) between their opposite faces, in angstrom."""
+    faces = _faces(cells)
+    volumes = np.abs((cells[:, 0] * faces[:, 0]).sum(axis=1))
+    return volumes, volumes[:, None] / _lengths(faces)
+
+
+def _faces(cells: np.ndarray) -> np.ndarray:
+    """Cross products b x c, c x a, a x b (n, 3, 3); divided by the volume they are the reciprocal vectors."""
+    a, b, c = cells[:, 0], cells[:, 1], cells[:, 2]
+    return np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=1)
+
+
+def too_close(batch: Batch, fraction: float) -> np.ndarray:
+    """Whether two atoms, images among them, are nearer than ``fraction`` of the sum of their covalent radii.
+
+    Parameters
+    ----------
+    batch : Batch
+        n structures.
+    fraction : float
+
+    Returns
+    -------
+    (n,) bool
+    """
+    sizes = np.diff(batch.offsets)
+    radii = covalent_radii[batch.numbers]
+    # Spheres of one size fill at most pi/sqrt(18) of space (Kepler): a smaller cell needs no look at its images,
+    # of which there might be very many.
+    least = sizes * (2 * fraction * np.minimum.reduceat(radii, batch.offsets[:-1])) ** 3 / np.sqrt(2)
+    close = batch.pbc.all(axis=1) & (volumes_and_heights(batch.cells)[0] < least * (1 - 1e-9))
+    for size in np.unique(sizes[~close]):
+        rows = np.flatnonzero((sizes == size) & ~close)
+        if size > SMALL:
+            close[rows] = [_neighbours_close(batch, k, fraction) for k in rows]
+            continue
+        for block in np.split(rows, range(_BLOCK, len(rows), _BLOCK)):
+            atoms = batch.offsets[block][:, None] + np.arange(size)
+            close[block] = _images_close(
+                batch.cells[block], batch.pbc[block], batch.positions[atoms], fraction * radii[atoms]
+            )
+    return close
+
+
+def _neighbours_close(batch: Batch, k: int, fraction: float) -> bool:
+    from matscipy.neighbours import neighbour_list
+
+    atoms = batch.atoms(k)
+    radii = covalent_radii[atoms.numbers]
+    # A search that divides space into boxes as wide as its reach fills the memory if that is tiny.
+    i, j, distance = neighbour_list("ijd", atoms, max(2 * fraction * radii.max(), 1.0))
+    return bool((distance < fraction * (radii[i] + radii[j])).any())
+
+
+def _images_close(cells: np.ndarray, pbc: np.ndarray, positions: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """Whether spheres overlap in n structures of as many atoms m each: positions (n, m, 3), radii (n, m)."""
+    heights = volumes_and_heights(cells)[1]
+    signed = (cells[:, 0] * _faces(cells)[:, 0]).sum(axis=1)
+    first, second = np.triu_indices(positions.shape[1], 1)
+    apart = positions[:, second] - positions[:, first]
+    scaled = (apart[:, :, None, :] * (_faces(cells) / signed[:, None, None])[:, None]).sum(axis=3)
+    # Atoms half a cell apart at most meet within so many cells.
+    apart = apart - (np.rint(scaled * pbc[:, None])[..., None] * cells[:, None]).sum(axis=2)
+    reach = np.where(pbc, np.floor(2 * radii.max(axis=1)[:, None] / heights + 0.5), 0).astype(int)
+    close = np.zeros(len(cells), dtype=bool)
+    kinds, kind_of = np.unique(reach, axis=0, return_inverse=True)
+    for number, (na, nb, nc) in enumerate(kinds):
+        mine = np.flatnonzero(kind_of.ravel() == number)
+        grid = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in (na, nb, nc)), indexing="ij"), axis=-1)
+        images = grid.reshape(-1, 3)
+        moves = (images[None, :, :, None] * cells[mine][:, None]).sum(axis=2)
+        half = moves[:, len(images) // 2 + 1 :]  # the rest are their opposites
+        if half.shape[1]:
+            close[mine] = _lengths(half).min(axis=1) < 2 * radii[mine].max(axis=1)
+        if len(first):
+            distance = _lengths(apart[mine][:, :, None] + moves[:, None]).min(axis=2)
+            close[mine] |= (distance < radii[mine][:, first] + radii[mine][:, second]).any(axis=1)
+    return close

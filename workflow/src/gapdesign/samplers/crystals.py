@@ -1,0 +1,139 @@
+"""What samplers that build one structure at a time share: supercells, strain, displacements, packing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from ase import Atoms
+from ase.data import covalent_radii
+from pydantic import Field
+
+from gapdesign.options import Options
+from gapdesign.samplers.constraints import volumes_and_heights
+from gapdesign.samplers.deform import product, stretches
+from gapdesign.samplers.draw import Draw
+from gapdesign.structures import Batch, Prototype, pack
+
+
+class CrystalOptions(Options):
+    """What may be done to a supercell of a prototype beside the rest."""
+
+    atoms: int = Field(
+        1, ge=1, description="Least number of atoms: the prototype is repeated, as nearly to a cube as it goes."
+    )
+    strain: float = Field(
+        0.05, ge=0, lt=1, description="Bound s of uniform principal stretches in [1 - s, 1 + s]; 0 for none."
+    )
+    amplitude: float = Field(
+        0.05,
+        ge=0,
+        lt=1,
+        description="Largest standard deviation of the Gaussian displacements along each axis, as a fraction of the"
+        " atom's covalent radius; each structure draws its own from [0, amplitude].",
+    )
+
+
+class OneByOne:
+    """Sampler that builds each structure by itself, from a generator of random numbers of its own.
+
+    Parameters
+    ----------
+    prototypes : sequence of Prototype
+    build : callable
+        From a generator to a structure, whose ``info`` may tell its ``prototype``.
+    """
+
+    def __init__(self, prototypes: Sequence[Prototype], build: Callable[[np.random.Generator], Atoms]) -> None:
+        self._names = tuple(prototype.name for prototype in prototypes)
+        self._build = build
+
+    def __call__(self, draw: Draw) -> Batch:
+        """Make the structures; see :class:`gapdesign.samplers.Sampler`."""
+        return pack([self._build(generator) for generator in draw.generators()], names=self._names)
+
+
+def pick(prototypes: Sequence[Prototype], generator: np.random.Generator) -> Prototype:
+    """One of the prototypes, each as likely."""
+    return prototypes[int(generator.integers(len(prototypes)))]
+
+
+def supercell(prototype: Prototype, atoms: int) -> Atoms:
+    """The prototype repeated to ``atoms`` atoms or more, always along the shortest extent; its name in ``info``."""
+    heights = volumes_and_heights(prototype.atoms.cell[:][None])[1][0]
+    repeats = np.ones(3, dtype=int)
+    while repeats.prod() * len(prototype.atoms) < atoms:
+        repeats[np.argmin(np.round(repeats * heights, 6))] += 1
+    crystal = prototype.atoms.repeat(repeats)
+    crystal.info = {"prototype": prototype.name}
+    return crystal
+
+
+def disturb(atoms: Atoms, options: CrystalOptions, generator: np.random.Generator) -> Atoms:
+    """Strain a structure and displace its atoms, both at random, in place."""
+    strain(atoms, options.strain, generator)
+    width = options.amplitude * generator.random() * covalent_radii[atoms.numbers]
+    atoms.positions += width[:, None] * generator.standard_normal((len(atoms), 3))
+    return atoms
+
+
+def strain(atoms: Atoms, largest: float, generator: np.random.Generator) -> None:
+    """Deform a structure in place by random principal stretches in [1 - largest, 1 + largest]."""
+    gradient = stretches(generator.random((1, 6)), largest)[0].T
+    atoms.set_cell(product(atoms.cell[:], gradient))
+    atoms.positions = product(atoms.positions, gradient)
+
+
+def places(cell: np.ndarray, radii: np.ndarray, generator: np.random.Generator, *, trials: int = 500) -> np.ndarray:
+    """Random places in a periodic cell, one after the other, where spheres do not overlap if that can be had.
+
+    A sphere that finds no free place in so many ``trials`` takes the freest of those it tried: what comes of it is
+    left to the constraints.
+
+    Parameters
+    ----------
+    cell : (3, 3)
+        Cell vectors as rows, in angstrom.
+    radii : (n,)
+        Radii of the spheres, in angstrom.
+
+    Returns
+    -------
+    (n, 3)
+    """
+    taken = np.zeros((0, 3))
+    images = _images(cell, 2 * radii.max())
+    for number, radius in enumerate(radii):
+        best, freest = None, -np.inf
+        for _ in range(0, trials, 20):
+            points = product(generator.random((20, 3)), cell)
+            free = _clearance(points, taken, radii[:number] + radius, images)
+            place = int(np.argmax(free > 0)) if (free > 0).any() else int(np.argmax(free))
+            if free[place] > freest:
+                best, freest = points[place], free[place]
+            if freest > 0:
+                break
+        taken = np.vstack([taken, best])
+    return taken
+
+
+def emptiest(atoms: Atoms, generator: np.random.Generator, *, trials: int = 50) -> np.ndarray:
+    """The place (3,) farthest from all atoms, by their covalent radii, of some random ones in a periodic cell."""
+    points = product(generator.random((trials, 3)), atoms.cell[:])
+    images = _images(atoms.cell[:], 1e-6)
+    return points[np.argmax(_clearance(points, atoms.positions, covalent_radii[atoms.numbers], images))]
+
+
+def _images(cell: np.ndarray, reach: float) -> np.ndarray:
+    """Translations (k, 3) of the cells that atoms of one cell can meet within ``reach``."""
+    counts = np.ceil(reach / volumes_and_heights(cell[None])[1][0]).astype(int)
+    grid = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in counts), indexing="ij"), axis=-1).reshape(-1, 3)
+    return product(grid.astype(float), cell)
+
+
+def _clearance(points: np.ndarray, taken: np.ndarray, contact: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """Gap (n,) between each point and the nearest sphere: distance less ``contact`` (m,)."""
+    if not len(taken):
+        return np.ones(len(points))
+    apart = (points[:, None] - taken[None])[:, :, None] + images[None, None]
+    return (np.sqrt((apart * apart).sum(axis=3)).min(axis=2) - contact).min(axis=1)

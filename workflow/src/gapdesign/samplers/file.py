@@ -1,0 +1,91 @@
+"""Sampler `file`: the user's own structures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from ase.data import chemical_symbols
+from pydantic import Field
+
+from gapdesign.errors import InputError
+from gapdesign.files import read_array
+from gapdesign.options import Options
+from gapdesign.samplers import frames
+from gapdesign.samplers.draw import Draw
+from gapdesign.streams import stream
+from gapdesign.structures import Batch, Prototype, pack
+
+
+class FileOptions(Options):
+    """Options of the sampler `file`: structures made elsewhere."""
+
+    path: str = Field(
+        "candidates.extxyz",
+        min_length=1,
+        description="A file of periodic structures: extended XYZ, of any size, or any format that ASE reads.",
+    )
+    shuffle: bool = Field(
+        True,
+        description="Whether candidates are its frames in an order drawn for each pool; else candidate i is frame i.",
+    )
+
+
+def make(options: FileOptions, prototypes: Sequence[Prototype]) -> File:
+    """Sampler of the frames of a file."""
+    return File(options, prototypes)
+
+
+class File:
+    """Candidate i is a frame of the file, and no other candidate is.
+
+    The frame of a refused candidate is replaced by any other, drawn at random: it is then in the pool twice.
+    """
+
+    def __init__(self, options: FileOptions, prototypes: Sequence[Prototype]) -> None:
+        self._options = options
+        self._prototypes = prototypes
+        self._begins: np.ndarray | None = None
+        self._folder: TemporaryDirectory | None = None
+        self._order: tuple[str, np.ndarray] | None = None
+
+    def __call__(self, draw: Draw) -> Batch:
+        """Make the structures; see :class:`gapdesign.samplers.Sampler`."""
+        path = self._prepare(draw)
+        frames.enough(path, len(self._begins) - 1, int(draw.indices[-1]) + 1)
+        structures = frames.read(path, self._begins, self._which(draw))
+        known = np.unique(np.concatenate([prototype.atoms.numbers for prototype in self._prototypes]))
+        for atoms in structures:
+            for z in atoms.numbers[~np.isin(atoms.numbers, known)]:
+                raise InputError(
+                    f"pools.file.path: '{path}' holds {chemical_symbols[z]}, which no prototype of the study has; add"
+                    " one that does."
+                )
+        return pack(structures, names=[prototype.name for prototype in self._prototypes])
+
+    def _prepare(self, draw: Draw) -> str:
+        """Know where the frames lie; return the extended XYZ file they are in."""
+        path = self._options.path
+        if not frames.is_extended_xyz(path):
+            path = str(draw.frames.with_suffix(".extxyz")) if draw.frames else self._converted(path)
+        if self._begins is None:
+            self._begins = frames.offsets(path) if draw.frames is None else np.asarray(read_array(draw.frames))
+        return path
+
+    def _converted(self, path: str) -> str:
+        if self._folder is None:
+            self._folder = TemporaryDirectory()
+            frames.convert(path, f"{self._folder.name}/frames.extxyz")
+        return f"{self._folder.name}/frames.extxyz"
+
+    def _which(self, draw: Draw) -> np.ndarray:
+        count = len(self._begins) - 1
+        if draw.attempt:
+            return np.minimum((draw.uniforms(1)[:, 0] * count).astype(int), count - 1)
+        if not self._options.shuffle:
+            return draw.indices
+        name = f"{draw.seed}/frames/{draw.pool}"
+        if self._order is None or self._order[0] != name:
+            self._order = name, np.random.Generator(stream(name)).permutation(count)
+        return self._order[1][draw.indices]

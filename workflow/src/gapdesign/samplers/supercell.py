@@ -1,0 +1,80 @@
+"""Sampler `supercell`: point defects (vacancies, interstitials, substitutions) in supercells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from ase import Atom, Atoms
+from pydantic import Field
+
+from gapdesign.errors import InputError
+from gapdesign.options import Options
+from gapdesign.samplers.crystals import CrystalOptions, OneByOne, disturb, emptiest, pick, supercell
+from gapdesign.structures import Prototype
+
+
+class DefectOptions(Options):
+    """How often each kind of defect is made, relative to the others."""
+
+    vacancy: float = Field(1.0, ge=0, description="An atom is taken away.")
+    interstitial: float = Field(1.0, ge=0, description="An atom is put where there is room.")
+    substitution: float = Field(
+        1.0, ge=0, description="An atom becomes another element of the prototypes; left out where there is only one."
+    )
+
+
+class SupercellOptions(CrystalOptions):
+    """Options of the sampler `supercell`: crystals with point defects."""
+
+    atoms: int = Field(
+        32, ge=2, description="Least number of atoms: the prototype is repeated, as nearly to a cube as it goes."
+    )
+    defects: int = Field(2, ge=1, description="Most defects in a structure; the number is uniform from 1.")
+    kinds: DefectOptions = Field(DefectOptions(), description="Kinds of defects.")
+
+
+def make(options: SupercellOptions, prototypes: Sequence[Prototype]) -> OneByOne:
+    """Sampler of crystals with point defects.
+
+    Raises
+    ------
+    InputError
+        If no kind of defect is left.
+    """
+    elements = np.unique(np.concatenate([prototype.atoms.numbers for prototype in prototypes]))
+    weights = np.array([options.kinds.vacancy, options.kinds.interstitial, options.kinds.substitution])
+    weights[2] *= len(elements) > 1
+    if not weights.any():
+        raise InputError(
+            "pools.supercell.kinds: no kind of defect is left (a substitution needs prototypes of several elements);"
+            " give one a weight above 0."
+        )
+    kinds = np.cumsum(weights / weights.sum())
+
+    def build(generator: np.random.Generator) -> Atoms:
+        atoms = supercell(pick(prototypes, generator), options.atoms)
+        for _ in range(int(generator.integers(1, options.defects + 1))):
+            kind = int(np.searchsorted(kinds, generator.random(), side="right"))
+            DEFECTS[kind](atoms, elements, generator)
+        return disturb(atoms, options, generator)
+
+    return OneByOne(prototypes, build)
+
+
+def _vacancy(atoms: Atoms, elements: np.ndarray, generator: np.random.Generator) -> None:
+    if len(atoms) > 1:
+        del atoms[int(generator.integers(len(atoms)))]
+
+
+def _interstitial(atoms: Atoms, elements: np.ndarray, generator: np.random.Generator) -> None:
+    atoms.append(Atom(int(generator.choice(elements)), emptiest(atoms, generator)))
+
+
+def _substitution(atoms: Atoms, elements: np.ndarray, generator: np.random.Generator) -> None:
+    site = int(generator.integers(len(atoms)))
+    atoms.numbers[site] = generator.choice(elements[elements != atoms.numbers[site]])
+
+
+DEFECTS = (_vacancy, _interstitial, _substitution)
+"""What makes each kind of defect, in the order of the weights."""

@@ -1,0 +1,93 @@
+"""Sampler `surface`: slabs of the prototypes with vacuum between them, cut by pymatgen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from ase import Atoms
+from pydantic import Field, model_validator
+
+from gapdesign.samplers.crystals import CrystalOptions, OneByOne, disturb
+from gapdesign.structures import Prototype
+
+
+class SurfaceOptions(CrystalOptions):
+    """Options of the sampler `surface`: slabs, every face and termination as likely."""
+
+    max_index: int = Field(2, ge=1, le=4, description="Largest Miller index.")
+    thickness: tuple[float, float] = Field((6.0, 12.0), description="Thinnest and thickest slab, in angstrom.")
+    vacuum: tuple[float, float] = Field((8.0, 12.0), description="Smallest and largest gap, in angstrom.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> SurfaceOptions:
+        for key in ("thickness", "vacuum"):
+            low, high = getattr(self, key)
+            if not 0 < low <= high:
+                raise ValueError(f"`{key}` must be [smallest, largest], both above 0 and the second one not smaller")
+        return self
+
+
+def make(options: SurfaceOptions, prototypes: Sequence[Prototype]) -> OneByOne:
+    """Sampler of slabs; the cuts of a face are remembered."""
+    return OneByOne(prototypes, _Slabs(options, prototypes).build)
+
+
+class _Slabs:
+    def __init__(self, options: SurfaceOptions, prototypes: Sequence[Prototype]) -> None:
+        self._options = options
+        self._prototypes = prototypes
+        self._faces = lru_cache(maxsize=None)(self._faces)
+        self._cuts = lru_cache(maxsize=256)(self._cuts)
+
+    def build(self, generator: np.random.Generator) -> Atoms:
+        """Cut one slab, between whole layers of the lattice and so a little thicker than asked for."""
+        options = self._options
+        which = int(generator.integers(len(self._prototypes)))
+        faces = self._faces(which)
+        face = faces[int(generator.integers(len(faces)))]
+        # In steps of an angstrom, so that slabs repeat and need not be cut again.
+        thickness = round(generator.uniform(*options.thickness))
+        cuts = self._cuts(which, face, max(1, thickness))
+        atoms = cuts[int(generator.integers(len(cuts)))].copy()
+        atoms.center(vacuum=generator.uniform(*options.vacuum) / 2, axis=2)
+        atoms.set_cell(np.round(atoms.cell[:], 9))
+        atoms.positions = np.round(atoms.positions, 9)
+        repeats = np.ones(3, dtype=int)
+        while repeats.prod() * len(atoms) < options.atoms:
+            repeats[int(np.argmin(np.round(repeats[:2] * atoms.cell.cellpar()[:2], 6)))] += 1
+        info = atoms.info
+        atoms = atoms.repeat(repeats)
+        atoms.info = info
+        return disturb(atoms, options, generator)
+
+    def _faces(self, which: int) -> list[tuple[int, int, int]]:
+        from pymatgen.core.surface import get_symmetrically_distinct_miller_indices
+
+        return sorted(get_symmetrically_distinct_miller_indices(self._conventional(which), self._options.max_index))
+
+    def _cuts(self, which: int, face: tuple[int, int, int], thickness: int) -> list[Atoms]:
+        from pymatgen.core.surface import SlabGenerator
+        from pymatgen.io.ase import AseAtomsAdaptor
+
+        slabs = SlabGenerator(
+            self._conventional(which), face, thickness, 10.0, center_slab=True, primitive=True, lll_reduce=False
+        ).get_slabs()
+        cuts = []
+        for slab in slabs:
+            atoms = AseAtomsAdaptor.get_atoms(slab.get_orthogonal_c_slab(), msonable=False)
+            # Linear algebra libraries differ in the last bits.
+            atoms = Atoms(
+                numbers=atoms.numbers, positions=np.round(atoms.positions, 9), cell=np.round(atoms.cell[:], 9), pbc=True
+            )
+            atoms.info = {"prototype": self._prototypes[which].name}
+            cuts.append(atoms)
+        return cuts
+
+    def _conventional(self, which: int):
+        from pymatgen.io.ase import AseAtomsAdaptor
+        from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+
+        structure = AseAtomsAdaptor.get_structure(self._prototypes[which].atoms)
+        return SpacegroupAnalyzer(structure).get_conventional_standard_structure()
