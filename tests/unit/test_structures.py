@@ -243,17 +243,6 @@ def test_take_picks_structures_in_the_order_asked(batch):
     assert same(batch.take(range(4)), batch)
 
 
-def test_replaced_puts_others_at_the_rows_and_leaves_the_rest(batch):
-    others = batch.take([2, 0])
-    others.candidates[:] = [98, 99]
-    mixed = batch.replaced(np.array([1, 3]), others)
-    assert mixed.candidates.tolist() == [10, 98, 12, 99]
-    assert [len(mixed.atoms(k)) for k in range(4)] == [2, 4, 4, 2]
-    assert mixed.atoms(1) == batch.atoms(2)
-    assert mixed.atoms(2) == batch.atoms(2)
-    assert batch.candidates.tolist() == [10, 11, 12, 13]
-
-
 def test_concatenate_undoes_a_cut(batch):
     assert same(concatenate([batch.take([0]), batch.take([1, 2]), batch.take([3])]), batch)
 

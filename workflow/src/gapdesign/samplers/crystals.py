@@ -79,7 +79,7 @@ def disturb(atoms: Atoms, options: CrystalOptions, generator: np.random.Generato
 
 def strain(atoms: Atoms, largest: float, generator: np.random.Generator) -> None:
     """Deform a structure in place by random principal stretches in [1 - largest, 1 + largest]."""
-    gradient = stretches(generator.random((1, 6)), largest)[0].T
+    gradient = stretches(generator.random((1, 6)), largest)[0].T if largest else np.eye(3)
     atoms.set_cell(product(atoms.cell[:], gradient))
     atoms.positions = product(atoms.positions, gradient)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from ase import Atoms
 from ase.data import chemical_symbols
 from pydantic import Field
 
@@ -47,13 +48,25 @@ class File:
         self._options = options
         self._prototypes = prototypes
         self._begins: np.ndarray | None = None
-        self._folder: TemporaryDirectory | None = None
         self._order: tuple[str, np.ndarray] | None = None
 
     def __call__(self, draw: Draw) -> Batch:
         """Make the structures; see :class:`gapdesign.samplers.Sampler`."""
-        path = self._prepare(draw)
-        frames.enough(path, len(self._begins) - 1, int(draw.indices[-1]) + 1)
+        path = self._options.path
+        if frames.is_extended_xyz(path):
+            structures = self._read(path, draw)
+        elif draw.frames is not None:
+            structures = self._read(str(draw.frames.with_suffix(".extxyz")), draw)
+        else:
+            with TemporaryDirectory() as folder:
+                frames.convert(path, f"{folder}/frames.extxyz")
+                structures = self._read(f"{folder}/frames.extxyz", draw)
+        return pack(structures, names=[prototype.name for prototype in self._prototypes])
+
+    def _read(self, path: str, draw: Draw) -> list[Atoms]:
+        if self._begins is None:
+            self._begins = frames.offsets(path) if draw.frames is None else np.asarray(read_array(draw.frames))
+        frames.enough(self._options.path, len(self._begins) - 1, int(draw.indices[-1]) + 1)
         structures = frames.read(path, self._begins, self._which(draw))
         known = np.unique(np.concatenate([prototype.atoms.numbers for prototype in self._prototypes]))
         for atoms in structures:
@@ -62,22 +75,7 @@ class File:
                     f"pools.file.path: '{path}' holds {chemical_symbols[z]}, which no prototype of the study has; add"
                     " one that does."
                 )
-        return pack(structures, names=[prototype.name for prototype in self._prototypes])
-
-    def _prepare(self, draw: Draw) -> str:
-        """Know where the frames lie; return the extended XYZ file they are in."""
-        path = self._options.path
-        if not frames.is_extended_xyz(path):
-            path = str(draw.frames.with_suffix(".extxyz")) if draw.frames else self._converted(path)
-        if self._begins is None:
-            self._begins = frames.offsets(path) if draw.frames is None else np.asarray(read_array(draw.frames))
-        return path
-
-    def _converted(self, path: str) -> str:
-        if self._folder is None:
-            self._folder = TemporaryDirectory()
-            frames.convert(path, f"{self._folder.name}/frames.extxyz")
-        return f"{self._folder.name}/frames.extxyz"
+        return structures
 
     def _which(self, draw: Draw) -> np.ndarray:
         count = len(self._begins) - 1

@@ -26,10 +26,11 @@ class RandomOptions(Options):
         0.3, ge=0, lt=1, description="How far a cell is from a cube: cell vectors differ by up to this fraction."
     )
     min_distance: float = Field(
-        0.7,
+        0.65,
         gt=0,
         lt=2,
-        description="Smallest distance between two atoms, as a fraction of the sum of their covalent radii.",
+        description="Smallest distance between two atoms, as a fraction of the sum of their covalent radii. A packing"
+        " too dense to be found at random keeps the best of its tries, which `pools.constraints` may still refuse.",
     )
 
     @model_validator(mode="after")

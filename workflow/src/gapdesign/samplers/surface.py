@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
+import warnings
+from collections.abc import Callable, Sequence
+from functools import lru_cache, wraps
 
 import numpy as np
 from ase import Atoms
@@ -38,8 +39,8 @@ class _Slabs:
     def __init__(self, options: SurfaceOptions, prototypes: Sequence[Prototype]) -> None:
         self._options = options
         self._prototypes = prototypes
-        self._faces = lru_cache(maxsize=None)(self._faces)
-        self._cuts = lru_cache(maxsize=256)(self._cuts)
+        self._faces = lru_cache(maxsize=None)(_quiet(self._faces))
+        self._cuts = lru_cache(maxsize=256)(_quiet(self._cuts))
 
     def build(self, generator: np.random.Generator) -> Atoms:
         """Cut one slab, between whole layers of the lattice and so a little thicker than asked for."""
@@ -91,3 +92,15 @@ class _Slabs:
 
         structure = AseAtomsAdaptor.get_structure(self._prototypes[which].atoms)
         return SpacegroupAnalyzer(structure).get_conventional_standard_structure()
+
+
+def _quiet(call: Callable) -> Callable:
+    """Keep what pymatgen's own use of spglib is warned of from the user."""
+
+    @wraps(call)
+    def quiet(*arguments):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return call(*arguments)
+
+    return quiet
