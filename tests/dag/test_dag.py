@@ -23,6 +23,7 @@ COMPRESSION = {"design_basis", "design_compress"}
 def test_a_dry_run_plans_every_job(workflow):
     assert workflow.plan() == {
         "candidates_shard": 4,
+        "candidates_refused": 1,
         "descriptors_shard": 4,
         "design_basis": 1,
         "design_compress": 2,
@@ -47,7 +48,7 @@ def test_a_dry_run_plans_every_job(workflow):
 
 def test_targets_stop_where_they_say(workflow):
     stages = [
-        ("candidates", {"candidates_shard"}),
+        ("candidates", {"candidates_shard", "candidates_refused"}),
         ("descriptors", {"descriptors_shard"}),
         ("design", SELECTION | COMPRESSION),
         ("labels", {"labels_isolated", "labels_batch", "labels_design", "labels_failed"}),
@@ -59,10 +60,31 @@ def test_targets_stop_where_they_say(workflow):
         plan = set(workflow.plan(target))
         assert target in plan
         assert jobs <= plan
-        unneeded = {"quality", "design_quality", "labels_failed"}
+        unneeded = {"candidates_refused", "quality", "design_quality", "labels_failed"}
         assert plan <= allowed | {target}, f"{target} runs {plan - allowed}"
         assert allowed - plan <= unneeded
     assert {"report", "crossval"} <= set(workflow.plan("report"))
+
+
+def test_structures_of_the_user_are_indexed_once_and_converted_where_they_must_be(workflow, configuration):
+    for name in ("mine.xyz", "mine.traj"):
+        (workflow.folder / name).touch()
+    configuration["pools"]["overrides"] = {"B": {"sampler": "file", "file": {"path": "mine.xyz"}}}
+    workflow.configure(configuration)
+    plan = workflow.plan("candidates")
+    assert (plan["candidates_frames"], plan["candidates_shard"], "candidates_convert" in plan) == (1, 4, False)
+    configuration["pools"]["overrides"]["B"] = {"sampler": "file", "size": 30, "file": {"path": "mine.traj"}}
+    workflow.configure(configuration)
+    plan = workflow.plan("candidates")
+    assert (plan["candidates_frames"], plan["candidates_shard"], plan["candidates_convert"]) == (1, 3, 1)
+
+
+def test_a_change_of_one_pool_leaves_the_other_alone(rerun, configuration):
+    configuration["pools"]["overrides"] = {"B": {"strain": {"max": 0.05}}}
+    rerun.configure(configuration)
+    plan = rerun.plan()
+    assert plan["candidates_shard"] == plan["descriptors_shard"] == 2
+    assert plan["design_select"] == 1
 
 
 def test_after_a_run_there_is_nothing_to_do(rerun):

@@ -32,6 +32,17 @@ OPTIONS = {
     "surface": {"max_index": 1},
     "random": {"atoms": [2, 6]},
     "md": SMALL_MD,
+    "entropy": {
+        "element": "Zr",
+        "atoms": 4,
+        "cell": [5.5, 5.5, 5.5],
+        "steps": 4,
+        "relaxation": 2,
+        "shuffle": 2,
+        "temperature": 300,
+        "final_temperature": 300,
+        "descriptor": {"bispectrum": {"j_max": 2}},
+    },
 }
 QUICK = settings(max_examples=8, deadline=None, derandomize=True, database=None)
 

@@ -58,6 +58,7 @@ rule report:
         designs=of_designs("designs/{design}.extxyz"),
         figures=rules.report_figures.output,
         hyperparameters=of_designs("models/{design}/hyperparameters.json"),
+        candidates=results("candidates.csv"),
         quality=results("quality.csv"),
         errors=results("crossval/errors.csv"),
         duplicates=results("crossval/duplicates.csv"),
@@ -79,5 +80,5 @@ rule report:
     shell:
         "gapdesign report --config {params.config:q} --designs {input.designs} --figures {input.figures}"
         " --hyperparameters {input.hyperparameters} --quality {input.quality} --errors {input.errors}"
-        " --duplicates {input.duplicates} --failed {input.failed} --provenance {input.provenance}"
-        " --output {output.page} --output-headline {output.headline} > {log} 2>&1"
+        " --duplicates {input.duplicates} --failed {input.failed} --candidates {input.candidates}"
+        " --provenance {input.provenance} --output {output.page} --output-headline {output.headline} > {log} 2>&1"

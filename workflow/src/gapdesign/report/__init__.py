@@ -68,6 +68,7 @@ def build(
     failed: pd.DataFrame,
     hyperparameters: Mapping[str, Mapping[str, Any]],
     provenance: Mapping[str, Any],
+    candidates: pd.DataFrame | None = None,
 ) -> str:
     """Write the page of a study.
 
@@ -88,6 +89,8 @@ def build(
         Design to the content of its ``hyperparameters.json``.
     provenance
         The content of ``provenance.json``.
+    candidates
+        The table ``candidates.csv``; left out where there is none.
 
     Returns
     -------
@@ -107,6 +110,7 @@ def build(
         failed=_named(failed),
         hyperparameters=hyperparameters,
         provenance=provenance,
+        candidates=None if candidates is None else _named(candidates),
     )
 
 

@@ -32,6 +32,7 @@ def render(
     failed: pd.DataFrame,
     hyperparameters: Mapping[str, Mapping[str, Any]],
     provenance: Mapping[str, Any],
+    candidates: pd.DataFrame | None = None,
 ) -> str:
     """Write the page; see :func:`gapdesign.report.build`, which makes sure that names are text."""
     from jinja2 import Environment, StrictUndefined
@@ -55,6 +56,7 @@ def render(
         headline_apart=_headline_apart(errors, duplicates, methods),
         facts=_facts(configuration, designs, errors, failed),
         asked=asked(configuration),
+        candidates=_candidates(candidates),
         yaml=_yaml(configuration),
         methods=methods,
         contents=contents(designs, methods),
@@ -101,6 +103,16 @@ def _pools(pools: Mapping[str, Any]) -> str:
     options = pools.get(sampler) if isinstance(sampler, str) else None
     text += f", sampler {words.plain(sampler)}" if sampler else ""
     return text + (f" ({words.plain(options)})" if options else "")
+
+
+def _candidates(table: pd.DataFrame | None) -> dict[str, Any]:
+    """Give what was drawn and refused in each pool; reasons that never occurred are left out."""
+    if table is None or not len(table):
+        return {"columns": [], "rows": []}
+    reasons = [name for name in table.columns[3:] if table[name].any()]
+    columns = {"candidates": "candidates", "draws": "draws", **{name: f"refused: {name}" for name in reasons}}
+    rows = [{"pool": row["pool"], "values": [row[name] for name in columns]} for row in table.to_dict("records")]
+    return {"columns": list(columns.values()), "rows": rows}
 
 
 def _design(part: Any) -> str:

@@ -8,6 +8,7 @@ from pydantic import Field, create_model, model_validator
 
 from gapdesign.options import Identifier, Options
 from gapdesign.samplers.constraints import ConstraintOptions
+from gapdesign.samplers.entropy import EntropyOptions
 from gapdesign.samplers.file import FileOptions
 from gapdesign.samplers.md import MdOptions
 from gapdesign.samplers.occupation import OccupationOptions
@@ -29,6 +30,7 @@ Member = Literal[
     "occupation",
     "random",
     "md",
+    "entropy",
     "file",
 ]
 """Every sampler that makes structures itself."""
@@ -57,6 +59,7 @@ class SamplingOptions(Options):
     occupation: OccupationOptions = Field(OccupationOptions(), description="Options of the sampler `occupation`.")
     random: RandomOptions = Field(RandomOptions(), description="Options of the sampler `random`.")
     md: MdOptions = Field(MdOptions(), description="Options of the sampler `md`.")
+    entropy: EntropyOptions = Field(EntropyOptions(), description="Options of the sampler `entropy`.")
     file: FileOptions = Field(FileOptions(), description="Options of the sampler `file`.")
 
     @model_validator(mode="after")

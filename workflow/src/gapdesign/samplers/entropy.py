@@ -1,0 +1,230 @@
+"""Sampler `entropy`: structures whose atoms are as different from each other as can be (KP)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from ase import Atoms, units
+from ase.calculators.calculator import Calculator, all_changes
+from ase.data import atomic_masses, atomic_numbers, chemical_symbols
+from pydantic import Field
+
+from gapdesign.errors import InputError
+from gapdesign.files import atomic
+from gapdesign.options import Options
+from gapdesign.samplers import differentiable
+from gapdesign.samplers.crystals import places
+from gapdesign.samplers.differentiable import DifferentiableOptions
+from gapdesign.samplers.diversity import EffectivePotential, GlobalEntropy, RepulsionOptions, local_entropy
+from gapdesign.samplers.draw import Draw
+from gapdesign.streams import stream
+from gapdesign.structures import Batch, Prototype, pack
+
+
+class EntropyOptions(Options):
+    """Options of the sampler `entropy`: annealing in V = E_rep - K S, at KP's parameters for tungsten."""
+
+    element: str | None = Field(None, description="Chemical symbol; `none` where the prototypes have only one.")
+    atoms: int = Field(39, ge=2, description="Atoms in the cell.")
+    cell: tuple[float, float, float] = Field(
+        (9.54, 9.54, 14.31), description="Edges of the periodic cell, in angstrom."
+    )
+    form: Literal["local", "global"] = Field(
+        "local",
+        description="Entropy of the atoms of one structure by nearest neighbours (KP), or log det of the covariance of"
+        " all atoms of a chain of structures so far (Subramanyam & Perez).",
+    )
+    strength: float = Field(1000.0, ge=0, description="K at the end of a cycle, in eV; 0 leaves entropy alone.")
+    temperature: float = Field(10000.0, ge=0, description="Temperature at the start of a cycle, in kelvin.")
+    final_temperature: float = Field(0.0, ge=0, description="Temperature at its end, in kelvin.")
+    shuffle: int = Field(200, ge=0, description="Steps at the starting temperature with K = 0 before the cycle.")
+    steps: int = Field(2000, ge=1, description="Steps of a cycle, over which T and K change linearly.")
+    relaxation: int = Field(200, ge=0, description="Most steps of the minimisation that follows.")
+    timestep: float = Field(1.0, gt=0, description="Time step, in femtoseconds.")
+    friction: float = Field(0.02, gt=0, description="Friction of the thermostat, in 1/fs.")
+    max_force: float = Field(
+        100.0, gt=0, description="Longest force on an atom, in eV/angstrom: where two atoms are alike, V has none."
+    )
+    cycles_per_chain: int = Field(
+        20,
+        ge=1,
+        description="Structures in a chain of the form `global`. Make `shard_size` a multiple of it: a shard that"
+        " begins inside a chain runs it from its start.",
+    )
+    checkpoint: int = Field(200, ge=1, description="Steps after which an interrupted job need not go back further.")
+    repulsion: RepulsionOptions = Field(RepulsionOptions(), description="What keeps atoms apart.")
+    descriptor: DifferentiableOptions = Field(DifferentiableOptions(), description="What the entropy is one of.")
+
+
+def make(options: EntropyOptions, prototypes: Sequence[Prototype]) -> Entropy:
+    """Sampler of structures of high entropy.
+
+    Raises
+    ------
+    InputError
+        If the element is not clear.
+    """
+    known = sorted({int(z) for prototype in prototypes for z in prototype.atoms.numbers})
+    symbols = [chemical_symbols[z] for z in known]
+    if options.element is None and len(known) > 1:
+        raise InputError(f"pools.entropy.element: the prototypes have {', '.join(symbols)}; say which one to take.")
+    if options.element is not None and options.element not in symbols:
+        raise InputError(
+            f"pools.entropy.element: no prototype has the element '{options.element}', only {', '.join(symbols)}."
+        )
+    if options.repulsion.m >= options.repulsion.n:
+        raise InputError("pools.entropy.repulsion: m must be smaller than n.")
+    number = known[0] if options.element is None else atomic_numbers[options.element]
+    return Entropy(options, number, [prototype.name for prototype in prototypes])
+
+
+class Entropy:
+    """Candidate i is what annealing cycle i leaves; in the form `global`, cycle i mod L of chain i div L."""
+
+    def __init__(self, options: EntropyOptions, number: int, names: Sequence[str]) -> None:
+        self._options = options
+        self._number = number
+        self._names = names
+
+    def __call__(self, draw: Draw) -> Batch:
+        """Make the structures; see :class:`gapdesign.samplers.Sampler`."""
+        if self._options.form == "local":
+            cycles = [self._cycle(f"{draw.name}/cycle/{index}", draw, local_entropy) for index in draw.indices]
+            return pack(cycles, names=self._names)
+        length, made = self._options.cycles_per_chain, {}
+        for chain in np.unique(draw.indices // length):
+            entropy = GlobalEntropy(len(self._scale(draw.seed)))
+            last = int(draw.indices[draw.indices // length == chain].max())
+            for index in range(int(chain) * length, last + 1):
+                made[index] = self._cycle(f"{draw.name}/cycle/{index}", draw, entropy)
+                entropy.add(self._descriptor(made[index]) / self._scale(draw.seed))
+        return pack([made[int(index)] for index in draw.indices], names=self._names)
+
+    def _cycle(self, name: str, draw: Draw, entropy) -> Atoms:
+        """Anneal from a random start, minimise, and give what is left."""
+        options = self._options
+        atoms, velocities = self._begin(name)
+        forces, done = self._forces(self._repulsive, atoms, 0.0), 0
+        total = options.shuffle + options.steps
+        path = self._checkpoint(name, draw.scratch)
+        if path is not None and path.is_file():
+            with np.load(path) as saved:
+                atoms.positions, velocities, forces = saved["positions"], saved["velocities"], saved["forces"]
+                done = int(saved["done"])
+        potential = self._repulsive
+        if options.strength:
+            potential = EffectivePotential(options.repulsion, self._descriptor, self._scale(draw.seed), entropy)
+        while done < total:
+            share = max(0, done - options.shuffle) / options.steps
+            strength = options.strength * share
+            temperature = options.temperature + (options.final_temperature - options.temperature) * share
+            noise = np.random.Generator(stream(f"{name}/{done}")).standard_normal(velocities.shape)
+            forces = self._step(potential, atoms, velocities, forces, strength, temperature, noise)
+            done += 1
+            if done % options.checkpoint == 0:
+                _save(path, atoms, velocities, forces, done)
+        if done == total:
+            self._relax(atoms, potential)
+            atoms.wrap()
+            _save(path, atoms, velocities, forces, total + 1)
+        return atoms
+
+    def _step(self, potential, atoms, velocities, forces, strength, temperature, noise) -> np.ndarray:
+        """One step of Langevin dynamics, BAOAB (Leimkuhler & Matthews, Appl. Math. Res. Express 2013, 34), in place."""
+        options, mass = self._options, atomic_masses[self._number]
+        step = options.timestep * units.fs
+        kept = np.exp(-options.friction * options.timestep)
+        velocities += 0.5 * step * forces / mass
+        atoms.positions += 0.5 * step * velocities
+        velocities *= kept
+        velocities += np.sqrt((1 - kept**2) * units.kB * temperature / mass) * noise
+        atoms.positions += 0.5 * step * velocities
+        forces = self._forces(potential, atoms, strength)
+        velocities += 0.5 * step * forces / mass
+        return forces
+
+    def _forces(self, potential: EffectivePotential, atoms: Atoms, strength: float) -> np.ndarray:
+        return self._energy_and_forces(potential, atoms, strength)[1]
+
+    def _energy_and_forces(self, potential, atoms, strength: float) -> tuple[float, np.ndarray]:
+        """V in eV, and its forces (n, 3) in eV/angstrom, none of them longer than ``max_force``."""
+        energy, forces = potential(atoms, strength)
+        length = np.sqrt((forces * forces).sum(axis=1, keepdims=True))
+        return energy, forces * np.minimum(1, self._options.max_force / np.maximum(length, 1e-12))
+
+    def _relax(self, atoms: Atoms, potential: EffectivePotential) -> None:
+        from ase.optimize import FIRE
+
+        if self._options.relaxation:
+            moving = atoms.copy()
+            moving.calc = _Calculator(lambda given: self._energy_and_forces(potential, given, self._options.strength))
+            FIRE(moving, logfile=None, maxstep=0.1).run(fmax=0.05, steps=self._options.relaxation)
+            atoms.positions = moving.positions
+
+    def _begin(self, name: str) -> tuple[Atoms, np.ndarray]:
+        """Atoms at random places, and their velocities."""
+        options = self._options
+        generator = np.random.Generator(stream(name))
+        cell = np.diag(options.cell)
+        radii = np.full(options.atoms, 0.35 * options.repulsion.r0)
+        atoms = Atoms([self._number] * options.atoms, places(cell, radii, generator), cell=cell, pbc=True)
+        width = np.sqrt(units.kB * options.temperature / atomic_masses[self._number])
+        return atoms, width * generator.standard_normal((options.atoms, 3))
+
+    @property
+    def _repulsive(self) -> EffectivePotential:
+        return EffectivePotential(self._options.repulsion, None, None)
+
+    @cached_property
+    def _descriptor(self) -> differentiable.Quip:
+        return differentiable.make(self._options.descriptor, self._number)
+
+    def _scale(self, seed: int) -> np.ndarray:
+        """Standard deviation (m,) of each component over 50 frames of the unbiased system, the same for all pools."""
+        if self._known_scale is None or self._known_scale[0] != seed:
+            options = self._options
+            name = f"{seed}/entropy/scale"
+            atoms, velocities = self._begin(name)
+            forces, values = self._forces(self._repulsive, atoms, 0.0), []
+            for done in range(200 + 50 * 20):
+                noise = np.random.Generator(stream(f"{name}/{done}")).standard_normal(velocities.shape)
+                forces = self._step(self._repulsive, atoms, velocities, forces, 0.0, options.temperature, noise)
+                if done >= 200 and done % 20 == 0:
+                    values.append(self._descriptor(atoms))
+            self._known_scale = seed, np.maximum(np.concatenate(values).std(axis=0), 1e-12)
+        return self._known_scale[1]
+
+    _known_scale: tuple[int, np.ndarray] | None = None
+
+    def _checkpoint(self, name: str, scratch: Path | None) -> Path | None:
+        """Where a cycle is kept while its shard is not finished: another configuration keeps it elsewhere."""
+        if scratch is None:
+            return None
+        what = f"{name}/{self._number}/{self._options.model_dump_json()}"
+        return scratch / f"{hashlib.sha256(what.encode()).hexdigest()[:24]}.npz"
+
+
+def _save(path: Path | None, atoms: Atoms, velocities: np.ndarray, forces: np.ndarray, done: int) -> None:
+    if path is not None:
+        with atomic(path) as temporary, temporary.open("wb") as written:
+            np.savez(written, positions=atoms.positions, velocities=velocities, forces=forces, done=done)
+
+
+class _Calculator(Calculator):
+    """Whatever gives an energy and forces, for ASE's optimisers."""
+
+    implemented_properties = ("energy", "forces")
+
+    def __init__(self, function) -> None:
+        super().__init__()
+        self._function = function
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:
+        super().calculate(atoms, properties, system_changes)
+        energy, forces = self._function(self.atoms)
+        self.results = {"energy": energy, "forces": forces}
