@@ -317,6 +317,7 @@ MODEL = {"seed", "model/optimizer"} | KERNEL | FEATURES - {"descriptor/backend"}
 READS = {
     "candidates": CANDIDATES,
     "descriptors": FEATURES,
+    "pools": FEATURES | KERNEL | {"seed", "pools/sampler", "pools/overrides"},
     "basis": FEATURES,
     "compress": FEATURES,
     "select": FEATURES | KERNEL | {"seed", "budget", "designs/OPT1/pool"},
@@ -386,7 +387,7 @@ def test_a_stage_whose_results_change_reruns(monkeypatch):
     before = {verb: config.part(DEFAULT, verb) for verb in READS}
     monkeypatch.setitem(config.REVISIONS, "design", config.REVISIONS["design"] + 1)
     rerun = {verb for verb in READS if config.part(DEFAULT, verb) != before[verb]}
-    assert rerun == {"basis", "compress", "select", "quality"}
+    assert rerun == {"pools", "basis", "compress", "select", "quality"}
 
 
 def test_the_order_of_prototypes_matters_because_candidates_depend_on_it():
