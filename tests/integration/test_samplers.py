@@ -21,10 +21,10 @@ def test_designs_are_chosen_from_a_mixture_and_from_a_file(workflow, configurati
         "mixture": {"strain": 2, "rattle": 1, "random": 1, "surface": 1},
         "random": {"atoms": [2, 4]},
         "overrides": {"B": {"sampler": "file", "file": {"path": "mine.traj", "shuffle": False}}},
-        "constraints": {"min_distance": 0.7, "density": [2.5, 9]},
+        "constraints": {"min_distance": 0.7, "density": [2.5, 9.0]},
     }
     workflow.configure(configuration)
-    workflow.run("design", "candidates")
+    workflow.run("design", "candidates", "pools")
     results = workflow.folder / "results/small"
     chosen = read(results / "designs/RND.extxyz", ":")
     for atoms in chosen:
@@ -38,4 +38,12 @@ def test_designs_are_chosen_from_a_mixture_and_from_a_file(workflow, configurati
     assert table["candidates"].tolist() == [40, 40]
     refused = table[["distance", "strain", "density", "shape"]].sum(axis=1)
     assert (table["draws"] == 40 + refused).all()
-    assert table["density"][0] > 0
+    assert table["distance"][0] > 0
+    compared = pd.read_csv(results / "pools.csv")
+    assert list(zip(compared["train"], compared["test"], strict=True)) == [
+        ("A", "A"),
+        ("A", "B"),
+        ("B", "A"),
+        ("B", "B"),
+    ]
+    assert (results / "figures/pools.svg").is_file()

@@ -56,11 +56,11 @@ rule candidates_shard:
     group:
         "shard"
     conda:
-        "../../envs/core.yaml"
+        f"../../envs/{CANDIDATE_ENVIRONMENT}.yaml"
     threads: 1
     resources:
         mem_mb=growing(1000),
-        runtime=growing(30),
+        runtime=shard_runtime,
     params:
         config=part("candidates"),
         frames=lambda wildcards, input: f"--frames {input.frames}" if input.frames else "",

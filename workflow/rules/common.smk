@@ -44,6 +44,8 @@ if workflow.resource_settings.nodes is not None:
 
 DESIGNS = list(STUDY.designs)
 DESCRIPTOR_ENVIRONMENT = "gap" if STUDY.descriptor.backend == "quippy" else "core"
+SAMPLERS = {member for pool in STUDY.pools.names for member in STUDY.pools.of(pool).members}
+CANDIDATE_ENVIRONMENT = "gap" if "entropy" in SAMPLERS else "eam" if "md" in SAMPLERS else "core"
 ENGINE_ENVIRONMENT = "core" if STUDY.labels.engine == "file" else STUDY.labels.engine
 
 # With `--sdm apptainer` every job runs in the image that envs/container.def describes.
@@ -107,6 +109,12 @@ def of_shards(pattern, pool):
     """Files of all shards of a pool."""
     ranges = shards(STUDY.pools.of(pool).size, STUDY.pools.shard_size)
     return [results(pattern.format(pool=pool, start=start, stop=stop)) for start, stop in ranges]
+
+
+def shard_runtime(wildcards, attempt):
+    """Minutes for a shard of candidates: samplers that move atoms step by step take long."""
+    slow = {"md", "entropy"} & set(STUDY.pools.of(wildcards.pool).members)
+    return growing(720 if slow else 30)(wildcards, attempt)
 
 
 def of_all_shards(pattern):

@@ -102,7 +102,9 @@ def _pools(pools: Mapping[str, Any]) -> str:
         text += f" of {words.number(size) if isinstance(size, int) else words.plain(size)} structures each"
     options = pools.get(sampler) if isinstance(sampler, str) else None
     text += f", sampler {words.plain(sampler)}" if sampler else ""
-    return text + (f" ({words.plain(options)})" if options else "")
+    text += f" ({words.plain(options)})" if options else ""
+    own = pools.get("overrides") or {}
+    return text + "".join(f"; {name}: {words.plain(part)}" for name, part in own.items())
 
 
 def _candidates(table: pd.DataFrame | None) -> dict[str, Any]:
