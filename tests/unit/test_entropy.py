@@ -29,6 +29,7 @@ QUICK = {
     "relaxation": 5,
     "checkpoint": 7,
     "cycles_per_chain": 3,
+    "scale_frames": 5,
     "descriptor": {"bispectrum": {"j_max": 2, "components": 4}},
 }
 SCALE = np.array([5.0, 0.5, 0.3, 0.7])

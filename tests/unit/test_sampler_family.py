@@ -34,8 +34,9 @@ OPTIONS = {
     "md": SMALL_MD,
     "entropy": {
         "element": "Zr",
-        "atoms": 4,
-        "cell": [5.5, 5.5, 5.5],
+        "atoms": 2,
+        "cell": [5.5, 5.5, 6.5],
+        "scale_frames": 2,
         "steps": 4,
         "relaxation": 2,
         "shuffle": 2,

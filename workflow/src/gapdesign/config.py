@@ -89,7 +89,7 @@ _READS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("seed", "prototypes", "pools.sampler", "pools.{sampler}", "pools.constraints"),
     ),
     "descriptors": ("descriptors", _FEATURES),
-    "pools": ("design", ("seed", "pools.sampler", "pools.overrides", *_DISTANCES)),
+    "pools": ("design", ("seed", "pools.sampler", "pools.mixture", "pools.overrides", *_DISTANCES)),
     "basis": ("design", _FEATURES),
     "compress": ("design", _FEATURES),
     "select": (

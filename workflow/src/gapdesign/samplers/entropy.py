@@ -50,6 +50,12 @@ class EntropyOptions(Options):
     max_force: float = Field(
         100.0, gt=0, description="Longest force on an atom, in eV/angstrom: where two atoms are alike, V has none."
     )
+    scale_frames: int = Field(
+        50,
+        ge=1,
+        description="Frames of the preliminary run at the starting temperature with K = 0; each component is divided"
+        " by its standard deviation over their atoms.",
+    )
     cycles_per_chain: int = Field(
         20,
         ge=1,
@@ -185,13 +191,13 @@ class Entropy:
         return differentiable.make(self._options.descriptor, self._number)
 
     def _scale(self, seed: int) -> np.ndarray:
-        """Standard deviation (m,) of each component over 50 frames of the unbiased system, the same for all pools."""
+        """Standard deviation (m,) of each component over frames of the unbiased system, the same for all pools."""
         if self._known_scale is None or self._known_scale[0] != seed:
             options = self._options
             name = f"{seed}/entropy/scale"
             atoms, velocities = self._begin(name)
             forces, values = self._forces(self._repulsive, atoms, 0.0), []
-            for done in range(200 + 50 * 20):
+            for done in range(200 + 20 * options.scale_frames):
                 noise = np.random.Generator(stream(f"{name}/{done}")).standard_normal(velocities.shape)
                 forces = self._step(self._repulsive, atoms, velocities, forces, 0.0, options.temperature, noise)
                 if done >= 200 and done % 20 == 0:
