@@ -45,7 +45,7 @@ OPTIONS = {
         "descriptor": {"bispectrum": {"j_max": 2}},
     },
 }
-QUICK = settings(max_examples=8, deadline=None, derandomize=True, database=None)
+QUICK = settings(max_examples=5, deadline=None, derandomize=True, database=None)
 
 
 def identical(one: Batch, other: Batch) -> bool:
