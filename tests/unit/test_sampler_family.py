@@ -355,6 +355,15 @@ def test_a_cell_too_small_for_its_atoms_is_refused_without_looking_at_its_images
     assert too_close(pack([tiny, flat, bulk("Zr", "fcc", a=4.5)]), 0.6).tolist() == [True, True, False]
 
 
+@pytest.mark.parametrize("a", [3.0, 4.5])
+def test_the_cell_that_describes_a_crystal_does_not_matter(a):
+    """Nor does one so flat that very many images are within reach."""
+    plain = bulk("Zr", "fcc", a=a)
+    skewed = plain.copy()
+    skewed.set_cell([[1, 0, 0], [30, 1, 0], [0, 30, 1]] @ plain.cell.array)
+    assert too_close(pack([plain, skewed]), 0.7).tolist() == [a < 4] * 2
+
+
 @pytest.mark.parametrize(
     ("constraint", "place"),
     [({"max_strain": 0.1}, 1), ({"density": [6.3, 7.0]}, 2), ({"max_aspect": 1.7}, 3), ({"min_distance": 0.84}, 0)],

@@ -8,7 +8,8 @@ import numpy as np
 from pydantic import Field
 
 from gapdesign.options import Options
-from gapdesign.structures import too_close
+from gapdesign.samplers.constraints import closest_pair, least_volumes, too_close
+from gapdesign.structures import pack
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -57,7 +58,28 @@ def refuse_structure(atoms: Atoms, min_fraction: float, limits: LimitOptions | N
     volume = abs(np.linalg.det(atoms.cell.array))
     if not volume > 0:
         return f"The volume of the cell is {volume:g} cubic angstrom and must be positive."
-    return too_close(atoms, min_fraction) or _refuse_shape(atoms.cell.array[atoms.pbc], limits or LimitOptions())
+    return _refuse_distances(atoms, min_fraction, volume) or _refuse_shape(
+        atoms.cell.array[atoms.pbc], limits or LimitOptions()
+    )
+
+
+def _refuse_distances(atoms: Atoms, min_fraction: float, volume: float) -> str | None:
+    """Say what is wrong with a structure that the constraint on candidates refuses; see :func:`too_close`."""
+    alone = pack([atoms])
+    if min_fraction == 0 or not too_close(alone, min_fraction)[0]:
+        return None
+    (least,) = least_volumes(alone, min_fraction)
+    if atoms.pbc.all() and volume < least:
+        return (
+            f"The volume of the cell, {volume:.3g} cubic angstrom, is too small for {len(atoms)} atoms at"
+            f" distances of {min_fraction:g} of the sum of the covalent radii: at least {least:.3g}."
+        )
+    pair = closest_pair(atoms, min_fraction)
+    symbols = "-".join(sorted(atoms.symbols[index] for index in (pair.first, pair.second)))
+    return (
+        f"Two atoms ({symbols}) are {pair.distance:.3f} angstrom apart, {pair.share:.3f} of the sum of their covalent"
+        f" radii; the least allowed is {min_fraction:g}."
+    )
 
 
 def _refuse_shape(vectors: np.ndarray, limits: LimitOptions) -> str | None:

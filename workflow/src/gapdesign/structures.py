@@ -295,38 +295,6 @@ def deformation_orbits(atoms: Atoms, tolerance: float = 1e-5) -> np.ndarray:
     return orbits
 
 
-def too_close(atoms: Atoms, fraction: float) -> str | None:
-    """Say which atoms, images among them, are nearer than ``fraction`` of their covalent radii's sum; None if none are.
-
-    Radii are those of Cordero et al. 2008, as tabulated by ASE. A cell that cannot hold its atoms at that distance,
-    however they lie, is refused by its volume, without listing its images.
-    """
-    from matscipy.neighbours import neighbour_list
-
-    if fraction == 0:
-        return None
-    radii, volume = covalent_radii[atoms.numbers], abs(np.linalg.det(atoms.cell[:]))
-    # Spheres of one size fill at most pi/sqrt(18) of space (Kepler).
-    densest = len(atoms) * (2 * fraction * radii.min()) ** 3 / np.sqrt(2)
-    if atoms.pbc.all() and volume < densest:
-        return (
-            f"The volume of the cell, {volume:.3g} cubic angstrom, is too small for {len(atoms)} atoms at"
-            f" distances of {fraction:g} of the sum of the covalent radii: at least {densest:.3g}."
-        )
-    # The search divides space into boxes as wide as its reach; a tiny one would fill the memory with them.
-    i, j, distance = neighbour_list("ijd", atoms, max(2 * fraction * radii.max() + 1e-9, 1.0))
-    near = distance < fraction * (radii[i] + radii[j])
-    if not near.any():
-        return None
-    share = distance / (radii[i] + radii[j])
-    closest = share.argmin()
-    pair = "-".join(sorted(atoms.symbols[index] for index in (i[closest], j[closest])))
-    return (
-        f"Two atoms ({pair}) are {distance[closest]:.3f} angstrom apart, {share[closest]:.3f} of the sum"
-        f" of their covalent radii; the least allowed is {fraction:g}."
-    )
-
-
 def nearest_neighbour(atoms: Atoms) -> float:
     """Smallest distance between two atoms of a periodic structure, images among them, in angstrom."""
     from matscipy.neighbours import neighbour_list

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from ase.data import atomic_masses, covalent_radii
@@ -15,9 +15,10 @@ from gapdesign.structures import REASONS, Batch, read_batch
 
 if TYPE_CHECKING:
     import pandas as pd
+    from ase import Atoms
 
-SMALL = 8
-"""Structures of so many atoms or fewer are compared with their images in bulk; larger ones by neighbour lists."""
+SMALL, IMAGES = 8, 125
+"""Structures of so many atoms and images in reach, or fewer, are compared in bulk; others by neighbour lists."""
 
 _BLOCK = 4096
 _GRAMS = 1.66053906892  # an atomic mass unit a cubic angstrom, in g/cm3
@@ -141,10 +142,12 @@ def _faces(cells: np.ndarray) -> np.ndarray:
 def too_close(batch: Batch, fraction: float) -> np.ndarray:
     """Whether two atoms, images among them, are nearer than ``fraction`` of the sum of their covalent radii.
 
+    Radii are those of Cordero et al. 2008, as tabulated by ASE.
+
     Parameters
     ----------
     batch : Batch
-        n structures.
+        n structures, whose cells have a volume.
     fraction : float
 
     Returns
@@ -152,44 +155,78 @@ def too_close(batch: Batch, fraction: float) -> np.ndarray:
     (n,) bool
     """
     sizes = np.diff(batch.offsets)
-    radii = covalent_radii[batch.numbers]
-    # Spheres of one size fill at most pi/sqrt(18) of space (Kepler): a smaller cell needs no look at its images,
-    # of which there might be very many.
-    least = sizes * (2 * fraction * np.minimum.reduceat(radii, batch.offsets[:-1])) ** 3 / np.sqrt(2)
-    close = batch.pbc.all(axis=1) & (volumes_and_heights(batch.cells)[0] < least * (1 - 1e-9))
-    for size in np.unique(sizes[~close]):
-        rows = np.flatnonzero((sizes == size) & ~close)
-        if size > SMALL:
-            close[rows] = [_neighbours_close(batch, k, fraction) for k in rows]
-            continue
+    radii = fraction * covalent_radii[batch.numbers]
+    volumes, heights = volumes_and_heights(batch.cells)
+    close = batch.pbc.all(axis=1) & (volumes < least_volumes(batch, fraction) * (1 - 1e-9))
+    # Atoms half a cell apart at most meet within so many cells.
+    largest = np.maximum.reduceat(radii, batch.offsets[:-1])
+    reach = np.where(batch.pbc, np.floor(2 * largest[:, None] / heights + 0.5), 0)
+    alone = (sizes > SMALL) | (np.prod(2 * reach + 1, axis=1) > IMAGES)
+    for k in np.flatnonzero(alone & ~close):
+        pair = closest_pair(batch.atoms(k), fraction)
+        close[k] = pair is not None and pair.share < fraction
+    for size in np.unique(sizes[~alone]):
+        rows = np.flatnonzero((sizes == size) & ~alone & ~close)
         for block in np.split(rows, range(_BLOCK, len(rows), _BLOCK)):
             atoms = batch.offsets[block][:, None] + np.arange(size)
             close[block] = _images_close(
-                batch.cells[block], batch.pbc[block], batch.positions[atoms], fraction * radii[atoms]
+                batch.cells[block], batch.pbc[block], batch.positions[atoms], radii[atoms], reach[block].astype(int)
             )
     return close
 
 
-def _neighbours_close(batch: Batch, k: int, fraction: float) -> bool:
+def least_volumes(batch: Batch, fraction: float) -> np.ndarray:
+    """Volumes (n,), in cubic angstrom, below which a periodic cell cannot hold its atoms, however they lie.
+
+    Spheres of one size fill at most pi/sqrt(18) of space (Kepler), so no image of a smaller cell need be looked at, of
+    which there might be very many.
+    """
+    smallest = np.minimum.reduceat(covalent_radii[batch.numbers], batch.offsets[:-1])
+    return np.diff(batch.offsets) * (2 * fraction * smallest) ** 3 / np.sqrt(2)
+
+
+class Pair(NamedTuple):
+    """Two atoms of a structure, or an atom and an image: their distance, in angstrom and of the sum of their radii."""
+
+    first: int
+    second: int
+    distance: float
+    share: float
+
+
+def closest_pair(atoms: Atoms, fraction: float) -> Pair | None:
+    """The pair that is closest for its covalent radii; None if no two atoms come near ``fraction`` of their sum."""
     from matscipy.neighbours import neighbour_list
 
-    atoms = batch.atoms(k)
     radii = covalent_radii[atoms.numbers]
     # A search that divides space into boxes as wide as its reach fills the memory if that is tiny.
-    i, j, distance = neighbour_list("ijd", atoms, max(2 * fraction * radii.max(), 1.0))
-    return bool((distance < fraction * (radii[i] + radii[j])).any())
+    i, j, distance = neighbour_list("ijd", atoms, max(2 * fraction * radii.max() + 1e-9, 1.0))
+    if not len(distance):
+        return None
+    share = distance / (radii[i] + radii[j])
+    closest = share.argmin()
+    return Pair(int(i[closest]), int(j[closest]), float(distance[closest]), float(share[closest]))
 
 
-def _images_close(cells: np.ndarray, pbc: np.ndarray, positions: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """Whether spheres overlap in n structures of as many atoms m each: positions (n, m, 3), radii (n, m)."""
-    heights = volumes_and_heights(cells)[1]
+def _images_close(
+    cells: np.ndarray, pbc: np.ndarray, positions: np.ndarray, radii: np.ndarray, reach: np.ndarray
+) -> np.ndarray:
+    """Whether spheres overlap in n structures of as many atoms m each.
+
+    Parameters
+    ----------
+    cells : (n, 3, 3)
+    pbc : (n, 3) bool
+    positions : (n, m, 3)
+    radii : (n, m)
+    reach : (n, 3) int
+        Cells to look at in each direction, to both sides.
+    """
     signed = (cells[:, 0] * _faces(cells)[:, 0]).sum(axis=1)
     first, second = np.triu_indices(positions.shape[1], 1)
     apart = positions[:, second] - positions[:, first]
     scaled = (apart[:, :, None, :] * (_faces(cells) / signed[:, None, None])[:, None]).sum(axis=3)
-    # Atoms half a cell apart at most meet within so many cells.
     apart = apart - (np.rint(scaled * pbc[:, None])[..., None] * cells[:, None]).sum(axis=2)
-    reach = np.where(pbc, np.floor(2 * radii.max(axis=1)[:, None] / heights + 0.5), 0).astype(int)
     close = np.zeros(len(cells), dtype=bool)
     kinds, kind_of = np.unique(reach, axis=0, return_inverse=True)
     for number, (na, nb, nc) in enumerate(kinds):
