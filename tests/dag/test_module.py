@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ase.build import bulk
+from ase.io import write
 
 from conftest import ROOT, SMALL, Workflow
 
@@ -117,6 +118,22 @@ def test_a_module_makes_what_the_study_makes_by_itself(host, tmp_path_factory):
     for name in ("designs/RND.extxyz", "designs/RND.npy", "quality.csv"):
         first, second = host.folder / "second/results/small" / name, alone.folder / "results/small" / name
         assert filecmp.cmp(first, second, shallow=False), name
+
+
+def test_candidates_of_the_users_own_are_not_looked_for_under_the_prefix(host):
+    frames = [bulk("Zr", "hcp", a=3.2 + 0.01 * k, c=5.147) for k in range(12)]
+    write(host.folder / "structures" / "mine.extxyz", frames)
+    write(host.folder / "structures" / "mine.traj", frames)
+    overrides = {
+        pool: {"sampler": "file", "size": 12, "file": {"path": f"structures/mine.{ending}"}}
+        for pool, ending in {"A": "extxyz", "B": "traj"}.items()
+    }
+    host.configure({"zirconium": {**FIRST, "pools": {**SMALL["pools"], "overrides": overrides}}, "other": SECOND})
+    host.run("zirconium_candidates")
+    made = host.folder / "first/results/first/candidates"
+    assert sorted(str(path.relative_to(made)) for path in made.rglob("*.*")) == [
+        *("A/0-12.npz", "B/0-12.npz", "frames/A.npy", "frames/B.extxyz", "frames/B.npy")
+    ]
 
 
 def test_the_plan_of_a_module_looks_under_its_prefix(host):

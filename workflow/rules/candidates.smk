@@ -6,17 +6,19 @@ rule candidates:
 
 rule candidates_convert:
     input:
-        lambda wildcards: STUDY.pools.of(wildcards.pool).file.path,
+        lambda wildcards: given(STUDY.pools.of(wildcards.pool).file.path),
     output:
         results("candidates/frames/{pool}.extxyz"),
     log:
         results("logs/candidates/convert/{pool}.log"),
+    benchmark:
+        results("benchmarks/candidates/convert/{pool}.tsv")
     conda:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=120,
+        mem_mb=growing(1000),
+        runtime=growing(120),
     message:
         "Converting {input} to extended XYZ"
     shell:
@@ -30,12 +32,14 @@ rule candidates_frames:
         results("candidates/frames/{pool}.npy"),
     log:
         results("logs/candidates/frames/{pool}.log"),
+    benchmark:
+        results("benchmarks/candidates/frames/{pool}.tsv")
     conda:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     message:
         "Finding the structures of {input} for pool {wildcards.pool}"
     shell:
@@ -96,12 +100,14 @@ rule pools:
         figure=report(results("figures/pools.svg"), caption="../report/pools.rst", category="Candidates"),
     log:
         results("logs/candidates/pools.log"),
+    benchmark:
+        results("benchmarks/candidates/pools.tsv")
     conda:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         config=part("pools"),
     message:

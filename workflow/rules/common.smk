@@ -142,7 +142,7 @@ def structures_of(wildcards):
     if "file" not in options.members:
         return []
     path = options.file.path
-    return path if is_extended_xyz(path) else results("candidates/frames/{pool}.extxyz")
+    return given(path) if is_extended_xyz(path) else results("candidates/frames/{pool}.extxyz")
 
 
 def frames_of(wildcards):
