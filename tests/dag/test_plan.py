@@ -32,6 +32,8 @@ PAPER = {
 
 PROBE = """
 import json
+from types import SimpleNamespace
+
 
 include: "{root}/workflow/Snakefile"
 
@@ -41,7 +43,7 @@ with open("probe.json", "w") as stream:
         {{
             known.name: {{
                 "asks": {{
-                    key: value.evaluate(None, attempt=1).value
+                    key: value.evaluate(SimpleNamespace(pool="A"), attempt=1).value
                     for key, value in known.resources.items()
                     if key != "tmpdir"
                 }},
@@ -73,10 +75,15 @@ def planned(workflow):
         {"pools": {**SMALL["pools"], "names": ["A", "B", "C"]}},
         {"designs": {name: {"pool": "A", "method": "random"} for name in ("R1", "R2", "R3")}},
         {"kernel": {**SMALL["kernel"], "structure": "rematch"}},
+        {"pools": {**SMALL["pools"], "overrides": {"A": {"size": 31}, "B": {"sampler": "rattle"}}}},
+        {"pools": {**SMALL["pools"], "sampler": "file", "file": {"path": "mine.xyz"}}},
+        {"pools": {**SMALL["pools"], "overrides": {"B": {"sampler": "file", "file": {"path": "mine.traj"}}}}},
     ],
-    ids=["small", "batches", "shards", "a pool for nothing", "random", "rematch"],
+    ids=["small", "batches", "shards", "a pool for nothing", "random", "rematch", "overrides", "file", "other format"],
 )
 def test_the_jobs_counted_are_those_of_a_dry_run(workflow, configuration, changes):
+    for name in ("mine.xyz", "mine.traj"):
+        (workflow.folder / name).touch()
     workflow.configure(configuration | changes)
     assert counted(configuration | changes) == planned(workflow)
 
@@ -87,14 +94,17 @@ def test_the_study_of_the_paper_is_planned_and_fits_300_cluster_jobs(workflow):
     assert sum(cluster_jobs(all_jobs(parse(PAPER))).values()) <= 300
 
 
-def test_the_table_asks_for_what_the_rules_ask_for(workflow, configuration):
+@pytest.mark.parametrize("sampler", ["strain", "md"])
+def test_the_table_asks_for_what_the_rules_ask_for(workflow, configuration, sampler):
+    configuration["pools"]["sampler"] = sampler
+    workflow.configure(configuration)
     (workflow.folder / "probe.smk").write_text(PROBE.format(root=ROOT))
     command = [sys.executable, "-m", "snakemake", "-s", "probe.smk", "--configfile", "config.yaml", "-n", "candidates"]
     subprocess.run([*command, "--quiet", "all"], cwd=workflow.folder, check=True, capture_output=True)
     probe = json.loads((workflow.folder / "probe.json").read_text())
     study = parse(configuration)
     asked = needs(study)
-    assert {rule for rule, known in probe.items() if not known["here"]} == set(asked)
+    assert {rule for rule, known in probe.items() if not known["here"]} == {*asked, "pools"}  # no part of a report
     for rule, mine in asked.items():
         theirs = probe[rule]["asks"]
         assert (theirs["mem_mb"], theirs["runtime"], theirs["_cores"]) == mine, rule

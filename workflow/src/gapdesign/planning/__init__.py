@@ -142,7 +142,7 @@ def _stage(name: str, jobs: list[Jobs], costs: list[Cost], submitted: int, at_on
         longest = max(longest, one)
         wall += one * -(-entry.count // (at_once if entry.needs else 1))
     known = hours == hours
-    asked = [entry.needs for entry in jobs if entry.needs]
+    asked = [entry.needs for entry in jobs if entry.needs and entry.count]
     return Stage(
         name=name,
         jobs=sum(entry.count for entry in jobs),

@@ -26,12 +26,21 @@ def shipped() -> dict[str, Any]:
     return json.loads(files("gapdesign.planning").joinpath("unit_costs.json").read_text(encoding="utf-8"))
 
 
+DEFORMED = {"strain", "strain_components", "volume"}
+"""Samplers whose candidates have as many atoms, and as many different environments, as the prototypes."""
+
+SIZED = {"candidates_shard", "descriptors_shard", "labels_batch", "hyperparameters", "models_fit", "crossval_predict"}
+"""Rules whose jobs take longer for larger structures."""
+
+
 @dataclass(frozen=True)
 class Sizes:
     """What a study's structures are like: means over its prototypes.
 
     Attributes
     ----------
+    known
+        Whether candidates are like this: prototypes, deformed. Supercells, slabs and the rest are not.
     atoms, environments
         Atoms of a cell, and different environments among them, which are what is described.
     terms
@@ -47,17 +56,20 @@ class Sizes:
     terms: float
     dimension: int
     label: float | None
+    known: bool = True
 
     @classmethod
     def of(cls, study: Study) -> Sizes:
         """Sizes of a study, from its prototypes alone."""
         known = prototypes(study.prototypes)
+        samplers = {name for design in study.designs.values() for name in study.pools.of(design.pool).members}
+        deformed = samplers <= DEFORMED
         soap = study.descriptor.soap
         sphere = 4 / 3 * np.pi * soap.r_cut**3
         neighbours = fmean(sphere * len(prototype.atoms) / prototype.atoms.get_volume() for prototype in known)
         try:
             engine = engines.make(study.labels.engine, study.labels)
-            label = fmean(engine.core_hours(prototype.atoms) for prototype in known)
+            label = fmean(engine.core_hours(prototype.atoms) for prototype in known) if deformed else None
         except InputError:
             label = None
         return cls(
@@ -66,6 +78,7 @@ class Sizes:
             terms=neighbours * soap.n_max * (soap.l_max + 1) ** 2,
             dimension=study.covariance().layout.dimension,
             label=label,
+            known=deformed,
         )
 
 
@@ -91,13 +104,27 @@ class Laws:
 
     def __call__(self, rule: str, amount: int) -> float | None:
         """Core-seconds of a job that works on ``amount`` things; None where nothing was measured."""
+        if rule in SIZED and not self.sizes.known:
+            return None
         law: Callable[[int], float | None] | None = getattr(self, f"_{rule}", None)
         work = law(amount) if law else 0.0
         return None if work is None else self.units["start"] + work
 
+    def _candidates_convert(self, _: int) -> None:
+        """Nobody knows how long a file of the user's is."""
+
+    _candidates_frames = _candidates_convert
+
     def _candidates_shard(self, candidates: int) -> float | None:
-        unit = self.units["candidate"].get(self.study.pools.sampler)
-        return None if unit is None else candidates * unit * self.sizes.atoms / self.reference.atoms
+        """Mean over the pools."""
+        whole = size = 0.0
+        for pool in map(self.study.pools.of, self.study.pools.names):
+            shares = pool.mixture if pool.sampler == "mixture" else {pool.sampler: 1.0}
+            if not set(shares) <= set(self.units["candidate"]):
+                return None
+            unit = sum(share * self.units["candidate"][name] for name, share in shares.items()) / sum(shares.values())
+            whole, size = whole + pool.size * unit, size + pool.size
+        return candidates * whole / size * self.sizes.atoms / self.reference.atoms
 
     def _descriptors_shard(self, candidates: int) -> float:
         unit = self.units["describe"][self.study.descriptor.backend]
@@ -118,12 +145,15 @@ class Laws:
             unit = self.units["select"].get(design.method)
             if unit is None:
                 return None
-            whole += self.study.pools.size * unit["candidate"] + self.ranks * unit["rank"]
+            size = self.study.pools.of(design.pool).size
+            whole += size * unit["candidate"] + self.ranks * unit["rank"]
         return whole * self.width / len(self.study.designs)
 
     def _design_quality(self, _: int) -> float:
+        """Mean over the designs."""
         unit = self.units["quality"]
-        return self.ranks * self.width * (self.study.pools.size * unit["candidate"] + unit["rank"])
+        size = fmean(self.study.pools.of(design.pool).size for design in self.study.designs.values())
+        return self.ranks * self.width * (size * unit["candidate"] + unit["rank"])
 
     def _labels_isolated(self, _: int) -> float | None:
         return None if self.sizes.label is None else 3600 * self.sizes.label * len(self.study.symbols())

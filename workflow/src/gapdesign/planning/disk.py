@@ -20,7 +20,7 @@ COPIES = 4
 
 
 def disk(jobs: list[Jobs], study: Study, sizes: Sizes, units: Mapping[str, Any]) -> dict[str, int]:
-    """Bytes by stage, of a whole study.
+    """Bytes by stage, of a whole study; nothing where the size of its structures is unknown.
 
     Parameters
     ----------
@@ -31,6 +31,8 @@ def disk(jobs: list[Jobs], study: Study, sizes: Sizes, units: Mapping[str, Any])
     units : mapping
         What :func:`gapdesign.planning.costs.shipped` gives.
     """
+    if not sizes.known:
+        return {}
     amounts = {entry.rule: sum(entry.amounts) for entry in jobs}
     candidates, designs = amounts["candidates_shard"], len(study.designs)
     reference = units["reference"]
@@ -41,7 +43,7 @@ def disk(jobs: list[Jobs], study: Study, sizes: Sizes, units: Mapping[str, Any])
     environments = study.budget * sizes.environments * sizes.dimension / reference["dimension"]
     return {
         "candidates": round(candidates * (STRUCTURE + ATOM * sizes.atoms)),
-        "descriptors": round(4 * candidates * floats),
+        "descriptors": round(4 * amounts["descriptors_shard"] * floats),
         "design": round(
             amounts["design_compress"] * units["bytes"]["compressed"] * sizes.dimension / reference["dimension"]
             + designs * study.budget * (FRAME + FRAME_ATOM * sizes.atoms + 4 * sizes.dimension)

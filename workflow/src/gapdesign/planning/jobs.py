@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from gapdesign.config import Study
 from gapdesign.methods import is_compressed
 from gapdesign.samplers import shards
+from gapdesign.samplers.frames import is_extended_xyz
 
 STAGES = ("candidates", "descriptors", "design", "labels", "hyperparameters", "models", "crossval", "report")
 """In the order in which they run."""
@@ -40,10 +41,13 @@ OVERHEAD = 700
 
 
 def needs(study: Study) -> dict[str, Needs]:
-    """What jobs of the rules that a cluster sees ask for; a test compares it with the rules."""
+    """What jobs of the rules that a cluster sees ask for at most; a test compares it with the rules."""
     selection, cores = study.selection.memory + OVERHEAD, study.labels.cores
+    samplers = {member for pool in study.pools.names for member in study.pools.of(pool).members}
     return {
-        "candidates_shard": Needs(1000, 30),
+        "candidates_convert": Needs(1000, 120),
+        "candidates_frames": Needs(1000, 60),
+        "candidates_shard": Needs(1000, 720 if samplers & {"md", "entropy"} else 30),
         "descriptors_shard": Needs(2000, 60),
         "design_basis": Needs(selection, 30),
         "design_compress": Needs(selection, 30),
@@ -114,12 +118,15 @@ def all_jobs(study: Study) -> list[Jobs]:
         for pool in pools
         if any(d.pool == pool and is_compressed(d.method, study.kernel.structure) for d in study.designs.values())
     ]
-    cut = shards(study.pools.size, study.pools.shard_size)
-    batches = shards(study.budget, study.labels.chunk)
+    options = {pool: study.pools.of(pool) for pool in study.pools.names}
+    from_file = [pool for pool in options if "file" in options[pool].members]
+    converted = [pool for pool in from_file if not is_extended_xyz(options[pool].file.path)]
+    cut = {pool: shards(options[pool].size, study.pools.shard_size) for pool in options}
+    batches = dict.fromkeys(designs, shards(study.budget, study.labels.chunk))
 
-    def ranges(rule: str, stage: str, names: Iterable[str], parts: list[tuple[int, int]], timed: str) -> Jobs:
-        """A job for each range of each pool or design."""
-        each = [(name, start, stop) for name in names for start, stop in parts]
+    def ranges(rule: str, stage: str, parts: Mapping[str, list[tuple[int, int]]], timed: str) -> Jobs:
+        """A job for each shard of each pool, or for each batch of each design."""
+        each = [(name, start, stop) for name in parts for start, stop in parts[name]]
         files = tuple(f"{timed}/{name}/{start}-{stop}.tsv" for name, start, stop in each)
         amounts = tuple(stop - start for _, start, stop in each)
         return Jobs(rule=rule, stage=stage, amounts=amounts, timed=files, needs=asked[rule])
@@ -137,15 +144,18 @@ def all_jobs(study: Study) -> list[Jobs]:
 
     chosen, labelled = "designs/{}.extxyz", "labels/{}.extxyz"
     return [
-        ranges("candidates_shard", "candidates", pools, cut, "candidates"),
-        ranges("descriptors_shard", "descriptors", pools, cut, "descriptors"),
+        one_each("candidates_convert", "candidates", converted, "candidates/convert/{}.tsv"),
+        one_each("candidates_frames", "candidates", from_file, "candidates/frames/{}.tsv"),
+        ranges("candidates_shard", "candidates", cut, "candidates"),
+        here("candidates_refused", "candidates"),
+        ranges("descriptors_shard", "descriptors", {pool: cut[pool] for pool in pools}, "descriptors"),
         one_each("design_basis", "design", packed, "design/basis/{}.tsv"),
-        ranges("design_compress", "design", packed, cut, "design/compress"),
+        ranges("design_compress", "design", {pool: cut[pool] for pool in packed}, "design/compress"),
         one_each("design_select", "design", designs, "design/select/{}.tsv", chosen),
         one_each("design_quality", "design", designs, "design/quality/{}.tsv", chosen),
         here("quality", "design"),
         one_each("labels_isolated", "labels", ["isolated"], "labels/{}.tsv"),
-        ranges("labels_batch", "labels", designs, batches, "labels/batches"),
+        ranges("labels_batch", "labels", batches, "labels/batches"),
         one_each("labels_design", "labels", designs, "labels/{}.tsv"),
         here("labels_failed", "labels"),
         one_each("hyperparameters", "hyperparameters", designs, "models/{}/hyperparameters.tsv", labelled),
@@ -163,7 +173,7 @@ def cluster_jobs(jobs: Iterable[Jobs]) -> dict[str, int]:
     counts = {entry.rule: entry.count if entry.needs else 0 for entry in jobs}
     for group in GROUPS:
         first, *others = group.rules
-        # A parcel has at least one job of each rule, and just one of the rule that has fewest.
-        parcels = min(counts[rule] for rule in group.rules)
+        # A parcel has at most one job of each rule, and just one of the rule that has most.
+        parcels = max(counts[rule] for rule in group.rules)
         counts |= {first: -(-parcels // group.parcels)} | dict.fromkeys(others, 0)
     return counts

@@ -10,6 +10,7 @@ _HEAD = ("stage", "jobs", "cluster jobs", "core-hours", "memory", "time limit", 
 def table(plan: Plan) -> str:
     """One table with a row a stage and their sum, and below it what the figures rest on."""
     study = plan.study
+    sizes = dict.fromkeys(str(study.pools.of(pool).size) for pool in study.pools.names)
     rows = [_HEAD, *(_row(stage) for stage in plan.stages), _total(plan)]
     widths = [max(len(row[k]) for row in rows) for k in range(len(_HEAD))]
     lines = [
@@ -20,7 +21,7 @@ def table(plan: Plan) -> str:
     rule = "-" * len(lines[0])
     return "\n".join(
         [
-            f"Plan of {study.study}: {len(study.pools.names)} pools of {study.pools.size} candidates,"
+            f"Plan of {study.study}: {len(study.pools.names)} pools of {' and '.join(sizes)} candidates,"
             f" {len(study.designs)} designs of {study.budget} structures, labels from {study.labels.engine}",
             "",
             *(lines[0], rule, *lines[1:-1], rule, lines[-1]),
