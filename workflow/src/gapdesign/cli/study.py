@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from pathlib import Path
 
 from gapdesign import config
@@ -47,9 +48,13 @@ def register(verbs: argparse._SubParsersAction) -> None:
 
 def _check(arguments: argparse.Namespace) -> None:
     study = config.load(arguments.config)
-    pools = study.pools
-    shards = -(-pools.size // pools.shard_size)
-    print(f"{study.study}: {len(pools.names)} pools of {pools.size} candidates, {shards} shards each ({pools.sampler})")
+    pools = map(study.pools.of, study.pools.names)
+    kinds = Counter((pool.size, -(-pool.size // pool.shard_size), pool.sampler) for pool in pools)
+    lines = [
+        f"{count} pools of {size} candidates, {shards} shards each ({sampler})"
+        for (size, shards, sampler), count in kinds.items()
+    ]
+    print(f"{study.study}: {'; '.join(lines)}")
     for name, design in study.designs.items():
         print(f"  {name}: {study.budget} structures of pool {design.pool} by {design.method}")
     print(
