@@ -255,6 +255,7 @@ def test_the_page_has_every_key_with_its_default():
         "| `designs.<name>.pool` | Pool that it is chosen from. | text | required |",
         "| `pools.shard_size` | Candidates a job. How a pool is cut changes no result, only the number of jobs."
         " | whole number >= 1 | `5000` |",
+        "| `pools.overrides.<name>.strain` | In place of `pools.strain`. | see `pools.strain` above | none |",
     ):
         assert line in page
 

@@ -32,11 +32,14 @@ def page() -> str:
     """Every key of the configuration with its meaning, bounds and default, as Markdown."""
     document = Study.model_json_schema()
     lines = [_INTRODUCTION]
-    _section(lines, document, document.get("$defs", {}), "")
+    _section(lines, document, document.get("$defs", {}), "", {})
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _section(lines: list[str], block: dict[str, Any], definitions: dict[str, Any], prefix: str) -> None:
+def _section(
+    lines: list[str], block: dict[str, Any], definitions: dict[str, Any], prefix: str, described: dict[str, str]
+) -> None:
+    """Describe a block and those inside it; optional ones that are described already are only referred to."""
     if prefix:
         lines += [f"## `{prefix}`", "", f"{block['description'].strip()}", ""]
     lines += ["| key | meaning | values | default |", "| --- | --- | --- | --- |"]
@@ -45,8 +48,11 @@ def _section(lines: list[str], block: dict[str, Any], definitions: dict[str, Any
         key = f"{prefix}.{name}" if prefix else name
         target, entry = _target(field, definitions)
         meaning = (field if "description" in field else target or {}).get("description", "").replace("|", "\\|")
-        if target is not None:
+        if target is not None and "anyOf" in field and target["title"] in described:
+            lines.append(f"| `{key}` | {meaning} | see `{described[target['title']]}` above | none |")
+        elif target is not None:
             inner.append((f"{key}.<name>" if entry else key, target))
+            described.setdefault(target["title"], inner[-1][0])
             lines.append(f"| `{key}` | {meaning} | see `{inner[-1][0]}` below | |")
         else:
             lines.append(
@@ -54,7 +60,7 @@ def _section(lines: list[str], block: dict[str, Any], definitions: dict[str, Any
             )
     lines.append("")
     for key, target in inner:
-        _section(lines, target, definitions, key)
+        _section(lines, target, definitions, key, described)
 
 
 def _target(field: dict[str, Any], definitions: dict[str, Any]) -> tuple[dict[str, Any] | None, bool]:

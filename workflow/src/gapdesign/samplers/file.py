@@ -19,7 +19,7 @@ from gapdesign.streams import stream
 from gapdesign.structures import Batch, Prototype, pack
 
 
-class FileOptions(Options):
+class FileSamplerOptions(Options):
     """Options of the sampler `file`: structures made elsewhere."""
 
     path: str = Field(
@@ -33,7 +33,7 @@ class FileOptions(Options):
     )
 
 
-def make(options: FileOptions, prototypes: Sequence[Prototype]) -> File:
+def make(options: FileSamplerOptions, prototypes: Sequence[Prototype]) -> File:
     """Sampler of the frames of a file."""
     return File(options, prototypes)
 
@@ -44,7 +44,7 @@ class File:
     The frame of a refused candidate is replaced by any other, drawn at random: it is then in the pool twice.
     """
 
-    def __init__(self, options: FileOptions, prototypes: Sequence[Prototype]) -> None:
+    def __init__(self, options: FileSamplerOptions, prototypes: Sequence[Prototype]) -> None:
         self._options = options
         self._prototypes = prototypes
         self._begins: np.ndarray | None = None

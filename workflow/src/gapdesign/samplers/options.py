@@ -9,7 +9,7 @@ from pydantic import Field, create_model, model_validator
 from gapdesign.options import Identifier, Options
 from gapdesign.samplers.constraints import ConstraintOptions
 from gapdesign.samplers.entropy import EntropyOptions
-from gapdesign.samplers.file import FileOptions
+from gapdesign.samplers.file import FileSamplerOptions
 from gapdesign.samplers.md import MdOptions
 from gapdesign.samplers.occupation import OccupationOptions
 from gapdesign.samplers.random import RandomOptions
@@ -60,7 +60,7 @@ class SamplingOptions(Options):
     random: RandomOptions = Field(RandomOptions(), description="Options of the sampler `random`.")
     md: MdOptions = Field(MdOptions(), description="Options of the sampler `md`.")
     entropy: EntropyOptions = Field(EntropyOptions(), description="Options of the sampler `entropy`.")
-    file: FileOptions = Field(FileOptions(), description="Options of the sampler `file`.")
+    file: FileSamplerOptions = Field(FileSamplerOptions(), description="Options of the sampler `file`.")
 
     @model_validator(mode="after")
     def _shares(self) -> SamplingOptions:
