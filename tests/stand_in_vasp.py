@@ -1,7 +1,8 @@
 """A stand-in for VASP, for tests alone: it reads VASP's input and writes a vasprun.xml as VASP would.
 
 Energy, forces and stress are those of an embedded-atom potential, in VASP's order of atoms, units and sign of the
-stress. ``python stand_in_vasp.py FAULT TAG`` does something wrong for as long as TAG is not in INCAR.
+stress. ``python stand_in_vasp.py FAULT TAG`` does something wrong for as long as TAG is not in INCAR, and with a third
+argument, a volume, whatever is in INCAR in cells of more cubic angstrom an atom, but for those around isolated atoms.
 """
 
 import re
@@ -73,7 +74,7 @@ def answer(atoms, incar, fault):
     # The extrapolated energy is another number, so that a test sees which one is read.
     energy, extrapolated = label.energy, label.energy + 0.01
     count = int(incar["NELM"]) if fault == "electrons" else 4
-    steps = [STEP.format(energy + 1.0 / 10 ** (3 * n), extrapolated) for n in range(1, count)]
+    steps = [STEP.format(energy + 10.0 ** (-3 * n), extrapolated) for n in range(1, count)]
     last = STEP.format(energy if fault != "stopped" else energy + 0.1, extrapolated)
     stress = rows(label.virial / atoms.get_volume() / GPa * 10)
     return (
@@ -118,10 +119,15 @@ def write(fault):
     Path("vasprun.xml").write_text(xml[: len(xml) // 2] if fault == "cut-off" else xml)
 
 
+def never(most=np.inf):
+    atoms = read("POSCAR", format="vasp")
+    return most < atoms.get_volume() / len(atoms) < 1000
+
+
 def main():
     fault = ""
     if len(sys.argv) > 1:
-        fault = "" if sys.argv[2] in read_incar() else sys.argv[1]
+        fault = sys.argv[1] if sys.argv[2] not in read_incar() or never(*map(float, sys.argv[3:])) else ""
     print("This is a stand-in for VASP.", flush=True)
     if fault == "crash":
         print("     Error EDDDAV: Call to ZHEGV failed. Returncode =  8  1  9")
