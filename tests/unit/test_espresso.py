@@ -1,7 +1,9 @@
 """Quantum ESPRESSO: its input, real output, what is refused, and real runs where pw.x and pseudopotentials are."""
 
+import json
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +14,14 @@ from ase.io import read
 from pydantic import ValidationError
 
 from conftest import ROOT
+from gapdesign import cli
 from gapdesign.engines import planewaves
 from gapdesign.engines.base import NotConvergedError
 from gapdesign.engines.espresso import Espresso, EspressoOptions, parse
+from gapdesign.engines.file import File, FileOptions
 from gapdesign.errors import InputError
+from gapdesign.files import write_frames
+from gapdesign.labels import isolated_atom
 
 OUTPUT = ROOT / "tests/data/espresso"
 """Output of pw.x 6.7 of Debian; make.py there writes it anew."""
@@ -246,3 +252,38 @@ def test_a_real_isolated_atom_is_polarised(aluminium, folder):
     engine.label(Atoms("Al", cell=[7.0] * 3, pbc=True), folder, isolated=True)
     moment = re.findall(r"total magnetization += +([\d.]+)", (folder / "pw.out").read_text())[-1]
     assert float(moment) == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.dft
+def test_an_exported_design_comes_back_as_the_engine_labels_it(aluminium, tmp_path, capsys):
+    """By the verbs that people use: folders, pw.x in each, and the engine file; isolated atom and spin included."""
+    frames = [sent(), sent()]
+    for rank, atoms in enumerate(frames):
+        atoms.set_cell(atoms.cell * (1 + 0.01 * rank), scale_atoms=True)
+        atoms.info = {"rank": rank, "pool": "A", "candidate": rank}
+    write_frames(tmp_path / "OPT.extxyz", frames)
+    options = {"pseudopotentials": {"library": str(LIBRARY), "symbols": {"Al": "Al.pz-vbc.UPF"}}, "ecutwfc": 16}
+    options |= {"kpoints": {"mesh": [2, 2, 2]}, "degauss": 0.02, "isolated_box": 7.0}
+    labels = {"engine": "file", "file": {"paths": [str(tmp_path / "runs")]}, "espresso": options}
+    config = json.dumps({"labels": labels, "prototypes": {"fcc": {"element": "Al", "lattice": "fcc", "a": 4.05}}})
+    arguments = ["export", "--config", config, "--format", "espresso", str(tmp_path / "OPT.extxyz")]
+    assert cli.main([*arguments, "--output", str(tmp_path / "runs")]) == 0
+    for folder in (tmp_path / "runs").iterdir():
+        with (folder / "pw.out").open("wb") as output:
+            subprocess.run(["pw.x", "-in", "pw.in"], cwd=folder, check=True, stdout=output)
+    (tmp_path / "runs/0001/pwscf.save/data-file-schema.xml").unlink()
+    assert cli.main(["match", "--config", config, str(tmp_path / "OPT.extxyz")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path}/runs: 3 folders, 1 of them for isolated atoms\n"
+    found, engine = File(FileOptions(paths=(str(tmp_path / "runs"),))), aluminium(isolated_box=7.0)
+    (tmp_path / "run").mkdir()
+    atom = isolated_atom("Al", 7.0)
+    expected = engine.label(atom, tmp_path / "run", isolated=True).energy
+    assert found.label(atom, isolated=True).energy == pytest.approx(expected, abs=1e-8)
+    for atoms, tolerance in zip(frames, (1e-8, 2e-5), strict=True):  # from XML, and from text alone
+        assert_close(found.label(atoms), engine.label(atoms, tmp_path / "run"), tolerance)
+
+
+def assert_close(label, expected, tolerance):
+    assert label.energy == pytest.approx(expected.energy, abs=tolerance)
+    np.testing.assert_allclose(label.forces, expected.forces, atol=tolerance)
+    np.testing.assert_allclose(label.virial, expected.virial, atol=tolerance)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from gapdesign.engines.base import NotConvergedError
 from gapdesign.errors import InputError
 from gapdesign.export import Xyz, export
 from gapdesign.files import read_frames, write_frames
+from gapdesign.labels import isolated_atom
 from gapdesign.store import label_key
 
 DATA = Path(__file__).parents[1] / "data"
@@ -216,15 +218,58 @@ def test_output_of_pw_x_is_read_where_it_converged(tmp_path):
         (tmp_path / name).mkdir()
         shutil.copy(DATA / f"espresso/{name}.out", tmp_path / name / "pw.out")
     label = engine(tmp_path / "converged").label(exact.atoms)
-    assert label.energy == pytest.approx(exact.label.energy, rel=2e-7)
+    assert label.energy == pytest.approx(exact.label.energy, abs=2e-7)
     np.testing.assert_allclose(label.forces, exact.label.forces, atol=1e-5)
     np.testing.assert_allclose(label.virial, exact.label.virial, atol=2e-3)
     with pytest.raises(NotConvergedError, match=r"pw\.out: It "):
         engine(tmp_path / "unconverged").label(read(DATA / "espresso/sent.xyz"))
 
 
+@pytest.mark.parametrize("outdir", [".", "tmp"])
+@pytest.mark.parametrize("text", [True, False])
+def test_the_xml_file_of_pw_x_is_read_where_it_is(text, outdir, tmp_path):
+    from gapdesign.engines.espresso import parse
+
+    exact = parse(DATA / "espresso/converged.xml")
+    saved = tmp_path / outdir / "pwscf.save"
+    saved.mkdir(parents=True)
+    shutil.copy(DATA / "espresso/converged.xml", saved / "data-file-schema.xml")
+    if text:
+        shutil.copy(DATA / "espresso/converged.out", tmp_path / "pw.out")
+    found = engine(tmp_path)
+    assert found.surplus([exact.atoms]) == []
+    label = found.label(exact.atoms)
+    if text and outdir == "tmp":  # two results that agree
+        assert label.energy == pytest.approx(exact.label.energy, abs=1e-6)
+        return
+    assert label.energy == exact.label.energy
+    np.testing.assert_array_equal(label.forces, exact.label.forces)
+    np.testing.assert_array_equal(label.virial, exact.label.virial)
+    key = label_key(exact.atoms, found)
+    (saved / "data-file-schema.xml").write_text((saved / "data-file-schema.xml").read_text() + "\n")
+    assert label_key(exact.atoms, engine(tmp_path)) != key
+
+
+def test_an_xml_file_of_another_calculation_or_of_none_does_not_count(tmp_path):
+    """Many calculations may share an outdir, whose XML file is of the last one."""
+    xml, text = (DATA / "espresso/converged.xml").read_text(), (DATA / "espresso/converged.out").read_text()
+    (tmp_path / "pwscf.save").mkdir()
+    (tmp_path / "pw.out").write_text(text)
+    sent = read(DATA / "espresso/sent.xyz")
+    energy = engine(tmp_path / "pw.out").label(sent).energy
+    other = re.sub(r"<etot>(.*?)</etot>", "<etot>-4.3</etot>", xml)
+    assert other != xml
+    for content in (other, xml[:1000]):
+        (tmp_path / "pwscf.save/data-file-schema.xml").write_text(content)
+        assert engine(tmp_path).label(sent).energy == energy
+    (tmp_path / "pwscf.save/data-file-schema.xml").write_text(xml)
+    (tmp_path / "pw.out").write_text(text.replace("convergence has been achieved", "convergence NOT achieved"))
+    with pytest.raises(NotConvergedError, match="convergence NOT achieved"):
+        engine(tmp_path).label(sent)
+
+
 def test_folders_for_vasp_come_back_with_atoms_in_the_order_of_the_design(eam, tmp_path, capsys):
-    """By the verbs that people use; a stand-in takes VASP's place, and one of its runs is cut off."""
+    """By the verbs that people use, as engine vasp labels them; a stand-in takes VASP's place; one run is cut off."""
     for symbol in ("Zr", "Cu"):
         (tmp_path / "potcars" / symbol).mkdir(parents=True)
         (tmp_path / "potcars" / symbol / "POTCAR").write_text(
@@ -234,22 +279,30 @@ def test_folders_for_vasp_come_back_with_atoms_in_the_order_of_the_design(eam, t
     write_frames(tmp_path / "OPT.extxyz", design())
     library = {"library": str(tmp_path / "potcars"), "symbols": {"Zr": "Zr", "Cu": "Cu"}}
     labels = {"engine": "file", "file": {"paths": [str(tmp_path / "runs")]}, "vasp": {"potcar": library}}
-    labels["vasp"]["kpoints"] = {"length": 20}
+    stand_in = [sys.executable, str(ROOT / "tests/stand_in_vasp.py")]
+    labels["vasp"] |= {"kpoints": {"length": 20}, "command": " ".join(stand_in)}
     config = json.dumps({"labels": labels, "prototypes": {"b2": {"element": "Zr", "lattice": "bcc", "a": 3.5}}})
     arguments = ["export", "--config", config, "--format", "vasp", str(tmp_path / "OPT.extxyz")]
     assert cli.main([*arguments, "--output", str(tmp_path / "runs")]) == 0
     assert capsys.readouterr().out == f"{tmp_path}/runs: 6 folders, 2 of them for isolated atoms\n"
-    for folder in sorted((tmp_path / "runs").glob("0*")):
-        subprocess.run([sys.executable, ROOT / "tests/stand_in_vasp.py"], cwd=folder, check=True, capture_output=True)
+    for folder in sorted((tmp_path / "runs").iterdir()):
+        subprocess.run(stand_in, cwd=folder, check=True, capture_output=True)
     whole = (tmp_path / "runs/0002/vasprun.xml").read_text()
     (tmp_path / "runs/0002/vasprun.xml").write_text(whole[: len(whole) // 2])
     found = engine(tmp_path / "runs")
     sent = read_frames(tmp_path / "OPT.extxyz")
+    vasp = make("vasp", LabelOptions(vasp=labels["vasp"]))
+    (tmp_path / "run").mkdir()
     for rank in (0, 1, 3):
         label, expected = found.label(sent[rank]), eam.label(sent[rank])
         assert label.energy == pytest.approx(expected.energy, abs=1e-6)
         np.testing.assert_allclose(label.forces, expected.forces, atol=1e-5)
         np.testing.assert_allclose(label.virial, expected.virial, atol=1e-4)
+        assert_same(label, vasp.label(sent[rank], tmp_path / "run"))
+    for element in ("Cu", "Zr"):
+        atom = isolated_atom(element, vasp.isolated_box)
+        expected = vasp.label(atom, tmp_path / "run", isolated=True)
+        assert found.label(atom, isolated=True).energy == expected.energy
     assert cli.main(["match", "--config", config, str(tmp_path / "OPT.extxyz")]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith(f"OPT rank 2: {tmp_path}/runs/0002/vasprun.xml: vasprun.xml is cut off")

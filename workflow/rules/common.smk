@@ -211,7 +211,11 @@ def engine_inputs():
     try:
         engine = engines.make(STUDY.labels.engine, STUDY.labels)
         engine.check(STUDY.symbols())
-        return [given(str(source.path)) for source in engine.sources] if STUDY.labels.engine == "file" else []
+        return (
+            [given(str(path)) for source in engine.sources for path in source.files]
+            if STUDY.labels.engine == "file"
+            else []
+        )
     except InputError as error:
         sys.exit(f"gapdesign: {error}")
 

@@ -31,7 +31,8 @@ class FileOptions(Options):
     paths: tuple[str, ...] = Field(
         (),
         description="Files, folders, which are searched through, and patterns such as `runs/*/vasprun.xml`:"
-        " vasprun.xml, OUTCAR, output of pw.x (`pw.out`, `*.pwo`), extended XYZ, or whatever else ASE reads.",
+        " vasprun.xml, OUTCAR, output of pw.x (`pw.out`, `*.pwo`, `data-file-schema.xml`), extended XYZ, or whatever"
+        " else ASE reads.",
     )
     energy_key: str = Field("REF_energy", description="Name of the total energy, in eV, in extended XYZ.")
     forces_key: str = Field("REF_forces", description="Name of the forces, in eV/angstrom.")
@@ -73,7 +74,7 @@ class File:
     @cached_property
     def version(self) -> str:
         """Checksum of all files."""
-        sums = sorted(sha256(source.path) for source in self.sources)
+        sums = sorted(sha256(path) for source in self.sources for path in source.files)
         return f"files sha256 {hashlib.sha256(' '.join(sums).encode()).hexdigest()}"
 
     @cached_property

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gapdesign.engines.base import Label, NotConvergedError
+from gapdesign.engines.programs import compare_structures
 from gapdesign.errors import InputError
 from gapdesign.files import read_json
 
@@ -31,9 +32,14 @@ KINDS = {
     "vasprun": ("vasprun*.xml", "vasprun*.xml.gz"),
     "outcar": ("OUTCAR", "OUTCAR.gz", "*.OUTCAR"),
     "espresso": ("*.pwo", "pw.out", "*.pw.out"),
+    "schema": ("data-file-schema.xml",),
     "frames": ("*.extxyz", "*.xyz"),
 }
 """Files that are looked for in folders; of a calculation the first kind that is there."""
+
+
+PRINTED = 1e-6
+"""Electronvolts an atom to which the text output of pw.x tells an energy."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +94,19 @@ class Source:
         One of :data:`KINDS`, or ``other`` for whatever ASE reads.
     identity : mapping
         What :data:`IDENTITY` beside it says; empty without.
+    exact : Path, optional
+        Another file that tells the same to more digits: the XML file beside the text output of pw.x.
     """
 
     path: Path
     kind: str
     identity: Mapping[str, Any]
+    exact: Path | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """All files that it is read from."""
+        return [self.path] if self.exact is None else [self.path, self.exact]
 
 
 def find(paths: Sequence[str]) -> list[Source]:
@@ -123,15 +137,22 @@ def find(paths: Sequence[str]) -> list[Source]:
 
 def _below(path: Path) -> Iterator[Source]:
     if path.is_file():
-        yield Source(path, _kind(path.name) or "other", _identity(path.parent))
+        # pw.x puts its XML file into a folder of its own.
+        home = path.parent.parent if path.parent.suffix == ".save" else path.parent
+        yield Source(path, _kind(path.name) or "other", _identity(home))
         return
-    folders = sorted({path, *(inner for inner in path.rglob("*") if inner.is_dir())})
-    for folder in folders:
-        names = sorted(item.name for item in folder.iterdir() if item.is_file() and item.name != INPUT)
-        kinds = [kind for kind in KINDS if any(_kind(name) == kind for name in names)]
-        for name in names:
-            if kinds and _kind(name) == kinds[0]:
-                yield Source(folder / name, kinds[0], _identity(folder))
+    folders = [path, *(inner for inner in path.rglob("*") if inner.is_dir() and inner.suffix != ".save")]
+    for folder in sorted(folders):
+        files = sorted(item for item in folder.iterdir() if item.is_file() and item.name != INPUT)
+        files += sorted(folder.glob("*.save/data-file-schema.xml"))
+        kinds = [kind for kind in KINDS if any(_kind(item.name) == kind for item in files)]
+        if not kinds:
+            continue
+        chosen = [item for item in files if _kind(item.name) == kinds[0]]
+        schemas = [item for item in files if _kind(item.name) == "schema"]
+        exact = schemas[0] if kinds[0] == "espresso" and len(chosen) == len(schemas) == 1 else None
+        for item in chosen:
+            yield Source(item, kinds[0], _identity(folder), exact)
 
 
 def _kind(name: str) -> str | None:
@@ -153,22 +174,36 @@ def read(source: Source, keys: Keys) -> list[Result]:
         If it is of no format that ASE reads, or a frame has no energy, forces or stress.
     """
     isolated = bool(source.identity.get("isolated", False))
-    if source.kind == "vasprun":
-        from gapdesign.engines import vasprun
-
-        try:
-            calculation = vasprun.parse(source.path)
-        except NotConvergedError as error:
-            return [Result(str(source.path), None, isolated, None, str(error))]
-        return [Result(str(source.path), calculation.atoms, isolated, calculation.label)]
+    if source.kind in ("vasprun", "schema"):
+        return [_parsed(source.path, source.kind, isolated)]
     if source.kind in _CONVERGED:
-        return [_output(source, isolated)]
+        result = _output(source, isolated)
+        return [_to_all_digits(result, source.exact) if source.exact is not None else result]
     results = []
     for number, atoms in enumerate(_frames(source.path)):
         where = f"{source.path}, frame {number}"
         lone = isolated or atoms.info.get("config_type") == ISOLATED
         results.append(Result(where, atoms, lone, _label(atoms, keys, where, isolated=lone)))
     return results
+
+
+def _parsed(path: Path, kind: str, isolated: bool) -> Result:
+    """Read a program's XML file as the program's engine does."""
+    from gapdesign.engines import espresso, vasprun
+
+    try:
+        found = vasprun.parse(path) if kind == "vasprun" else espresso.parse(path)
+    except NotConvergedError as error:
+        return Result(str(path), None, isolated, None, str(error))
+    return Result(str(path), found.atoms, isolated, found.label)
+
+
+def _to_all_digits(result: Result, path: Path) -> Result:
+    """What the XML file says, if text output converged and both are of one calculation."""
+    exact = _parsed(path, "schema", result.isolated)
+    if result.label is None or exact.label is None or compare_structures(exact.atoms, result.atoms):
+        return result
+    return exact if abs(exact.label.energy - result.label.energy) <= PRINTED * len(exact.atoms) else result
 
 
 def _frames(path: Path, **options: Any) -> list[Atoms]:
@@ -204,20 +239,29 @@ def _output(source: Source, isolated: bool) -> Result:
         reason = "It says “convergence NOT achieved”."
     try:
         atoms = _frames(source.path, format=name)[-1]
-        label = None if reason else _from_calculator(atoms)
+        label = None if reason else _from_calculator(atoms, unit=_rydberg() if source.kind == "espresso" else 1.0)
     except (InputError, IndexError, KeyError, ValueError) as error:
         return Result(str(source.path), None, isolated, None, reason or f"{error}")
     return Result(str(source.path), atoms, isolated, label, reason)
 
 
-def _from_calculator(atoms: Atoms) -> Label:
+def _rydberg() -> float:
+    """The rydberg over that with which ASE reads text output of pw.x, which counts where energies are large."""
+    from ase.io.espresso import units
+    from ase.units import Ry
+
+    return Ry / units["Ry"]
+
+
+def _from_calculator(atoms: Atoms, *, unit: float) -> Label:
     found = atoms.calc.results if atoms.calc is not None else {}
     missing = [name for name in ("energy", "forces", "stress") if name not in found]
     if missing:
         raise ValueError(f"It holds no {missing[0]}.")
     # Forces and stress are derivatives of the free energy, where a program tells it.
     energy = found.get("free_energy", found["energy"])
-    return Label(float(energy), np.array(found["forces"], dtype=float), _virial(found["stress"], -atoms.get_volume()))
+    forces = np.array(found["forces"], dtype=float)
+    return Label(float(energy) * unit, forces, _virial(found["stress"], -atoms.get_volume()))
 
 
 def _label(atoms: Atoms, keys: Keys, where: str, *, isolated: bool) -> Label:
