@@ -517,6 +517,28 @@ def test_a_study_in_which_too_much_fails_stops_and_says_what_is_common(store):
     assert "rank 0, candidate 100 of pool A, rank 2, candidate 102 of pool A" in text
 
 
+@pytest.mark.parametrize(("share", "stops_after"), [(0.05, 3), (0.2, 5), (0.5, 10), (0.001, 2), (0, 1), (1, None)])
+def test_a_batch_in_which_all_fails_stops_long_before_the_design_has_failed(share, stops_after, store):
+    """With all of n failing, chance is share^n: below one in a thousand for 0.05^3, 0.2^5 and 0.5^10, first."""
+    ranks = design_frames(100)
+    engine = ByRule(never={volume(atoms) for atoms in ranks})
+    if stops_after is None:
+        assert len(run(ranks[:25], engine, store, share=share)[1]) == 25
+        return
+    labeller = Labeller(engine=engine, store=store, min_fraction=0.6)
+    with pytest.raises(ProgramError, match=f"labels.max_failed: {stops_after} structures of OPT1, "):
+        label_frames(ranks[:25], labeller, design="OPT1", allowance=Allowance(ranks, share))
+    assert len(engine.seen) == 3 * stops_after
+
+
+def test_a_batch_goes_on_with_as_many_failures_as_its_design_may_have(store):
+    ranks = design_frames(100)
+    engine = ByRule(never={volume(atoms) for atoms in ranks[:25:4]})  # 7 of 25, a share of 0.28
+    labeller = Labeller(engine=engine, store=store, min_fraction=0.6)
+    labelled, failures = label_frames(ranks[:25], labeller, design="OPT1", allowance=Allowance(ranks, 0.2))
+    assert (len(labelled), len(failures)) == (18, 7)
+
+
 def test_reasons_that_differ_in_numbers_are_the_same():
     frames = design_frames(3)
     rows = [

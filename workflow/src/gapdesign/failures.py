@@ -17,6 +17,9 @@ from gapdesign.structures import strain_magnitudes
 COLUMNS = ("design", "rank", "pool", "candidate", "engine", "reason", "attempts", "directory")
 """Columns of ``labels/failed.csv``."""
 
+_CHANCE = 1e-3
+"""A batch goes on as long as what failed in it is more probable than this."""
+
 
 @dataclass
 class Allowance:
@@ -34,8 +37,18 @@ class Allowance:
     share: float
     _spent: list[tuple[Mapping[str, Any], Atoms]] = field(default_factory=list, init=False)
 
-    def spend(self, row: Mapping[str, Any], atoms: Atoms) -> None:
+    def spend(self, row: Mapping[str, Any], atoms: Atoms, *, tried: int | None = None) -> None:
         """Count a structure without a label.
+
+        Parameters
+        ----------
+        row
+            Of :data:`COLUMNS`.
+        atoms
+            The structure.
+        tried
+            How many structures of a batch have been tried by now. A batch that knows nothing of the others stops when
+            so many of these failed as by chance alone, at the share that is allowed, would in one batch of a thousand.
 
         Raises
         ------
@@ -43,12 +56,23 @@ class Allowance:
             If it is one too many; the sentence says what they have in common.
         """
         self._spent.append((row, atoms))
-        if len(self._spent) > self._most():
-            raise ProgramError(
-                f"labels.max_failed: {len(self._spent)} structures of {row['design']}, which has {len(self.frames)},"
-                f" got no label, more than a share of {self.share:g}: {in_common(self._spent, self.frames)}; mend the"
-                " engine's settings, constrain the candidates, or raise labels.max_failed."
-            )
+        count = len(self._spent)
+        if count > self._most():
+            much = f"which has {len(self.frames)}, got no label, more than a share of {self.share:g}"
+        elif tried is not None and count > 1 and self._chance(count, tried) < _CHANCE:
+            much = f"of the first {tried} in a batch, got no label, too many for a share of {self.share:g}"
+        else:
+            return
+        raise ProgramError(
+            f"labels.max_failed: {count} structures of {row['design']}, {much}: {in_common(self._spent, self.frames)};"
+            " mend the engine's settings, constrain the candidates, or raise labels.max_failed."
+        )
+
+    def _chance(self, failed: int, tried: int) -> float:
+        """Probability that as many of those tried fail, or more, if each does with the share that is allowed."""
+        from scipy.stats import binom
+
+        return float(binom.sf(failed - 1, tried, self.share))
 
     def _most(self) -> float:
         if self.share in (0, 1):

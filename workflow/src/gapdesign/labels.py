@@ -62,7 +62,7 @@ def label_frames(
     Raises
     ------
     ProgramError
-        If more fail than the allowance has.
+        If more fail than the allowance has, or so many of these that it will not do.
     InputError, OSError, MemoryError
         If the engine cannot run; see :meth:`Labeller.label`.
     """
@@ -72,7 +72,7 @@ def label_frames(
             labelled.append(_with_label(atoms, labeller.label(atoms, _place(design, atoms))))
         except NoLabelError as error:
             failures.append(_row(design, atoms, labeller.engine.name, error))
-            allowance.spend(failures[-1], atoms)
+            allowance.spend(failures[-1], atoms, tried=done)
         if progress:
             progress(done, len(frames))
     return labelled, failures

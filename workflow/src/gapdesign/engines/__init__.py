@@ -65,8 +65,9 @@ class LabelOptions(Options):
         0.2,
         ge=0,
         le=1,
-        description="Share of the structures of a design that may go without a label; the study stops when more do, and"
-        " says what they have in common. Anything above 0 allows at least one, and 1 any number.",
+        description="Share of the structures of a design that may go without a label; the study stops when more of any"
+        " design do, those that it took from its reserve among them, and says what they have in common. Anything above"
+        " 0 allows at least one, and 1 any number.",
     )
     limits: LimitOptions = Field(
         LimitOptions(),
