@@ -191,6 +191,7 @@ def reported(labelled):
     study.run(
         "report",
         *["--config", study.part("report"), *designs, "--figures", figures],
+        *["--labelled", study.of_designs("labels/{design}.extxyz")],
         *["--hyperparameters", study.of_designs("models/{design}/hyperparameters.json")],
         *["--quality", study / "quality.csv", *tables, "--failed", study / "labels/failed.csv"],
         *["--provenance", record, "--output", study / "report.html", "--output-headline", study / "headline.txt"],

@@ -13,6 +13,7 @@ import pytest
 from ase import Atoms
 
 from gapdesign import report
+from gapdesign.failures import COLUMNS
 from gapdesign.report import words
 from gapdesign.report.figures import (
     FIGURES,
@@ -103,7 +104,8 @@ def study(methods: dict[str, str], members: int = 5, deformed: bool = True) -> d
         "predictions": pd.concat(predictions, ignore_index=True),
         "duplicates": duplicates,
         "quality": quality,
-        "failed": pd.DataFrame(columns=["design", "rank", "pool", "candidate", "engine", "reason"]),
+        "failed": pd.DataFrame(columns=COLUMNS),
+        "labelled": {name: range(len(frames)) for name, frames in designs.items()},
         "hyperparameters": {name: optimum | {"optimizer": "lbfgs", "at_bound": []} for name in names},
         "configuration": configuration,
         "provenance": {
@@ -128,6 +130,7 @@ def page_of(parts: dict, figures: dict[str, str] | None = None) -> str:
         "errors",
         "duplicates",
         "failed",
+        "labelled",
         "hyperparameters",
     )
     figures = figures_of(parts) if figures is None else figures
@@ -375,13 +378,26 @@ class TestPage:
         parts = study(FOUR)
         assert "no failed labels" in page_of(parts)
         rows = [
-            ("OPT1", 3, "A", 17, "vasp", "SCF <stuck>\x1b[0m"),
-            ("OPT2", 4, "A", 18, "vasp", "SCF <stuck>\x1b[0m"),
+            ("OPT1", 3, "A", 17, "vasp", "SCF <stuck>\x1b[0m", 4, "results/x/labels/runs/OPT1/3-3"),
+            ("OPT2", 4, "A", 18, "vasp", "SCF <stuck>\x1b[0m", 0, np.nan),
         ]
         parts["failed"] = pd.DataFrame(rows, columns=parts["failed"].columns)
         page = page_of(parts)
         assert "2 structures got no label" in page and "<b>2</b> SCF &lt;stuck&gt;" in page
-        tree_of(page)
+        first, second = table_after(tree_of(page), "labels")[1:]
+        assert first[-2:] == ["4", "results/x/labels/runs/OPT1/3-3"] and second[-2:] == ["0", "–"]
+
+    def test_ranks_that_took_the_place_of_others(self):
+        parts = study(FOUR)
+        size = len(parts["designs"]["OPT1"])
+        parts["failed"] = pd.DataFrame([("OPT1", 3, "A", 17, "vasp", "no", 4, "")], columns=COLUMNS)
+        parts["labelled"]["OPT1"] = [*range(3), *range(4, size), size + 1]
+        parts["labelled"]["OPT2"] = [0, *range(3, size), size]
+        page = page_of(parts)
+        assert f"OPT1 lost rank 3; rank {size + 1} of its reserve filled in." in page
+        reason = "it is 1 structure short of its budget."
+        assert f"OPT2 lost ranks 1 and 2; rank {size} of its reserve filled in; {reason}" in page
+        assert "RND1 lost" not in page
 
     def test_it_loads_nothing(self):
         page = page_of(study(FOUR))

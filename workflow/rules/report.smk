@@ -56,6 +56,7 @@ rule report_figures:
 rule report:
     input:
         designs=of_designs("designs/{design}.extxyz"),
+        labelled=of_designs("labels/{design}.extxyz"),
         figures=rules.report_figures.output,
         hyperparameters=of_designs("models/{design}/hyperparameters.json"),
         candidates=results("candidates.csv"),
@@ -78,7 +79,8 @@ rule report:
     message:
         "Writing {output.page}"
     shell:
-        "gapdesign report --config {params.config:q} --designs {input.designs} --figures {input.figures}"
+        "gapdesign report --config {params.config:q} --designs {input.designs} --labelled {input.labelled}"
+        " --figures {input.figures}"
         " --hyperparameters {input.hyperparameters} --quality {input.quality} --errors {input.errors}"
         " --duplicates {input.duplicates} --failed {input.failed} --candidates {input.candidates}"
         " --provenance {input.provenance} --output {output.page} --output-headline {output.headline} > {log} 2>&1"

@@ -30,6 +30,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb = add(verbs, "report", _report, "write the page of the study")
     add_config(verb)
     add_files(verb, "--designs", "designs (.extxyz)")
+    add_files(verb, "--labelled", "designs with their labels (.extxyz)")
     add_files(verb, "--figures", "figures (.svg)")
     add_files(verb, "--hyperparameters", "hyperparameters of each design (.json)")
     _add_tables(verb)
@@ -101,6 +102,10 @@ def _report(arguments: argparse.Namespace) -> None:
         errors=errors,
         duplicates=read_csv(arguments.duplicates),
         failed=read_csv(arguments.failed),
+        labelled={
+            name: [atoms.info["rank"] for atoms in read_frames(path)]
+            for name, path in by_name(arguments.labelled).items()
+        },
         hyperparameters={path.parent.name: read_json(path) for path in arguments.hyperparameters},
         provenance=read_json(arguments.provenance),
         candidates=read_csv(arguments.candidates) if arguments.candidates else None,

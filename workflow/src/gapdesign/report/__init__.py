@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def build(
     errors: pd.DataFrame,
     duplicates: pd.DataFrame,
     failed: pd.DataFrame,
+    labelled: Mapping[str, Sequence[int]],
     hyperparameters: Mapping[str, Mapping[str, Any]],
     provenance: Mapping[str, Any],
     candidates: pd.DataFrame | None = None,
@@ -85,6 +86,8 @@ def build(
     quality, errors, duplicates, failed
         The tables ``quality.csv``, ``crossval/errors.csv``, ``crossval/duplicates.csv`` and
         ``labels/failed.csv``.
+    labelled
+        Design to the ranks that have a label; those from its size on are of its reserve.
     hyperparameters
         Design to the content of its ``hyperparameters.json``.
     provenance
@@ -108,6 +111,7 @@ def build(
         errors=_named(errors),
         duplicates=_named(duplicates),
         failed=_named(failed),
+        labelled=labelled,
         hyperparameters=hyperparameters,
         provenance=provenance,
         candidates=None if candidates is None else _named(candidates),

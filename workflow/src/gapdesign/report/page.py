@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ def render(
     errors: pd.DataFrame,
     duplicates: pd.DataFrame,
     failed: pd.DataFrame,
+    labelled: Mapping[str, Sequence[int]],
     hyperparameters: Mapping[str, Mapping[str, Any]],
     provenance: Mapping[str, Any],
     candidates: pd.DataFrame | None = None,
@@ -69,6 +70,7 @@ def render(
         dagger=DAGGER,
         shared=_shared(errors, duplicates),
         failed=_failed(failed),
+        replaced=_replaced(designs, labelled),
         hyperparameters=_hyperparameters(hyperparameters),
         provenance=provenance,
         references=references(configuration),
@@ -239,6 +241,28 @@ def _failed(failed: pd.DataFrame, longest: int = 200) -> dict[str, Any]:
         "rows": rows,
         "more": len(failed) - len(rows),
     }
+
+
+def _replaced(designs: Mapping[str, list[Atoms]], labelled: Mapping[str, Sequence[int]]) -> list[str]:
+    """Say of each design that lost structures which ranks of its reserve are in their places."""
+    sentences = []
+    for design, frames in designs.items():
+        size, ranks = len(frames), labelled[design]
+        lost = sorted(set(range(size)) - set(ranks))
+        parts = [f"{design} lost {_ranks(lost)}"]
+        if taken := [rank for rank in ranks if rank >= size]:
+            parts.append(f"{_ranks(taken)} of its reserve filled in")
+        if short := size - len(ranks):
+            parts.append(f"it is {words.count(short, 'structure')} short of its budget")
+        if lost:
+            sentences.append(f"{'; '.join(parts)}.")
+    return sentences
+
+
+def _ranks(ranks: Sequence[int], most: int = 10) -> str:
+    if len(ranks) > most:
+        return f"{len(ranks)} ranks from {ranks[0]} to {ranks[-1]}"
+    return f"{'rank' if len(ranks) == 1 else 'ranks'} {words.listing(map(str, ranks))}"
 
 
 def _hyperparameters(hyperparameters: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
