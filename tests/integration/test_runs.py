@@ -150,6 +150,8 @@ def test_structures_without_a_label_are_replaced_and_designs_keep_their_budget(f
         assert [atoms.info["rank"] for atoms in frames] == ranks
         reserve = read_frames(results / f"designs/reserve/{design}.extxyz")
         assert frames[-1].info["candidate"] == reserve[ranks[-1] - 10].info["candidate"]
+    page = (results / "report.html").read_text()
+    assert "OPT lost ranks 1 and 4; ranks 10 and 11 of its reserve filled in." in page
     predictions = read_csv(results / "crossval/predictions.csv")
     assert set(predictions.loc[predictions["test_set"] == "RND", "rank"]) == {0, *range(3, 8), *range(9, 13)}
     assert predictions.loc[predictions["model"] == predictions["test_set"], "duplicate"].all()
