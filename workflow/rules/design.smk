@@ -2,6 +2,7 @@ rule design:
     input:
         of_designs("designs/{design}.extxyz"),
         results("quality.csv"),
+        results("design.html"),
 
 
 rule design_basis:
@@ -138,3 +139,98 @@ rule quality:
         "Collecting what is known before any label"
     shell:
         "gapdesign concatenate --tables {input} --output {output} > {log} 2>&1"
+
+
+rule design_regrow:
+    input:
+        features=of_pool("descriptors/{pool}/{start}-{stop}.npy"),
+        compressed=of_compressed("designs/compressed/{pool}/{start}-{stop}.npy"),
+        basis=basis_of,
+        existing=existing_of,
+    output:
+        results("designs/regrown/{design}.csv"),
+    log:
+        results("logs/design/regrow/{design}.log"),
+    benchmark:
+        results("benchmarks/design/regrow/{design}.tsv")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(STUDY.selection.memory + OVERHEAD),
+        allowance=STUDY.selection.memory,
+        runtime=growing(120),
+    params:
+        config=part("regrow"),
+        basis=lambda wildcards, input: f"--basis {input.basis}" if input.basis else "",
+    message:
+        "Choosing {wildcards.design} from less of its pool"
+    shell:
+        "gapdesign regrow --config {params.config:q} --design {wildcards.design} --features {input.features}"
+        " {params.basis} --compressed {input.compressed} --memory {resources.allowance} --threads {threads}"
+        " --output {output} > {log} 2>&1"
+
+
+rule design_curves:
+    input:
+        candidates=lambda wildcards: of_shards("candidates/{pool}/{start}-{stop}.npz", pool=wildcards.pool),
+        features=lambda wildcards: of_shards("descriptors/{pool}/{start}-{stop}.npy", pool=wildcards.pool),
+        designs=lambda wildcards: of_designs_from(wildcards.pool, "designs/{design}.extxyz"),
+        regrown=regrown_from,
+    output:
+        curves=results("quality/pools/{pool}/curves.csv"),
+        members=results("quality/pools/{pool}/members.csv"),
+        coverage=results("quality/pools/{pool}/coverage.csv"),
+        pools=results("quality/pools/{pool}/pools.csv"),
+    log:
+        results("logs/design/curves/{pool}.log"),
+    benchmark:
+        results("benchmarks/design/curves/{pool}.tsv")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(STUDY.selection.memory + OVERHEAD),
+        allowance=STUDY.selection.memory,
+        runtime=growing(120),
+    params:
+        config=part("curves"),
+    message:
+        "Measuring the designs of pool {wildcards.pool} against budget and pool size"
+    shell:
+        "gapdesign curves --config {params.config:q} --pool {wildcards.pool} --candidates {input.candidates}"
+        " --features {input.features} --designs {input.designs} --regrown {input.regrown}"
+        " --memory {resources.allowance} --output {output.curves} --output-members {output.members}"
+        " --output-coverage {output.coverage} --output-pools {output.pools} > {log} 2>&1"
+
+
+rule design_page:
+    input:
+        curves=of_pools_chosen("quality/pools/{pool}/curves.csv"),
+        members=of_pools_chosen("quality/pools/{pool}/members.csv"),
+        coverage=of_pools_chosen("quality/pools/{pool}/coverage.csv"),
+        pools=of_pools_chosen("quality/pools/{pool}/pools.csv"),
+        quality=results("quality.csv"),
+        designs=of_designs("designs/{design}.extxyz"),
+        features=of_designs("designs/{design}.npy"),
+    output:
+        curves=results("quality/curves.csv"),
+        members=results("quality/members.csv"),
+        coverage=results("quality/coverage.csv"),
+        pools=results("quality/pools.csv"),
+        page=report(results("design.html"), caption="../report/design.rst", category="Designs"),
+    log:
+        results("logs/design/page.log"),
+    localrule: True
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    params:
+        config=part("page"),
+    message:
+        "Writing {output.page}"
+    shell:
+        "gapdesign page --config {params.config:q} --curves {input.curves} --members {input.members}"
+        " --coverage {input.coverage} --pools {input.pools} --quality {input.quality} --designs {input.designs}"
+        " --features {input.features} --output {output.page} --output-curves {output.curves}"
+        " --output-members {output.members} --output-coverage {output.coverage} --output-pools {output.pools} > {log} 2>&1"

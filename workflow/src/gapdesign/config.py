@@ -14,6 +14,7 @@ from ase.data import chemical_symbols
 from pydantic import Field, ValidationError
 
 from gapdesign import methods, samplers
+from gapdesign.curves import QualityOptions, subpool_sizes
 from gapdesign.descriptors import layout
 from gapdesign.descriptors.covariance import Covariance
 from gapdesign.descriptors.options import DescriptorOptions, KernelOptions
@@ -46,6 +47,7 @@ class Study(Options):
         {}, min_length=1, description="Training sets to be chosen, each under a name of its own; required."
     )
     selection: SelectionOptions = Field(SelectionOptions(), description="How selection jobs run.")
+    quality: QualityOptions = Field(QualityOptions(), description="The design page.")
     labels: LabelOptions = Field(LabelOptions(), description="Reference energies, forces and virials.")
     model: ModelOptions = Field(ModelOptions(), description="Gaussian approximation potentials.")
 
@@ -61,6 +63,13 @@ class Study(Options):
         """Ranks that each design is to have beyond its budget."""
         return -(-self.budget // 10) + 5 if self.labels.reserve is None else self.labels.reserve
 
+    def subpools(self, design: str) -> list[int]:
+        """Candidates of the smaller pools that a design is chosen from again, increasing."""
+        asked = self.designs[design]
+        if self.kernel.structure != "average" or asked.reads_environments:
+            return []
+        return subpool_sizes(self.pools.size, self.budget, asked.method, self.quality.subpools)
+
     def covariance(self) -> Covariance:
         """The covariance of structures that the study asks for."""
         return Covariance(layout(self.descriptor, self.kernel.pair, self.species()), self.kernel)
@@ -70,6 +79,7 @@ REVISIONS = {
     "candidates": 2,
     "descriptors": 1,
     "design": 1,
+    "page": 1,
     "labels": 1,
     "model": 1,
     "crossval": 1,
@@ -80,6 +90,7 @@ REVISIONS = {
 _FEATURES = ("descriptor", "kernel.pair.r_cut", "kernel.pair.length", "kernel.pair.transition", "prototypes")
 _COVARIANCE = ("kernel.soap", "kernel.pair")
 _DISTANCES = ("descriptor", *_COVARIANCE, "prototypes")
+_SIZES = ("seed", "budget", "pools.size")
 _ENGINE = ("labels.engine", "labels.{engine}")
 _GATE = ("pools.constraints.min_distance", "labels.limits", "labels.max_core_hours")
 _MODEL = ("seed", "descriptor.soap", *_COVARIANCE, "model", "prototypes")
@@ -97,6 +108,12 @@ _READS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("seed", "budget", "labels.reserve", "designs", "kernel.structure", "kernel.rematch", *_DISTANCES),
     ),
     "quality": ("design", ("designs", *_ENGINE, *_DISTANCES)),
+    "regrow": (
+        "page",
+        ("seed", "budget", "designs", "pools.size", "quality.subpools", "kernel.structure", *_DISTANCES),
+    ),
+    "curves": ("page", ("seed", "budget", "pools.size", "quality", *_ENGINE, *_DISTANCES)),
+    "page": ("page", tuple(Study.model_fields)),
     "isolated": ("labels", (*_ENGINE, "prototypes")),
     "label": ("labels", (*_ENGINE, *_GATE)),
     "labels": ("labels", (*_ENGINE, *_GATE)),

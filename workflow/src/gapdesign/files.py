@@ -9,6 +9,7 @@ import os
 import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -271,6 +272,14 @@ class FeaturePool(_Blocks):
             self._bounds.append(stop)
         self.size = self._bounds[-1]
         self.dimension = self._shards[0].shape[1]
+
+    def first(self, size: int) -> FeaturePool:
+        """The candidates 0 to ``size`` (excluded) as a pool of their own, which they would be."""
+        part = copy(self)
+        count = int(np.searchsorted(self._bounds, size))
+        part._shards, part._bounds = self._shards[:count], [*self._bounds[:count], size]
+        part.size = size
+        return part
 
     def ranges(self, rows: int) -> list[tuple[int, int]]:
         """Ranges [start, stop) of at most ``rows`` rows, none across a shard's end."""

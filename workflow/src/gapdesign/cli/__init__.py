@@ -18,8 +18,8 @@ from gapdesign.cli.arguments import say
 from gapdesign.errors import InputError, ProgramError
 
 STAGES = (
-    *("study", "candidates", "descriptors", "pools", "design", "strains", "labels", "store", "model", "crossval"),
-    *("report", "profiles"),
+    *("study", "candidates", "descriptors", "tune", "pools", "design", "strains", "quality", "labels", "store"),
+    *("model", "crossval", "report", "profiles"),
 )
 
 _DESCRIPTION = """\

@@ -156,7 +156,7 @@ def _select(arguments: argparse.Namespace) -> None:
         compressed = methods.hold(FeaturePool(arguments.compressed), arguments.memory)
     elif methods.is_compressed(design.method, study.kernel.structure):
         raise InputError(f"--compressed: the method {design.method} needs compressed shards; run `gapdesign compress`.")
-    existing = _existing(study, design.existing)
+    existing = existing_set(study, design.existing)
     identity = _identity(study, arguments, existing)
     task = methods.Task(
         pool=pool,
@@ -207,7 +207,7 @@ def _identity(
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
-def _existing(study: config.Study, path: str | None) -> tuple[np.ndarray, Environments] | None:
+def existing_set(study: config.Study, path: str | None) -> tuple[np.ndarray, Environments] | None:
     """Features and environments of the structures that a design starts from."""
     if path is None:
         return None
@@ -297,7 +297,7 @@ def _verify(arguments: argparse.Namespace) -> None:
     ranges = shards(study.pools.of(design.pool).size, study.pools.shard_size)
     pool = FeaturePool([shard_path(folder, start, stop, "npy") for start, stop in ranges])
     frames = read_frames(arguments.design)
-    existing = _existing(study, design.existing)
+    existing = existing_set(study, design.existing)
     proved = {
         "candidates": np.array([atoms.info["candidate"] for atoms in frames]),
         "distances": np.array([atoms.info["distance"] for atoms in frames]),
@@ -337,7 +337,5 @@ def _quality(arguments: argparse.Namespace) -> None:
         "label_core_hours": sum(engine.core_hours(atoms) for atoms in read_frames(arguments.structures)),
         **quality.nearest_to_others(arguments.design, features, covariance),
     }
-    # Sums over a pool depend in their last digits on how it is cut; nine digits do not.
-    row = {key: float(f"{value:.9g}") if isinstance(value, float) else value for key, value in row.items()}
-    write_csv(arguments.output, pd.DataFrame([row]))
+    write_csv(arguments.output, pd.DataFrame([quality.rounded(row)]))
     say(f"{arguments.design} measured against all {pool.size} candidates of pool {design.pool}")

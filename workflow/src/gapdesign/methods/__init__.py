@@ -265,16 +265,8 @@ def frames(selection: Selection, shards: Sequence[str | Path], *, pool: str) -> 
     Each carries in ``info`` pool, candidate, rank, distance, outside where the method proves its order, and score where
     it chooses by something other than the distance.
     """
-    from gapdesign.structures import read_batch
-
-    structures: dict[int, Atoms] = {}
-    for path in shards:
-        start, stop = shard_range(path)
-        mine = selection.candidates[(selection.candidates >= start) & (selection.candidates < stop)]
-        if len(mine):
-            batch = read_batch(path)
-            structures |= {int(index): batch.atoms(int(index) - start) for index in mine}
-    ordered = [structures[int(index)] for index in selection.candidates]
+    found = structures(selection.candidates, shards)
+    ordered = [found[int(index)] for index in selection.candidates]
     for rank, atoms in enumerate(ordered):
         extra = {} if selection.outside is None else {"outside": float(selection.outside[rank])}
         if selection.scores is not None and rank < len(selection.scores):
@@ -282,3 +274,17 @@ def frames(selection: Selection, shards: Sequence[str | Path], *, pool: str) -> 
         place = {"pool": pool, "candidate": atoms.info.pop("candidate"), "rank": rank}
         atoms.info = {**place, "distance": float(selection.distances[rank]), **extra, **atoms.info}
     return ordered
+
+
+def structures(candidates: np.ndarray, shards: Sequence[str | Path]) -> dict[int, Atoms]:
+    """The structures of some candidates, by their index, from the shards of candidates of their pool."""
+    from gapdesign.structures import read_batch
+
+    found: dict[int, Atoms] = {}
+    for path in shards:
+        start, stop = shard_range(path)
+        mine = candidates[(candidates >= start) & (candidates < stop)]
+        if len(mine):
+            batch = read_batch(path)
+            found |= {int(index): batch.atoms(int(index) - start) for index in mine}
+    return found

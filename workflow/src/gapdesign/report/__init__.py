@@ -1,6 +1,7 @@
 """From saved tables to the figures and the one page of a study.
 
-:func:`draw` makes the figures as SVG text, :func:`build` the page that embeds them.
+:func:`draw` makes the figures as SVG text, :func:`build` the page that embeds them, and :func:`build_design_page` the
+page of what is known before any label, with figures of its own.
 """
 
 from __future__ import annotations
@@ -118,7 +119,52 @@ def build(
     )
 
 
+def build_design_page(
+    *,
+    configuration: Mapping[str, Any],
+    methods: Mapping[str, str],
+    designs: Mapping[str, list[Atoms]],
+    distances: Mapping[str, NDArray],
+    curves: pd.DataFrame,
+    members: pd.DataFrame,
+    coverage: pd.DataFrame,
+    pools: pd.DataFrame,
+    quality: pd.DataFrame,
+) -> str:
+    """Write the page of what is known before any label.
+
+    Parameters
+    ----------
+    configuration, methods, designs
+        As for :func:`build`.
+    distances
+        As for :func:`draw`.
+    curves, members, coverage, pools
+        The tables of ``quality/``, see :mod:`gapdesign.curves`.
+    quality
+        The table ``quality.csv``.
+
+    Returns
+    -------
+    str
+        One self-contained HTML document that loads nothing.
+    """
+    from gapdesign.report import design_page
+
+    return design_page.render(
+        configuration=configuration,
+        methods=methods,
+        designs=designs,
+        distances=distances,
+        curves=_named(curves),
+        members=_named(members),
+        coverage=_named(coverage),
+        pools=_named(pools),
+        quality=_named(quality),
+    )
+
+
 def _named(table: pd.DataFrame) -> pd.DataFrame:
     """Give a table whose names are text: a design called ``1`` comes back from CSV as a number."""
     names = ("design", "model", "test_set", "method", "pool", "reason", "engine")
-    return table.assign(**{name: table[name].astype(str) for name in names if name in table})
+    return table.assign(**{name: table[name].fillna("").astype(str) for name in names if name in table})

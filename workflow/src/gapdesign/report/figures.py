@@ -86,20 +86,21 @@ def distances_figure(
     figure = Figure(figsize=(9.6 if strained else 6.4, 3.5), layout="constrained")
     axes = figure.subplots(1, panels, squeeze=False)[0]
     pairs = {design: pair_values(values) for design, values in distances.items()}
-    _histograms(axes[0], pairs, np.linspace(0, 2, 41), methods)
+    histograms(axes[0], pairs, np.linspace(0, 2, 41), methods)
     axes[0].set(title="Distances between the members of a design", xlim=(0, 2))
     axes[0].set(xlabel="squared kernel distance D²", ylabel="probability density")
     if strained:
         # A little headroom, so that equal deformations make a bar of finite width too.
         highest = max(float(np.max(values)) for values in strained.values()) * 1.02 or 1.0
-        _histograms(axes[1], strained, np.linspace(0, highest, 31), methods)
+        histograms(axes[1], strained, np.linspace(0, highest, 31), methods)
         axes[1].set(title="Strain of the members", xlim=(0, highest))
         axes[1].set_xlabel(f"strain magnitude ‖F {MINUS} I‖")
-    _legend(figure, methods)
+    legend(figure, methods)
     return figure
 
 
-def _histograms(axes: Axes, values: Mapping[str, NDArray], edges: NDArray, methods: Mapping[str, str]) -> None:
+def histograms(axes: Axes, values: Mapping[str, NDArray], edges: NDArray, methods: Mapping[str, str]) -> None:
+    """Draw a histogram a design, in the order of ``methods``; what lies beyond the edges is in the outer bars."""
     styles = line_styles(methods)
     for design in methods:
         data = values.get(design, np.empty(0))
@@ -150,7 +151,7 @@ def ranks_figure(ranks: Mapping[str, NDArray], methods: Mapping[str, str]) -> Fi
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_ylim(bottom=0)
-    _legend(figure, methods)
+    legend(figure, methods)
     return figure
 
 
@@ -158,7 +159,8 @@ def _ticks_of_ranks(top: int) -> list[int]:
     return [base * 10**power for power in range(len(str(top))) for base in (1, 2, 5)]
 
 
-def _legend(figure: Figure, methods: Mapping[str, str]) -> None:
+def legend(figure: Figure, methods: Mapping[str, str]) -> None:
+    """Name the line of every design below a figure."""
     from matplotlib.lines import Line2D
 
     styles = line_styles(methods)

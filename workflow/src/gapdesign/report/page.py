@@ -36,33 +36,22 @@ def render(
     candidates: pd.DataFrame | None = None,
 ) -> str:
     """Write the page; see :func:`gapdesign.report.build`, which makes sure that names are text."""
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    package = files(__package__)
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_printable
-    )
-    environment.filters |= {"number": words.number, "percent": words.percent, "cell": words.cell}
-    environment.filters |= {"method": words.method_name, "listing": words.listing}
-    template = environment.from_string(package.joinpath("page.html.j2").read_text(encoding="utf-8"))
     tested = len(worst_off_sample(errors)) > 0
     shown = [name for name in CAPTIONS if name in figures and (tested or name != "worst")]
-    return template.render(
-        style=Markup(package.joinpath("page.css").read_text(encoding="utf-8")),
+    return fill(
+        "page.html.j2",
         study=str(configuration.get("study", "study")),
-        elements=words.listing(sorted({symbol for frames in designs.values() for atoms in frames
-                                       for symbol in atoms.get_chemical_symbols()})),
+        elements=elements(designs),
         headline=headline(errors, methods),
         headline_apart=_headline_apart(errors, duplicates, methods),
         facts=_facts(configuration, designs, errors, failed),
         asked=asked(configuration),
         candidates=_candidates(candidates),
-        yaml=_yaml(configuration),
+        yaml=as_yaml(configuration),
         methods=methods,
         contents=contents(designs, methods),
-        quality=_quality(quality),
-        nearest=_nearest(quality),
+        quality=measures(quality),
+        nearest=nearest(quality),
         figures={name: embed(name, figures[name], TITLES[name]) for name in shown},
         numbers={name: place for place, name in enumerate(shown, 1)},
         captions=CAPTIONS,
@@ -75,6 +64,35 @@ def render(
         provenance=provenance,
         references=references(configuration),
     )  # fmt: skip
+
+
+def fill(template: str, **shown: Any) -> str:
+    """Fill one of the templates beside this module; what a page shows is escaped, and the style goes into it."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+    from markupsafe import Markup
+
+    package = files(__package__)
+
+    def source(name: str) -> str:
+        return package.joinpath(name).read_text(encoding="utf-8")
+
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_printable,
+        loader=FunctionLoader(source),
+    )
+    environment.filters |= {"number": words.number, "percent": words.percent, "cell": words.cell}
+    environment.filters |= {"method": words.method_name, "listing": words.listing}
+    return environment.get_template(template).render(style=Markup(source("page.css")), **shown)
+
+
+def elements(designs: Mapping[str, list[Atoms]]) -> str:
+    """Name the elements of all designs."""
+    found = {symbol for frames in designs.values() for atoms in frames for symbol in atoms.get_chemical_symbols()}
+    return words.listing(sorted(found))
 
 
 def asked(configuration: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -154,7 +172,8 @@ def _facts(configuration, designs, errors, failed) -> list[str]:
     return [*facts, words.count(len(failed), "failed label") if len(failed) else "no failed labels"]
 
 
-def _yaml(configuration: Mapping[str, Any]) -> str:
+def as_yaml(configuration: Mapping[str, Any]) -> str:
+    """Write a whole configuration as YAML."""
     import json
 
     import yaml
@@ -162,7 +181,7 @@ def _yaml(configuration: Mapping[str, Any]) -> str:
     return yaml.safe_dump(json.loads(json.dumps(configuration, default=str)), sort_keys=False, allow_unicode=True)
 
 
-def _quality(quality: pd.DataFrame) -> dict[str, Any]:
+def measures(quality: pd.DataFrame) -> dict[str, Any]:
     """Turn the table on its side: a row a measure, a column a design."""
     rows = []
     for column, (label, kind, meaning) in MEASURES.items():
@@ -173,7 +192,7 @@ def _quality(quality: pd.DataFrame) -> dict[str, Any]:
     return {"designs": list(quality["design"]) if len(quality) else [], "rows": rows}
 
 
-def _nearest(quality: pd.DataFrame) -> dict[str, Any]:
+def nearest(quality: pd.DataFrame) -> dict[str, Any]:
     """Give KP's table: from each member of a row's design to the nearest member of a column's design."""
     designs = list(quality["design"]) if len(quality) else []
     parts = [part for part in ("mean", "median", "max") if any(f"nearest_{name}_{part}" in quality for name in designs)]

@@ -11,6 +11,10 @@ TITLES = {
     "ranks": "Distance of each rank to the earlier ones",
     "errors": "Errors of every model on every design",
     "parity": "Predicted against reference energies",
+    "nearest": "Distance of members to their nearest neighbours, and their strains, beside random draws",
+    "budget": "Every measure against budget, beside random draws",
+    "pool": "Every measure against the size of the pool, beside random draws",
+    "coverage": "Each design over its pool on two principal components",
 }
 
 CAPTIONS = {
@@ -43,6 +47,37 @@ CAPTIONS = {
         "and shows any fit that went wrong as a whole (Barzdajn and Race, figure 5)."
     ),
 }
+
+_BAND = "The band holds nine in ten of the random draws, from all pools together, and the thin line is their median. "
+
+BEFORE_LABELS = {
+    "nearest": (
+        "How far the members of a design are from their nearest neighbour in it, and, where candidates were deformed, "
+        "how strongly: the Frobenius norm of F minus the identity. The filled histogram is that of the random draws. "
+        "A design that is spread by pushing the strain lies to the right of it in both."
+    ),
+    "distances": (
+        "Squared kernel distance D² of all pairs of members, from 0 (overlap: the model cannot tell them apart) to 2 "
+        "(orthogonal: one says nothing about the other) (Barzdajn and Race, figure 4)."
+    ),
+    "budget": (
+        "The measures of the table above, for the first members of each design, in the order in which it was chosen. "
+        + _BAND
+        + "Where a line leaves the band, the difference to random designs is more than chance. Coverings and "
+        "posterior deviations are over at most so many candidates as quality.sample says."
+    ),
+    "pool": (
+        "The same measures of whole designs chosen from the first candidates of their pool alone, and measured "
+        "against all of it: a curve that has become level says that the pool is large enough (Barzdajn and Race, "
+        "section 3.1). " + _BAND + "For them the size of the pool makes no difference but chance."
+    ),
+    "coverage": (
+        "Every design over the candidates of its pool (grey), on the two directions in which the pool varies most "
+        "under the kernel; in brackets their shares of its variance. Distances on the map are at most the kernel "
+        "distances. Blue members were chosen first, orange ones last."
+    ),
+}
+"""Captions of the design page."""
 
 MEASURES = {
     "size": ("structures", "count", "in the design"),

@@ -1,0 +1,79 @@
+"""Verb `tune`: descriptors compared on a trial pool."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gapdesign import config
+from gapdesign.cli.arguments import add, add_config, add_output, say
+from gapdesign.errors import InputError
+
+SCANNED = {
+    "sigma": (float, "widths of the Gaussians, in angstrom"),
+    "r_cut": (float, "radii of an environment, in angstrom"),
+    "n_max": (int, "numbers of radial functions"),
+    "l_max": (int, "largest angular momenta"),
+    "zeta": (int, "powers of the SOAP kernel"),
+}
+
+
+def register(verbs: argparse._SubParsersAction) -> None:
+    """Add the verb of this module."""
+    verb = add(
+        verbs,
+        "tune",
+        _tune,
+        "compare descriptors on a trial pool before choosing one",
+        "For every combination of the values given, the shares of pairs of candidates that overlap and that are\n"
+        "orthogonal, both of which should be small, and how much SOAP tells of a neighbour at each distance.\n\n"
+        "example: gapdesign tune --sigma 0.15 0.3 0.5 --r-cut 5 6.8 --output tune.csv --figure tune.svg",
+    )
+    add_config(verb)
+    verb.add_argument("--pool", help="pool whose first candidates are tried (the first)")
+    verb.add_argument("--count", type=int, default=200, metavar="N", help="candidates to try (%(default)s)")
+    for name, (kind, what) in SCANNED.items():
+        flag = f"--{name.replace('_', '-')}"
+        verb.add_argument(flag, type=kind, nargs="+", metavar="X", help=f"{what} (as configured)")
+    add_output(verb, what="table of the settings to write (.csv)")
+    verb.add_argument(
+        "--output-radial", type=Path, metavar="FILE", help="table of what each sees of a dimer to write (.csv)"
+    )
+    verb.add_argument("--figure", dest="output_figure", type=Path, metavar="FILE", help="figure to write (.svg)")
+
+
+def _tune(arguments: argparse.Namespace) -> None:
+    from pydantic import ValidationError
+
+    from gapdesign.files import write_csv, write_text
+    from gapdesign.samplers import sample
+    from gapdesign.structures import prototypes
+    from gapdesign.tuning import scan, settings
+
+    study = config.load(arguments.config)
+    pool = arguments.pool or study.pools.names[0]
+    if pool not in study.pools.names:
+        raise InputError(f"--pool {pool}: there is no such pool; choose from {', '.join(study.pools.names)}.")
+    if not 2 <= arguments.count <= study.pools.size:
+        raise InputError(f"--count {arguments.count}: give 2 to {study.pools.size} candidates, which the pools have.")
+    scanned = {name: given for name in SCANNED if (given := getattr(arguments, name))}
+    batch = sample(study.pools, prototypes(study.prototypes), seed=study.seed, pool=pool, start=0, stop=arguments.count)
+    try:
+        for soap, _ in settings(study.descriptor.soap, study.kernel.soap.zeta, scanned):
+            config.check(study.model_copy(update={"descriptor": study.descriptor.model_copy(update={"soap": soap})}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][-1]).replace("_", "-")
+        raise InputError(f"--{key} {first['input']}: {first['msg'].replace('Input', 'it')}.") from None
+    batch = sample(
+        study.pools, prototypes(study.prototypes), seed=study.seed, pool=pool, start=0, stop=arguments.count
+    )
+    shares, radial = scan(batch, study.species(), study.descriptor, study.kernel, scanned, progress=say)
+    write_csv(arguments.output, shares)
+    if arguments.output_radial:
+        write_csv(arguments.output_radial, radial)
+    if arguments.output_figure:
+        from gapdesign.report.style import svg_text
+        from gapdesign.report.tune_figure import tune_figure
+
+        write_text(arguments.output_figure, svg_text(tune_figure(shares, radial)))

@@ -1,0 +1,222 @@
+"""What the measures before any label say in plain words: is the pool wide enough, is the budget enough, and what next.
+
+Everything is read off measured curves: the change at the last doubling, and its power law carried on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite, log2
+from typing import TYPE_CHECKING
+
+from gapdesign.report.words import count, method_name, number, percent, span
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STILL = 0.05
+"""A change by this share at a doubling is one that counts."""
+
+NEXT = 100
+"""Structures whose worth is foretold, or as many as there are if those are fewer."""
+
+OVERLAPPING, ORTHOGONAL = 0.01, 0.5
+"""Shares of pairs from which on they are pointed out."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What the last doublings of budget and pool brought to one design.
+
+    Attributes
+    ----------
+    design : str
+    size, half : int
+        Structures, and those before the last doubling.
+    radius : float
+        Covering radius of the whole design.
+    fall, deviation_fall : float
+        Share by which the covering radius and the largest posterior deviation fell at the last doubling; NaN for a
+        design of one.
+    candidates, half_pool : int
+        Of the pool, and of the one half as large; 0 if it was not measured.
+    pool_fall : float
+        Share by which the covering radius fell when the pool doubled; NaN if that was not measured.
+    more : int
+        Further structures.
+    radius_then : float
+        Covering radius with those, if it goes on falling by the power law of the last doubling.
+    hours_more : float
+        Core-hours of their labels, at the mean cost so far.
+    as_random : int
+        Size of the smallest prefix that covers the pool as well as half of the random draws of the whole size do; 0 if
+        none does.
+    """
+
+    design: str
+    size: int
+    half: int
+    radius: float
+    fall: float
+    deviation_fall: float
+    candidates: int
+    half_pool: int
+    pool_fall: float
+    more: int
+    radius_then: float
+    hours_more: float
+    as_random: int
+
+
+def outlook(curves: pd.DataFrame, design: str) -> Outlook:
+    """What the table ``quality/curves.csv`` says of one design."""
+    mine = curves[curves["design"] == design]
+    candidates = int(mine["candidates"].max())
+    budget = mine[mine["candidates"] == candidates].set_index("size").sort_index()
+    size, half = int(budget.index[-1]), -(-int(budget.index[-1]) // 2)
+    whole, before = budget.iloc[-1], budget.loc[half]
+    smaller = mine[mine["candidates"] == candidates // 2]
+    radius, fall = float(whole["covering_radius"]), _fall(before["covering_radius"], whole["covering_radius"])
+    more = min(NEXT, size)
+    exponent = log2(1 - fall) / log2(size / half) if isfinite(fall) and fall < 1 and size > half else float("nan")
+    random = random_radii(curves, mine["pool"].iloc[0], size)
+    as_well = budget.index[budget["covering_radius"] <= random.median()] if len(random) else []
+    return Outlook(
+        design=design,
+        size=size,
+        half=half,
+        radius=radius,
+        fall=fall if size > half else float("nan"),
+        deviation_fall=_fall(before["posterior_std_max"], whole["posterior_std_max"]) if size > half else float("nan"),
+        candidates=candidates,
+        half_pool=candidates // 2 if len(smaller) else 0,
+        pool_fall=_fall(smaller["covering_radius"].iloc[-1], radius) if len(smaller) else float("nan"),
+        more=more,
+        radius_then=radius * ((size + more) / size) ** min(exponent, 0.0) if isfinite(exponent) else float("nan"),
+        hours_more=float(whole["label_core_hours"]) * more / size,
+        as_random=int(as_well[0]) if len(as_well) else 0,
+    )
+
+
+def _fall(before: float, after: float) -> float:
+    return float(1 - after / before) if before > 0 else float("nan")
+
+
+def random_radii(curves: pd.DataFrame, pool: str, size: int) -> pd.Series:
+    """Covering radii of random draws of some size from a whole pool."""
+    drawn = curves[(curves["design"] == "") & (curves["pool"] == pool)]
+    return drawn[(drawn["candidates"] == drawn["candidates"].max()) & (drawn["size"] == size)]["covering_radius"]
+
+
+def advice(curves: pd.DataFrame, methods: Mapping[str, str], quality: pd.DataFrame) -> str:
+    """One paragraph about the designs of the first method that is not `random`.
+
+    Parameters
+    ----------
+    curves
+        The table ``quality/curves.csv``, with an empty ``design`` for random draws.
+    methods
+        Design to method, in the order of the configuration.
+    quality
+        The table ``quality.csv``.
+    """
+    present = [design for design in methods if (curves["design"] == design).any()]
+    if not present:
+        return "No design has been measured."
+    method = next((methods[design] for design in present if methods[design] != "random"), "random")
+    chosen = [design for design in present if methods[design] == method]
+    found = [outlook(curves, design) for design in chosen]
+    name = f"the {method_name(method)} design{'s' if len(chosen) > 1 else ''}"
+    rows = quality[quality["design"].isin(chosen)]
+    sentences = [_pool(found, name, method), _budget(found, name, method, curves), _next(found), _pairs(rows, name)]
+    return " ".join(filter(None, sentences))
+
+
+def _pool(found: list[Outlook], name: str, method: str) -> str:
+    falls = [each.pool_fall for each in found if isfinite(each.pool_fall)]
+    if method == "random":
+        return "A random design gains nothing from a wider pool, so it cannot tell whether this one is wide enough."
+    if not falls:
+        return "Whether the pool is wide enough was not measured: no smaller pool was chosen from."
+    first = next(each for each in found if each.half_pool)
+    doubling = f"Doubling the pool from {number(first.half_pool)} to {number(first.candidates)} candidates"
+    change = f"{doubling} {_changed(f'the covering radius of {name}', falls)}"
+    if max(falls) >= STILL:
+        return f"{change}: the pool is not yet wide enough for this budget, and a larger one is worth its descriptors."
+    return f"{change}: the pool is wide enough for this budget."
+
+
+def _changed(what: str, falls: list[float]) -> str:
+    """By how much something fell, or rose, at a doubling."""
+    if min(falls) >= 0:
+        return f"lowered {what} by {_percents(falls)}"
+    if max(falls) < 0:
+        return f"raised {what} by {_percents([-fall for fall in falls])}"
+    return f"changed {what} by {percent(-max(falls))} to +{percent(-min(falls))}"
+
+
+def _percents(shares: list[float]) -> str:
+    return f"{span([100 * share for share in shares])} %"
+
+
+def _budget(found: list[Outlook], name: str, method: str, curves: pd.DataFrame) -> str:
+    falls = [each.fall for each in found if isfinite(each.fall)]
+    if not falls:
+        return ""
+    first, deviations = found[0], [each.deviation_fall for each in found if isfinite(each.deviation_fall)]
+    text = f"Doubling the budget from {number(first.half)} to {number(first.size)} structures {_changed('it', falls)}"
+    text += f" and {_changed('the largest posterior deviation', deviations)}" if deviations else ""
+    enough = max(falls + deviations) < STILL
+    text += ": this budget is enough for this pool." if enough else ": this budget does not exhaust the pool."
+    radii = [random_radii(curves, pool, each.size) for each in found for pool in _pools(curves, each.design)]
+    radii = [value for part in radii for value in part]
+    if method == "random" or not radii:
+        return text
+    low, middle, high = (number(value, 2) for value in _quantiles(radii))
+    text += f" Random draws of this size cover the pool to {middle} ({low} to {high} in nine of ten)"
+    sizes = [each.as_random for each in found]
+    if min(sizes) and max(sizes) < first.size:
+        return f"{text}; {name} cover{'s' if len(found) == 1 else ''} it as well with {span_of(sizes)} structures."
+    return f"{text}; {name} to {span([each.radius for each in found])}."
+
+
+def span_of(sizes: list[int]) -> str:
+    """A range of whole numbers."""
+    low, high = number(min(sizes)), number(max(sizes))
+    return low if low == high else f"{low} to {high}"
+
+
+def _pools(curves: pd.DataFrame, design: str) -> list[str]:
+    return list(dict.fromkeys(curves["pool"][curves["design"] == design]))
+
+
+def _quantiles(values: list[float]) -> tuple[float, float, float]:
+    import numpy as np
+
+    low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
+    return float(low), float(middle), float(high)
+
+
+def _next(found: list[Outlook]) -> str:
+    told = [each for each in found if isfinite(each.radius_then)]
+    if not told:
+        return ""
+    gains = [1 - each.radius_then / each.radius for each in told if each.radius > 0]
+    hours = [each.hours_more for each in told if isfinite(each.hours_more)]
+    worth = f"would lower it by {_percents(gains)}, to {span([each.radius_then for each in told])}"
+    worth = "would not lower it" if not gains or max(gains) < 0.005 else worth
+    cost = f", for {span(hours)} core-hours of labels" if hours else ""
+    return f"If that goes on, the next {count(told[0].more, 'structure')} {worth}{cost}."
+
+
+def _pairs(rows: pd.DataFrame, name: str) -> str:
+    text = ""
+    if len(rows) and rows["overlapping_share"].max() > OVERLAPPING:
+        text = f"{percent(rows['overlapping_share'].max())} of the pairs overlap, and are paid for twice."
+    if len(rows) and rows["orthogonal_share"].max() > ORTHOGONAL:
+        far = (
+            f"{percent(rows['orthogonal_share'].max())} of the pairs of {name} are orthogonal: the descriptor sees too"
+        )
+        text = f"{text} {far} little in common to interpolate, and `gapdesign tune` may find a better one.".strip()
+    return text

@@ -1,0 +1,73 @@
+"""The design page: what is known before any label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from gapdesign.report import words
+from gapdesign.report.advice import advice, outlook
+from gapdesign.report.curve_figures import (
+    against_budget,
+    against_pool,
+    coverage_figure,
+    curves_figure,
+    nearest_figure,
+)
+from gapdesign.report.embed import embed
+from gapdesign.report.figures import distances_figure
+from gapdesign.report.page import as_yaml, asked, contents, elements, fill, measures, nearest
+from gapdesign.report.style import svg_text
+from gapdesign.report.texts import BEFORE_LABELS, TITLES, references
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from ase import Atoms
+    from numpy.typing import NDArray
+
+
+def render(
+    *,
+    configuration: Mapping[str, Any],
+    methods: Mapping[str, str],
+    designs: Mapping[str, list[Atoms]],
+    distances: Mapping[str, NDArray],
+    curves: pd.DataFrame,
+    members: pd.DataFrame,
+    coverage: pd.DataFrame,
+    pools: pd.DataFrame,
+    quality: pd.DataFrame,
+) -> str:
+    """Write the page; see :func:`gapdesign.report.build_design_page`, which makes sure that names are text."""
+    drawn = {
+        "nearest": nearest_figure(members, methods),
+        "distances": distances_figure(distances, {}, methods),
+        "budget": curves_figure(against_budget(curves), "size", "structures", methods),
+        "pool": curves_figure(against_pool(curves), "candidates", "candidates chosen from", methods),
+        "coverage": coverage_figure(coverage, pools, methods),
+    }
+    draws = curves["draw"].nunique()
+    return fill(
+        "design.html.j2",
+        study=str(configuration.get("study", "study")),
+        elements=elements(designs),
+        advice=advice(curves, methods, quality),
+        facts=[
+            words.count(len(designs), "design"),
+            words.count(sum(map(len, designs.values())), "structure"),
+            words.count(len(pools), "pool"),
+            f"{words.count(draws, 'random draw')} from each",
+        ],
+        outlooks=[outlook(curves, design) for design in methods if (curves["design"] == design).any()],
+        methods=methods,
+        contents=contents(designs, methods),
+        quality=measures(quality),
+        nearest=nearest(quality),
+        pools=pools.to_dict("records"),
+        figures={name: embed(name, svg_text(figure), TITLES[name]) for name, figure in drawn.items()},
+        numbers={name: place for place, name in enumerate(drawn, 1)},
+        captions=BEFORE_LABELS,
+        asked=asked(configuration),
+        yaml=as_yaml(configuration),
+        references=[entry for entry in references(configuration) if entry[2] not in ("the potential",)],
+    )

@@ -1,0 +1,71 @@
+"""The figure of `gapdesign tune`, drawn from its two tables alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gapdesign.report.style import DASHES, PALETTE, RULE, house_style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+PARAMETERS = ("sigma", "r_cut", "n_max", "l_max", "zeta")
+
+
+@house_style()
+def tune_figure(shares: pd.DataFrame, radial: pd.DataFrame) -> Figure:
+    """Draw what each setting leaves overlapping and orthogonal, and what it sees of a dimer.
+
+    Parameters
+    ----------
+    shares, radial
+        The tables of :func:`gapdesign.tuning.scan`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Visibilities are divided by their means, since their units differ between settings.
+    """
+    from matplotlib.figure import Figure
+
+    varied = [name for name in PARAMETERS if shares[name].nunique() > 1]
+    labels = [", ".join(f"{name} {row[name]:g}" for name in varied) or "as configured" for _, row in shares.iterrows()]
+    figure = Figure(figsize=(9.6, max(3.4, 1.6 + 0.3 * len(shares))), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.35))
+    places = range(len(shares))
+    for column, colour, marker, label in (
+        ("overlapping_share", PALETTE[0], "o", "overlapping"),
+        ("orthogonal_share", PALETTE[3], "s", "orthogonal"),
+        ("soap_overlapping_share", PALETTE[0], "$○$", "overlapping, SOAP alone"),
+        ("soap_orthogonal_share", PALETTE[3], "$□$", "orthogonal, SOAP alone"),
+    ):
+        if column in shares:
+            left.plot(100 * shares[column], places, linestyle="none", marker=marker, color=colour, label=label)
+    left.set_yticks(places, labels)
+    left.set(ylim=(len(shares) - 0.5, -0.5), xlabel="share of pairs, %", title="Pairs of the trial pool")
+    left.set_xscale("symlog", linthresh=0.01)
+    left.set_xlim(left=-0.001)
+    left.xaxis.set_major_formatter("{x:g}")
+    left.legend(loc="upper center", bbox_to_anchor=(0.4, -0.16), ncols=2, fontsize=7)
+    # A dimer is the same whatever the power of the kernel is.
+    drawn = list(dict.fromkeys(tuple(row) for row in shares[list(PARAMETERS[:-1])].itertuples(index=False)))
+    names = [name for name in varied if name != "zeta"]
+    for place, setting in enumerate(drawn):
+        mine = radial
+        for name, value in zip(PARAMETERS, setting, strict=False):
+            mine = mine[mine[name] == value]
+        mine = mine[mine["zeta"] == mine["zeta"].iloc[0]]
+        label = ", ".join(
+            f"{name} {value:g}" for name, value in zip(PARAMETERS, setting, strict=False) if name in names
+        )
+        seen = mine["visibility"] / mine["visibility"].mean()
+        style = {"color": PALETTE[place % len(PALETTE)], "linestyle": DASHES[place // len(PALETTE) % len(DASHES)]}
+        right.plot(mine["distance"], seen, label=label, **style)
+    right.axhline(1, color=RULE, linewidth=0.8, zorder=0)
+    right.set_yscale("log")
+    right.yaxis.set_major_formatter("{x:g}")
+    right.set(title="What SOAP sees of a dimer", xlabel="distance, Å", ylabel="visibility, relative to its mean")
+    if names:
+        right.legend(fontsize=7)
+    return figure
