@@ -14,8 +14,8 @@ AFTER_DESIGN = {
     "crossval_predict",
     "crossval",
 }
-REPORT = {"report_provenance", "report_figures", "report", "all"}
-SELECTION = {"design_select", "design_quality", "quality"}
+REPORT = {"design_page", "report_provenance", "report_figures", "report", "all"}
+SELECTION = {"design_select", "design_quality", "quality", "design_regrow", "design_curves"}
 METHODS = {"OPT": "maxmin", "RND": "random"}
 COMPRESSION = {"design_basis", "design_compress"}
 
@@ -30,6 +30,9 @@ def test_a_dry_run_plans_every_job(workflow):
         "design_select": 2,
         "design_quality": 2,
         "quality": 1,
+        "design_regrow": 2,
+        "design_curves": 2,
+        "design_page": 1,
         "labels_isolated": 1,
         "labels_batch": 4,
         "labels_design": 2,
@@ -50,7 +53,7 @@ def test_targets_stop_where_they_say(workflow):
     stages = [
         ("candidates", {"candidates_shard", "candidates_refused"}),
         ("descriptors", {"descriptors_shard"}),
-        ("design", SELECTION | COMPRESSION),
+        ("design", SELECTION | COMPRESSION | {"design_page"}),
         ("labels", {"labels_isolated", "labels_batch", "labels_design", "labels_failed"}),
         ("models", {"hyperparameters", "models_fit"}),
     ]
@@ -60,7 +63,8 @@ def test_targets_stop_where_they_say(workflow):
         plan = set(workflow.plan(target))
         assert target in plan
         assert jobs <= plan
-        unneeded = {"candidates_refused", "quality", "design_quality", "labels_failed"}
+        unneeded = {"candidates_refused", "quality", "design_quality", "design_regrow", "design_curves", "design_page"}
+        unneeded |= {"labels_failed"}
         assert plan <= allowed | {target}, f"{target} runs {plan - allowed}"
         assert allowed - plan <= unneeded
     assert {"report", "crossval"} <= set(workflow.plan("report"))
@@ -214,6 +218,7 @@ def test_the_papers_study_is_at_most_300_cluster_jobs(workflow, configuration):
     shared = {"candidates_shard", "design_basis"}  # one job with descriptors_shard and design_compress
     assert plan["candidates_shard"] == plan["descriptors_shard"]
     cluster = {"descriptors_shard", "design_compress", "design_select", "design_quality", "labels_isolated"}
+    cluster |= {"design_regrow", "design_curves"}
     cluster |= {"labels_batch", "hyperparameters", "models_fit", "crossval_predict"}
     local = {rule for rule in plan if plan[rule] <= 1 or rule == "labels_design"} - {"labels_isolated"}
     assert set(plan) == cluster | shared | local

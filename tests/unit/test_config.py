@@ -288,6 +288,8 @@ OTHER = {
     "designs/RND2/method": "maxmin",
     "designs/OPT1/pool": "B",
     "selection/memory": 2048,
+    "quality/draws": 3,
+    "quality/subpools": 1,
     "labels/chunk": 3,
     "labels/store": "elsewhere",
     "labels/eam/potential": "other.eam.fs",
@@ -315,6 +317,7 @@ CANDIDATES = {
     "pools/overrides",
 }
 MODEL = {"seed", "model/optimizer"} | KERNEL | FEATURES - {"descriptor/backend"}
+SIZES = {"seed", "budget", "pools/size"}
 READS = {
     "candidates": CANDIDATES,
     "descriptors": FEATURES,
@@ -323,6 +326,8 @@ READS = {
     "compress": FEATURES,
     "select": FEATURES | KERNEL | {"seed", "budget", "designs/OPT1/pool"},
     "quality": FEATURES | KERNEL | {"designs/OPT1/pool", "labels/eam/potential"},
+    "regrow": FEATURES | KERNEL | SIZES | {"designs/OPT1/pool", "quality/subpools"},
+    "curves": FEATURES | KERNEL | SIZES | {"labels/eam/potential", "quality/subpools", "quality/draws"},
     "isolated": {"prototypes/hcp/a", "labels/eam/potential"},
     "label": {"labels/eam/potential", "pools/constraints/min_distance"},
     "labels": {"labels/eam/potential", "pools/constraints/min_distance"},
@@ -333,6 +338,7 @@ READS = {
     "crossval": FEATURES | KERNEL,
     "figures": FEATURES | KERNEL | {"designs/OPT1/pool"},
     "provenance": set(OTHER) - {"designs/RND2/method"},
+    "page": set(OTHER) - {"designs/RND2/method"},
     "report": set(OTHER) - {"designs/RND2/method"},
     "plan": set(OTHER) - {"designs/RND2/method"},
 }
@@ -355,11 +361,11 @@ def test_every_verb_that_reads_a_configuration_has_its_part():
     assert set(READS) == set(config._READS)
 
 
-@pytest.mark.parametrize("verb", [verb for verb in READS if verb not in ("provenance", "report", "plan")])
+@pytest.mark.parametrize("verb", [verb for verb in READS if verb not in ("provenance", "page", "report", "plan")])
 def test_jobs_about_all_designs_see_all_of_them(verb):
     other = config.parse(changed("designs/RND2/method", "maxmin"))
     sees = config.part(DEFAULT, verb) != config.part(other, verb)
-    assert sees == (verb in ("select", "quality", "figures"))
+    assert sees == (verb in ("select", "quality", "regrow", "figures"))
 
 
 def test_a_part_gives_back_what_it_holds():
@@ -388,7 +394,7 @@ def test_a_stage_whose_results_change_reruns(monkeypatch):
     before = {verb: config.part(DEFAULT, verb) for verb in READS}
     monkeypatch.setitem(config.REVISIONS, "design", config.REVISIONS["design"] + 1)
     rerun = {verb for verb in READS if config.part(DEFAULT, verb) != before[verb]}
-    assert rerun == {"pools", "basis", "compress", "select", "quality"}
+    assert rerun == {"pools", "basis", "compress", "select", "quality", "regrow", "curves"}
 
 
 def test_the_order_of_prototypes_matters_because_candidates_depend_on_it():

@@ -9,7 +9,14 @@ import pytest
 from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.options import KernelOptions
 from gapdesign.files import FeaturePool, shard_path, write_array
-from gapdesign.quality import JITTER, measure, nearest_to_others, pair_distances, squared_distances
+from gapdesign.quality import (
+    JITTER,
+    measure,
+    measure_prefixes,
+    nearest_to_others,
+    pair_distances,
+    squared_distances,
+)
 
 LAYOUT = Layout(n_species=1, spectrum=6, pairs=5)
 COVARIANCE = Covariance(LAYOUT, KernelOptions(soap={"zeta": 2, "scale": 0.5}, pair={"scale": 0.7}))
@@ -91,6 +98,15 @@ def test_measures_do_not_depend_on_how_the_pool_is_cut_or_read(pool_rows, tmp_pa
     whole = asdict(measure(pool_rows[MEMBERS], pool_of(tmp_path / "a", pool_rows), COVARIANCE, 1000))
     parts = asdict(measure(pool_rows[MEMBERS], pool_of(tmp_path / "b", pool_rows, 1, 17), COVARIANCE, 3))
     assert parts == pytest.approx(whole, rel=1e-12)
+
+
+def test_prefixes_in_one_pass_are_designs_measured_one_by_one(pool_rows, tmp_path):
+    pool, members = pool_of(tmp_path, pool_rows, 11, 12), pool_rows[MEMBERS]
+    sizes = [1, 2, 5, 7]
+    found = measure_prefixes(members, sizes, pool, COVARIANCE, 4)
+    for size, quality in zip(sizes, found, strict=True):
+        alone = asdict(measure(members[:size], pool, COVARIANCE, 1000))
+        assert asdict(quality) == pytest.approx(alone, rel=1e-9, abs=1e-9, nan_ok=True)
 
 
 def test_a_single_member_has_no_pairs_but_a_covering(pool_rows, tmp_path):

@@ -6,6 +6,7 @@ rule report_provenance:
         of_designs("models/{design}/gp.xml"),
         results("labels/isolated.extxyz"),
         results("quality.csv"),
+        results("design.html"),
         results("crossval/errors.csv"),
         results("crossval/predictions.csv"),
     output:

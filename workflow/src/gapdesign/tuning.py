@@ -17,7 +17,7 @@ from ase import Atoms
 
 from gapdesign.descriptors import BACKENDS, Descriptor
 from gapdesign.descriptors.covariance import Covariance
-from gapdesign.descriptors.options import DescriptorOptions, KernelOptions, SoapOptions
+from gapdesign.descriptors.options import DescriptorOptions, KernelOptions, SoapKernelOptions, SoapOptions
 from gapdesign.errors import InputError
 from gapdesign.quality import ORTHOGONAL, OVERLAPPING, pair_distances
 from gapdesign.structures import pack
@@ -40,13 +40,14 @@ BLIND = 0.1
 """A descriptor is nearly blind where it sees less than this share of its mean."""
 
 
-def settings(soap: SoapOptions, zeta: int, scanned: Mapping[str, Sequence[float]]) -> Iterator[tuple[SoapOptions, int]]:
+def settings(
+    soap: SoapOptions, kernel: KernelOptions, scanned: Mapping[str, Sequence[float]]
+) -> Iterator[tuple[SoapOptions, KernelOptions]]:
     """Every combination of the values to be scanned; what is not scanned is as given.
 
     Parameters
     ----------
-    soap : SoapOptions
-    zeta : int
+    soap, kernel : SoapOptions, KernelOptions
     scanned : mapping
         ``sigma``, ``r_cut``, ``n_max``, ``l_max`` or ``zeta`` to values.
 
@@ -57,8 +58,10 @@ def settings(soap: SoapOptions, zeta: int, scanned: Mapping[str, Sequence[float]
     """
     for values in product(*scanned.values()):
         chosen = dict(zip(scanned, values, strict=True))
-        power = int(chosen.pop("zeta", zeta))
-        yield SoapOptions.model_validate(soap.model_dump() | chosen), power
+        power = SoapKernelOptions.model_validate(
+            kernel.soap.model_dump() | {"zeta": chosen.pop("zeta", kernel.soap.zeta)}
+        )
+        yield SoapOptions.model_validate(soap.model_dump() | chosen), kernel.model_copy(update={"soap": power})
 
 
 def scan(
@@ -96,9 +99,8 @@ def scan(
     import pandas as pd
 
     rows, curves = [], []
-    for soap, zeta in settings(descriptor.soap, kernel.soap.zeta, scanned):
-        asked = descriptor.model_copy(update={"soap": soap})
-        whole = kernel.model_copy(update={"soap": kernel.soap.model_copy(update={"zeta": zeta})})
+    for soap, whole in settings(descriptor.soap, kernel, scanned):
+        asked, zeta = descriptor.model_copy(update={"soap": soap}), whole.soap.zeta
         alone = whole.model_copy(update={"pair": whole.pair.model_copy(update={"scale": 0.0})})
         described = Descriptor(asked, kernel.pair, species)
         features = described.features(batch)

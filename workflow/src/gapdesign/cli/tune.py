@@ -59,15 +59,13 @@ def _tune(arguments: argparse.Namespace) -> None:
     scanned = {name: given for name in SCANNED if (given := getattr(arguments, name))}
     batch = sample(study.pools, prototypes(study.prototypes), seed=study.seed, pool=pool, start=0, stop=arguments.count)
     try:
-        for soap, _ in settings(study.descriptor.soap, study.kernel.soap.zeta, scanned):
+        for soap, _ in settings(study.descriptor.soap, study.kernel, scanned):
             config.check(study.model_copy(update={"descriptor": study.descriptor.model_copy(update={"soap": soap})}))
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][-1]).replace("_", "-")
         raise InputError(f"--{key} {first['input']}: {first['msg'].replace('Input', 'it')}.") from None
-    batch = sample(
-        study.pools, prototypes(study.prototypes), seed=study.seed, pool=pool, start=0, stop=arguments.count
-    )
+    batch = sample(study.pools, prototypes(study.prototypes), seed=study.seed, pool=pool, start=0, stop=arguments.count)
     shares, radial = scan(batch, study.species(), study.descriptor, study.kernel, scanned, progress=say)
     write_csv(arguments.output, shares)
     if arguments.output_radial:

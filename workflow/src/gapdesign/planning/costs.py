@@ -155,6 +155,17 @@ class Laws:
         size = fmean(self.study.pools.of(design.pool).size for design in self.study.designs.values())
         return self.ranks * self.width * (size * unit["candidate"] + unit["rank"])
 
+    def _design_regrow(self, _: int) -> float | None:
+        """Mean over the designs that are chosen again: in all from less than one pool, but never for more ranks."""
+        return self._design_select(1)
+
+    def _design_curves(self, _: int) -> float:
+        """Mean over the pools: designs and random draws, from every smaller pool too, against a sample."""
+        asked, designs = self.study.quality, self.study.designs.values()
+        chosen = (len(designs) / len({design.pool for design in designs}) + asked.draws) * (1 + asked.subpools)
+        seen = min(asked.sample, self.study.pools.size)
+        return chosen * self.ranks * self.width * seen * self.units["quality"]["candidate"]
+
     def _labels_isolated(self, _: int) -> float | None:
         return None if self.sizes.label is None else 3600 * self.sizes.label * len(self.study.symbols())
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 PARAMETERS = ("sigma", "r_cut", "n_max", "l_max", "zeta")
 
+WIDE = 30
+"""Variation from which on visibilities are drawn on a logarithmic scale."""
+
 
 @house_style()
 def tune_figure(shares: pd.DataFrame, radial: pd.DataFrame) -> Figure:
@@ -28,24 +31,28 @@ def tune_figure(shares: pd.DataFrame, radial: pd.DataFrame) -> Figure:
         Visibilities are divided by their means, since their units differ between settings.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullLocator
 
     varied = [name for name in PARAMETERS if shares[name].nunique() > 1]
     labels = [", ".join(f"{name} {row[name]:g}" for name in varied) or "as configured" for _, row in shares.iterrows()]
     figure = Figure(figsize=(9.6, max(3.4, 1.6 + 0.3 * len(shares))), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.35))
     places = range(len(shares))
-    for column, colour, marker, label in (
-        ("overlapping_share", PALETTE[0], "o", "overlapping"),
-        ("orthogonal_share", PALETTE[3], "s", "orthogonal"),
-        ("soap_overlapping_share", PALETTE[0], "$○$", "overlapping, SOAP alone"),
-        ("soap_orthogonal_share", PALETTE[3], "$□$", "orthogonal, SOAP alone"),
+    for column, colour, marker, size, label in (
+        ("overlapping_share", PALETTE[0], "o", 4, "overlapping"),
+        ("orthogonal_share", PALETTE[3], "s", 4, "orthogonal"),
+        ("soap_overlapping_share", PALETTE[0], "o", 8, "overlapping, SOAP alone"),
+        ("soap_orthogonal_share", PALETTE[3], "s", 8, "orthogonal, SOAP alone"),
     ):
         if column in shares:
-            left.plot(100 * shares[column], places, linestyle="none", marker=marker, color=colour, label=label)
+            style = {"linestyle": "none", "marker": marker, "markersize": size, "color": colour}
+            left.plot(
+                100 * shares[column], places, markerfacecolor=colour if size == 4 else "none", label=label, **style
+            )
     left.set_yticks(places, labels)
     left.set(ylim=(len(shares) - 0.5, -0.5), xlabel="share of pairs, %", title="Pairs of the trial pool")
     left.set_xscale("symlog", linthresh=0.01)
-    left.set_xlim(left=-0.001)
+    left.set_xlim(-0.001, max(0.02, 150 * shares.filter(like="_share").to_numpy().max()))
     left.xaxis.set_major_formatter("{x:g}")
     left.legend(loc="upper center", bbox_to_anchor=(0.4, -0.16), ncols=2, fontsize=7)
     # A dimer is the same whatever the power of the kernel is.
@@ -63,9 +70,11 @@ def tune_figure(shares: pd.DataFrame, radial: pd.DataFrame) -> Figure:
         style = {"color": PALETTE[place % len(PALETTE)], "linestyle": DASHES[place // len(PALETTE) % len(DASHES)]}
         right.plot(mine["distance"], seen, label=label, **style)
     right.axhline(1, color=RULE, linewidth=0.8, zorder=0)
-    right.set_yscale("log")
-    right.yaxis.set_major_formatter("{x:g}")
+    if shares["variation"].max() > WIDE:
+        right.set_yscale("log")
+        right.yaxis.set_major_formatter("{x:g}")
+        right.yaxis.set_minor_locator(NullLocator())
     right.set(title="What SOAP sees of a dimer", xlabel="distance, Å", ylabel="visibility, relative to its mean")
     if names:
-        right.legend(fontsize=7)
+        right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize=7)
     return figure

@@ -1,0 +1,213 @@
+"""The design page: words that follow the numbers, figures from tables alone, a page that loads nothing."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from ase import Atoms
+
+from gapdesign import report
+from gapdesign.quality import Quality
+from gapdesign.report.advice import advice, outlook
+from gapdesign.report.curve_figures import against_budget, against_pool, band, curves_figure, nearest_figure
+
+METHODS = {"OPT": "maxmin", "RND": "random"}
+HOSTILE = 'a<b>&"$x$'
+
+
+def table_of(power=0.5, pool_power=0.0, deviation=1.0, designs=METHODS, size=100, draws=20) -> pd.DataFrame:
+    """Curves by power laws: covering radii of designs are n^-power N^-pool_power, and of draws twice that of 25."""
+    rows = []
+
+    def add(pool, design, draw, candidates, n, radius):
+        row = dict.fromkeys(Quality.__dataclass_fields__, 0.5) | {"size": n, "covering_radius": radius}
+        row |= {"posterior_std_max": n**-deviation, "label_core_hours": 0.25 * n if candidates == 1000 else np.nan}
+        rows.append({"pool": pool, "design": design, "draw": draw, "candidates": candidates, **row})
+
+    for design in designs:
+        for candidates, n in [(250, size), (500, size), *((1000, k) for k in (size // 4, size // 2, size))]:
+            add("A", design, None, candidates, n, n**-power * candidates**-pool_power)
+    for draw in range(draws):
+        for n in (size // 4, size // 2, size):
+            add("A", "", draw, 1000, n, (1 + draw / 100) * (size // 4) ** -power * 1000**-pool_power)
+    return pd.DataFrame(rows)
+
+
+def quality_of(overlapping=0.0, orthogonal=0.0) -> pd.DataFrame:
+    return pd.DataFrame({"design": list(METHODS), "overlapping_share": overlapping, "orthogonal_share": orthogonal})
+
+
+def study(designs=METHODS) -> dict:
+    members = [
+        {"pool": "A", "design": design, "draw": None, "rank": k, "candidate": k, "nearest": 0.1 * k, "strain": 0.01 * k}
+        for design in designs
+        for k in range(4)
+    ]
+    members += [row | {"design": "", "draw": draw} for draw in range(3) for row in members[:4]]
+    points = [{"pool": "A", "design": "", "rank": None, "candidate": k, "x": k / 9, "y": -k / 9} for k in range(9)]
+    points += [
+        {"pool": "A", "design": design, "rank": k, "candidate": k, "x": k / 9, "y": 0.0}
+        for design in designs
+        for k in range(4)
+    ]
+    return {
+        "configuration": {"study": HOSTILE, "budget": 4, "designs": {}},
+        "methods": designs,
+        "designs": {name: [Atoms("Zr", info={"pool": "A", "prototype": "hcp"})] * 4 for name in designs},
+        "distances": {name: np.linspace(0, 2, 6) for name in designs},
+        "curves": table_of(designs=designs),
+        "members": pd.DataFrame(members),
+        "coverage": pd.DataFrame(points),
+        "pools": pd.DataFrame([{"pool": "A", "size": 1000, "sampled": 9, "component_1": 0.5, "component_2": 0.25,
+                                "overlapping_share": 0.0, "orthogonal_share": 0.125}]),
+        "quality": pd.DataFrame({"design": list(designs), "overlapping_share": 0.0, "orthogonal_share": 0.0}),
+    }  # fmt: skip
+
+
+class TestAdvice:
+    def test_an_outlook_is_read_off_the_last_doublings(self):
+        found = outlook(table_of(power=0.5, pool_power=0.25, deviation=2), "OPT")
+        assert (found.size, found.half, found.candidates, found.half_pool) == (100, 50, 1000, 500)
+        assert found.fall == pytest.approx(1 - 2**-0.5)
+        assert found.pool_fall == pytest.approx(1 - 2**-0.25)
+        assert found.deviation_fall == pytest.approx(3 / 4)
+        # Another hundred doubles the design again, and costs as much as the first.
+        assert found.more == 100
+        assert found.radius_then == pytest.approx(found.radius * 2**-0.5)
+        assert found.hours_more == pytest.approx(25)
+        # The draws are at the radius of the prefix of 25 or above.
+        assert found.as_random == 25
+
+    def test_the_next_hundred_of_a_large_design_are_less_than_a_doubling(self):
+        found = outlook(table_of(size=400), "OPT")
+        assert found.more == 100
+        assert found.radius_then == pytest.approx(found.radius * 1.25**-0.5)
+        assert outlook(table_of(size=40), "OPT").more == 40
+
+    def test_a_level_curve_is_a_wide_pool(self):
+        text = advice(table_of(pool_power=0.0), METHODS, quality_of())
+        assert "from 500 to 1000 candidates lowered the covering radius of the max-min design by 0 %" in text
+        assert "the pool is wide enough for this budget" in text
+
+    def test_a_falling_curve_is_a_narrow_pool(self):
+        text = advice(table_of(pool_power=0.5), METHODS, quality_of())
+        assert "lowered the covering radius of the max-min design by 29 %: the pool is not yet wide enough" in text
+
+    def test_a_rising_curve_says_so(self):
+        text = advice(table_of(pool_power=-0.5), METHODS, quality_of())
+        assert "raised the covering radius of the max-min design by 41 %: the pool is wide enough" in text
+
+    def test_a_budget_that_still_pays(self):
+        text = advice(table_of(power=0.5, deviation=2), METHODS, quality_of())
+        assert (
+            "from 50 to 100 structures lowered it by 29 % and lowered the largest posterior deviation by 75 %" in text
+        )
+        assert "does not exhaust the pool" in text
+        assert "If that goes on, the next 100 structures would lower it by 29 %, to 0.071, for 25 core-hours" in text
+
+    def test_a_budget_that_is_enough(self):
+        text = advice(table_of(power=0.0, deviation=0), METHODS, quality_of())
+        assert "this budget is enough for this pool" in text
+        assert "the next 100 structures would not lower it, for 25 core-hours" in text
+
+    def test_random_draws_are_the_yardstick(self):
+        text = advice(table_of(power=0.5), METHODS, quality_of())
+        # (1.00 to 1.19) x 0.2 at twenty evenly spaced draws.
+        assert "Random draws of this size cover the pool to 0.22 (0.20 to 0.24 in nine of ten)" in text
+        assert "the max-min design covers it as well with 25 structures" in text
+
+    def test_what_was_not_measured_is_not_said(self):
+        table = table_of()
+        text = advice(table[table["candidates"] == 1000], METHODS, quality_of())
+        assert "Whether the pool is wide enough was not measured" in text
+        one = table[(table["candidates"] == 1000) & (table["size"] == 100) & (table["design"] == "OPT")]
+        one = one.assign(size=1, label_core_hours=np.nan)
+        text = advice(one, METHODS, quality_of())
+        assert "nan" not in text and "–" not in text and "next" not in text
+
+    def test_random_designs_cannot_judge_a_pool(self):
+        text = advice(table_of(designs={"RND": 0}), {"RND": "random"}, quality_of())
+        assert text.startswith("A random design gains nothing from a wider pool")
+        assert "Random draws" not in text
+
+    def test_pairs_are_pointed_out_where_there_are_many(self):
+        assert "overlap" not in advice(table_of(), METHODS, quality_of())
+        assert "3.00 % of the pairs overlap" in advice(table_of(), METHODS, quality_of(overlapping=0.03))
+        text = advice(table_of(), METHODS, quality_of(orthogonal=0.9))
+        assert "90.0 % of the pairs of the max-min design are orthogonal" in text and "gapdesign tune" in text
+
+
+class TestFigures:
+    def test_rows_of_budget_and_pool_are_told_apart(self):
+        table = table_of()
+        assert set(against_budget(table)["candidates"]) == {1000}
+        assert set(against_pool(table)["size"]) == {100}
+        assert set(against_pool(table)["candidates"]) == {250, 500, 1000}
+
+    def test_the_band_has_the_quantiles_of_the_draws(self):
+        found = band(against_budget(table_of(power=0.5)), "size", "covering_radius")
+        np.testing.assert_allclose(found.loc[100], 0.2 * (1 + np.array([0.95, 9.5, 18.05]) / 100))
+
+    def test_a_line_a_design_and_a_band_a_measure(self):
+        figure = curves_figure(against_budget(table_of()), "size", "structures", METHODS)
+        drawn = {axes.get_title(loc="left"): axes for axes in figure.axes}
+        assert {"covering radius", "overlapping pairs, %", "log det K", "cost of the labels, core-hours"} <= set(drawn)
+        axes = drawn["covering radius"]
+        optimal = next(line for line in axes.lines if line.get_color() == "#2b7bba")
+        np.testing.assert_allclose(optimal.get_xydata(), [[n, n**-0.5] for n in (25, 50, 100)])
+        assert len(axes.collections) == 1
+
+    def test_the_cost_is_no_curve_against_the_pool(self):
+        figure = curves_figure(against_pool(table_of()), "candidates", "candidates", METHODS)
+        assert "cost of the labels, core-hours" not in {axes.get_title(loc="left") for axes in figure.axes}
+
+    def test_without_deformations_there_is_no_strain(self):
+        members = study()["members"].assign(strain=np.nan)
+        assert [axes.get_title(loc="left") for axes in nearest_figure(members, METHODS).axes] == [
+            "Distance to the nearest other member"
+        ]
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return report.build_design_page(**study())
+
+
+class TestPage:
+    def test_it_is_well_formed_and_says_what_the_advice_says(self, page):
+        tree = ElementTree.fromstring(page.removeprefix("<!DOCTYPE html>"))
+        text = " ".join("".join(tree.itertext()).split())
+        assert HOSTILE in text
+        parts = study()
+        assert advice(parts["curves"], parts["methods"], parts["quality"]) in text
+        assert len(list(tree.iter("figure"))) == 5
+
+    def test_it_loads_nothing(self, page):
+        links = re.findall(r'(?:href|src)="([^"]*)"', page)
+        assert [link for link in links if not link.startswith(("#", "data:", "https://doi.org/"))] == []
+        assert not re.search(r"<script|@import|url\((?!#)", page)
+
+    def test_the_same_tables_give_the_same_page(self, page):
+        assert report.build_design_page(**study()) == page
+
+    def test_a_single_design_has_a_page(self):
+        assert "max-min design" in report.build_design_page(**study({"OPT": "maxmin"}))
+
+    @pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium here")
+    def test_a_browser_shows_it_and_asks_for_nothing(self, page, tmp_path):
+        """Every host is unknown to it; what it shows is the page, with all of its figures."""
+        (tmp_path / "page.html").write_text(page)
+        command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND"]
+        command += [f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", f"file://{tmp_path / 'page.html'}"]
+        log = f"--log-net-log={tmp_path / 'net.json'}"
+        shown = subprocess.run([*command, log], capture_output=True, text=True, timeout=120, check=True).stdout
+        assert shown.count("<figure") == 5
+        asked = set(re.findall(r'"url":"(\w+://[^"]*)"', (tmp_path / "net.json").read_text()))
+        own = {url for url in asked if "google" not in url and "gvt1" not in url}  # the browser's own services
+        assert all(url.startswith(("file://", "chrome", "data:")) for url in own)
