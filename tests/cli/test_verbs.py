@@ -5,7 +5,7 @@ import io
 import json
 import re
 from hashlib import sha256
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -489,3 +489,112 @@ def test_progress_goes_to_the_log_and_not_into_results(study, tmp_path):
         study.run("candidates", *arguments)
     assert output.getvalue() == ""
     assert log.getvalue().startswith("3 candidates of pool B")
+
+
+@pytest.fixture(scope="module")
+def paged(study):
+    """The study with its design page."""
+    features = study.of_shards("descriptors/A/{start}-{stop}.npy")
+    for design in DESIGNS:
+        small = ["--basis", study / "compressed/basis.npz"]
+        small += ["--compressed", study.of_shards("compressed/{start}-{stop}.npy")]
+        study.run(
+            *["regrow", "--config", study.part("regrow", design), "--design", design, "--features", features],
+            *[*(small if design == "OPT" else []), "--output", study / f"regrown/{design}.csv"],
+        )
+    for folder, memory in (("pool", 1024), ("frugal", 64)):
+        study.run(
+            *["curves", "--config", study.part("curves"), "--pool", "A", "--features", features],
+            *["--candidates", study.of_shards("candidates/A/{start}-{stop}.npz"), "--memory", memory],
+            *["--designs", study.of_designs("designs/{design}.extxyz")],
+            *["--regrown", study.of_designs("regrown/{design}.csv"), "--output", study / f"{folder}/curves.csv"],
+            *["--output-members", study / f"{folder}/members.csv"],
+            *["--output-coverage", study / f"{folder}/coverage.csv", "--output-pools", study / f"{folder}/pools.csv"],
+        )
+    tables = [[f"--{t}", study / f"pool/{t}.csv", f"--output-{t}", study / f"quality/{t}.csv"] for t in TABLES]
+    study.run(
+        *["page", "--config", study.part("page"), *chain(*tables), "--quality", study / "quality.csv"],
+        *["--designs", study.of_designs("designs/{design}.extxyz")],
+        *["--features", study.of_designs("designs/{design}.npy"), "--output", study / "design.html"],
+    )
+    return study
+
+
+TABLES = ["curves", "members", "coverage", "pools"]
+
+
+def test_a_design_of_half_the_pool_is_what_a_pool_half_as_large_gives(paged):
+    """Max-min from the first 12 of 24 candidates, by the plain greedy loop."""
+    features = np.vstack([read_array(path) for path in paged.of_shards("descriptors/A/{start}-{stop}.npy")])[:12]
+    covariance = paged.config.covariance()
+    chosen = read_csv(paged / "regrown/OPT.csv")
+    assert set(chosen["candidates"]) == {12} and chosen["rank"].tolist() == list(range(6))
+    ranks = [int(chosen["candidate"][0])]
+    while len(ranks) < 6:
+        distances = np.array([covariance.distance2(features, features[rank]) for rank in ranks]).min(axis=0)
+        ranks.append(int(distances.argmax()))
+    assert chosen["candidate"].tolist() == ranks
+    random = read_csv(paged / "regrown/RND.csv")["candidate"]
+    assert len(set(random)) == 6 and random.max() < 12
+
+
+def test_the_curves_end_where_quality_is(paged):
+    """A pool smaller than the sample is measured against all of it, as in quality.csv."""
+    curves, quality = read_csv(paged / "quality/curves.csv"), read_csv(paged / "quality.csv").set_index("design")
+    for design in DESIGNS:
+        whole = curves[(curves["design"] == design) & (curves["candidates"] == 24) & (curves["size"] == 6)]
+        for name in ("covering_radius", "nearest_min", "log_det", "posterior_std_mean", "label_core_hours"):
+            assert whole[name].item() == pytest.approx(quality.loc[design, name], rel=1e-7)
+    draws = curves[curves["design"].isna()]
+    assert draws["draw"].nunique() == 20 and set(draws["candidates"]) == {12, 24}
+    assert {"quality/curves.csv", "quality/members.csv"} <= {
+        str(path.relative_to(paged.folder)) for path in paged.folder.rglob("*.csv")
+    }
+
+
+def test_the_tables_of_the_page_do_not_depend_on_memory(paged):
+    for table in TABLES:
+        assert (paged / f"pool/{table}.csv").read_bytes() == (paged / f"frugal/{table}.csv").read_bytes()
+
+
+def test_the_page_is_written(paged):
+    page = (paged / "design.html").read_text()
+    assert "tiny" in page and page.rstrip().endswith("</html>")
+    assert "from 12 to 24 candidates" in page
+    ranks = (paged / "quality/coverage.csv").read_text()
+    assert re.search(r"^A,OPT,0,\d+,", ranks, re.MULTILINE)
+
+
+def test_a_design_that_has_no_smaller_pool_is_refused(study, tmp_path, capsys):
+    given = json.loads(study.part("regrow", "RND")) | {"budget": 20}
+    arguments = ["--config", json.dumps(given), "--design", "RND", "--output", str(tmp_path / "x.csv")]
+    arguments += ["--features", *map(str, study.of_shards("descriptors/A/{start}-{stop}.npy"))]
+    assert cli.main(["regrow", *arguments]) == 2
+    assert "gives it no smaller pool" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--pool", "C"], "--pool C: there is no such pool; choose from A, B."),
+        (["--count", "25"], "--count 25: give 2 to 24 candidates"),
+        (["--sigma", "0.3", "-1"], "--sigma -1.0: it should be greater than 0."),
+        (["--zeta", "0"], "--zeta 0: it should be greater than or equal to 1."),
+        (["--r-cut", "1"], "descriptor.soap.r_cut: 1.0 does not reach the nearest neighbour"),
+    ],
+)
+def test_tune_refuses_what_it_cannot_try(study, tmp_path, capsys, arguments, sentence):
+    where = ["--output", str(tmp_path / "tune.csv"), "--count", "3"]
+    assert cli.main(["tune", "--config", str(study.given), *where, *arguments]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "tune.csv").exists()
+
+
+def test_tune_writes_its_tables_and_its_figure(study, tmp_path):
+    outputs = ["--output", tmp_path / "tune.csv", "--output-radial", tmp_path / "radial.csv"]
+    outputs += ["--figure", tmp_path / "tune.svg", "--count", 4]
+    study.run("tune", "--config", study.given, "--sigma", 0.4, 0.6, "--zeta", 2, 4, *outputs)
+    table = read_csv(tmp_path / "tune.csv")
+    assert list(zip(table["sigma"], table["zeta"], strict=True)) == [(0.4, 2), (0.4, 4), (0.6, 2), (0.6, 4)]
+    assert len(read_csv(tmp_path / "radial.csv")) == 4 * len(np.arange(1.5, 4.5 + 1e-9, 0.02))
+    assert "visibility" in (tmp_path / "tune.svg").read_text()

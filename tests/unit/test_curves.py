@@ -55,9 +55,9 @@ def test_prefixes_halve_the_design_and_end_with_all_of_it():
     for n in (1, 3, 5, 6, 10, 100, 500, 1000):
         sizes = prefix_sizes(n)
         assert sizes[-1] == n and sizes == sorted(set(sizes))
-        assert min(sizes) >= min(n, 5)
+        assert min(sizes) >= min(-(-n // 2), 5)
         halves = {-(-n // 2**k) for k in range(12)}
-        assert {half for half in halves if half >= min(n, 5)} <= set(sizes)
+        assert {half for half in halves if half >= 5} | {-(-n // 2)} <= set(sizes)
     assert all(a < b <= 1.6 * a for a, b in pairwise(prefix_sizes(500)))
 
 

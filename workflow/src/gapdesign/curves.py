@@ -38,7 +38,7 @@ ANCHORS = 1000
 """Candidates by which the principal components of a pool's map are found, and the shares of its pairs."""
 
 SMALLEST = 5
-"""Structures in the smallest prefix."""
+"""Structures in the smallest prefix, but for designs of less than twice as many."""
 
 LIGHT = frozenset({"maxmin", "random"})
 """Methods that choose again from a smaller pool whatever its size."""
@@ -125,7 +125,7 @@ def evenly(size: int, count: int) -> np.ndarray:
 def prefix_sizes(n: int) -> list[int]:
     """Sizes at which a design of ``n`` is measured, increasing: n, its halves, and between them steps of root 2."""
     sizes = {n} | {int(np.ceil(n / 2 ** (k / 2) - 1e-9)) for k in range(1, 2 * n.bit_length())}
-    return sorted(size for size in sizes if size >= min(n, SMALLEST))
+    return sorted(size for size in sizes if size >= min(-(-n // 2), SMALLEST))
 
 
 def subpool_sizes(size: int, budget: int, method: str, halvings: int) -> list[int]:
