@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from ase import Atoms
 
+from gapdesign.coverage import coverage
 from gapdesign.curves import (
     Choice,
     QualityOptions,
     SampledPool,
-    coverage,
     curves,
     evenly,
     members,

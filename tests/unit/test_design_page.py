@@ -201,7 +201,7 @@ class TestPage:
 
     @pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium here")
     def test_a_browser_shows_it_and_asks_for_nothing(self, page, tmp_path):
-        """Every host is unknown to it; what it shows is the page, with all of its figures."""
+        """Every host is unknown to it; an image from elsewhere would be in its log of the net all the same."""
         (tmp_path / "page.html").write_text(page)
         command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND"]
         command += [f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", f"file://{tmp_path / 'page.html'}"]

@@ -128,6 +128,7 @@ def _curves(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
     from gapdesign import curves, engines, methods
+    from gapdesign.coverage import coverage
     from gapdesign.files import FeaturePool, write_csv
 
     study = config.load(arguments.config)
@@ -152,7 +153,7 @@ def _curves(arguments: argparse.Namespace) -> None:
         block_rows=rows,
         progress=progress("designs and random draws measured"),
     )
-    points, about = curves.coverage(designs, pool, sample, covariance, rows)
+    points, about = coverage(designs, pool, sample, covariance, rows)
     write_csv(arguments.output, measured)
     write_csv(arguments.output_members, curves.members(whole, pool, covariance, structures, costs))
     write_csv(arguments.output_coverage, points)
