@@ -68,7 +68,7 @@ class Study(Options):
         asked = self.designs[design]
         if self.kernel.structure != "average" or asked.reads_environments:
             return []
-        return subpool_sizes(self.pools.size, self.budget, asked.method, self.quality.subpools)
+        return subpool_sizes(self.pools.of(asked.pool).size, self.budget, asked.method, self.quality.subpools)
 
     def covariance(self) -> Covariance:
         """The covariance of structures that the study asks for."""

@@ -54,10 +54,11 @@ def _tune(arguments: argparse.Namespace) -> None:
     pool = arguments.pool or study.pools.names[0]
     if pool not in study.pools.names:
         raise InputError(f"--pool {pool}: there is no such pool; choose from {', '.join(study.pools.names)}.")
-    if not 2 <= arguments.count <= study.pools.size:
-        raise InputError(f"--count {arguments.count}: give 2 to {study.pools.size} candidates, which the pools have.")
+    options = study.pools.of(pool)
+    if not 2 <= arguments.count <= options.size:
+        raise InputError(f"--count {arguments.count}: give 2 to {options.size} candidates, which the pool has.")
     scanned = {name: given for name in SCANNED if (given := getattr(arguments, name))}
-    batch = sample(study.pools, prototypes(study.prototypes), seed=study.seed, pool=pool, start=0, stop=arguments.count)
+    batch = sample(options, prototypes(study.prototypes), seed=study.seed, pool=pool, start=0, stop=arguments.count)
     try:
         for soap, _ in settings(study.descriptor.soap, study.kernel, scanned):
             config.check(study.model_copy(update={"descriptor": study.descriptor.model_copy(update={"soap": soap})}))
@@ -65,7 +66,7 @@ def _tune(arguments: argparse.Namespace) -> None:
         first = error.errors()[0]
         key = str(first["loc"][-1]).replace("_", "-")
         raise InputError(f"--{key} {first['input']}: {first['msg'].replace('Input', 'it')}.") from None
-    batch = sample(study.pools, prototypes(study.prototypes), seed=study.seed, pool=pool, start=0, stop=arguments.count)
+    batch = sample(options, prototypes(study.prototypes), seed=study.seed, pool=pool, start=0, stop=arguments.count)
     shares, radial = scan(batch, study.species(), study.descriptor, study.kernel, scanned, progress=say)
     write_csv(arguments.output, shares)
     if arguments.output_radial:

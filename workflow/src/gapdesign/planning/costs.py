@@ -163,7 +163,7 @@ class Laws:
         """Mean over the pools: designs and random draws, from every smaller pool too, against a sample."""
         asked, designs = self.study.quality, self.study.designs.values()
         chosen = (len(designs) / len({design.pool for design in designs}) + asked.draws) * (1 + asked.subpools)
-        seen = min(asked.sample, self.study.pools.size)
+        seen = min(asked.sample, *(self.study.pools.of(design.pool).size for design in designs))
         return chosen * self.ranks * self.width * seen * self.units["quality"]["candidate"]
 
     def _labels_isolated(self, _: int) -> float | None:
