@@ -119,7 +119,8 @@ def test_every_log_says_what_its_job_did(finished: Workflow):
     for log in logs:
         text = log.read_text()
         assert "wrote results/small/" in text, log
-        assert len(text.splitlines()) < 100, log
+        if log.name != "fit.log":  # gap_fit's own output is in it
+            assert len(text.splitlines()) < 100, log
 
 
 def test_the_snakemake_report_has_its_captions(rerun: Workflow):
