@@ -219,7 +219,12 @@ def models(bench: Bench, repeats: int) -> tuple[dict[str, object], dict[str, int
         *("--last", BUDGET, "--output", batch, "--failed", folder / "failed.csv"),
         repeats=1,
     )
-    bench.cost("labels", "--design", design, "--batches", batch, "--output", labels, repeats=1)
+    bench.cost(
+        *("labels", "--config", configured, "--store", store, "--design", "OPT1", "--designs", design),
+        *("--labelled", batch, "--failed", folder / "failed.csv", "--output", labels),
+        *("--output-failed", folder / "failed-OPT1.csv"),
+        repeats=1,
+    )
     frames = read(labels, ":")
     costs: dict[str, object] = {"lbfgs": {}, "cma": {}, "fit": {}}
     for n in MODELS:
