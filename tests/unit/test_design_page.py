@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from ase import Atoms
 
-from gapdesign import report
 from gapdesign.quality import Quality
+from gapdesign.report import design_page
 from gapdesign.report.advice import advice, outlook
 from gapdesign.report.curve_figures import against_budget, against_pool, band, curves_figure, nearest_figure
 
@@ -176,7 +176,7 @@ class TestFigures:
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return report.build_design_page(**study())
+    return design_page.render(**study())
 
 
 class TestPage:
@@ -194,10 +194,10 @@ class TestPage:
         assert not re.search(r"<script|@import|url\((?!#)", page)
 
     def test_the_same_tables_give_the_same_page(self, page):
-        assert report.build_design_page(**study()) == page
+        assert design_page.render(**study()) == page
 
     def test_a_single_design_has_a_page(self):
-        assert "max-min design" in report.build_design_page(**study({"OPT": "maxmin"}))
+        assert "max-min design" in design_page.render(**study({"OPT": "maxmin"}))
 
     @pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium here")
     def test_a_browser_shows_it_and_asks_for_nothing(self, page, tmp_path):

@@ -105,7 +105,8 @@ def read_csv(path: str | Path) -> pd.DataFrame:
         raise InputError(f"{path}: no such file; run the stage that makes it.")
     names = dict.fromkeys(("design", "model", "test_set", "method", "pool", "engine", "reason", "directory"), str)
     try:
-        return pd.read_csv(path, dtype=names, keep_default_na=False, na_values=[""])
+        table = pd.read_csv(path, dtype=names, keep_default_na=False, na_values=[""])
+        return table.fillna({name: "" for name in names if name in table})
     except ValueError as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: not readable as CSV ({reason}); delete it and run its stage again.") from error

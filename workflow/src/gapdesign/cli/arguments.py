@@ -42,6 +42,25 @@ def add_config(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def add_design(verb: argparse.ArgumentParser) -> None:
+    """Add ``--design``."""
+    verb.add_argument("--design", required=True, help="name of the design")
+
+
+def add_memory(verb: argparse.ArgumentParser) -> None:
+    """Add ``--memory``."""
+    verb.add_argument("--memory", type=int, default=1024, metavar="MIB", help="memory to use, in MiB (%(default)s)")
+
+
+def add_search(verb: argparse.ArgumentParser) -> None:
+    """Add the pool that a design is chosen from, as some methods want it, and what choosing may use."""
+    add_files(verb, "--features", "all shards of features of the pool (.npy)")
+    verb.add_argument("--compressed", nargs="*", default=[], type=Path, metavar="FILE", help="compressed shards (.npy)")
+    verb.add_argument("--basis", type=Path, metavar="FILE", help="directions they were compressed by (.npz)")
+    add_memory(verb)
+    verb.add_argument("--threads", type=int, default=1, metavar="N", help="threads to use (%(default)s)")
+
+
 def add_output(verb: argparse.ArgumentParser, flag: str = "--output", what: str = "file to write") -> None:
     """Add a required path of a file to write."""
     verb.add_argument(flag, required=True, type=Path, metavar="FILE", help=what)

@@ -1,4 +1,4 @@
-"""Verbs of the stage design: basis, compress, select, verify, quality."""
+"""Verbs of the stage design: basis, compress, select, verify."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from gapdesign import config
-from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name, choose, say
+from gapdesign.cli.arguments import (
+    add,
+    add_config,
+    add_design,
+    add_files,
+    add_memory,
+    add_output,
+    add_search,
+    choose,
+    say,
+)
 from gapdesign.errors import InputError, ProgramError
 
 if TYPE_CHECKING:
@@ -55,12 +65,10 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "are the reserve: they take the place of structures without a label.",
     )
     add_config(verb)
-    verb.add_argument("--design", required=True, help="name of the design")
+    add_design(verb)
+    add_search(verb)
     add_files(verb, "--candidates", "all shards of candidates of the pool (.npz)")
-    add_files(verb, "--features", "all shards of features of the pool (.npy)")
     add_files(verb, "--sums", "the sums of all shards of features (.npy)")
-    verb.add_argument("--compressed", nargs="*", default=[], type=Path, metavar="FILE", help="compressed shards (.npy)")
-    verb.add_argument("--basis", type=Path, metavar="FILE", help="directions they were compressed by (.npz)")
     verb.add_argument(
         "--environments",
         nargs="*",
@@ -69,8 +77,6 @@ def register(verbs: argparse._SubParsersAction) -> None:
         metavar="FILE",
         help="all shards of environments of the pool (.npz), which some methods and values of kernel.structure need",
     )
-    _add_resources(verb)
-    verb.add_argument("--threads", type=int, default=1, metavar="N", help="threads to use (%(default)s)")
     add_output(verb, what="design to write (.extxyz)")
     add_output(verb, "--output-features", "features of the design to write (.npy)")
     verb.add_argument("--reserve", type=Path, metavar="FILE", help="reserve to write, if one is wanted (.extxyz)")
@@ -92,26 +98,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     )
     add_config(verb)
     verb.add_argument("design", type=Path, metavar="FILE", help="design in the results of a study (.extxyz)")
-    _add_resources(verb)
-
-    verb = add(
-        verbs,
-        "quality",
-        _quality,
-        "measure what a design is worth before any label",
-        "One row for quality.csv; the columns are explained in the report.",
-    )
-    add_config(verb)
-    verb.add_argument("--design", required=True, help="name of the design")
-    add_files(verb, "--features", "all shards of features of its pool (.npy)")
-    add_files(verb, "--designs", "features of every design of the study (.npy)")
-    verb.add_argument("--structures", required=True, type=Path, metavar="FILE", help="the design (.extxyz)")
-    _add_resources(verb)
-    add_output(verb, what="table of one row to write (.csv)")
-
-
-def _add_resources(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--memory", type=int, default=1024, metavar="MIB", help="memory to use, in MiB (%(default)s)")
+    add_memory(verb)
 
 
 def _basis(arguments: argparse.Namespace) -> None:
@@ -313,29 +300,3 @@ def _verify(arguments: argparse.Namespace) -> None:
     if wrong is not None:
         raise ProgramError(f"{arguments.design}: not exact; rank {wrong.rank}: {wrong.reason}.")
     print(f"{arguments.design}: exact; {len(frames)} ranks against all {pool.size} candidates of pool {design.pool}")
-
-
-def _quality(arguments: argparse.Namespace) -> None:
-    from dataclasses import asdict
-
-    import pandas as pd
-
-    from gapdesign import engines, methods, quality
-    from gapdesign.files import FeaturePool, read_array, read_frames, write_csv
-
-    study = config.load(arguments.config)
-    design = choose(arguments.design, study.designs)
-    pool, covariance = FeaturePool(arguments.features), study.covariance()
-    features = {name: np.asarray(read_array(path)) for name, path in by_name(arguments.designs).items()}
-    rows = methods.block_rows(arguments.memory, pool.dimension, study.budget)
-    engine = engines.make(study.labels.engine, study.labels)
-    row = {
-        "design": arguments.design,
-        "method": design.method,
-        "pool": design.pool,
-        **asdict(quality.measure(choose(arguments.design, features, "--designs"), pool, covariance, rows)),
-        "label_core_hours": sum(engine.core_hours(atoms) for atoms in read_frames(arguments.structures)),
-        **quality.nearest_to_others(arguments.design, features, covariance),
-    }
-    write_csv(arguments.output, pd.DataFrame([quality.rounded(row)]))
-    say(f"{arguments.design} measured against all {pool.size} candidates of pool {design.pool}")

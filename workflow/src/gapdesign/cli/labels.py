@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from gapdesign import config
-from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name, choose, progress, say
+from gapdesign.cli.arguments import add, add_config, add_design, add_files, add_output, by_name, choose, progress, say
 from gapdesign.runs import Keep
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     _add_labeller(verb)
     add_files(verb, "--designs", "this design and all before it, in the order of the configuration (.extxyz)")
     _add_reserves(verb, "reserves of earlier designs of the same pool, which are left to the verb labels")
-    verb.add_argument("--design", required=True, help="name of the design")
+    add_design(verb)
     verb.add_argument("--first", required=True, type=int, help="first rank")
     verb.add_argument("--last", required=True, type=int, help="rank after the last")
     _add_max_failed(verb)
@@ -47,7 +47,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "The next rank takes the place of each structure without a label, so that the design keeps its budget.",
     )
     _add_labeller(verb)
-    verb.add_argument("--design", required=True, help="name of the design")
+    add_design(verb)
     add_files(verb, "--designs", "this design and all before it (.extxyz)")
     _add_reserves(verb, "reserves of this design and of earlier ones of the same pool")
     add_files(verb, "--labelled", "labelled frames: batches of these designs, earlier designs of the pool (.extxyz)")

@@ -1,4 +1,4 @@
-"""Verbs of the design page: regrow, curves, page."""
+"""Verbs of what is known before any label: quality, regrow, curves, page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign import config
-from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name, choose, progress, say
+from gapdesign.cli.arguments import (
+    add,
+    add_config,
+    add_design,
+    add_files,
+    add_memory,
+    add_output,
+    add_search,
+    by_name,
+    choose,
+    progress,
+    say,
+)
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,18 +36,29 @@ def register(verbs: argparse._SubParsersAction) -> None:
     """Add the verbs of this module."""
     verb = add(
         verbs,
+        "quality",
+        _quality,
+        "measure what a design is worth before any label",
+        "One row for quality.csv; the columns are explained in the report.",
+    )
+    add_config(verb)
+    add_design(verb)
+    add_files(verb, "--features", "all shards of features of its pool (.npy)")
+    add_files(verb, "--designs", "features of every design of the study (.npy)")
+    verb.add_argument("--structures", required=True, type=Path, metavar="FILE", help="the design (.extxyz)")
+    add_memory(verb)
+    add_output(verb, what="table of one row to write (.csv)")
+
+    verb = add(
+        verbs,
         "regrow",
         _regrow,
         "choose a design again from the first half of its pool, a quarter, and so on",
         "A row a structure: candidates of the smaller pool, rank, candidate.",
     )
     add_config(verb)
-    verb.add_argument("--design", required=True, help="name of the design")
-    add_files(verb, "--features", "all shards of features of the pool (.npy)")
-    verb.add_argument("--compressed", nargs="*", default=[], type=Path, metavar="FILE", help="compressed shards (.npy)")
-    verb.add_argument("--basis", type=Path, metavar="FILE", help="directions they were compressed by (.npz)")
-    _add_resources(verb)
-    verb.add_argument("--threads", type=int, default=1, metavar="N", help="threads to use (%(default)s)")
+    add_design(verb)
+    add_search(verb)
     add_output(verb, what="what was chosen (.csv)")
 
     verb = add(
@@ -53,7 +76,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument(
         "--regrown", nargs="*", default=[], type=Path, metavar="FILE", help="designs chosen again (.csv, by design)"
     )
-    _add_resources(verb)
+    add_memory(verb)
     add_output(verb, what="measures to write (.csv)")
     add_output(verb, "--output-members", "members of designs and random draws to write (.csv)")
     add_output(verb, "--output-coverage", "the pool and its designs on two components to write (.csv)")
@@ -70,8 +93,30 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_output(verb, what="page to write (.html)")
 
 
-def _add_resources(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--memory", type=int, default=1024, metavar="MIB", help="memory to use, in MiB (%(default)s)")
+def _quality(arguments: argparse.Namespace) -> None:
+    from dataclasses import asdict
+
+    import pandas as pd
+
+    from gapdesign import engines, methods, quality
+    from gapdesign.files import FeaturePool, read_array, read_frames, write_csv
+
+    study = config.load(arguments.config)
+    design = choose(arguments.design, study.designs)
+    pool, covariance = FeaturePool(arguments.features), study.covariance()
+    features = {name: np.asarray(read_array(path)) for name, path in by_name(arguments.designs).items()}
+    rows = methods.block_rows(arguments.memory, pool.dimension, study.budget)
+    engine = engines.make(study.labels.engine, study.labels)
+    row = {
+        "design": arguments.design,
+        "method": design.method,
+        "pool": design.pool,
+        **asdict(quality.measure(choose(arguments.design, features, "--designs"), pool, covariance, rows)),
+        "label_core_hours": sum(engine.core_hours(atoms) for atoms in read_frames(arguments.structures)),
+        **quality.nearest_to_others(arguments.design, features, covariance),
+    }
+    write_csv(arguments.output, pd.DataFrame([quality.rounded(row)]))
+    say(f"{arguments.design} measured against all {pool.size} candidates of pool {design.pool}")
 
 
 def _regrow(arguments: argparse.Namespace) -> None:
@@ -182,9 +227,9 @@ def _choices(arguments: argparse.Namespace, size: int) -> list[Choice]:
 def _page(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
-    from gapdesign import report
     from gapdesign.files import read_array, read_csv, read_frames, write_csv, write_text
     from gapdesign.quality import pair_distances
+    from gapdesign.report import design_page
 
     study = config.load(arguments.config)
     features = {name: np.asarray(read_array(path)) for name, path in by_name(arguments.features).items()}
@@ -194,7 +239,7 @@ def _page(arguments: argparse.Namespace) -> None:
         whole = {column: "Int64" for column in ("draw", "rank") if column in table}
         tables[name] = table.astype(whole)
         write_csv(getattr(arguments, f"output_{name}"), tables[name])
-    page = report.build_design_page(
+    page = design_page.render(
         configuration=study.model_dump(mode="json", exclude_none=True),
         methods={name: design.method for name, design in study.designs.items()},
         designs={name: read_frames(path) for name, path in by_name(arguments.designs).items()},

@@ -65,19 +65,21 @@ def _provenance(arguments: argparse.Namespace) -> None:
 
 
 def _figures(arguments: argparse.Namespace) -> None:
-    from gapdesign import report
     from gapdesign.files import read_array, read_csv, read_frames, write_text
     from gapdesign.quality import pair_distances
+    from gapdesign.report.figures import Results, draw
 
     study = config.load(arguments.config)
     features = {name: np.asarray(read_array(path)) for name, path in by_name(arguments.features).items()}
-    figures = report.draw(
-        methods={name: design.method for name, design in study.designs.items()},
-        designs={name: read_frames(path) for name, path in by_name(arguments.designs).items()},
-        distances={name: pair_distances(rows, study.covariance()) for name, rows in features.items()},
-        errors=read_csv(arguments.errors),
-        predictions=read_csv(arguments.predictions),
-        duplicates=read_csv(arguments.duplicates),
+    figures = draw(
+        Results(
+            methods={name: design.method for name, design in study.designs.items()},
+            designs={name: read_frames(path) for name, path in by_name(arguments.designs).items()},
+            distances={name: pair_distances(rows, study.covariance()) for name, rows in features.items()},
+            errors=read_csv(arguments.errors),
+            predictions=read_csv(arguments.predictions),
+            duplicates=read_csv(arguments.duplicates),
+        )
     )
     for name, path in by_name(arguments.output).items():
         if name not in figures:
@@ -86,14 +88,14 @@ def _figures(arguments: argparse.Namespace) -> None:
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    from gapdesign import report
     from gapdesign.files import read_csv, read_frames, read_json, write_text
+    from gapdesign.report import page
     from gapdesign.report.headline import headline
 
     study = config.load(arguments.config)
     methods = {name: design.method for name, design in study.designs.items()}
     errors = read_csv(arguments.errors)
-    page = report.build(
+    text = page.render(
         configuration=study.model_dump(mode="json", exclude_none=True),
         methods=methods,
         designs={name: read_frames(path) for name, path in by_name(arguments.designs).items()},
@@ -111,7 +113,7 @@ def _report(arguments: argparse.Namespace) -> None:
         candidates=read_csv(arguments.candidates) if arguments.candidates else None,
     )
     write_text(arguments.output_headline, headline(errors, methods) + "\n")
-    write_text(arguments.output, page)
+    write_text(arguments.output, text)
 
 
 def _headline(arguments: argparse.Namespace) -> None:

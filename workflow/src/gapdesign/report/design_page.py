@@ -38,7 +38,24 @@ def render(
     pools: pd.DataFrame,
     quality: pd.DataFrame,
 ) -> str:
-    """Write the page; see :func:`gapdesign.report.build_design_page`, which makes sure that names are text."""
+    """Write the page of what is known before any label.
+
+    Parameters
+    ----------
+    configuration, methods, designs
+        As for :func:`gapdesign.report.page.render`.
+    distances
+        As for :class:`gapdesign.report.figures.Results`.
+    curves, members, coverage, pools
+        The tables of ``quality/``, see :mod:`gapdesign.curves`.
+    quality
+        The table ``quality.csv``.
+
+    Returns
+    -------
+    str
+        One self-contained HTML document that loads nothing.
+    """
     drawn = {
         "nearest": nearest_figure(members, methods),
         "distances": distances_figure(distances, {}, methods),

@@ -35,7 +35,36 @@ def render(
     provenance: Mapping[str, Any],
     candidates: pd.DataFrame | None = None,
 ) -> str:
-    """Write the page; see :func:`gapdesign.report.build`, which makes sure that names are text."""
+    """Write the page of a study.
+
+    Parameters
+    ----------
+    configuration
+        The whole configuration, defaults included.
+    methods
+        Design to method, in the order of the configuration.
+    designs
+        Design to its structures.
+    figures
+        Figure name to SVG document, as :func:`gapdesign.report.figures.draw` gives them; a figure that is not there is
+        left out.
+    quality, errors, duplicates, failed
+        The tables ``quality.csv``, ``crossval/errors.csv``, ``crossval/duplicates.csv`` and
+        ``labels/failed.csv``.
+    labelled
+        Design to the ranks that have a label; those from its size on are of its reserve.
+    hyperparameters
+        Design to the content of its ``hyperparameters.json``.
+    provenance
+        The content of ``provenance.json``.
+    candidates
+        The table ``candidates.csv``; left out where there is none.
+
+    Returns
+    -------
+    str
+        One self-contained HTML document that loads nothing.
+    """
     tested = len(worst_off_sample(errors)) > 0
     shown = [name for name in CAPTIONS if name in figures and (tested or name != "worst")]
     return fill(
