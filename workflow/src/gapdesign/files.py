@@ -10,6 +10,7 @@ import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -171,6 +172,25 @@ def shard_range(path: str | Path) -> tuple[int, int]:
     return start, stop
 
 
+def in_order(paths: Sequence[str | Path]) -> tuple[list[str | Path], list[int]]:
+    """Shards by increasing index, and where each begins and the last ends.
+
+    Raises
+    ------
+    InputError
+        If they leave out candidates between 0 and the last, or have some twice.
+    """
+    ordered, bounds = sorted(paths, key=shard_range), [0]
+    for path in ordered:
+        (start, stop), end = shard_range(path), bounds[-1]
+        if start > end:
+            raise InputError(f"{path}: candidates {end} to {start} before it are missing; run its stage for them.")
+        if start < end:
+            raise InputError(f"{path}: candidates {start} to {end} are in the shard before it too; give one.")
+        bounds.append(stop)
+    return ordered, bounds
+
+
 def write_array(path: str | Path, array: np.ndarray) -> None:
     """Write an array atomically in NumPy's own format."""
     with atomic(path) as temporary, temporary.open("wb") as stream:
@@ -259,18 +279,11 @@ class FeaturePool(_Blocks):
     """
 
     def __init__(self, paths: Sequence[str | Path]) -> None:
-        ordered = sorted(paths, key=shard_range)
+        ordered, self._bounds = in_order(paths)
         self._shards = [ArrayFile(path) for path in ordered]
-        self._bounds = [0]
-        for path, shard in zip(ordered, self._shards, strict=True):
-            (start, stop), end = shard_range(path), self._bounds[-1]
-            if start > end:
-                raise InputError(f"{path}: candidates {end} to {start} before it are missing; run its stage for them.")
-            if start < end:
-                raise InputError(f"{path}: candidates {start} to {end} are in the shard before it too; give one.")
+        for path, shard, (start, stop) in zip(ordered, self._shards, pairwise(self._bounds), strict=True):
             if shard.shape != (stop - start, self._shards[0].shape[1]):
                 raise InputError(f"{path}: {shard.shape} is not the shape its name promises; run its stage again.")
-            self._bounds.append(stop)
         self.size = self._bounds[-1]
         self.dimension = self._shards[0].shape[1]
 
@@ -284,8 +297,7 @@ class FeaturePool(_Blocks):
 
     def ranges(self, rows: int) -> list[tuple[int, int]]:
         """Ranges [start, stop) of at most ``rows`` rows, none across a shard's end."""
-        whole = zip(self._bounds[:-1], self._bounds[1:], strict=True)
-        return [(a, min(a + rows, stop)) for start, stop in whole for a in range(start, stop, rows)]
+        return [(a, min(a + rows, stop)) for start, stop in pairwise(self._bounds) for a in range(start, stop, rows)]
 
     def block(self, start: int, stop: int) -> np.ndarray:
         """Features (n, dimension) of a range within one shard."""
@@ -305,7 +317,7 @@ class FeaturePool(_Blocks):
     def held(self) -> HeldPool:
         """The whole of it in memory."""
         whole = np.empty((self.size, self.dimension), dtype=np.float32)
-        for start, stop in zip(self._bounds[:-1], self._bounds[1:], strict=True):
+        for start, stop in pairwise(self._bounds):
             whole[start:stop] = self.block(start, stop)
         return HeldPool(whole)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 from zipfile import ZipFile
@@ -12,7 +13,7 @@ from zipfile import ZipFile
 import numpy as np
 
 from gapdesign.errors import InputError
-from gapdesign.files import atomic, shard_range
+from gapdesign.files import atomic, in_order
 
 GRID = 2.0**26
 """Vectors are multiples of 1 / GRID, about what single precision keeps of them. A product of two components is then
@@ -144,16 +145,11 @@ class EnvironmentPool:
     """
 
     def __init__(self, paths: Sequence[str | Path]) -> None:
-        ordered = sorted(paths, key=shard_range)
+        ordered, self._bounds = in_order(paths)
         self._shards = [EnvironmentFile(path) for path in ordered]
-        self._bounds = [0]
-        for path, shard in zip(ordered, self._shards, strict=True):
-            start, stop = shard_range(path)
-            if start != self._bounds[-1]:
-                raise InputError(f"{path}: it does not begin at candidate {self._bounds[-1]}, where the last ended.")
+        for path, shard, (start, stop) in zip(ordered, self._shards, pairwise(self._bounds), strict=True):
             if len(shard) != stop - start or shard.dimension != self._shards[0].dimension:
                 raise InputError(f"{path}: not the environments its name promises; run its stage again.")
-            self._bounds.append(stop)
 
     def __len__(self) -> int:
         return self._bounds[-1]
