@@ -1,0 +1,85 @@
+"""How far labels of GPAW are from those with a larger basis and a denser mesh, and what they cost, as a Markdown table.
+
+    python benchmarks/dft_convergence.py --config config/studies/zr-gpaw.yaml --structures 6 \
+        --settings 600/50 340/20 340/30 400/30 450/30 450/40
+
+A setting is a cut-off in eV and the length in angstrom that the mesh of k-points follows from. The first is what the
+others are compared with, on the same candidates of the study's first pool. Energies are compared after the mean
+difference is taken off, which no potential sees; forces and stresses as they are.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
+
+import numpy as np
+
+from gapdesign import config, samplers
+from gapdesign.engines import gpaw
+from gapdesign.engines.planewaves import KpointOptions, meshes
+from gapdesign.structures import prototypes
+
+GPA = 160.2176634
+"""GPa in one eV an angstrom cubed."""
+
+
+def candidates(study: config.Study, count: int):
+    """The first candidates of the study's first pool, as many of each prototype as can be."""
+    pool = study.pools.names[0]
+    crystals = prototypes(study.prototypes)
+    batch = samplers.sample(study.pools, crystals, seed=study.seed, pool=pool, start=0, stop=20 * count)
+    frames = [batch.atoms(k) for k in range(len(batch))]
+    chosen: list = []
+    for name in study.prototypes:
+        chosen += [atoms for atoms in frames if atoms.info["prototype"] == name][: -(-count // len(crystals))]
+    return chosen[:count]
+
+
+def labels(study: config.Study, frames, ecut: float, length: float):
+    """Energies an atom (n,) in eV, forces in eV/angstrom, stresses (n, 3, 3) in GPa, and CPU seconds a label."""
+    options = study.labels.gpaw.model_copy(update={"ecut": ecut, "kpoints": KpointOptions(length=length)})
+    engine, begun = gpaw.Gpaw(options), getrusage(RUSAGE_CHILDREN).ru_utime
+    energies, forces, stresses = [], [], []
+    for atoms in frames:
+        with tempfile.TemporaryDirectory() as folder:
+            label = engine.label(atoms, Path(folder))
+        energies.append(label.energy / len(atoms))
+        forces.append(label.forces.ravel())
+        stresses.append(-GPA * label.virial / atoms.get_volume())
+    seconds = (getrusage(RUSAGE_CHILDREN).ru_utime - begun) / len(frames)
+    return np.array(energies), np.concatenate(forces), np.array(stresses), seconds
+
+
+def main() -> None:
+    """Print the table, a row as soon as it is known."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", required=True, help="a study with the engine gpaw")
+    parser.add_argument("--structures", type=int, default=6)
+    parser.add_argument("--settings", nargs="+", required=True, metavar="ECUT/LENGTH")
+    arguments = parser.parse_args()
+    study = config.load(arguments.config)
+    frames = candidates(study, arguments.structures)
+    print("| cut-off, eV | length, Å | meshes | energy, meV/atom | force, meV/Å | stress, GPa | CPU s a label |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    tightest = None
+    for setting in arguments.settings:
+        ecut, length = map(float, setting.split("/"))
+        energies, forces, stresses, seconds = labels(study, frames, ecut, length)
+        tightest = (energies, forces, stresses) if tightest is None else tightest
+        off = energies - tightest[0]
+        points = [meshes(atoms.cell.array, KpointOptions(length=length))[0] for atoms in frames]
+        cells = [
+            f"{ecut:g}",
+            f"{length:g}",
+            f"{min(map(np.prod, points))} to {max(map(np.prod, points))} points",
+            f"{1000 * np.abs(off - off.mean()).max():.2f}",
+            f"{1000 * np.abs(forces - tightest[1]).max():.1f}",
+            f"{np.abs(stresses - tightest[2]).max():.2f}",
+            f"{seconds:.1f}",
+        ]
+        print("|", " | ".join(cells), "|", flush=True)
+
+
+if __name__ == "__main__":
+    main()
