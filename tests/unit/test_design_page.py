@@ -109,12 +109,12 @@ class TestAdvice:
             "from 50 to 100 structures lowered it by 29 % and lowered the largest posterior deviation by 75 %" in text
         )
         assert "does not exhaust the pool" in text
-        assert "If that goes on, the next 100 structures would lower it by 29 %, to 0.071, for 25 core-hours" in text
+        assert "If that goes on, the next 100 structures would lower it by 29 %, to 0.071, for labels of 25" in text
 
     def test_a_budget_that_is_enough(self):
         text = advice(table_of(power=0.0, deviation=0), METHODS, quality_of())
         assert "this budget is enough for this pool" in text
-        assert "the next 100 structures would not lower it, for 25 core-hours" in text
+        assert "the next 100 structures would not lower it, for labels of 25 core-hours" in text
 
     def test_random_draws_are_the_yardstick(self):
         text = advice(table_of(power=0.5), METHODS, quality_of())

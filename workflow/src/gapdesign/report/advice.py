@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import isfinite, log2
 from typing import TYPE_CHECKING
 
-from gapdesign.report.words import count, method_name, number, percent, span
+from gapdesign.report.words import cost, count, method_name, number, percent, span
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,8 +206,8 @@ def _next(found: list[Outlook]) -> str:
     hours = [each.hours_more for each in told if isfinite(each.hours_more)]
     worth = f"would lower it by {_percents(gains)}, to {span([each.radius_then for each in told])}"
     worth = "would not lower it" if not gains or max(gains) < 0.005 else worth
-    cost = f", for {span(hours)} core-hours of labels" if hours else ""
-    return f"If that goes on, the next {count(told[0].more, 'structure')} {worth}{cost}."
+    price = f", for labels of {cost(hours)}" if hours else ""
+    return f"If that goes on, the next {count(told[0].more, 'structure')} {worth}{price}."
 
 
 def _pairs(rows: pd.DataFrame, name: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from gapdesign.engines import ENGINES
 from gapdesign.report import words
 from gapdesign.report.embed import embed
 from gapdesign.report.headline import headline, worst_off_sample
@@ -114,6 +115,7 @@ def fill(template: str, **shown: Any) -> str:
         loader=FunctionLoader(source),
     )
     environment.filters |= {"number": words.number, "percent": words.percent, "cell": words.cell}
+    environment.filters["cost"] = lambda hours: words.cost([hours]) if hours == hours else words.DASH
     environment.filters |= {"method": words.method_name, "listing": words.listing}
     return environment.get_template(template).render(style=Markup(source("page.css")), **shown)
 
@@ -127,7 +129,7 @@ def elements(designs: Mapping[str, list[Atoms]]) -> str:
 def asked(configuration: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Say in words what a configuration asks for: pairs of a term and its description."""
     rows = []
-    for key, value in configuration.items():
+    for key, value in _in_use(configuration).items():
         if key == "study":
             continue
         if key == "pools" and isinstance(value, Mapping):
@@ -141,6 +143,15 @@ def asked(configuration: Mapping[str, Any]) -> list[tuple[str, str]]:
         else:
             rows.append((str(key).replace("_", " "), words.plain(value)))
     return [row for row in rows if row[1]]
+
+
+def _in_use(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration without the settings of engines and optimisers that were not chosen."""
+    used = dict(configuration)
+    for part, choice, members in (("labels", "engine", ENGINES), ("model", "optimizer", ("lbfgs", "cma"))):
+        if isinstance(given := configuration.get(part), Mapping):
+            used[part] = {key: value for key, value in given.items() if key not in members or key == given.get(choice)}
+    return used
 
 
 def _pools(pools: Mapping[str, Any]) -> str:

@@ -76,6 +76,16 @@ def span(values: Iterable[float], digits: int = 2) -> str:
     return low if low == high else f"{low} to {high}"
 
 
+def cost(hours: Iterable[float]) -> str:
+    """Write the range of some core-hours; in core-seconds where they are few.
+
+    >>> cost([2, 3]), cost([1e-5])
+    ('2.0 to 3.0 core-hours', '0.036 core-seconds')
+    """
+    hours = list(hours)
+    return f"{span(hours)} core-hours" if max(hours) >= 0.01 else f"{span(3600 * h for h in hours)} core-seconds"
+
+
 def listing(items: Iterable[str], last: str = "and") -> str:
     """Join words: ``a``, ``a and b``, ``a, b and c``."""
     items = list(items)
