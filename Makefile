@@ -2,6 +2,7 @@
 #   make demo   run the default study and say what came out (CORES=n to leave some cores alone)
 #   make test   run the tests (WORKERS=n processes)
 #   make gpaw   compile GPAW into .venv (docs/engines.md says what it wants)
+#   make docs   build the documentation as a site, build/site/index.html
 #   make bench  time the selection against other programs
 #   make lint   check style, the workflow and the environment files; `make format` mends the style
 
@@ -14,7 +15,7 @@ PROFILE := profiles/default
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo test gpaw bench lint format lock clean
+.PHONY: demo test gpaw docs bench lint format lock clean
 
 demo: .venv/.installed
 	$(RUN) snakemake --workflow-profile $(PROFILE) $(if $(CORES),--cores $(CORES))
@@ -28,6 +29,9 @@ test: .venv/.installed
 # GPAW for tests marked dft and for the engine gpaw. It wants a C++ compiler and the headers of libxc, OpenBLAS and FFTW.
 gpaw: .venv/.installed
 	GPAW_CONFIG="$(CURDIR)/envs/gpaw/siteconfig.py" $(INSTALL) --require-hashes --no-deps -r envs/gpaw/requirements.txt
+
+docs: .venv/.installed
+	$(RUN) NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
 
 bench: .venv/.installed .venv-peers/.installed
 	$(RUN) python benchmarks/selection.py
