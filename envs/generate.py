@@ -20,12 +20,12 @@ LOCK = "envs/requirements.lock"
 # The conda file of each kind of job, and the families beside the core that such a job imports.
 FAMILIES: dict[str, tuple[str, ...]] = {
     "core": (),
-    "gap": ("gap",),
-    "eam": ("eam",),
-    "vasp": ("vasp",),
-    "gpaw": (),
-    "espresso": (),
-    "ase": (),
+    "gap": ("gap", "phonons"),
+    "eam": ("eam", "phonons"),
+    "vasp": ("vasp", "phonons"),
+    "gpaw": ("phonons",),
+    "espresso": ("phonons",),
+    "ase": ("phonons",),
     "workflow": ("workflow",),
 }
 

@@ -13,6 +13,7 @@ from snakemake.settings.types import DeploymentMethod
 from gapdesign import config as configuration
 from gapdesign import engines, methods
 from gapdesign.errors import InputError
+from gapdesign.report import properties_figures
 from gapdesign.samplers import shards
 from gapdesign.samplers.frames import is_extended_xyz
 
@@ -219,6 +220,21 @@ def where_to_run(wildcards, threads):
 def max_failed(wildcards, threads):
     """How much may fail: it stops a study, and changes no result of one that goes on."""
     return STUDY.labels.max_failed
+
+
+POTENTIALS = DESIGNS + ["reference"] * bool(STUDY.properties.of_reference(STUDY.labels.engine))
+PROPERTY_FIGURES = [f"figures/{name}.svg" for name in properties_figures.names(STUDY.properties.compute)]
+
+
+def of_potentials(pattern):
+    """Files of all models, and of the reference engine where it is asked for properties too."""
+    return expand(results(pattern), design=POTENTIALS)
+
+
+def if_properties(files):
+    """Results on properties, where any are asked for."""
+    files = [files] if isinstance(files, str) else files
+    return [results(file) for file in files] if STUDY.properties.compute else []
 
 
 @cache

@@ -9,6 +9,7 @@ rule report_provenance:
         results("design.html"),
         results("crossval/errors.csv"),
         results("crossval/predictions.csv"),
+        if_properties("properties.csv"),
     output:
         results("provenance.json"),
     log:
@@ -59,6 +60,8 @@ rule report:
         designs=of_designs("designs/{design}.extxyz"),
         labelled=of_designs("labels/{design}.extxyz"),
         figures=rules.report_figures.output,
+        properties=if_properties("properties.csv"),
+        property_figures=if_properties(PROPERTY_FIGURES),
         hyperparameters=of_designs("models/{design}/hyperparameters.json"),
         candidates=results("candidates.csv"),
         quality=results("quality.csv"),
@@ -77,11 +80,12 @@ rule report:
     threads: 1
     params:
         config=part("report"),
+        properties=lambda wildcards, input: f"--properties {input.properties}" if input.properties else "",
     message:
         "Writing {output.page}"
     shell:
         "gapdesign report --config {params.config:q} --designs {input.designs} --labelled {input.labelled}"
-        " --figures {input.figures}"
+        " --figures {input.figures} {input.property_figures} {params.properties}"
         " --hyperparameters {input.hyperparameters} --quality {input.quality} --errors {input.errors}"
         " --duplicates {input.duplicates} --failed {input.failed} --candidates {input.candidates}"
         " --provenance {input.provenance} --output {output.page} --output-headline {output.headline} > {log} 2>&1"

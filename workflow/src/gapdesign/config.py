@@ -23,6 +23,7 @@ from gapdesign.errors import InputError
 from gapdesign.gap.options import ModelOptions
 from gapdesign.methods import DesignOptions, SelectionOptions
 from gapdesign.options import Identifier, Options
+from gapdesign.properties.options import MEASURED, PropertiesOptions, mismatch
 from gapdesign.samplers import PoolOptions
 from gapdesign.structures import PrototypeOptions, nearest_neighbour, prototypes
 
@@ -50,6 +51,7 @@ class Study(Options):
     quality: QualityOptions = Field(QualityOptions(), description="The design page.")
     labels: LabelOptions = Field(LabelOptions(), description="Reference energies, forces and virials.")
     model: ModelOptions = Field(ModelOptions(), description="Gaussian approximation potentials.")
+    properties: PropertiesOptions = Field(PropertiesOptions(), description="What the models are worth.")
 
     def species(self) -> list[int]:
         """Atomic numbers in the study, increasing."""
@@ -82,6 +84,7 @@ REVISIONS = {
     "labels": 1,
     "model": 1,
     "crossval": 1,
+    "properties": 1,
     "report": 1,
 }
 """Bumped when a change of the library alters the results of a stage, so that reruns notice."""
@@ -92,6 +95,7 @@ _DISTANCES = ("descriptor", *_COVARIANCE, "prototypes")
 _SIZES = ("seed", "budget", "pools.size")
 _ENGINE = ("labels.engine", "labels.{engine}")
 _GATE = ("pools.constraints.min_distance", "labels.limits", "labels.max_core_hours")
+_PROPERTIES = ("seed", "prototypes", "descriptor.soap.r_cut", "kernel.pair.r_cut", *MEASURED)
 _MODEL = ("seed", "descriptor.soap", *_COVARIANCE, "model", "prototypes")
 _READS: dict[str, tuple[str, tuple[str, ...]]] = {
     "candidates": (
@@ -118,6 +122,10 @@ _READS: dict[str, tuple[str, tuple[str, ...]]] = {
     "fit": ("model", _MODEL),
     "predict": ("crossval", ()),
     "crossval": ("crossval", _DISTANCES),
+    "measure": ("properties", _PROPERTIES),
+    "measure-reference": ("properties", (*_PROPERTIES, *_ENGINE, "properties.reference")),
+    "properties": ("properties", ("properties.published",)),
+    "properties-figures": ("report", ("designs",)),
     "provenance": ("report", tuple(Study.model_fields)),
     "figures": ("report", ("designs", *_DISTANCES)),
     "report": ("report", tuple(Study.model_fields)),
@@ -226,6 +234,7 @@ def check(study: Study) -> None:
         raise InputError(f"pools.names: {list(pools.names)} has a name twice; give each pool its own.")
     _check_pools(study)
     taken = {"isolated": "the labels of isolated atoms", "failed": "structures without a label"}
+    taken["reference"] = "the reference engine among the properties"
     for name, holder in (taken | {"isolated_atom": "the type of isolated atoms"}).items():
         if name in study.designs:
             raise InputError(f"designs.{name}: this name is taken by {holder}; choose another.")
@@ -249,6 +258,8 @@ def check(study: Study) -> None:
         problem = methods.mismatch(design, study.budget, study.kernel.structure, study.descriptor.backend)
         if problem is not None:
             raise InputError(f"designs.{name}.{problem}")
+    if problem := mismatch(study.properties, list(study.prototypes), study.labels.engine):
+        raise InputError(f"properties.{problem}")
     if study.kernel.soap.scale == 0 and study.kernel.pair.scale == 0:
         raise InputError("kernel: soap.scale and pair.scale are both 0, so nothing is left; make one positive.")
     if study.kernel.soap.scale == 0 and study.kernel.structure != "average":

@@ -104,7 +104,8 @@ def read_csv(path: str | Path) -> pd.DataFrame:
 
     if not Path(path).exists():
         raise InputError(f"{path}: no such file; run the stage that makes it.")
-    names = dict.fromkeys(("design", "model", "test_set", "method", "pool", "engine", "reason", "directory"), str)
+    texts = ("design", "model", "test_set", "method", "pool", "engine", "reason", "directory")
+    names = dict.fromkeys((*texts, "prototype", "property", "unit", "label"), str)
     try:
         table = pd.read_csv(path, dtype=names, keep_default_na=False, na_values=[""])
         return table.fillna({name: "" for name in names if name in table})

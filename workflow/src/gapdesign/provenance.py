@@ -20,6 +20,7 @@ PACKAGES = (
     "matscipy",
     "numpy",
     "pandas",
+    "phonopy",
     "pymatgen",
     "quippy-ase",
     "scipy",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 from gapdesign import config
 from gapdesign.cli.arguments import add, add_config, add_design, add_files, add_output, by_name, choose, progress, say
-from gapdesign.runs import Keep
+from gapdesign.runs import Keep, Runs
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -77,6 +77,11 @@ def register(verbs: argparse._SubParsersAction) -> None:
 
 def _add_labeller(verb: argparse.ArgumentParser) -> None:
     add_config(verb)
+    add_runs(verb)
+
+
+def add_runs(verb: argparse.ArgumentParser) -> None:
+    """Add where labels are kept and engines run."""
     verb.add_argument("--store", required=True, type=Path, metavar="FOLDER", help="where labels are kept")
     verb.add_argument("--scratch", type=Path, metavar="FOLDER", help="where the engine runs, in place of TMPDIR")
     verb.add_argument("--runs", type=Path, metavar="FOLDER", help="where runs are kept; without it none are")
@@ -97,17 +102,21 @@ def _add_max_failed(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def runs_of(arguments: argparse.Namespace) -> Runs:
+    """Where engines run, by the arguments of :func:`add_runs`."""
+    return Runs(kept=arguments.runs, keep=arguments.keep, scratch=arguments.scratch)
+
+
 def _labeller(arguments: argparse.Namespace) -> Labeller:
     from gapdesign import engines
     from gapdesign.labeller import Labeller
-    from gapdesign.runs import Runs
     from gapdesign.store import LabelStore
 
     study = config.load(arguments.config)
     return Labeller(
         engine=engines.make(study.labels.engine, study.labels),
         store=LabelStore(arguments.store),
-        runs=Runs(kept=arguments.runs, keep=arguments.keep, scratch=arguments.scratch),
+        runs=runs_of(arguments),
         min_fraction=study.pools.constraints.min_distance,
         limits=study.labels.limits,
         max_core_hours=study.labels.max_core_hours,

@@ -37,6 +37,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--quality", required=True, type=Path, metavar="FILE", help="quality.csv")
     verb.add_argument("--failed", required=True, type=Path, metavar="FILE", help="labels/failed.csv")
     verb.add_argument("--candidates", type=Path, metavar="FILE", help="candidates.csv")
+    verb.add_argument("--properties", type=Path, metavar="FILE", help="properties.csv")
     verb.add_argument("--provenance", required=True, type=Path, metavar="FILE", help="provenance.json")
     add_output(verb, what="page to write (.html)")
     add_output(verb, "--output-headline", "the comparison in one sentence to write (.txt)")
@@ -111,6 +112,7 @@ def _report(arguments: argparse.Namespace) -> None:
         hyperparameters={path.parent.name: read_json(path) for path in arguments.hyperparameters},
         provenance=read_json(arguments.provenance),
         candidates=read_csv(arguments.candidates) if arguments.candidates else None,
+        properties=read_csv(arguments.properties) if arguments.properties else None,
     )
     write_text(arguments.output_headline, headline(errors, methods) + "\n")
     write_text(arguments.output, text)

@@ -13,6 +13,7 @@ from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
     from ase import Atoms
+    from quippy.potential import Potential
 
 
 def energies(gp_xml: str | Path, frames: Sequence[Atoms]) -> np.ndarray:
@@ -35,16 +36,21 @@ def energies(gp_xml: str | Path, frames: Sequence[Atoms]) -> np.ndarray:
     InputError
         If the potential is missing, cut short or not a GAP.
     """
-    from quippy.potential import Potential
-
-    _check(Path(gp_xml))
-    potential = Potential("IP GAP", param_filename=str(gp_xml))
+    potential = load(gp_xml)
     predicted = np.empty(len(frames))
     for index, atoms in enumerate(frames):
         copy = atoms.copy()
         copy.calc = potential
         predicted[index] = copy.get_potential_energy()
     return predicted
+
+
+def load(gp_xml: str | Path) -> Potential:
+    """Give a fitted potential as a calculator of ASE; see :func:`energies`."""
+    from quippy.potential import Potential
+
+    _check(Path(gp_xml))
+    return Potential("IP GAP", param_filename=str(gp_xml))
 
 
 def _check(path: Path) -> None:

@@ -33,6 +33,10 @@ SIZED = {"candidates_shard", "descriptors_shard", "labels_batch", "hyperparamete
 """Rules whose jobs take longer for larger structures."""
 
 
+FORCES = 1.7
+"""How much longer a model takes for energy, forces and stress than for the energy alone."""
+
+
 @dataclass(frozen=True)
 class Sizes:
     """What a study's structures are like: means over its prototypes.
@@ -186,6 +190,12 @@ class Laws:
     def _crossval_predict(self, _: int) -> float:
         tests = self.ranks * len(self.study.designs)
         return tests * self.units["predict"] * self.sizes.environments
+
+    def _properties_model(self, atoms: int) -> float:
+        return atoms * FORCES * self.units["predict"] / self.reference.atoms
+
+    def _properties_reference(self, atoms: int) -> float | None:
+        return None if self.sizes.label is None else 3600 * self.sizes.label * atoms / self.sizes.atoms
 
     def _power(self, points: Mapping[str, float]) -> float:
         """A power law through two points (number of different environments, seconds)."""

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from gapdesign.config import Study
 from gapdesign.methods import is_compressed
+from gapdesign.properties.work import atoms_evaluated
 from gapdesign.samplers import shards
 from gapdesign.samplers.frames import is_extended_xyz
+from gapdesign.structures import prototypes
 
-STAGES = ("candidates", "descriptors", "design", "labels", "hyperparameters", "models", "crossval", "report")
+STAGES = (
+    "candidates",
+    "descriptors",
+    "design",
+    "labels",
+    "hyperparameters",
+    "models",
+    "crossval",
+    "properties",
+    "report",
+)
 """In the order in which they run."""
 
 
@@ -61,6 +73,8 @@ def needs(study: Study) -> dict[str, Needs]:
         "hyperparameters": Needs(2000, 120),
         "models_fit": Needs(4000, 240),
         "crossval_predict": Needs(2000, 120),
+        "properties_model": Needs(2000, 240),
+        "properties_reference": Needs(1500, 240, cores),
     }
 
 
@@ -167,10 +181,24 @@ def all_jobs(study: Study) -> list[Jobs]:
         one_each("models_fit", "models", designs, "models/{}/fit.tsv", labelled),
         one_each("crossval_predict", "crossval", designs, "crossval/{}.tsv", labelled),
         here("crossval", "crossval"),
+        *_properties(study, one_each, here),
         here("report_provenance", "report"),
         here("report_figures", "report"),
         here("report", "report"),
     ]
+
+
+def _properties(study: Study, one_each: Callable[..., Jobs], here: Callable[..., Jobs]) -> Iterator[Jobs]:
+    """Jobs on properties: their amounts are atoms, summed over all calculations."""
+    options, crystals = study.properties, prototypes(study.prototypes)
+    for rule, names, potentials in (
+        ("properties_model", options.compute, list(study.designs)),
+        ("properties_reference", options.of_reference(study.labels.engine), ["reference"]),
+    ):
+        amount = atoms_evaluated(options, crystals, names)
+        yield one_each(rule, "properties", potentials if names else [], "properties/{}.tsv", amount=amount)
+    yield here("properties_table", "properties", 1 if options.compute else 0)
+    yield here("properties_figures", "properties", 1 if options.compute else 0)
 
 
 def cluster_jobs(jobs: Iterable[Jobs]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from gapdesign.engines import ENGINES
-from gapdesign.report import words
+from gapdesign.report import properties_table, words
 from gapdesign.report.embed import embed
 from gapdesign.report.headline import headline, worst_off_sample
 from gapdesign.report.matrices import DAGGER, order_of, shared_pairs
@@ -35,6 +35,7 @@ def render(
     hyperparameters: Mapping[str, Mapping[str, Any]],
     provenance: Mapping[str, Any],
     candidates: pd.DataFrame | None = None,
+    properties: pd.DataFrame | None = None,
 ) -> str:
     """Write the page of a study.
 
@@ -60,6 +61,8 @@ def render(
         The content of ``provenance.json``.
     candidates
         The table ``candidates.csv``; left out where there is none.
+    properties
+        The table ``properties.csv``; left out where there is none.
 
     Returns
     -------
@@ -67,7 +70,8 @@ def render(
         One self-contained HTML document that loads nothing.
     """
     tested = len(worst_off_sample(errors)) > 0
-    shown = [name for name in CAPTIONS if name in figures and (tested or name != "worst")]
+    captions, titles = CAPTIONS | properties_table.CAPTIONS, TITLES | properties_table.TITLES
+    shown = [name for name in captions if name in figures and (tested or name != "worst")]
     return fill(
         "page.html.j2",
         study=str(configuration.get("study", "study")),
@@ -82,9 +86,10 @@ def render(
         contents=contents(designs, methods),
         quality=measures(quality),
         nearest=nearest(quality),
-        figures={name: embed(name, figures[name], TITLES[name]) for name in shown},
+        figures={name: embed(name, figures[name], titles[name]) for name in shown},
         numbers={name: place for place, name in enumerate(shown, 1)},
-        captions=CAPTIONS,
+        captions=captions,
+        properties=properties_table.section(properties, configuration),
         matrix=_matrix(errors, duplicates),
         dagger=DAGGER,
         shared=_shared(errors, duplicates),

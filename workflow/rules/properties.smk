@@ -1,0 +1,98 @@
+rule properties:
+    input:
+        table=if_properties("properties.csv"),
+        figures=if_properties(PROPERTY_FIGURES),
+
+
+rule properties_model:
+    input:
+        results("models/{design}/gp.xml"),
+    output:
+        values=results("properties/values/{design}.csv"),
+        curves=results("properties/curves/{design}.csv"),
+    log:
+        results("logs/properties/{design}.log"),
+    benchmark:
+        results("benchmarks/properties/{design}.tsv")
+    conda:
+        "../../envs/gap.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(240),
+    params:
+        config=part("measure"),
+    message:
+        "Measuring properties by the model of {wildcards.design}"
+    shell:
+        "gapdesign measure --config {params.config:q} --potential {input} --output {output.values}"
+        " --output-curves {output.curves} > {log} 2>&1"
+
+
+rule properties_reference:
+    input:
+        engine_ready,
+    output:
+        values=results("properties/values/reference.csv"),
+        curves=results("properties/curves/reference.csv"),
+    log:
+        results("logs/properties/reference.log"),
+    benchmark:
+        results("benchmarks/properties/reference.tsv")
+    conda:
+        f"../../envs/{ENGINE_ENVIRONMENT}.yaml"
+    threads: STUDY.labels.cores
+    resources:
+        mem_mb=growing(1500),
+        runtime=growing(240),
+    params:
+        config=part("measure-reference"),
+        runs=where_to_run,
+    message:
+        f"Measuring properties by {STUDY.labels.engine}"
+    shell:
+        "gapdesign measure-reference --config {params.config:q} {params.runs} --output {output.values}"
+        " --output-curves {output.curves} > {log} 2>&1"
+
+
+rule properties_table:
+    input:
+        values=of_potentials("properties/values/{design}.csv"),
+        curves=of_potentials("properties/curves/{design}.csv"),
+    output:
+        table=report(results("properties.csv"), caption="../report/properties_table.rst", category="Properties"),
+        curves=results("properties/curves.csv"),
+    log:
+        results("logs/properties/table.log"),
+    localrule: True
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    params:
+        config=part("properties"),
+    message:
+        "Comparing properties with the reference"
+    shell:
+        "gapdesign properties --config {params.config:q} --values {input.values} --curves {input.curves}"
+        " --output {output.table} --output-curves {output.curves} > {log} 2>&1"
+
+
+rule properties_figures:
+    input:
+        table=results("properties.csv"),
+        curves=results("properties/curves.csv"),
+    output:
+        report(if_properties(PROPERTY_FIGURES), caption="../report/properties.rst", category="Properties"),
+    log:
+        results("logs/properties/figures.log"),
+    localrule: True
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    params:
+        config=part("properties-figures"),
+    message:
+        "Drawing properties"
+    shell:
+        "gapdesign properties-figures --config {params.config:q} --values {input.table} --curves {input.curves}"
+        " --output {output} > {log} 2>&1"

@@ -1,0 +1,82 @@
+"""Models and reference engines behind one interface: structure -> energy, forces and virial."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gapdesign.engines.base import Label
+from gapdesign.gate import LimitOptions
+from gapdesign.properties.base import Evaluate, NotMeasuredError
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from gapdesign.engines.base import Engine
+    from gapdesign.runs import Runs
+
+ANY_SHAPE = LimitOptions(min_angle=0, max_aspect=1e6)
+"""Cells are not refused here: a stretched dimer's box is no candidate."""
+
+DIRECT = ("eam",)
+"""Engines that take a millisecond: their results are not worth keeping."""
+
+
+def of_model(gp_xml: str | Path) -> Evaluate:
+    """Evaluate a fitted potential with quippy.
+
+    Raises
+    ------
+    InputError
+        If the potential is missing, cut short or not a GAP.
+    """
+    from ase.stress import voigt_6_to_full_3x3_stress
+
+    from gapdesign.gap.predict import load
+
+    potential = load(gp_xml)
+
+    def evaluate(atoms: Atoms) -> Label:
+        # A copy: QUIP's own calculator keeps the atoms that it is given.
+        potential.calculate(atoms.copy(), ["energy", "forces", "stress"], ["positions", "numbers", "cell", "pbc"])
+        results = potential.results
+        virial = -atoms.get_volume() * voigt_6_to_full_3x3_stress(results["stress"])
+        return Label(float(results["energy"]), results["forces"], virial)
+
+    return evaluate
+
+
+def of_engine(engine: Engine, store: str | Path, runs: Runs) -> Evaluate:
+    """Evaluate by a reference engine, with all its attempts.
+
+    What takes longer than a moment is kept in the store of labels, so that it is never computed twice.
+
+    Parameters
+    ----------
+    engine
+        The engine.
+    store
+        Folder of the store of labels.
+    runs
+        Where the engine runs.
+
+    Raises
+    ------
+    InputError
+        If the engine cannot run here.
+    """
+    from gapdesign.labeller import Labeller, NoLabelError
+    from gapdesign.store import LabelStore
+
+    if engine.name in DIRECT:
+        return lambda atoms: engine.label(atoms, Path())
+    labeller = Labeller(engine=engine, store=LabelStore(store), runs=runs, min_fraction=0.0, limits=ANY_SHAPE)
+
+    def evaluate(atoms: Atoms) -> Label:
+        alone = len(atoms) == 1 and atoms.get_volume() > 1000
+        try:
+            return labeller.label(atoms, "properties", isolated=alone)
+        except NoLabelError as error:
+            raise NotMeasuredError(f"The engine {engine.name} gave no label: {error}") from None
+
+    return evaluate

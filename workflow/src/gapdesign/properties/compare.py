@@ -1,0 +1,82 @@
+"""Properties of every model beside those of the reference engine and published ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REFERENCE = "reference"
+"""The reference engine's name among the models."""
+
+COLUMNS = (
+    *("model", "prototype", "property", "value", "reference", "error", "published", "published_error"),
+    *("unit", "reason"),
+)
+
+
+def compare(
+    values: Mapping[str, pd.DataFrame],
+    curves: Mapping[str, pd.DataFrame],
+    published: Mapping[str, Mapping[str, float]],
+) -> pd.DataFrame:
+    """Put the values of all models beside one another.
+
+    Parameters
+    ----------
+    values, curves
+        Tables by model, the reference engine among them as ``REFERENCE`` if it was asked.
+    published
+        Published values by prototype and property.
+
+    Returns
+    -------
+    DataFrame
+        A row a value, with the columns ``COLUMNS``: errors are the value minus the reference's, and minus the
+        published one, in the value's unit. For phonons there is ``phonon_rms`` too, the root mean square of the difference of
+        all frequencies on the path from the reference's, in THz.
+    """
+    import pandas as pd
+
+    known = {}
+    if REFERENCE in values:
+        known = {(row["prototype"], row["property"]): row["value"] for row in values[REFERENCE].to_dict("records")}
+    rows = []
+    for model, table in values.items():
+        records = table.to_dict("records")
+        if model != REFERENCE and REFERENCE in curves:
+            records += _phonon_deviations(curves[model], curves[REFERENCE])
+        for row in records:
+            place = row["prototype"], row["property"]
+            reference = np.nan if model == REFERENCE else known.get(place, np.nan)
+            said = published.get(row["prototype"], {}).get(row["property"], np.nan)
+            own = row["value"] if row["value"] is not None else np.nan
+            rows.append(
+                row
+                | {"model": model, "reference": reference, "error": own - reference}
+                | {"published": said, "published_error": own - said}
+            )
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _phonon_deviations(curves: pd.DataFrame, reference: pd.DataFrame) -> list[dict[str, object]]:
+    rows = []
+    for prototype, mine in curves[curves["curve"] == "phonons"].groupby("prototype", sort=False):
+        theirs = reference[(reference["curve"] == "phonons") & (reference["prototype"] == prototype)]
+        if len(theirs) == len(mine):
+            difference = mine["y"].to_numpy() - theirs["y"].to_numpy()
+            rms = float(np.sqrt(np.mean(difference**2)))
+            rows.append({"prototype": prototype, "property": "phonon_rms", "value": rms, "unit": "THz", "reason": ""})
+    return rows
+
+
+def together(curves: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Put the curves of all models under one another, their model in the first column."""
+    import pandas as pd
+
+    tables = [table.assign(model=model)[["model", *table.columns]] for model, table in curves.items() if len(table)]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["model"])

@@ -1,0 +1,157 @@
+"""What the user says about properties: which ones, how they are measured, and what is published of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from gapdesign.options import Identifier, Options
+
+Name = Literal["lattice", "volumes", "elastic", "dimer", "phonons", "nve"]
+
+
+def _once(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError(f"{list(names)} has a name twice; give each once")
+    return names
+
+
+Names = Annotated[tuple[Name, ...], AfterValidator(_once)]
+
+
+class VolumesOptions(Options):
+    """Energy-volume curves, with the shape of the cell relaxed at every volume."""
+
+    range: float = Field(
+        0.06, gt=0, le=0.3, description="Largest change of the volume, as a fraction, to either side of equilibrium."
+    )
+    points: int = Field(7, ge=5, description="Volumes along the curve.")
+
+
+class DimerOptions(Options):
+    """Two atoms by themselves, for every pair of elements, up to the larger of the potential's two cut-offs."""
+
+    nearest: float = Field(
+        0.6, gt=0, lt=1, description="Shortest distance, as a fraction of the sum of the covalent radii."
+    )
+    points: int = Field(40, ge=5, description="Distances along the curve.")
+
+
+class PhononsOptions(Options):
+    """Phonons by finite displacements (phonopy), along the path of the crystal's Bravais lattice."""
+
+    crystals: tuple[Identifier, ...] | None = Field(
+        None, min_length=1, description="Prototypes whose phonons are computed; by default the first one."
+    )
+    length: float = Field(
+        10.0, gt=0, description="Least distance between an atom and its images in the supercell, in angstrom."
+    )
+    displacement: float = Field(0.01, gt=0, le=0.1, description="How far an atom is displaced, in angstrom.")
+    points: int = Field(60, ge=10, description="Wave vectors along the path.")
+
+
+class NveOptions(Options):
+    """Molecular dynamics at constant energy (velocity Verlet), which a smooth potential conserves."""
+
+    crystals: tuple[Identifier, ...] | None = Field(
+        None, min_length=1, description="Prototypes that are set in motion; by default the first one."
+    )
+    atoms: int = Field(16, ge=2, description="Least number of atoms in the supercell.")
+    temperature: float = Field(300.0, gt=0, description="Temperature of the velocities at the start, in K.")
+    timestep: float = Field(2.0, gt=0, le=20, description="Time step, in fs; 2 suits metals, 0.5 hydrogen.")
+    steps: int = Field(100, ge=10, description="Number of steps.")
+
+
+class PublishedOptions(Options):
+    """What is known from elsewhere, to stand beside models and reference."""
+
+    source: str = Field("", description="Where the values are from, as the report should cite it.")
+    values: dict[Identifier, dict[str, float]] = Field(
+        {},
+        description="For each prototype, properties by the names of `properties.csv` and their values in its units:"
+        " `{hcp: {a: 3.2316, C11: 155.4}}`.",
+    )
+
+
+class PropertiesOptions(Options):
+    """What the potentials are worth: properties of crystals, of every model beside the reference engine."""
+
+    compute: Names = Field(
+        ("lattice", "volumes", "elastic", "dimer", "phonons"),
+        description="Properties to measure: `lattice` (lattice constants, energies of the prototypes above the first),"
+        " `volumes` (equation of state), `elastic` (elastic constants), `dimer`, `phonons`, `nve` (conservation of"
+        " energy in a short run, which takes several times as long as all the others). All that is listed is part of the"
+        " report, which has no such section if the list is empty.",
+    )
+    reference: Names | None = Field(
+        None,
+        description="Those that the reference engine computes too: by default all for the engines `eam` and `ase`, and"
+        " none for others, for which `snakemake plan` says what it would cost. Its labels are kept in the store.",
+    )
+    strain: float = Field(
+        0.005, gt=0, le=0.02, description="Strain, to either side, by which elastic constants are measured."
+    )
+    max_force: float = Field(
+        1e-4, gt=0, description="Largest force, in eV/angstrom, and virial, in eV an atom, left in a relaxed crystal."
+    )
+    max_steps: int = Field(100, ge=1, description="Steps after which a crystal counts as one that does not relax.")
+    volumes: VolumesOptions = Field(VolumesOptions(), description="Settings of `volumes`.")
+    dimer: DimerOptions = Field(DimerOptions(), description="Settings of `dimer`.")
+    phonons: PhononsOptions = Field(PhononsOptions(), description="Settings of `phonons`.")
+    nve: NveOptions = Field(NveOptions(), description="Settings of `nve`.")
+    published: PublishedOptions = Field(PublishedOptions(), description="Published values.")
+
+    def of_reference(self, engine: str) -> tuple[str, ...]:
+        """What the reference engine of that name computes, in the order of ``compute``."""
+        cheap = self.compute if engine in ("eam", "ase") else ()
+        asked = cheap if self.reference is None else self.reference
+        return tuple(name for name in self.compute if name in asked)
+
+
+MEASURED = tuple(
+    f"properties.{name}" for name in PropertiesOptions.model_fields if name not in ("reference", "published")
+)
+"""Keys that the values of a model depend on."""
+
+_KNOWN = re.compile(r"[abc]|alpha|beta|gamma|c/a|above|V0|B|C[1-6][1-6]|length|binding|phonon_max|phonon_min")
+
+
+def mismatch(options: PropertiesOptions, prototypes: Sequence[str], engine: str) -> str | None:
+    """Say what the options ask for that the study does not have; None if nothing.
+
+    Parameters
+    ----------
+    options
+        The options.
+    prototypes
+        Names of the study's prototypes.
+    engine
+        The reference engine.
+
+    Returns
+    -------
+    str or None
+        A sentence that begins with the key below ``properties``.
+    """
+    named = {f"{name}.crystals": getattr(options, name).crystals or () for name in ("phonons", "nve")}
+    named["published.values"] = [name for name in options.published.values if "-" not in name]  # a dimer has one
+    for key, names in named.items():
+        for name in names:
+            if name not in prototypes:
+                return f"{key}: there is no prototype '{name}'; choose from {', '.join(prototypes)}."
+    for crystal, values in options.published.values.items():
+        for name in values:
+            if not _KNOWN.fullmatch(name):
+                return (
+                    f"published.values.{crystal}: '{name}' is no property; those of properties.csv are a, c, c/a, above,"
+                    " V0, B, C11 and so on, length, binding, phonon_max and phonon_min."
+                )
+    if engine == "file" and options.reference:
+        return (
+            "reference: the engine file computes nothing that it is not given, so it has no properties; leave this out,"
+            " and see `properties.published`."
+        )
+    return None

@@ -1,0 +1,200 @@
+"""The figures of properties, drawn from their saved tables alone: every model beside the reference engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gapdesign.properties.compare import REFERENCE
+from gapdesign.report.style import MUTED, RULE, house_style, line_styles, svg_text
+from gapdesign.report.words import MINUS, method_name, shorten
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+GREY = "#8d939b"
+"""The reference engine: of middling lightness, to be read on a light page and on a dark one."""
+
+SIZED = ("GPa", "Å", "Å³/atom")
+"""Units of properties whose errors make sense as a share of the value."""
+
+WIDEST = 60.0
+"""Error, in percent, beyond which a dot is drawn at the edge."""
+
+
+def names(compute: Sequence[str]) -> list[str]:
+    """Names of the figures of the properties that are computed."""
+    shares = ["constants"] if {"lattice", "volumes", "elastic"} & set(compute) else []
+    return [*shares, *(name for name in FIGURES if name in compute)]
+
+
+@house_style()
+def constants_figure(values: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
+    """Draw the error of every lattice constant, volume and modulus as a share of the reference's or published value.
+
+    Parameters
+    ----------
+    values
+        The table ``properties.csv``.
+    methods
+        Design to method.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A row a property of a crystal, a dot a model.
+    """
+    from matplotlib.figure import Figure
+
+    rows = values[values["unit"].isin(SIZED) & values["value"].notna() & values["model"].isin(methods)]
+    rows = rows[~rows["property"].isin(["length"])]
+    measure = "reference" if rows["reference"].notna().any() else "published"
+    rows = rows[rows[measure].notna()]
+    places = list(dict.fromkeys(zip(rows["prototype"], rows["property"], strict=True)))
+    figure = Figure(figsize=(6.8, 1.0 + 0.2 * max(4, len(places))), layout="constrained")
+    axes = figure.subplots()
+    styles = line_styles(methods)
+    for model in methods:
+        mine = rows[rows["model"] == model]
+        share = 100 * (mine["value"] - mine[measure]) / mine[measure].abs()
+        heights = [places.index(place) for place in zip(mine["prototype"], mine["property"], strict=True)]
+        beyond = share.abs() > WIDEST
+        marker = "os^Dv"[[m for m in methods if methods[m] == methods[model]].index(model) % 5]
+        dots = {"color": styles[model]["color"], "s": 18, "marker": marker, "alpha": 0.85, "linewidths": 0, "zorder": 3}
+        axes.scatter(
+            np.clip(share, -WIDEST, WIDEST),
+            heights,
+            label=f"{shorten(model, 18)} ({method_name(methods[model])})",
+            **dots,
+        )
+        for height, value in zip(np.array(heights)[beyond], share[beyond], strict=True):
+            axes.annotate("›" if value > 0 else "‹", (np.sign(value) * WIDEST, height), (6 * np.sign(value), 0),
+                          textcoords="offset points", ha="center", va="center", color=MUTED)  # fmt: skip
+    axes.axvline(0, color=MUTED, linewidth=0.8, zorder=1)
+    axes.set_yticks(range(len(places)), [" ".join(place) for place in places])
+    axes.set(ylim=(max(1, len(places)) - 0.4, -0.6), xlabel=f"error against {_against(measure)}, %")
+    axes.set_xlim(-1.08 * WIDEST, 1.08 * WIDEST)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y", visible=False)
+    for k in range(1, len(places)):
+        if places[k][0] != places[k - 1][0]:
+            axes.axhline(k - 0.5, color=RULE, linewidth=0.6)
+    if len(rows):
+        figure.legend(loc="outside lower center", ncols=min(4, len(methods)), handletextpad=0.3)
+    return figure
+
+
+def _against(measure: str) -> str:
+    return "the reference engine" if measure == "reference" else "published values"
+
+
+def volumes_figure(curves: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
+    """Draw energy against volume, a panel a crystal, relative to each potential's own first crystal."""
+    curves = curves.copy()
+    for _, mine in curves.groupby("model"):
+        first = mine["prototype"].iloc[0]
+        curves.loc[mine.index, "y"] = 1000 * (mine["y"] - mine["y"][mine["prototype"] == first].min())
+    return _panels(curves, methods, "volume, Å³/atom", "energy, meV/atom")
+
+
+def dimer_figure(curves: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
+    """Draw the energy of two atoms against their distance, a panel a pair of elements."""
+
+    def finish(axes: Axes, mine: pd.DataFrame) -> None:
+        depth = -mine["y"].min()
+        axes.set_ylim(-1.15 * depth - 0.2, 1.5 * depth + 1)
+
+    return _panels(curves, methods, "distance, Å", "energy above two atoms, eV", finish)
+
+
+def phonons_figure(curves: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
+    """Draw the phonon bands, a panel a crystal; each path is scaled to the same length."""
+    curves = curves.copy()
+    for _, mine in curves.groupby(["model", "prototype"]):
+        curves.loc[mine.index, "x"] = mine["x"] / (mine["x"].max() or 1.0)
+
+    def finish(axes: Axes, mine: pd.DataFrame) -> None:
+        one = mine[(mine["model"] == mine["model"].iloc[0]) & (mine["branch"] == 0) & (mine["label"] != "")]
+        axes.set_xticks(one["x"], [{"G": "Γ"}.get(name, name) for name in one["label"]])
+        axes.set_xlim(0, 1)
+        axes.axhline(0, color=MUTED, linewidth=0.6)
+
+    return _panels(curves, methods, "", f"frequency, THz ({MINUS}: imaginary)", finish)
+
+
+def nve_figure(curves: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
+    """Draw the total energy along the run at constant energy, a panel a crystal."""
+    return _panels(curves, methods, "time, fs", "change of the total energy, meV/atom")
+
+
+FIGURES: dict[str, Callable[[pd.DataFrame, Mapping[str, str]], Figure]] = {
+    "volumes": volumes_figure,
+    "dimer": dimer_figure,
+    "phonons": phonons_figure,
+    "nve": nve_figure,
+}
+"""Figures by the name of their curve; each takes the rows of that curve and design to method."""
+
+
+@house_style()
+def _panels(
+    curves: pd.DataFrame,
+    methods: Mapping[str, str],
+    across: str,
+    up: str,
+    finish: Callable[[Axes, pd.DataFrame], None] = lambda axes, mine: None,
+) -> Figure:
+    """Draw a panel a crystal or pair, a line a model and branch, the reference as a broad grey one below them."""
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    shown = list(dict.fromkeys(curves["prototype"])) or [""]
+    columns = min(3, len(shown))
+    lines = -(-len(shown) // columns)
+    width = {1: 6.4, 2: 8.4}.get(columns, 9.6)
+    figure = Figure(figsize=(width, 2.9 * lines + 0.5), layout="constrained")
+    panels = figure.subplots(lines, columns, squeeze=False)
+    styles = {REFERENCE: {"color": GREY, "linewidth": 3.2, "alpha": 0.7}}
+    styles |= {name: style | {"linewidth": 1.1} for name, style in line_styles(methods).items()}
+    for axes in panels.flat[len(shown) :]:
+        axes.set_axis_off()
+    for axes, prototype in zip(panels.flat, shown, strict=False):
+        mine = curves[curves["prototype"] == prototype]
+        for (model, _), line in mine.groupby(["model", "branch"], sort=False):
+            axes.plot(line["x"], line["y"], **styles[model], zorder=1 if model == REFERENCE else 2)
+        if len(mine):
+            finish(axes, mine)
+        axes.set(title=prototype, xlabel=across)
+    for row in panels:
+        row[0].set_ylabel(up)
+    present = [name for name in styles if (curves["model"] == name).any()]
+    labels = {name: f"{shorten(name, 18)} ({method_name(method)})" for name, method in methods.items()}
+    handles = [Line2D([], [], **styles[name], label=labels.get(name, "reference engine")) for name in present]
+    if handles:
+        figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)), handlelength=2.6)
+    return figure
+
+
+def draw(values: pd.DataFrame, curves: pd.DataFrame, *, methods: Mapping[str, str]) -> dict[str, str]:
+    """Draw all figures of properties.
+
+    Parameters
+    ----------
+    values, curves
+        The tables ``properties.csv`` and ``properties/curves.csv``.
+    methods
+        Design to method.
+
+    Returns
+    -------
+    dict
+        Name to SVG text: ``constants``, ``volumes``, ``dimer``, ``phonons`` and ``nve``.
+    """
+    figures = {name: make(curves[curves["curve"] == name], methods) for name, make in FIGURES.items()}
+    return {
+        name: svg_text(figure) for name, figure in {"constants": constants_figure(values, methods), **figures}.items()
+    }

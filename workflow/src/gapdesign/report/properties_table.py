@@ -1,0 +1,117 @@
+"""Properties as the page tells them: one table, the reasons of what is missing, and captions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from gapdesign.properties.compare import REFERENCE
+from gapdesign.report import words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TITLES = {
+    "constants": "Errors of lattice constants, volumes and moduli",
+    "volumes": "Energy against volume",
+    "dimer": "Energy of two atoms",
+    "phonons": "Phonon bands",
+    "nve": "Total energy along a run at constant energy",
+}
+
+CAPTIONS = {
+    "constants": (
+        "Lattice constants, equilibrium volumes, bulk moduli and elastic constants of every model: the error as a share of "
+        "the value that the reference engine gives, or of the published one where the engine was not asked. Marks at the "
+        "edge lie beyond it. No model was fitted to any of these crystals at rest unless its design holds them."
+    ),
+    "volumes": (
+        "Energy per atom against volume per atom, the cell's shape relaxed, above the lowest energy of each potential’s own "
+        "first crystal. The broad grey line is the reference engine."
+    ),
+    "dimer": (
+        "Energy of two atoms by themselves, above that of the two apart. Designs of crystals hold nothing like it: where a "
+        "model leaves the reference (broad grey line) it is extrapolating."
+    ),
+    "phonons": (
+        "Phonons of the crystal at each potential’s own equilibrium; imaginary frequencies are drawn as negative ones. The "
+        "broad grey line is the reference engine. Designs in which only cells are strained say little about single atoms."
+    ),
+    "nve": (
+        "Total energy along a short run of molecular dynamics at constant energy. A smooth potential conserves it; what is "
+        "left is the error of the time step."
+    ),
+}
+
+NAMES = {
+    "above": "energy above the first",
+    "length": "bond length",
+    "binding": "binding energy",
+    "phonon_max": "highest frequency",
+    "phonon_min": "lowest frequency",
+    "phonon_rms": "deviation of frequencies",
+    "V0": "V₀",
+    "fluctuation": "fluctuation of the energy",
+    "drift": "drift of the energy",
+}  # fmt: skip
+"""Properties whose names in the table are no symbols."""
+
+
+def section(values: pd.DataFrame | None, configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Gather what the page says of properties.
+
+    Parameters
+    ----------
+    values
+        The table ``properties.csv``; nothing if there is none.
+    configuration
+        The whole configuration.
+
+    Returns
+    -------
+    dict
+        ``models``; ``rows`` with prototype, label, unit, published, reference and a pair of value and error a model;
+        whether there is a ``reference`` and anything ``published``; ``source`` of that; ``missing`` sentences.
+    """
+    empty = {"models": [], "rows": [], "reference": False, "published": False, "source": "", "missing": []}
+    if values is None or not len(values):
+        return empty
+    models = [model for model in dict.fromkeys(values["model"]) if model != REFERENCE]
+    measured = values[values["reason"].fillna("") == ""]
+    cells = {(row["prototype"], row["property"], row["model"]): row for row in measured.to_dict("records")}
+    places = dict.fromkeys((row["prototype"], row["property"]) for row in measured.to_dict("records"))
+    order = {prototype: number for number, prototype in enumerate(dict.fromkeys(values["prototype"]))}
+    rows = []
+    for prototype, name in sorted(places, key=lambda place: order[place[0]]):
+        known = [cells[prototype, name, model] for model in (*models, REFERENCE) if (prototype, name, model) in cells]
+        rows.append({
+            "prototype": prototype, "label": NAMES.get(name, name), "unit": known[0]["unit"] or "",
+            "published": known[0]["published"],
+            "reference": cells.get((prototype, name, REFERENCE), {}).get("value"),
+            "cells": [_cell(cells.get((prototype, name, model))) for model in models],
+        })  # fmt: skip
+    return {
+        "models": models,
+        "rows": rows,
+        "reference": REFERENCE in set(values["model"]),
+        "published": bool(values["published"].notna().any()),
+        "source": str(((configuration.get("properties") or {}).get("published") or {}).get("source") or ""),
+        "missing": _missing(values),
+    }
+
+
+def _cell(row: Mapping[str, Any] | None) -> tuple[Any, str]:
+    """Value, and error against the reference, or else against what is published."""
+    if row is None:
+        return None, ""
+    error = row["error"] if row["error"] == row["error"] else row["published_error"]
+    return row["value"], "" if error != error else ("" if error < 0 else "+") + words.number(float(error), 2)
+
+
+def _missing(values: pd.DataFrame) -> list[str]:
+    failed = values[values["reason"].fillna("") != ""]
+    return [
+        f"{'reference engine' if row['model'] == REFERENCE else row['model']}, {row['property']} of {row['prototype']}:"
+        f" {row['reason']}"
+        for row in failed.to_dict("records")
+    ]
