@@ -13,8 +13,10 @@ AFTER_DESIGN = {
     "models_fit",
     "crossval_predict",
     "crossval",
+    "properties_model",
+    "properties_table",
 }
-REPORT = {"design_page", "report_provenance", "report_figures", "report", "all"}
+REPORT = {"design_page", "properties_figures", "report_provenance", "report_figures", "report", "all"}
 SELECTION = {"design_select", "design_quality", "quality", "design_regrow", "design_curves"}
 METHODS = {"OPT": "maxmin", "RND": "random"}
 COMPRESSION = {"design_basis", "design_compress"}
@@ -41,6 +43,10 @@ def test_a_dry_run_plans_every_job(workflow):
         "models_fit": 2,
         "crossval_predict": 2,
         "crossval": 1,
+        "properties_model": 2,
+        "properties_reference": 1,
+        "properties_table": 1,
+        "properties_figures": 1,
         "report_provenance": 1,
         "report_figures": 1,
         "report": 1,
@@ -170,6 +176,26 @@ def test_a_new_design_leaves_the_others_alone(rerun, configuration):
     assert plan["labels_batch"] == 2
     assert plan["labels_design"] == 1
     assert plan["crossval_predict"] == 3
+    assert plan["properties_model"] == 1
+    assert "properties_reference" not in plan
+
+
+def test_properties_are_planned_as_they_are_asked_for(workflow, configuration):
+    plan = set(workflow.plan("properties"))
+    assert {"properties_model", "properties_reference", "properties_figures", "properties"} <= plan
+    assert not {"crossval", "report"} & plan
+    configuration["properties"] = {"reference": []}
+    workflow.configure(configuration)
+    assert "properties_reference" not in workflow.plan("report")
+    configuration["properties"] = {"compute": []}
+    workflow.configure(configuration)
+    assert not [rule for rule in workflow.plan("report") if rule.startswith("properties")]
+
+
+def test_a_published_value_measures_nothing_again(rerun, configuration):
+    configuration["properties"] = {"published": {"values": {"hcp": {"a": 3.2316}}, "source": "CRC"}}
+    rerun.configure(configuration)
+    assert set(rerun.plan()) == REPORT | {"properties_table"}
 
 
 def test_a_change_of_the_report_redoes_only_the_report(rerun, tmp_path):
@@ -219,7 +245,7 @@ def test_the_papers_study_is_at_most_300_cluster_jobs(workflow, configuration):
     assert plan["candidates_shard"] == plan["descriptors_shard"]
     cluster = {"descriptors_shard", "design_compress", "design_select", "design_quality", "labels_isolated"}
     cluster |= {"design_regrow", "design_curves"}
-    cluster |= {"labels_batch", "hyperparameters", "models_fit", "crossval_predict"}
+    cluster |= {"labels_batch", "hyperparameters", "models_fit", "crossval_predict", "properties_model"}
     local = {rule for rule in plan if plan[rule] <= 1 or rule == "labels_design"} - {"labels_isolated"}
     assert set(plan) == cluster | shared | local
     assert sum(plan[rule] for rule in cluster) <= 300

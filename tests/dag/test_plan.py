@@ -73,13 +73,27 @@ def planned(workflow):
         {"budget": 13, "labels": {"engine": "eam", "chunk": 5}},
         {"pools": {**SMALL["pools"], "size": 77, "shard_size": 20}},
         {"pools": {**SMALL["pools"], "names": ["A", "B", "C"]}},
+        {"properties": {"reference": []}},
+        {"properties": {"compute": []}},
         {"designs": {name: {"pool": "A", "method": "random"} for name in ("R1", "R2", "R3")}},
         {"kernel": {**SMALL["kernel"], "structure": "rematch"}},
         {"pools": {**SMALL["pools"], "overrides": {"A": {"size": 31}, "B": {"sampler": "rattle"}}}},
         {"pools": {**SMALL["pools"], "sampler": "file", "file": {"path": "mine.xyz"}}},
         {"pools": {**SMALL["pools"], "overrides": {"B": {"sampler": "file", "file": {"path": "mine.traj"}}}}},
     ],
-    ids=["small", "batches", "shards", "a pool for nothing", "random", "rematch", "overrides", "file", "other format"],
+    ids=[
+        "small",
+        "batches",
+        "shards",
+        "a pool for nothing",
+        "no reference",
+        "no properties",
+        "random",
+        "rematch",
+        "overrides",
+        "file",
+        "other format",
+    ],
 )
 def test_the_jobs_counted_are_those_of_a_dry_run(workflow, configuration, changes):
     for name in ("mine.xyz", "mine.traj"):

@@ -131,30 +131,25 @@ class Measurement:
 
     def _relaxed(self, calculator: Calculator) -> dict[str, Crystal | NotMeasuredError]:
         """Every prototype at equilibrium, or why there is none."""
-        if not any(PROPERTIES[name].of != "pairs" for name in self.names):
+        if all(PROPERTIES[name].of == "pairs" for name in self.names):
             return {}
+        limits = {"max_force": self.options.max_force, "max_steps": self.options.max_steps}
         found: dict[str, Crystal | NotMeasuredError] = {}
-        ground = None
+        ground = float("nan")
         for prototype in self.prototypes:
             self.say(f"relaxing {prototype.name}")
+            above = float("nan")
             try:
-                atoms = relax_crystal(
-                    prototype.atoms,
-                    calculator,
-                    max_force=self.options.max_force,
-                    max_steps=self.options.max_steps,
-                )
+                atoms = relax_crystal(prototype.atoms, calculator, **limits)
                 energy = atoms.get_potential_energy() / len(atoms)
             except NotMeasuredError as error:
                 found[prototype.name] = error
                 continue
-            first = self.prototypes[0]
-            if prototype is first:
+            if prototype is self.prototypes[0]:
                 ground = energy
-            comparable = (
-                ground is not None and prototype is not first and _composition(prototype) == _composition(first)
-            )
-            found[prototype.name] = Crystal(prototype.name, atoms, energy - ground if comparable else float("nan"))
+            elif _composition(prototype) == _composition(self.prototypes[0]):
+                above = energy - ground
+            found[prototype.name] = Crystal(prototype.name, atoms, above)
         return found
 
     def _subjects(self, name: str, crystals: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 ANY_SHAPE = LimitOptions(min_angle=0, max_aspect=1e6)
 """Cells are not refused here: a stretched dimer's box is no candidate."""
 
+BOX = 1000.0
+"""Volume, in angstrom^3, from which on a single atom in its cell is an isolated one."""
+
 DIRECT = ("eam",)
 """Engines that take a millisecond: their results are not worth keeping."""
 
@@ -73,7 +76,7 @@ def of_engine(engine: Engine, store: str | Path, runs: Runs) -> Evaluate:
     labeller = Labeller(engine=engine, store=LabelStore(store), runs=runs, min_fraction=0.0, limits=ANY_SHAPE)
 
     def evaluate(atoms: Atoms) -> Label:
-        alone = len(atoms) == 1 and atoms.get_volume() > 1000
+        alone = len(atoms) == 1 and bool(atoms.get_volume() > BOX)
         try:
             return labeller.label(atoms, "properties", isolated=alone)
         except NoLabelError as error:

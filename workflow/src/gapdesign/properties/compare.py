@@ -37,8 +37,8 @@ def compare(
     -------
     DataFrame
         A row a value, with the columns ``COLUMNS``: errors are the value minus the reference's, and minus the
-        published one, in the value's unit. For phonons there is ``phonon_rms`` too, the root mean square of the difference of
-        all frequencies on the path from the reference's, in THz.
+        published one, in the value's unit. For phonons there is ``phonon_rms`` too, the root mean square of the
+        difference of all frequencies on the path from the reference's, in THz.
     """
     import pandas as pd
 

@@ -83,8 +83,8 @@ class PropertiesOptions(Options):
         ("lattice", "volumes", "elastic", "dimer", "phonons"),
         description="Properties to measure: `lattice` (lattice constants, energies of the prototypes above the first),"
         " `volumes` (equation of state), `elastic` (elastic constants), `dimer`, `phonons`, `nve` (conservation of"
-        " energy in a short run, which takes several times as long as all the others). All that is listed is part of the"
-        " report, which has no such section if the list is empty.",
+        " energy in a short run, which takes several times as long as all the others). All that is listed is part of"
+        " the report, which has no such section if the list is empty.",
     )
     reference: Names | None = Field(
         None,
@@ -146,8 +146,8 @@ def mismatch(options: PropertiesOptions, prototypes: Sequence[str], engine: str)
         for name in values:
             if not _KNOWN.fullmatch(name):
                 return (
-                    f"published.values.{crystal}: '{name}' is no property; those of properties.csv are a, c, c/a, above,"
-                    " V0, B, C11 and so on, length, binding, phonon_max and phonon_min."
+                    f"published.values.{crystal}: '{name}' is no property; those of properties.csv are a, c, c/a,"
+                    " above, V0, B, C11 and so on, length, binding, phonon_max and phonon_min."
                 )
     if engine == "file" and options.reference:
         return (

@@ -26,8 +26,9 @@ def measure(crystal: Crystal, calculator: Calculator, options: PropertiesOptions
     Returns
     -------
     Finding
-        ``phonon_max`` and ``phonon_min``, the highest and lowest frequency on the path, in THz, negative where imaginary (a crystal that is not
-        stable); the curve is the frequency of each band against the length of the path, in 1/angstrom.
+        ``phonon_max`` and ``phonon_min``, the highest and lowest frequency on the path in THz, negative where imaginary
+        (a crystal that is not stable); the curve is the frequency of each band against the length of the path, in
+        1/angstrom.
 
     Raises
     ------
@@ -43,7 +44,10 @@ def measure(crystal: Crystal, calculator: Calculator, options: PropertiesOptions
     phonons.run_qpoints(path.kpts)
     # At rest three frequencies vanish but for rounding, which is nobody's result.
     bands = np.round(phonons.qpoints.frequencies, DECIMALS) + 0.0
-    ticks = {int(np.argmin(np.abs(along - place))): name for place, name in zip(places, names, strict=True)}
+    ticks: dict[int, str] = {}
+    for place, name in zip(places, names, strict=True):
+        # Where the path jumps, two points of one place follow each other.
+        ticks[next(k for k in np.flatnonzero(np.isclose(along, place)) if k not in ticks)] = name
     curve = [
         Point(float(along[k]), float(bands[k, band]), band, ticks.get(k, ""))
         for band in range(bands.shape[1])

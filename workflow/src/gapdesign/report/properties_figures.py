@@ -22,6 +22,9 @@ GREY = "#8d939b"
 SIZED = ("GPa", "Å", "Å³/atom")
 """Units of properties whose errors make sense as a share of the value."""
 
+MARKERS = "os^DvPX*"
+"""Marks of the models, told apart without colour."""
+
 WIDEST = 60.0
 """Error, in percent, beyond which a dot is drawn at the edge."""
 
@@ -54,26 +57,19 @@ def constants_figure(values: pd.DataFrame, methods: Mapping[str, str]) -> Figure
     rows = rows[~rows["property"].isin(["length"])]
     measure = "reference" if rows["reference"].notna().any() else "published"
     rows = rows[rows[measure].notna()]
+    order = list(dict.fromkeys(rows["prototype"]))
     places = list(dict.fromkeys(zip(rows["prototype"], rows["property"], strict=True)))
+    places.sort(key=lambda place: order.index(place[0]))
     figure = Figure(figsize=(6.8, 1.0 + 0.2 * max(4, len(places))), layout="constrained")
     axes = figure.subplots()
     styles = line_styles(methods)
-    for model in methods:
+    for number, model in enumerate(methods):
         mine = rows[rows["model"] == model]
         share = 100 * (mine["value"] - mine[measure]) / mine[measure].abs()
-        heights = [places.index(place) for place in zip(mine["prototype"], mine["property"], strict=True)]
-        beyond = share.abs() > WIDEST
-        marker = "os^Dv"[[m for m in methods if methods[m] == methods[model]].index(model) % 5]
-        dots = {"color": styles[model]["color"], "s": 18, "marker": marker, "alpha": 0.85, "linewidths": 0, "zorder": 3}
-        axes.scatter(
-            np.clip(share, -WIDEST, WIDEST),
-            heights,
-            label=f"{shorten(model, 18)} ({method_name(methods[model])})",
-            **dots,
-        )
-        for height, value in zip(np.array(heights)[beyond], share[beyond], strict=True):
-            axes.annotate("›" if value > 0 else "‹", (np.sign(value) * WIDEST, height), (6 * np.sign(value), 0),
-                          textcoords="offset points", ha="center", va="center", color=MUTED)  # fmt: skip
+        heights = np.array([places.index(place) for place in zip(mine["prototype"], mine["property"], strict=True)])
+        axes.plot(np.clip(share, -WIDEST, WIDEST), heights, MARKERS[number % len(MARKERS)], markersize=4.5, alpha=0.85,
+                  color=styles[model]["color"], markeredgewidth=0, zorder=3,
+                  label=f"{shorten(model, 18)} ({method_name(methods[model])})")  # fmt: skip
     axes.axvline(0, color=MUTED, linewidth=0.8, zorder=1)
     axes.set_yticks(range(len(places)), [" ".join(place) for place in places])
     axes.set(ylim=(max(1, len(places)) - 0.4, -0.6), xlabel=f"error against {_against(measure)}, %")
@@ -98,7 +94,7 @@ def volumes_figure(curves: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
     for _, mine in curves.groupby("model"):
         first = mine["prototype"].iloc[0]
         curves.loc[mine.index, "y"] = 1000 * (mine["y"] - mine["y"][mine["prototype"] == first].min())
-    return _panels(curves, methods, "volume, Å³/atom", "energy, meV/atom")
+    return _panels(curves, methods, "volume, Å³/atom", "energy, meV/atom", marker="o", markersize=2.5)
 
 
 def dimer_figure(curves: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
@@ -119,7 +115,8 @@ def phonons_figure(curves: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
 
     def finish(axes: Axes, mine: pd.DataFrame) -> None:
         one = mine[(mine["model"] == mine["model"].iloc[0]) & (mine["branch"] == 0) & (mine["label"] != "")]
-        axes.set_xticks(one["x"], [{"G": "Γ"}.get(name, name) for name in one["label"]])
+        ticks = one.groupby("x", sort=True)["label"].agg("|".join)  # two where the path jumps
+        axes.set_xticks(ticks.index, [name.replace("G", "Γ") for name in ticks])
         axes.set_xlim(0, 1)
         axes.axhline(0, color=MUTED, linewidth=0.6)
 
@@ -147,6 +144,7 @@ def _panels(
     across: str,
     up: str,
     finish: Callable[[Axes, pd.DataFrame], None] = lambda axes, mine: None,
+    **marks: object,
 ) -> Figure:
     """Draw a panel a crystal or pair, a line a model and branch, the reference as a broad grey one below them."""
     from matplotlib.figure import Figure
@@ -165,7 +163,9 @@ def _panels(
     for axes, prototype in zip(panels.flat, shown, strict=False):
         mine = curves[curves["prototype"] == prototype]
         for (model, _), line in mine.groupby(["model", "branch"], sort=False):
-            axes.plot(line["x"], line["y"], **styles[model], zorder=1 if model == REFERENCE else 2)
+            jumps = np.flatnonzero(np.diff(line["x"]) == 0) + 1
+            x, y = (np.insert(line[name].to_numpy(dtype=float), jumps, np.nan) for name in "xy")
+            axes.plot(x, y, **styles[model], **marks, zorder=1 if model == REFERENCE else 2)
         if len(mine):
             finish(axes, mine)
         axes.set(title=prototype, xlabel=across)
@@ -175,7 +175,9 @@ def _panels(
     labels = {name: f"{shorten(name, 18)} ({method_name(method)})" for name, method in methods.items()}
     handles = [Line2D([], [], **styles[name], label=labels.get(name, "reference engine")) for name in present]
     if handles:
-        figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)), handlelength=2.6)
+        figure.legend(
+            handles=handles, loc="outside lower center", ncols=min(2 + columns, len(handles)), handlelength=2.6
+        )
     return figure
 
 
@@ -194,7 +196,6 @@ def draw(values: pd.DataFrame, curves: pd.DataFrame, *, methods: Mapping[str, st
     dict
         Name to SVG text: ``constants``, ``volumes``, ``dimer``, ``phonons`` and ``nve``.
     """
-    figures = {name: make(curves[curves["curve"] == name], methods) for name, make in FIGURES.items()}
-    return {
-        name: svg_text(figure) for name, figure in {"constants": constants_figure(values, methods), **figures}.items()
-    }
+    figures = {"constants": constants_figure(values, methods)}
+    figures |= {name: make(curves[curves["curve"] == name], methods) for name, make in FIGURES.items()}
+    return {name: svg_text(figure) for name, figure in figures.items()}

@@ -21,25 +21,26 @@ TITLES = {
 
 CAPTIONS = {
     "constants": (
-        "Lattice constants, equilibrium volumes, bulk moduli and elastic constants of every model: the error as a share of "
-        "the value that the reference engine gives, or of the published one where the engine was not asked. Marks at the "
-        "edge lie beyond it. No model was fitted to any of these crystals at rest unless its design holds them."
+        "Lattice constants, equilibrium volumes, bulk moduli and elastic constants of every model: the error as a "
+        "share of the value that the reference engine gives, or of the published one where the engine was not asked. "
+        "Marks at the edge lie beyond it."
     ),
     "volumes": (
-        "Energy per atom against volume per atom, the cell's shape relaxed, above the lowest energy of each potential’s own "
-        "first crystal. The broad grey line is the reference engine."
+        "Energy per atom against volume per atom, the shape of the cell relaxed, above the lowest energy of each "
+        "potential’s own first crystal. The broad grey line is the reference engine."
     ),
     "dimer": (
-        "Energy of two atoms by themselves, above that of the two apart. Designs of crystals hold nothing like it: where a "
-        "model leaves the reference (broad grey line) it is extrapolating."
+        "Energy of two atoms by themselves, above that of the two apart. Designs of crystals hold nothing like it: "
+        "where a model leaves the reference (broad grey line) it is extrapolating."
     ),
     "phonons": (
-        "Phonons of the crystal at each potential’s own equilibrium; imaginary frequencies are drawn as negative ones. The "
-        "broad grey line is the reference engine. Designs in which only cells are strained say little about single atoms."
+        "Phonons of the crystal at each potential’s own equilibrium; imaginary frequencies are drawn as negative ones. "
+        "The broad grey line is the reference engine. Designs in which only cells are strained say little about the "
+        "motion of single atoms."
     ),
     "nve": (
-        "Total energy along a short run of molecular dynamics at constant energy. A smooth potential conserves it; what is "
-        "left is the error of the time step."
+        "Total energy along a short run of molecular dynamics at constant energy. A smooth potential conserves it; "
+        "what is left is the error of the time step."
     ),
 }
 
