@@ -294,6 +294,10 @@ OTHER = {
     "labels/store": "elsewhere",
     "labels/eam/potential": "other.eam.fs",
     "model/optimizer": "cma",
+    "properties/strain": 0.01,
+    "properties/nve/steps": 20,
+    "properties/reference": ["elastic"],
+    "properties/published/values": {"hcp": {"a": 3.2316}},
 }
 """A change of each key."""
 
@@ -318,6 +322,7 @@ CANDIDATES = {
 }
 MODEL = {"seed", "model/optimizer"} | KERNEL | FEATURES - {"descriptor/backend"}
 SIZES = {"seed", "budget", "pools/size"}
+MEASURED = {"seed", "prototypes/hcp/a", "kernel/pair/r_cut", "properties/strain", "properties/nve/steps"}
 READS = {
     "candidates": CANDIDATES,
     "descriptors": FEATURES,
@@ -336,6 +341,10 @@ READS = {
     "fit": MODEL,
     "predict": set(),
     "crossval": FEATURES | KERNEL,
+    "measure": MEASURED,
+    "measure-reference": MEASURED | {"labels/eam/potential", "properties/reference"},
+    "properties": {"properties/published/values"},
+    "properties-figures": {"designs/OPT1/pool"},
     "figures": FEATURES | KERNEL | {"designs/OPT1/pool"},
     "provenance": set(OTHER) - {"designs/RND2/method"},
     "page": set(OTHER) - {"designs/RND2/method"},
@@ -365,7 +374,7 @@ def test_every_verb_that_reads_a_configuration_has_its_part():
 def test_jobs_about_all_designs_see_all_of_them(verb):
     other = config.parse(changed("designs/RND2/method", "maxmin"))
     sees = config.part(DEFAULT, verb) != config.part(other, verb)
-    assert sees == (verb in ("select", "quality", "regrow", "figures"))
+    assert sees == (verb in ("select", "quality", "regrow", "figures", "properties-figures"))
 
 
 def test_a_part_gives_back_what_it_holds():

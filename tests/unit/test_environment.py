@@ -132,9 +132,9 @@ def test_edited_conda_file_is_noticed(copy):
 
 def test_package_added_to_the_list_alone_is_noticed(copy):
     path = copy / "pyproject.toml"
-    text = path.read_text(encoding="utf-8").replace("gap = [", 'gap = ["phonopy", ')
+    text = path.read_text(encoding="utf-8").replace("gap = [", 'gap = ["hiphive", ')
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(ValueError, match="lacks phonopy"):
+    with pytest.raises(ValueError, match="lacks hiphive"):
         generate.outdated(copy)
 
 

@@ -341,11 +341,12 @@ def test_errors_are_against_reference_and_published_values():
         ({"phonons": {"crystals": ["hpc"]}}, "eam", "phonons.crystals: there is no prototype 'hpc'; choose from hcp"),
         ({"published": {"values": {"hpc": {"a": 1}}}}, "eam", "published.values: there is no prototype 'hpc'"),
         ({"published": {"values": {"hcp": {"C1l": 1}}}}, "eam", "published.values.hcp: 'C1l' is no property"),
+        ({"published": {"of": "Cu"}}, "eam", "published.of: the published values are of Cu and the study is of Zr"),
         ({"reference": ["elastic"]}, "file", "reference: the engine file computes nothing"),
     ],
 )
 def test_a_mistake_is_a_sentence(options, engine, sentence):
-    assert mismatch(PropertiesOptions(**options), ["hcp"], engine).startswith(sentence)
+    assert mismatch(PropertiesOptions(**options), ["hcp"], ["Zr"], engine).startswith(sentence)
 
 
 def test_an_expensive_engine_is_asked_only_for_what_is_named():

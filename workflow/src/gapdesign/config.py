@@ -258,7 +258,7 @@ def check(study: Study) -> None:
         problem = methods.mismatch(design, study.budget, study.kernel.structure, study.descriptor.backend)
         if problem is not None:
             raise InputError(f"designs.{name}.{problem}")
-    if problem := mismatch(study.properties, list(study.prototypes), study.labels.engine):
+    if problem := mismatch(study.properties, list(study.prototypes), study.symbols(), study.labels.engine):
         raise InputError(f"properties.{problem}")
     if study.kernel.soap.scale == 0 and study.kernel.pair.scale == 0:
         raise InputError("kernel: soap.scale and pair.scale are both 0, so nothing is left; make one positive.")

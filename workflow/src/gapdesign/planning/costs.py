@@ -71,19 +71,23 @@ class Sizes:
         soap = study.descriptor.soap
         sphere = 4 / 3 * np.pi * soap.r_cut**3
         neighbours = fmean(sphere * len(prototype.atoms) / prototype.atoms.get_volume() for prototype in known)
-        try:
-            engine = engines.make(study.labels.engine, study.labels)
-            label = fmean(engine.core_hours(prototype.atoms) for prototype in known) if deformed else None
-        except InputError:
-            label = None
         return cls(
             atoms=fmean(len(prototype.atoms) for prototype in known),
             environments=fmean(len(np.unique(prototype.orbits)) for prototype in known),
             terms=neighbours * soap.n_max * (soap.l_max + 1) ** 2,
             dimension=study.covariance().layout.dimension,
-            label=label,
+            label=label_hours(study) if deformed else None,
             known=deformed,
         )
+
+
+def label_hours(study: Study) -> float | None:
+    """Core-hours of the label of a prototype, their mean, as the engine estimates them; None if it cannot."""
+    try:
+        engine = engines.make(study.labels.engine, study.labels)
+        return fmean(engine.core_hours(prototype.atoms) for prototype in prototypes(study.prototypes))
+    except InputError:
+        return None
 
 
 class Laws:
@@ -195,7 +199,8 @@ class Laws:
         return atoms * FORCES * self.units["predict"] / self.reference.atoms
 
     def _properties_reference(self, atoms: int) -> float | None:
-        return None if self.sizes.label is None else 3600 * self.sizes.label * atoms / self.sizes.atoms
+        label = label_hours(self.study)
+        return None if label is None else 3600 * label * atoms / self.sizes.atoms
 
     def _power(self, points: Mapping[str, float]) -> float:
         """A power law through two points (number of different environments, seconds)."""

@@ -68,6 +68,11 @@ class NveOptions(Options):
 class PublishedOptions(Options):
     """What is known from elsewhere, to stand beside models and reference."""
 
+    of: str | None = Field(
+        None,
+        min_length=1,
+        description="Elements that the values are of, such as `Zr` or `CuZr`; a study of others is refused.",
+    )
     source: str = Field("", description="Where the values are from, as the report should cite it.")
     values: dict[Identifier, dict[str, float]] = Field(
         {},
@@ -119,7 +124,7 @@ MEASURED = tuple(
 _KNOWN = re.compile(r"[abc]|alpha|beta|gamma|c/a|above|V0|B|C[1-6][1-6]|length|binding|phonon_max|phonon_min")
 
 
-def mismatch(options: PropertiesOptions, prototypes: Sequence[str], engine: str) -> str | None:
+def mismatch(options: PropertiesOptions, prototypes: Sequence[str], symbols: Sequence[str], engine: str) -> str | None:
     """Say what the options ask for that the study does not have; None if nothing.
 
     Parameters
@@ -128,6 +133,8 @@ def mismatch(options: PropertiesOptions, prototypes: Sequence[str], engine: str)
         The options.
     prototypes
         Names of the study's prototypes.
+    symbols
+        Its elements.
     engine
         The reference engine.
 
@@ -136,6 +143,12 @@ def mismatch(options: PropertiesOptions, prototypes: Sequence[str], engine: str)
     str or None
         A sentence that begins with the key below ``properties``.
     """
+    of = options.published.of
+    if of is not None and set(re.findall("[A-Z][a-z]?", of)) != set(symbols):
+        return (
+            f"published.of: the published values are of {of} and the study is of {', '.join(symbols)}; give those of"
+            " the study, or leave `published` out."
+        )
     named = {f"{name}.crystals": getattr(options, name).crystals or () for name in ("phonons", "nve")}
     named["published.values"] = [name for name in options.published.values if "-" not in name]  # a dimer has one
     for key, names in named.items():
