@@ -108,10 +108,17 @@ def dimer_figure(curves: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
 
 
 def phonons_figure(curves: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
-    """Draw the phonon bands, a panel a crystal; each path is scaled to the same length."""
-    curves = curves.copy()
-    for _, mine in curves.groupby(["model", "prototype"]):
-        curves.loc[mine.index, "x"] = mine["x"] / (mine["x"].max() or 1.0)
+    """Draw the phonon bands, a panel a crystal and model; each path is scaled to the same length."""
+    import pandas as pd
+
+    panels = []
+    for prototype, mine in curves.groupby("prototype", sort=False):
+        mine = mine.assign(x=mine["x"] / mine.groupby("model")["x"].transform("max"))
+        models = [model for model in dict.fromkeys(mine["model"]) if model != REFERENCE] or [REFERENCE]
+        for model in models:
+            rows = mine[mine["model"].isin([model, REFERENCE])]
+            panels.append(rows.assign(prototype=f"{prototype}, {shorten(model, 18)}"))
+    curves = pd.concat(panels, ignore_index=True) if panels else curves
 
     def finish(axes: Axes, mine: pd.DataFrame) -> None:
         one = mine[(mine["model"] == mine["model"].iloc[0]) & (mine["branch"] == 0) & (mine["label"] != "")]
@@ -151,7 +158,7 @@ def _panels(
     from matplotlib.lines import Line2D
 
     shown = list(dict.fromkeys(curves["prototype"])) or [""]
-    columns = min(3, len(shown))
+    columns = 2 if len(shown) == 4 else min(3, len(shown))
     lines = -(-len(shown) // columns)
     width = {1: 6.4, 2: 8.4}.get(columns, 9.6)
     figure = Figure(figsize=(width, 2.9 * lines + 0.5), layout="constrained")

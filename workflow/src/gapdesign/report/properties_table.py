@@ -77,8 +77,9 @@ def section(values: pd.DataFrame | None, configuration: Mapping[str, Any]) -> di
     empty = {"models": [], "rows": [], "reference": False, "published": False, "source": "", "missing": []}
     if values is None or not len(values):
         return empty
+    values = values.fillna({"unit": "", "reason": ""})
     models = [model for model in dict.fromkeys(values["model"]) if model != REFERENCE]
-    measured = values[values["reason"].fillna("") == ""]
+    measured = values[values["reason"] == ""]
     cells = {(row["prototype"], row["property"], row["model"]): row for row in measured.to_dict("records")}
     places = dict.fromkeys((row["prototype"], row["property"]) for row in measured.to_dict("records"))
     order = {prototype: number for number, prototype in enumerate(dict.fromkeys(values["prototype"]))}
@@ -86,7 +87,7 @@ def section(values: pd.DataFrame | None, configuration: Mapping[str, Any]) -> di
     for prototype, name in sorted(places, key=lambda place: order[place[0]]):
         known = [cells[prototype, name, model] for model in (*models, REFERENCE) if (prototype, name, model) in cells]
         rows.append({
-            "prototype": prototype, "label": NAMES.get(name, name), "unit": known[0]["unit"] or "",
+            "prototype": prototype, "label": NAMES.get(name, name), "unit": known[0]["unit"],
             "published": known[0]["published"],
             "reference": cells.get((prototype, name, REFERENCE), {}).get("value"),
             "cells": [_cell(cells.get((prototype, name, model))) for model in models],
@@ -106,11 +107,11 @@ def _cell(row: Mapping[str, Any] | None) -> tuple[Any, str]:
     if row is None:
         return None, ""
     error = row["error"] if row["error"] == row["error"] else row["published_error"]
-    return row["value"], "" if error != error else ("" if error < 0 else "+") + words.number(float(error), 2)
+    return row["value"], "" if error != error else ("+" if error > 0 else "") + words.number(float(error), 2)
 
 
 def _missing(values: pd.DataFrame) -> list[str]:
-    failed = values[values["reason"].fillna("") != ""]
+    failed = values[values["reason"] != ""]
     return [
         f"{'reference engine' if row['model'] == REFERENCE else row['model']}, {row['property']} of {row['prototype']}:"
         f" {row['reason']}"
