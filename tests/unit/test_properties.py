@@ -15,7 +15,7 @@ from gapdesign.engines.ase import Ase, AseOptions
 from gapdesign.engines.base import Label
 from gapdesign.engines.eam import Eam, EamOptions
 from gapdesign.errors import InputError
-from gapdesign.properties import Measurement, dimer, elastic, lattice, nve, phonons, volumes
+from gapdesign.properties import CURVES, Measurement, dimer, elastic, lattice, nve, phonons, volumes
 from gapdesign.properties.base import GPA, Crystal, Evaluator, NotMeasuredError
 from gapdesign.properties.calculators import of_engine
 from gapdesign.properties.compare import compare, together
@@ -321,10 +321,7 @@ def test_errors_are_against_reference_and_published_values():
         return pd.DataFrame([{"prototype": "hcp", "property": "C11", "value": c11, "unit": "GPa", "reason": ""}])
 
     def bands(shift: float) -> pd.DataFrame:
-        rows = [
-            {"prototype": "hcp", "curve": "phonons", "branch": 0, "x": x, "y": x + shift, "label": ""} for x in (0, 1)
-        ]
-        return pd.DataFrame(rows)
+        return pd.DataFrame([("hcp", "phonons", 0, x, x + shift, "") for x in (0, 1)], columns=CURVES)
 
     curves = {"OPT": bands(0.5), "reference": bands(0.0)}
     found = compare({"OPT": table(150.0), "reference": table(140.0)}, curves, {"hcp": {"C11": 155.0}})

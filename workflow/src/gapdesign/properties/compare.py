@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gapdesign.properties import CURVES
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -78,5 +80,6 @@ def together(curves: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Put the curves of all models under one another, their model in the first column."""
     import pandas as pd
 
-    tables = [table.assign(model=model)[["model", *table.columns]] for model, table in curves.items() if len(table)]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["model"])
+    columns = ["model", *CURVES]
+    tables = [table.assign(model=model)[columns] for model, table in curves.items() if len(table)]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
