@@ -102,10 +102,8 @@ def _properties(arguments: argparse.Namespace) -> None:
     from gapdesign.properties.compare import compare, together
 
     study = config.load(arguments.config)
-    values = {
-        name: read_csv(path).fillna({"unit": "", "reason": ""}) for name, path in by_name(arguments.values).items()
-    }
-    curves = {name: read_csv(path).fillna({"label": ""}) for name, path in by_name(arguments.curves).items()}
+    values = {name: read_csv(path) for name, path in by_name(arguments.values).items()}
+    curves = {name: read_csv(path) for name, path in by_name(arguments.curves).items()}
     write_csv(arguments.output_curves, together(curves))
     write_csv(arguments.output, compare(values, curves, study.properties.published.values))
 
@@ -118,7 +116,7 @@ def _figures(arguments: argparse.Namespace) -> None:
     study = config.load(arguments.config)
     figures = properties_figures.draw(
         read_csv(arguments.values),
-        read_csv(arguments.curves).fillna({"label": ""}),
+        read_csv(arguments.curves),
         methods={name: design.method for name, design in study.designs.items()},
     )
     for name, path in by_name(arguments.output).items():

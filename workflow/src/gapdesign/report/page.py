@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from gapdesign.engines import ENGINES
+from gapdesign.properties.options import Name
 from gapdesign.report import properties_table, words
 from gapdesign.report.embed import embed
 from gapdesign.report.headline import headline, worst_off_sample
@@ -151,11 +152,14 @@ def asked(configuration: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _in_use(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration without the settings of engines and optimisers that were not chosen."""
+    """A configuration without settings of engines, optimisers and properties that were not chosen."""
     used = dict(configuration)
     for part, choice, members in (("labels", "engine", ENGINES), ("model", "optimizer", ("lbfgs", "cma"))):
         if isinstance(given := configuration.get(part), Mapping):
             used[part] = {key: value for key, value in given.items() if key not in members or key == given.get(choice)}
+    if isinstance(given := configuration.get("properties"), Mapping):
+        unused = {"published", *get_args(Name)} - set(given.get("compute", ()))
+        used["properties"] = {key: value for key, value in given.items() if key not in unused}
     return used
 
 

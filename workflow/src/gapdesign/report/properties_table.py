@@ -77,7 +77,6 @@ def section(values: pd.DataFrame | None, configuration: Mapping[str, Any]) -> di
     empty = {"models": [], "rows": [], "reference": False, "published": False, "source": "", "missing": []}
     if values is None or not len(values):
         return empty
-    values = values.fillna({"unit": "", "reason": ""})
     models = [model for model in dict.fromkeys(values["model"]) if model != REFERENCE]
     measured = values[values["reason"] == ""]
     cells = {(row["prototype"], row["property"], row["model"]): row for row in measured.to_dict("records")}
