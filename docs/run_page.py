@@ -1,8 +1,8 @@
 """Run a page of documentation: ``python docs/run_page.py docs/toy-studies.md docs/images``.
 
-Its blocks run one after another in the folder given, where their files go: those of ``python`` in one interpreter, those
-of ``bash`` each in a shell that stops at the first error, and one with a ``title`` is written to the file that this
-names. A block of ``text`` after one of these is what it prints; the program fails if it prints something else.
+Its blocks run one after another in the folder given, where their files go: those of ``python`` in one interpreter,
+those of ``bash`` each in a shell that stops at the first error, and one with a ``title`` is written to the file that
+this names. A block of ``text`` after one of these is what it prints; the program fails if it prints something else.
 """
 
 import contextlib
