@@ -30,10 +30,11 @@ QUICK = {
     "checkpoint": 7,
     "cycles_per_chain": 3,
     "scale_frames": 5,
-    "descriptor": {"bispectrum": {"j_max": 2, "components": 4}},
+    "descriptor": {"snap": {"components": 4}},
 }
 SCALE = np.array([5.0, 0.5, 0.3, 0.7])
 KP = DifferentiableOptions()
+QUIP = DifferentiableOptions(kind="bispectrum")
 SOAP = DifferentiableOptions(kind="soap", soap={"n_max": 2, "l_max": 2})
 
 
@@ -108,7 +109,7 @@ def test_global_entropy_is_log_det_of_the_covariance_of_all_so_far():
     np.testing.assert_allclose(entropy(now)[1], gradient(lambda x: entropy(x)[0], now), atol=1e-8)
 
 
-@pytest.mark.parametrize("kind", [KP, SOAP], ids=["bispectrum", "soap"])
+@pytest.mark.parametrize("kind", [KP, QUIP, SOAP], ids=lambda options: options.kind)
 @pytest.mark.parametrize("form", ["local", "global"])
 def test_forces_are_minus_the_gradient_of_the_effective_potential(gas, kind, form):
     descriptor = differentiable.make(kind, 74)
@@ -124,8 +125,9 @@ def test_forces_are_minus_the_gradient_of_the_effective_potential(gas, kind, for
     np.testing.assert_allclose(forces.sum(axis=0), 0, atol=1e-8 * np.abs(forces).max())
 
 
-def test_descriptors_do_not_notice_rotation_and_periodic_images(gas):
-    descriptor = differentiable.make(KP, 74)
+@pytest.mark.parametrize("kind", [KP, QUIP], ids=lambda options: options.kind)
+def test_descriptors_do_not_notice_rotation_and_periodic_images(gas, kind):
+    descriptor = differentiable.make(kind, 74)
     turned = gas.copy()
     turned.rotate(37, (1, 2, 3), rotate_cell=True)
     turned.positions += 3 * turned.cell[0] - turned.cell[1]

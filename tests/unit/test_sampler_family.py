@@ -42,7 +42,7 @@ OPTIONS = {
         "shuffle": 2,
         "temperature": 300,
         "final_temperature": 300,
-        "descriptor": {"bispectrum": {"j_max": 2}},
+        "descriptor": {"snap": {"components": 2}},
     },
 }
 QUICK = settings(max_examples=5, deadline=None, derandomize=True, database=None)

@@ -46,7 +46,11 @@ if workflow.resource_settings.nodes is not None:
 DESIGNS = list(STUDY.designs)
 DESCRIPTOR_ENVIRONMENT = "gap" if STUDY.descriptor.backend == "quippy" else "core"
 SAMPLERS = {member for pool in STUDY.pools.names for member in STUDY.pools.of(pool).members}
-CANDIDATE_ENVIRONMENT = "gap" if "entropy" in SAMPLERS else "eam" if "md" in SAMPLERS else "core"
+NEEDS_QUIPPY = any(
+    "entropy" in STUDY.pools.of(pool).members and STUDY.pools.of(pool).entropy.descriptor.kind != "snap"
+    for pool in STUDY.pools.names
+)
+CANDIDATE_ENVIRONMENT = "gap" if NEEDS_QUIPPY else "eam" if "md" in SAMPLERS else "core"
 ENGINE_ENVIRONMENT = "core" if STUDY.labels.engine == "file" else STUDY.labels.engine
 
 # With `--sdm apptainer` every job runs in the image that envs/container.def describes.

@@ -187,7 +187,7 @@ class Entropy:
         return EffectivePotential(self._options.repulsion, None, None)
 
     @cached_property
-    def _descriptor(self) -> differentiable.Quip:
+    def _descriptor(self) -> differentiable.Differentiable:
         return differentiable.make(self._options.descriptor, self._number)
 
     def _scale(self, seed: int) -> np.ndarray:

@@ -1,9 +1,8 @@
-"""Descriptors of atoms that can be differentiated, for what moves atoms by them."""
+"""Descriptors of QUIP's with analytic gradients: its SO(4) bispectrum and SOAP."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, Protocol
 
 import numpy as np
 from ase import Atoms
@@ -15,18 +14,8 @@ from gapdesign.errors import InputError
 from gapdesign.options import Options
 
 
-class Differentiable(Protocol):
-    """Describes every atom by m numbers that are smooth functions of the positions."""
-
-    def __call__(self, atoms: Atoms) -> np.ndarray:
-        """Descriptors q (n, m) of n atoms."""
-
-    def pullback(self, atoms: Atoms) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
-        """Descriptors q (n, m), and what turns dF/dq (n, m) of any function F of them into dF/dr (n, 3)."""
-
-
 class BispectrumOptions(Options):
-    """Bispectrum components, the descriptor of the first Gaussian approximation potentials and of SNAP."""
+    """QUIP's bispectrum, the descriptor of the first Gaussian approximation potentials."""
 
     r_cut: float = Field(4.7, gt=0, description="Radius of an environment, in angstrom.")
     j_max: int = Field(
@@ -41,16 +30,6 @@ class SmallSoapOptions(SoapOptions):
     r_cut: float = Field(4.7, gt=0, description="Radius of an environment, in angstrom.")
     n_max: int = Field(3, ge=1, description="Radial basis functions.")
     l_max: int = Field(3, ge=0, description="Highest angular momentum.")
-
-
-class DifferentiableOptions(Options):
-    """The descriptor of the sampler `entropy`."""
-
-    kind: Literal["bispectrum", "soap"] = Field(
-        "bispectrum", description="Which descriptor; both are QUIP's, with analytic gradients."
-    )
-    bispectrum: BispectrumOptions = Field(BispectrumOptions(), description="Bispectrum components.")
-    soap: SmallSoapOptions = Field(SmallSoapOptions(), description="SOAP power spectrum.")
 
 
 class Quip:
@@ -74,18 +53,18 @@ class Quip:
             from quippy.descriptors import Descriptor
         except ImportError as error:
             raise InputError(
-                "pools.entropy: descriptors with gradients need quippy, which is not installed;"
-                " run `pip install quippy-ase`."
+                "pools.entropy.descriptor.kind: `bispectrum` and `soap` need quippy, which is not installed;"
+                " run `pip install quippy-ase`, or take `snap`."
             ) from error
         self._descriptor = Descriptor(text)
         self._components = components
 
     def __call__(self, atoms: Atoms) -> np.ndarray:
-        """Describe the atoms; see :class:`Differentiable`."""
+        """Describe the atoms; see :class:`gapdesign.samplers.differentiable.Differentiable`."""
         return self._descriptor.calc_descriptor(atoms)[:, : self._components]
 
     def pullback(self, atoms: Atoms) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
-        """Describe the atoms and differentiate; see :class:`Differentiable`."""
+        """Describe the atoms and differentiate; see :class:`gapdesign.samplers.differentiable.Differentiable`."""
         found = self._descriptor.calc(atoms, grad=True)
         values = found["data"][:, : self._components]
         gradient = found["grad_data"][:, :, : self._components]
@@ -99,13 +78,14 @@ class Quip:
         return values, pull
 
 
-def make(options: DifferentiableOptions, number: int) -> Quip:
-    """Build the descriptor of atoms of one element, given by its atomic number."""
-    if options.kind == "soap":
-        return Quip(soap_string(options.soap, centre=number, elements=[number], transition=0.5))
-    bispectrum = options.bispectrum
+def soap(options: SmallSoapOptions, number: int) -> Quip:
+    """SOAP of atoms of one element, given by its atomic number."""
+    return Quip(soap_string(options, centre=number, elements=[number], transition=0.5))
+
+
+def bispectrum(options: BispectrumOptions, number: int) -> Quip:
+    """SO(4) bispectrum of atoms of one element, given by its atomic number."""
     return Quip(
-        f"bispectrum_so4 cutoff={bispectrum.r_cut!r} j_max={bispectrum.j_max} n_species=1 species_Z={{{number}}}"
-        " w={1.0}",
-        bispectrum.components,
+        f"bispectrum_so4 cutoff={options.r_cut!r} j_max={options.j_max} n_species=1 species_Z={{{number}}} w={{1.0}}",
+        options.components,
     )

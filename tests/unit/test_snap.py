@@ -1,0 +1,87 @@
+"""SNAP's bispectrum: against LAMMPS, finite differences, group theory and closed forms."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+
+from gapdesign.errors import InputError
+from gapdesign.samplers.differentiable.snap import Snap, SnapOptions, clebsch_gordan, couplings
+
+REFERENCE = json.loads((Path(__file__).parents[1] / "data/snap/reference.json").read_text())
+GAS = Atoms("W8", REFERENCE["positions"], cell=REFERENCE["cell"], pbc=True)
+SNAP = Snap(SnapOptions(components=14))
+
+
+def test_components_are_those_of_lammps():
+    np.testing.assert_allclose(SNAP(GAS), REFERENCE["components"], rtol=1e-12)
+
+
+def test_gradients_are_those_of_lammps():
+    pull = SNAP.pullback(GAS)[1]
+    for component, gradient in enumerate(np.moveaxis(REFERENCE["gradients"], 2, 0)):
+        slope = np.zeros((8, 14))
+        slope[:, component] = 1
+        np.testing.assert_allclose(pull(slope), gradient, atol=1e-12)
+
+
+def test_gradient_is_that_of_finite_differences():
+    slope = np.random.default_rng(1).normal(size=(8, 14))
+    found, step = np.empty((8, 3)), 1e-5
+    for index in np.ndindex(found.shape):
+        above, below = GAS.copy(), GAS.copy()
+        above.positions[index] += step
+        below.positions[index] -= step
+        found[index] = (slope * (SNAP(above) - SNAP(below))).sum() / (2 * step)
+    np.testing.assert_allclose(SNAP.pullback(GAS)[1](slope), found, atol=1e-6)
+
+
+def test_the_first_component_is_the_cube_of_the_density():
+    lone, r = Atoms("W", cell=[20] * 3, pbc=True), 2.5
+    pair = Atoms("W2", [[1, 2, 3], [1, 2, 3 + r]], cell=[20] * 3, pbc=True)
+    weight = 0.5 + 0.5 * np.cos(np.pi * r / 4.73442)
+    np.testing.assert_allclose(SNAP(pair)[:, 0], (1 + weight) ** 3, rtol=1e-12)
+    # An atom without neighbours is the identity: each product couples to the dimension of what it makes.
+    np.testing.assert_allclose(SNAP(lone)[0], [j + 1 for _, _, j in couplings(8)[:14]], rtol=1e-12)
+
+
+def test_an_atom_without_neighbours_leaves_the_others_as_they_are():
+    more = GAS.copy()
+    more.set_cell([30, 30, 30])
+    alone = Atoms("W", [[20, 20, 20]], cell=more.cell, pbc=True) + more + Atoms("W", [[25, 20, 20]])
+    assert np.array_equal(SNAP(alone)[1:9], SNAP(more))
+    gradient = SNAP.pullback(alone)[1](np.ones((10, 14)))
+    np.testing.assert_array_equal(gradient[[0, 9]], 0)
+    np.testing.assert_allclose(gradient[1:9], SNAP.pullback(more)[1](np.ones((8, 14))), atol=1e-12)
+
+
+@pytest.mark.parametrize(("j1", "j2"), [(1, 1), (2, 1), (3, 2), (4, 4)])
+def test_coupled_states_are_orthonormal_and_complete(j1, j2):
+    """Those of all spins that j1 and j2 make: a basis of the (j1 + 1)(j2 + 1) products."""
+    states = []
+    for j in range(abs(j1 - j2), j1 + j2 + 1, 2):
+        coefficients, lost = clebsch_gordan(j1, j2, j), (j1 + j2 - j) // 2
+        for m in range(j + 1):
+            state = np.zeros_like(coefficients)
+            for a, b in np.argwhere(coefficients):
+                state[a, b] = coefficients[a, b] * (a + b - lost == m)
+            states.append(state.ravel())
+    np.testing.assert_allclose(np.array(states) @ np.array(states).T, np.eye((j1 + 1) * (j2 + 1)), atol=1e-12)
+
+
+def test_coefficients_are_those_of_the_tables():
+    """Varshalovich et al., table 8.1: two halves make a singlet and a triplet."""
+    np.testing.assert_allclose(clebsch_gordan(1, 1, 0), np.array([[0, -1], [1, 0]]) / np.sqrt(2), atol=1e-15)
+    np.testing.assert_allclose(clebsch_gordan(1, 1, 2), [[1, np.sqrt(0.5)], [np.sqrt(0.5), 1]], atol=1e-15)
+
+
+def test_there_are_as_many_components_as_lammps_has():
+    assert len(couplings(8)) == 55
+    assert couplings(8)[:8] == [(0, 0, 0), (1, 0, 1), (1, 1, 2), (2, 0, 2), (2, 1, 3), (2, 2, 2), (2, 2, 4), (3, 0, 3)]
+
+
+def test_more_components_than_there_are_is_refused_in_one_sentence():
+    with pytest.raises(InputError, match=r"^pools\.entropy\.descriptor\.snap\.components: there are 5 components up"):
+        Snap(SnapOptions(two_j_max=2))

@@ -1,0 +1,54 @@
+"""Descriptors of atoms that can be differentiated, for what moves atoms by them: a family.
+
+A member is a module with a function ``make`` that returns a :class:`Differentiable`, and its own options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+import numpy as np
+from ase import Atoms
+from pydantic import Field
+
+from gapdesign.options import Options
+from gapdesign.samplers.differentiable import quip, snap
+from gapdesign.samplers.differentiable.quip import BispectrumOptions, SmallSoapOptions
+from gapdesign.samplers.differentiable.snap import SnapOptions
+
+
+class Differentiable(Protocol):
+    """Describes every atom by m numbers that are smooth functions of the positions."""
+
+    def __call__(self, atoms: Atoms) -> np.ndarray:
+        """Descriptors q (n, m) of n atoms."""
+
+    def pullback(self, atoms: Atoms) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+        """Descriptors q (n, m), and what turns dF/dq (n, m) of any function F of them into dF/dr (n, 3)."""
+
+
+class DifferentiableOptions(Options):
+    """The descriptor of the sampler `entropy`."""
+
+    kind: Literal["snap", "bispectrum", "soap"] = Field(
+        "snap",
+        description="Which descriptor: the bispectrum as LAMMPS's SNAP has it, or QUIP's bispectrum or SOAP. All have"
+        " analytic gradients; `snap` is by far the fastest.",
+    )
+    snap: SnapOptions = Field(SnapOptions(), description="Bispectrum components of SNAP.")
+    bispectrum: BispectrumOptions = Field(BispectrumOptions(), description="Bispectrum components of QUIP.")
+    soap: SmallSoapOptions = Field(SmallSoapOptions(), description="SOAP power spectrum.")
+
+
+def make(options: DifferentiableOptions, number: int) -> Differentiable:
+    """Build the descriptor of atoms of one element, given by its atomic number."""
+    return MEMBERS[options.kind](getattr(options, options.kind), number)
+
+
+MEMBERS: dict[str, Callable[[Options, int], Differentiable]] = {
+    "snap": lambda options, number: snap.Snap(options),
+    "bispectrum": quip.bispectrum,
+    "soap": quip.soap,
+}
+"""What makes each descriptor."""
