@@ -15,7 +15,8 @@ from gapdesign.errors import InputError
 from gapdesign.options import Options
 
 ROOT = Path(__file__).parents[2]
-STUDIES = sorted((ROOT / "config").rglob("*.yaml"))
+ADDITIONS = sorted((ROOT / "config/studies").glob("*/*.yaml"))
+STUDIES = sorted(set((ROOT / "config").rglob("*.yaml")) - set(ADDITIONS))
 
 
 def changed(path: str, value, base=None) -> dict:
@@ -50,6 +51,20 @@ def test_every_study_in_the_repository_is_valid_and_fits_the_schema(path):
     assert study.designs
     given = yaml.safe_load(path.read_text())
     jsonschema.validate(given, json.loads(configdoc.schema()), cls=jsonschema.Draft202012Validator)
+
+
+@pytest.mark.parametrize("path", ADDITIONS, ids=lambda path: path.stem)
+def test_what_is_added_to_a_study_leaves_it_valid(path, tmp_path, monkeypatch):
+    """As Snakemake merges several files: `config/studies/x/y.yaml` is for `config/studies/x.yaml`."""
+    from snakemake.utils import update_config
+
+    given = yaml.safe_load(path.parent.with_suffix(".yaml").read_text())
+    update_config(given, yaml.safe_load(path.read_text()))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "w14.xyz").touch()
+    study = config.parse(given)
+    config.check(study)
+    assert set(study.pools.overrides) <= set(study.pools.names)
 
 
 def test_the_default_study_is_the_one_of_the_contract():
@@ -277,6 +292,8 @@ OTHER = {
     "pools/constraints/density": [1, 9],
     "pools/overrides": {"A": {"sampler": "volume"}},
     "pools/rattle/atoms": 2,
+    "comparison/descriptor": {"kind": "soap"},
+    "comparison/splits": 7,
     "descriptor/backend": "quippy",
     "descriptor/soap/sigma": 0.4,
     "kernel/soap/scale": 0.4,
@@ -323,10 +340,13 @@ CANDIDATES = {
 MODEL = {"seed", "model/optimizer"} | KERNEL | FEATURES - {"descriptor/backend"}
 SIZES = {"seed", "budget", "pools/size"}
 MEASURED = {"seed", "prototypes/hcp/a", "kernel/pair/r_cut", "properties/strain", "properties/nve/steps"}
+COMPARISON = {"comparison/descriptor", "comparison/splits"}
 READS = {
     "candidates": CANDIDATES,
     "descriptors": FEATURES,
-    "pools": FEATURES | KERNEL | {"seed", "pools/sampler", "pools/overrides"},
+    "environments": {"prototypes/hcp/a", "comparison/descriptor"},
+    "pools": FEATURES | KERNEL | COMPARISON | {"seed", "pools/sampler", "pools/overrides"},
+    "coverage": COMPARISON,
     "basis": FEATURES,
     "compress": FEATURES,
     "select": FEATURES | KERNEL | {"seed", "budget", "designs/OPT1/pool"},

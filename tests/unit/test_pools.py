@@ -1,13 +1,21 @@
 """Pools compared: closed forms and brute force."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from ase.build import bulk
+from scipy.spatial.distance import cdist
 
-from gapdesign import pools
+from gapdesign import pool_environments, pools
 from gapdesign.config import load
 from gapdesign.errors import InputError
 from gapdesign.files import FeaturePool, write_array
+from gapdesign.pool_environments import SHELLS, Environments, describe
 from gapdesign.quality import squared_distances
+from gapdesign.report import pool_figures
+from gapdesign.report.style import svg_text
+from gapdesign.samplers import differentiable
+from gapdesign.samplers.differentiable import DifferentiableOptions
 
 STUDY = load("config/config.yaml")
 COVARIANCE = STUDY.covariance()
@@ -21,9 +29,14 @@ def unit_features(count: int, seed: int) -> np.ndarray:
     return features.astype(np.float32)
 
 
+def compared(features: dict[str, np.ndarray]) -> pd.DataFrame:
+    entropies = {name: pools.structure_entropy(rows[:4], COVARIANCE) for name, rows in features.items()}
+    return pools.compare(pools.nearest(features, COVARIANCE), entropies, learnt=4).set_index(["train", "test"])
+
+
 def test_distances_are_those_to_the_nearest_training_candidate():
     features = {"A": unit_features(8, 1), "B": unit_features(8, 2)}
-    table = pools.compare(features, COVARIANCE).set_index(["train", "test"])
+    table = compared(features)
     assert list(table.index) == [("A", "A"), ("A", "B"), ("B", "A"), ("B", "B")]
     for (train, test), row in table.iterrows():
         distance = [
@@ -37,7 +50,7 @@ def test_distances_are_those_to_the_nearest_training_candidate():
 def test_a_pool_of_copies_has_no_distance_and_a_low_entropy():
     one = unit_features(1, 3)
     features = {"same": np.repeat(one, 8, axis=0), "other": unit_features(8, 4)}
-    table = pools.compare(features, COVARIANCE).set_index(["train", "test"])
+    table = compared(features)
     assert table.loc[("same", "same"), "max"] < 1e-3
     assert table.loc[("same", "other"), "mean"] > table.loc[("other", "other"), "mean"]
     assert table.loc[("same", "same"), "entropy"] < table.loc[("other", "other"), "entropy"] - 3
@@ -62,7 +75,114 @@ def test_a_pool_of_one_cannot_be_compared(tmp_path):
 
 def test_the_figure_names_every_pool():
     features = {"A": unit_features(8, 1), "B": unit_features(8, 2)}
-    drawn = pools.figure(pools.nearest(features, COVARIANCE), {"A": "A (strain)", "B": "B (volume)"})
-    assert drawn == pools.figure(pools.nearest(features, COVARIANCE), {"A": "A (strain)", "B": "B (volume)"})
+    table = pools.quantiles(pools.nearest(features, COVARIANCE), learnt=4)
+    labels = {"A": "A (strain)", "B": "B (volume)"}
+    drawn = svg_text(pool_figures.shares_figure(table, labels, environments=False))
+    assert drawn == svg_text(pool_figures.shares_figure(table, labels, environments=False))
     for text in ("trained on A (strain)", "tested on B (volume)"):
         assert text in drawn
+
+
+def environments(count: int, atoms: int, seed: int, width: float = 1.0) -> Environments:
+    q = np.random.default_rng(seed).normal(size=(count * atoms, 3)) * width
+    shells = np.ones(len(SHELLS) - 1)
+    return Environments(q, np.arange(0, count * atoms + 1, atoms), shells, shells)
+
+
+def test_environments_are_learnt_from_and_asked_about_in_many_divisions():
+    """Every learnt environment a copy of one point, every asked one too: distances are those of the two points."""
+    given = {"here": np.zeros((9, 2)), "there": np.ones((9, 2)), "few": np.zeros((8, 2))}
+    distances = pools.nearest_environments(given, 6, 4, 1)
+    assert set(distances) == {(a, b) for a in ("here", "there") for b in ("here", "there")}
+    table = pools.compare(distances, {"here": 1.0, "there": 2.0}, learnt=6).set_index(["train", "test"])
+    assert table.loc[("here", "here"), "max"] == 0
+    assert table.loc[("here", "there"), ["learnt", "asked"]].tolist() == [6, 3]
+    np.testing.assert_allclose(table.loc[("there", "here"), ["mean", "median", "q99", "max"]].astype(float), np.sqrt(2))
+
+
+def test_environments_learnt_from_are_not_asked_about():
+    q = {"A": np.random.default_rng(2).normal(size=(30, 2))}
+    for values in pools.nearest_environments(q, 20, 5, 1)["A", "A"]:
+        assert len(values) == 10
+        assert (values > 0).all()
+    assert pools.nearest_environments(q, 20, 5, 1)["A", "A"][3].tobytes() == values_of_split(q, 3)
+
+
+def values_of_split(q: dict[str, np.ndarray], split: int) -> bytes:
+    return pools.nearest_environments(q, 20, split + 1, 1)["A", "A"][split].tobytes()
+
+
+def test_too_few_environments_are_refused_in_one_sentence():
+    with pytest.raises(InputError, match=r"^comparison\.learnt: 20 environments to learn from, .* \(at most 29\)"):
+        pools.nearest_environments({"A": np.zeros((29, 2))}, 20, 1, 1)
+
+
+def test_one_pool_has_mean_zero_and_variance_one():
+    given = {"narrow": environments(5, 4, 1), "wide": environments(5, 4, 2, width=3.0)}
+    scaled = pool_environments.standardised(given, "narrow", 2)
+    np.testing.assert_allclose(scaled["narrow"].q.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(scaled["narrow"].q.std(axis=0), 1)
+    deviation = given["narrow"].q[:, :2].std(axis=0)
+    np.testing.assert_allclose(scaled["wide"].q.std(axis=0), given["wide"].q[:, :2].std(axis=0) / deviation)
+    together = pool_environments.standardised(given, None, 3)
+    np.testing.assert_allclose(np.concatenate([pool.q for pool in together.values()]).std(axis=0), 1)
+
+
+def test_entropies_are_those_of_the_atoms_of_each_structure():
+    """KP equation 2, by brute force."""
+    pool = environments(3, 5, 4)
+    table = pool_environments.entropies({"A": pool})
+    for k, row in table.iterrows():
+        apart = cdist(pool.of(k), pool.of(k)) + np.diag([np.inf] * 5)
+        np.testing.assert_allclose(row["entropy"], np.log(5 * apart.min(axis=1)).mean())
+    assert table["atoms"].tolist() == [5, 5, 5]
+
+
+def test_shells_of_a_crystal_are_where_its_neighbours_are():
+    """fcc: 12 neighbours at a / sqrt(2), 6 at a; between them none."""
+    crystal = bulk("Cu", "fcc", a=3.61)
+    found = describe([crystal, crystal], differentiable.make(DifferentiableOptions(), 29))
+    assert found.q.shape == (2, 6)
+    radii = SHELLS[1:]
+    assert found.pairs[radii < 2.55].sum() == 0
+    assert found.pairs[(radii > 2.55) & (radii < 3.0)].sum() == 2 * 12
+    assert found.pairs[(radii > 3.0) & (radii < 4.0)].sum() == 2 * 6
+    density = 4 / 3.61**3
+    np.testing.assert_allclose(found.expected.sum(), 2 * density * 4 / 3 * np.pi * SHELLS[-1] ** 3)
+
+
+def test_what_a_design_covers_is_what_is_near_one_of_its_atoms():
+    given = {"A": environments(6, 4, 1), "B": environments(6, 4, 2)}
+    table = pool_environments.designs(given, {"OPT": ("A", [4, 1])}, within=0.8).set_index("pool")
+    mine = np.concatenate([given["A"].of(1), given["A"].of(4)])
+    others = np.concatenate([given["A"].of(k) for k in (0, 2, 3, 5)])
+    for pool, asked in (("A", others), ("B", given["B"].q)):
+        distance = cdist(asked, mine).min(axis=1)
+        row = table.loc[pool]
+        assert row[["structures", "learnt", "asked"]].tolist() == [2, 8, len(asked)]
+        np.testing.assert_allclose([row["mean"], row["max"]], [distance.mean(), distance.max()])
+        np.testing.assert_allclose(row["covered"], (distance <= 0.8).mean())
+
+
+def test_histograms_hold_what_they_show():
+    given = {"A": environments(50, 4, 1), "B": environments(50, 4, 2, width=2.0)}
+    table = pool_environments.histograms(given)
+    assert table["component"].unique().tolist() == [1, 2, 3]
+    mass = (table["density"] * (table["high"] - table["low"])).groupby([table["pool"], table["component"]]).sum()
+    assert mass.between(0.99, 1 + 1e-12).all()
+    for figure in (
+        pool_figures.histograms_figure(table),
+        pool_figures.entropies_figure(pool_environments.entropies(given)),
+        pool_figures.radial_figure(pool_environments.radial(given)),
+    ):
+        assert ">A" in svg_text(figure)
+
+
+def test_environments_are_read_as_they_were_written(tmp_path):
+    pool = environments(3, 4, 1)
+    pool_environments.write(tmp_path / "A.npz", pool)
+    assert np.array_equal(pool_environments.read(tmp_path / "A.npz").q, pool.q)
+    (tmp_path / "B.npz").write_bytes(b"nothing")
+    for name, sentence in (("B.npz", "not complete"), ("C.npz", "no such file")):
+        with pytest.raises(InputError, match=sentence):
+            pool_environments.read(tmp_path / name)

@@ -90,28 +90,3 @@ rule candidates_refused:
         "Counting what was drawn and refused"
     shell:
         "gapdesign refused --candidates {input} --output {output} > {log} 2>&1"
-
-
-rule pools:
-    input:
-        of_all_shards("descriptors/{pool}/{start}-{stop}.npy"),
-    output:
-        table=report(results("pools.csv"), caption="../report/pools.rst", category="Candidates"),
-        figure=report(results("figures/pools.svg"), caption="../report/pools.rst", category="Candidates"),
-    log:
-        results("logs/candidates/pools.log"),
-    benchmark:
-        results("benchmarks/candidates/pools.tsv")
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-        runtime=growing(30),
-    params:
-        config=part("pools"),
-    message:
-        "Comparing the pools, each against each"
-    shell:
-        "gapdesign pools --config {params.config:q} --features {input} --output {output.table}"
-        " --output-figure {output.figure} > {log} 2>&1"

@@ -51,6 +51,8 @@ NEEDS_QUIPPY = any(
     for pool in STUDY.pools.names
 )
 CANDIDATE_ENVIRONMENT = "gap" if NEEDS_QUIPPY else "eam" if "md" in SAMPLERS else "core"
+COMPARISON_ENVIRONMENT = "core" if STUDY.comparison.descriptor.kind == "snap" else "gap"
+COMPARED = "environments" if STUDY.comparison.of == "environments" else "features"
 ENGINE_ENVIRONMENT = "core" if STUDY.labels.engine == "file" else STUDY.labels.engine
 
 # With `--sdm apptainer` every job runs in the image that envs/container.def describes.
@@ -125,6 +127,11 @@ def shard_runtime(wildcards, attempt):
 def of_all_shards(pattern):
     """Files of all shards of all pools."""
     return [path for pool in STUDY.pools.names for path in of_shards(pattern, pool)]
+
+
+def of_pools(pattern):
+    """Files of all pools, in the order of the configuration."""
+    return expand(results(pattern), pool=STUDY.pools.names)
 
 
 def of_pool(pattern):

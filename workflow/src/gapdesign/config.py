@@ -24,6 +24,7 @@ from gapdesign.gap.options import ModelOptions
 from gapdesign.methods import DesignOptions, SelectionOptions
 from gapdesign.options import Identifier, Options
 from gapdesign.properties.options import MEASURED, PropertiesOptions, mismatch
+from gapdesign.pools import ComparisonOptions
 from gapdesign.samplers import PoolOptions
 from gapdesign.structures import PrototypeOptions, nearest_neighbour, prototypes
 
@@ -41,6 +42,7 @@ class Study(Options):
         description="Crystals that candidates are made from, each under a name of its own; required.",
     )
     pools: PoolOptions = Field(PoolOptions(), description="Candidates.")
+    comparison: ComparisonOptions = Field(ComparisonOptions(), description="Pools compared before any label.")
     descriptor: DescriptorOptions = Field(DescriptorOptions(), description="Features of structures.")
     kernel: KernelOptions = Field(KernelOptions(), description="Covariance of structures, and so their distance.")
     budget: int = Field(100, ge=1, description="Structures in each design.")
@@ -103,7 +105,9 @@ _READS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("seed", "prototypes", "pools.sampler", "pools.{sampler}", "pools.constraints"),
     ),
     "descriptors": ("descriptors", _FEATURES),
-    "pools": ("design", ("seed", "pools.sampler", "pools.mixture", "pools.overrides", *_DISTANCES)),
+    "environments": ("candidates", ("prototypes", "comparison.descriptor")),
+    "pools": ("design", ("seed", "comparison", "pools.sampler", "pools.mixture", "pools.overrides", *_DISTANCES)),
+    "coverage": ("candidates", ("comparison",)),
     "basis": ("design", _FEATURES),
     "compress": ("design", _FEATURES),
     "select": (
@@ -288,6 +292,11 @@ def _check_pools(study: Study) -> None:
             raise InputError(
                 f"pools.overrides.{name}: there is no pool '{name}'; choose from {', '.join(study.pools.names)}."
             )
+    scaled_by = study.comparison.scaled_by
+    if scaled_by is not None and scaled_by not in study.pools.names:
+        raise InputError(
+            f"comparison.scaled_by: there is no pool '{scaled_by}'; choose from {', '.join(study.pools.names)}."
+        )
     for name in study.pools.names:
         try:
             options = study.pools.of(name)

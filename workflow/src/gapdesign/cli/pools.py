@@ -1,39 +1,173 @@
-"""Verb that compares pools."""
+"""Verbs that compare pools before any label."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gapdesign import config
-from gapdesign.cli.arguments import add, add_config, add_files, add_output, say
+from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name, progress, say
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gapdesign.pool_environments import Environments
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
-    """Add the verb of this module."""
+    """Add the verbs of this module."""
+    verb = add(
+        verbs,
+        "environments",
+        _environments,
+        "describe the environments of the atoms of a pool",
+        "By `comparison.descriptor`; `gapdesign pools` and `gapdesign coverage` compare what this writes.",
+    )
+    add_config(verb)
+    add_files(verb, "--candidates", "all shards of the pool (.npz)")
+    add_output(verb, what="environments to write (.npz)")
+
     verb = add(
         verbs,
         "pools",
         _pools,
         "compare the pools of a study, each against each, before any label",
-        "A sample of each pool is learnt from, another asked about.",
+        "A sample of each pool is learnt from, another asked about: structures or, as Karabin and Perez do,"
+        " environments.",
     )
     add_config(verb)
-    add_files(verb, "--features", "all shards of features, in folders named after their pools (.npy)")
+    which = verb.add_mutually_exclusive_group(required=True)
+    which.add_argument(
+        "--features",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="structures: all shards of features, in folders named after their pools (.npy)",
+    )
+    which.add_argument(
+        "--environments", nargs="+", type=Path, metavar="FILE", help="environments, named after their pools (.npz)"
+    )
     add_output(verb, what="table to write (.csv)")
+    add_output(verb, "--output-quantiles", "what the figure is drawn from (.csv)")
     add_output(verb, "--output-figure", "figure to write (.svg)")
+
+    verb = add(
+        verbs,
+        "coverage",
+        _coverage,
+        "tell which environments of every pool each design covers, and draw how those of the pools are distributed",
+    )
+    add_config(verb)
+    add_files(verb, "--environments", "environments, named after their pools (.npz)")
+    add_files(verb, "--designs", "all designs of the study (.extxyz)")
+    add_output(verb, what="table of the designs to write (.csv)")
+    for name in TABLES:
+        add_output(verb, f"--output-{name}", f"table of {name} to write (.csv)")
+        add_output(verb, f"--output-{name}-figure", f"figure of {name} to write (.svg)")
+
+
+TABLES = ("entropies", "histograms", "radial")
+"""What is told of the environments of pools."""
+
+
+def _environments(arguments: argparse.Namespace) -> None:
+    from gapdesign.pool_environments import describe, write
+    from gapdesign.samplers import differentiable
+    from gapdesign.structures import read_batch
+
+    study = config.load(arguments.config)
+    descriptor = differentiable.make(study.comparison.descriptor, study.species()[0])
+    tell, total = progress("shards described"), len(arguments.candidates)
+
+    def structures():
+        for done, path in enumerate(arguments.candidates):
+            batch = read_batch(path)
+            yield from (batch.atoms(k) for k in range(len(batch)))
+            tell(done + 1, total)
+
+    described = describe(structures(), descriptor)
+    write(arguments.output, described)
+    say(f"{len(described.q)} environments of {described.structures} structures, {described.q.shape[1]} components")
+
+
+def _standardised(study: config.Study, paths: list[Path]) -> tuple[dict[str, Environments], dict[str, Environments]]:
+    """The pools as they are described, and standardised."""
+    from gapdesign.pool_environments import read, standardised
+
+    pools = {name: read(path) for name, path in by_name(paths).items()}
+    return pools, standardised(pools, study.comparison.scaled_by, study.comparison.components)
 
 
 def _pools(arguments: argparse.Namespace) -> None:
-    from gapdesign import pools
-    from gapdesign.files import FeaturePool, write_csv, write_text
+    from gapdesign.files import write_csv, write_text
+    from gapdesign.report.pool_figures import shares_figure
+    from gapdesign.report.style import svg_text
 
     study = config.load(arguments.config)
+    table, drawn = (_of_environments if arguments.environments else _of_structures)(study, arguments)
+    write_csv(arguments.output, table)
+    write_csv(arguments.output_quantiles, drawn)
+    labels = {name: f"{name} ({study.pools.of(name).sampler})" for name in dict.fromkeys(table["train"])}
+    fewest = drawn[drawn["learnt"] == drawn["learnt"].min()]
+    figure = shares_figure(fewest, labels, environments=bool(arguments.environments))
+    write_text(arguments.output_figure, svg_text(figure))
+    say(table.round(4).to_string(index=False))
+
+
+def _of_structures(study: config.Study, arguments: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
+    from gapdesign import pools
+    from gapdesign.files import FeaturePool
+
     names = list(dict.fromkeys(path.parent.name for path in arguments.features))
     shards = {name: [path for path in arguments.features if path.parent.name == name] for name in names}
     features = pools.samples({name: FeaturePool(paths) for name, paths in shards.items()}, study.seed)
     covariance = study.covariance()
-    table = pools.compare(features, covariance)
+    distances = pools.nearest(features, covariance)
+    learnt = len(next(iter(features.values()))) // 2
+    entropies = {name: pools.structure_entropy(rows[:learnt], covariance) for name, rows in features.items()}
+    return pools.compare(distances, entropies, learnt=learnt), pools.quantiles(distances, learnt=learnt)
+
+
+def _of_environments(study: config.Study, arguments: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
+    import pandas as pd
+
+    from gapdesign import pool_environments, pools
+
+    options = study.comparison
+    whole = _standardised(study, arguments.environments)[1]
+    entropies = pool_environments.entropies(whole).groupby("pool")["entropy"].mean().to_dict()
+    tables, drawn = [], []
+    for learnt in options.learnt:
+        given = {name: pool.q for name, pool in whole.items()}
+        distances = pools.nearest_environments(
+            given, learnt, options.splits, study.seed, tell=progress(f"divisions, {learnt} learnt")
+        )
+        tables.append(pools.compare(distances, entropies, learnt=learnt))
+        drawn.append(pools.quantiles(distances, learnt=learnt))
+        if left := [name for name in given if (name, name) not in distances]:
+            say(f"too few environments to learn {learnt} from: {', '.join(left)}")
+    return pd.concat(tables, ignore_index=True), pd.concat(drawn, ignore_index=True)
+
+
+def _coverage(arguments: argparse.Namespace) -> None:
+    from gapdesign import pool_environments as told
+    from gapdesign.files import read_frames, write_csv, write_text
+    from gapdesign.report import pool_figures
+    from gapdesign.report.style import svg_text
+
+    study = config.load(arguments.config)
+    raw, pools = _standardised(study, arguments.environments)
+    frames = {name: read_frames(path) for name, path in by_name(arguments.designs).items()}
+    members = {name: (frames[name][0].info["pool"], [a.info["candidate"] for a in frames[name]]) for name in frames}
+    table = told.designs(pools, members, within=study.comparison.within)
     write_csv(arguments.output, table)
-    labels = {name: f"{name} ({study.pools.of(name).sampler})" for name in names}
-    write_text(arguments.output_figure, pools.figure(pools.nearest(features, covariance), labels))
     say(table.round(4).to_string(index=False))
+    for name, rows in {
+        "entropies": told.entropies(pools),
+        "histograms": told.histograms(raw),
+        "radial": told.radial(raw),
+    }.items():
+        write_csv(getattr(arguments, f"output_{name}"), rows)
+        figure = getattr(pool_figures, f"{name}_figure")(rows)
+        write_text(getattr(arguments, f"output_{name}_figure"), svg_text(figure))

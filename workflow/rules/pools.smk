@@ -1,0 +1,84 @@
+rule pools:
+    input:
+        features=of_all_shards("descriptors/{pool}/{start}-{stop}.npy") if COMPARED == "features" else [],
+        environments=of_pools("environments/{pool}.npz") if COMPARED == "environments" else [],
+    output:
+        table=report(results("pools.csv"), caption="../report/pools.rst", category="Candidates"),
+        quantiles=results("pools-quantiles.csv"),
+        figure=report(results("figures/pools.svg"), caption="../report/pools.rst", category="Candidates"),
+    log:
+        results("logs/candidates/pools.log"),
+    benchmark:
+        results("benchmarks/candidates/pools.tsv")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(60),
+    params:
+        config=part("pools"),
+        of=f"--{COMPARED}",
+    message:
+        "Comparing the pools, each against each"
+    shell:
+        "gapdesign pools --config {params.config:q} {params.of} {input} --output {output.table}"
+        " --output-quantiles {output.quantiles} --output-figure {output.figure} > {log} 2>&1"
+
+
+rule environments:
+    input:
+        environments=of_pools("environments/{pool}.npz"),
+        designs=of_designs("designs/{design}.extxyz"),
+    output:
+        designs=report(results("environments/designs.csv"), caption="../report/coverage.rst", category="Designs"),
+        entropies=results("environments/entropies.csv"),
+        entropies_figure=results("figures/entropies.svg"),
+        histograms=results("environments/histograms.csv"),
+        histograms_figure=results("figures/histograms.svg"),
+        radial=results("environments/radial.csv"),
+        radial_figure=results("figures/radial.svg"),
+    log:
+        results("logs/candidates/coverage.log"),
+    benchmark:
+        results("benchmarks/candidates/coverage.tsv")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(30),
+    params:
+        config=part("coverage"),
+    message:
+        "Telling which environments each design covers"
+    shell:
+        "gapdesign coverage --config {params.config:q} --environments {input.environments} --designs {input.designs}"
+        " --output {output.designs} --output-entropies {output.entropies}"
+        " --output-entropies-figure {output.entropies_figure} --output-histograms {output.histograms}"
+        " --output-histograms-figure {output.histograms_figure} --output-radial {output.radial}"
+        " --output-radial-figure {output.radial_figure} > {log} 2>&1"
+
+
+rule environments_pool:
+    input:
+        candidates=lambda wildcards: of_shards("candidates/{pool}/{start}-{stop}.npz", wildcards.pool),
+    output:
+        results("environments/{pool}.npz"),
+    log:
+        results("logs/candidates/environments/{pool}.log"),
+    benchmark:
+        results("benchmarks/candidates/environments/{pool}.tsv")
+    conda:
+        f"../../envs/{COMPARISON_ENVIRONMENT}.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(60),
+    params:
+        config=part("environments"),
+    message:
+        "Describing the environments of pool {wildcards.pool}"
+    shell:
+        "gapdesign environments --config {params.config:q} --candidates {input.candidates} --output {output}"
+        " > {log} 2>&1"
