@@ -598,3 +598,26 @@ def test_tune_writes_its_tables_and_its_figure(study, tmp_path):
     assert list(zip(table["sigma"], table["zeta"], strict=True)) == [(0.4, 2), (0.4, 4), (0.6, 2), (0.6, 4)]
     assert len(read_csv(tmp_path / "radial.csv")) == 4 * len(np.arange(1.5, 4.5 + 1e-9, 0.02))
     assert "visibility" in (tmp_path / "tune.svg").read_text()
+
+
+def test_environments_are_described_and_compared_with_the_pool_and_its_designs(study):
+    """A pool of 24 crystals of one or two atoms: enough to learn 8 environments from."""
+    shards = study.of_shards("candidates/A/{start}-{stop}.npz")
+    described = study / "environments/A.npz"
+    study.run("environments", "--config", study.part("environments"), "--candidates", shards, "--output", described)
+    given = config.parse(STUDY | {"comparison": {"learnt": [8], "splits": 3}})
+    outputs = ["--output", study / "pools.csv", "--output-quantiles", study / "quantiles.csv"]
+    outputs += ["--output-figure", study / "pools.svg"]
+    study.run("pools", "--config", config.part(given, "pools"), "--environments", described, *outputs)
+    row = read_csv(study / "pools.csv").iloc[0]
+    assert row[["train", "test", "learnt", "asked"]].tolist() == ["A", "A", 8, 4]
+    assert 0 < row["median"] <= row["max"]
+    flat = ["--output", study / "coverage.csv"]
+    for name in ("entropies", "histograms", "radial"):
+        flat += [f"--output-{name}", study / f"{name}.csv", f"--output-{name}-figure", study / f"{name}.svg"]
+    designs = study.of_designs("designs/{design}.extxyz")
+    study.run("coverage", "--config", study.part("coverage"), "--environments", described, "--designs", designs, *flat)
+    table = read_csv(study / "coverage.csv")
+    assert table["design"].tolist() == DESIGNS
+    atoms = [sum(map(len, read(path, ":"))) for path in designs]
+    assert table["learnt"].tolist() == atoms

@@ -249,3 +249,11 @@ def test_the_papers_study_is_at_most_300_cluster_jobs(workflow, configuration):
     local = {rule for rule in plan if plan[rule] <= 1 or rule == "labels_design"} - {"labels_isolated"}
     assert set(plan) == cluster | shared | local
     assert sum(plan[rule] for rule in cluster) <= 300
+
+
+def test_pools_are_compared_by_what_the_configuration_says(workflow, configuration):
+    assert workflow.plan("pools") == {"candidates_shard": 4, "descriptors_shard": 4, "pools": 1}
+    configuration["comparison"] = {"of": "environments"}
+    workflow.configure(configuration)
+    assert workflow.plan("pools") == {"candidates_shard": 4, "environments_pool": 2, "pools": 1}
+    assert {"environments_pool", "design_select", "environments"} <= set(workflow.plan("environments"))

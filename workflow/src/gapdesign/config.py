@@ -297,6 +297,9 @@ def _check_pools(study: Study) -> None:
         raise InputError(
             f"comparison.scaled_by: there is no pool '{scaled_by}'; choose from {', '.join(study.pools.names)}."
         )
+    kind = study.comparison.descriptor.kind
+    if kind != "snap" and len(study.species()) > 1:
+        raise InputError(f"comparison.descriptor.kind: '{kind}' is for one element; with several, take 'snap'.")
     for name in study.pools.names:
         try:
             options = study.pools.of(name)
