@@ -5,9 +5,9 @@ import pytest
 import yaml
 from ase.build import bulk
 from ase.io import write
-from conftest import ROOT
 from snakemake.utils import update_config
 
+from conftest import ROOT
 from gapdesign.files import read_csv
 
 pytestmark = pytest.mark.slow
@@ -28,7 +28,7 @@ def test_a_reduced_study_compares_what_bias_gives_with_a_hot_gas_and_a_set_made_
     for override in study["pools"]["overrides"].values():
         override["size"] = 4
         if "entropy" in override:
-            override["entropy"] |= {"shuffle": 10, "steps": 30, "relaxation": min(10, override["entropy"]["relaxation"])}
+            override["entropy"] |= SHORT | {"relaxation": min(10, override["entropy"].get("relaxation", 0))}
     crystal = bulk("W", "bcc", a=3.165, cubic=True).repeat(3)
     rattled = [crystal.copy() for _ in range(8)]
     for k, atoms in enumerate(rattled):

@@ -67,6 +67,13 @@ def test_what_is_added_to_a_study_leaves_it_valid(path, tmp_path, monkeypatch):
     assert set(study.pools.overrides) <= set(study.pools.names)
 
 
+def test_descriptors_of_one_element_do_not_compare_alloys():
+    given = changed("prototypes/cu", {"element": "Cu", "lattice": "fcc", "a": 3.61})
+    assert refusal(given | {"comparison": {"descriptor": {"kind": "soap"}}}) == (
+        "comparison.descriptor.kind: 'soap' is for one element; with several, take 'snap'."
+    )
+
+
 def test_the_default_study_is_the_one_of_the_contract():
     study = config.load(str(ROOT / "config/config.yaml"))
     assert (study.study, study.seed, study.budget) == ("zr-demo", 2025, 100)
@@ -102,6 +109,7 @@ MISTAKES = [
     ("budget", 3.5, r"budget: 3\.5 is not valid; give a whole number"),
     ("kernel/soap/scale", "big", r"kernel\.soap\.scale: 'big' is not valid; give a number"),
     ("seed", -1, r"seed: -1 is not valid; .*greater than or equal to 0"),
+    ("comparison/scaled_by", "C", r"comparison\.scaled_by: there is no pool 'C'; choose from A, B"),
     ("designs/OPT1/pool", "C", r"designs\.OPT1\.pool: there is no pool 'C'; choose from A, B"),
     ("designs/OPT1/pool", ..., r"designs\.OPT1\.pool: this key is missing; see config/README\.md"),
     ("designs/OPT1", "maxmin", r"designs\.OPT1: 'maxmin' is not valid; give a block of keys"),
