@@ -81,6 +81,9 @@ def test_the_figure_names_every_pool():
     assert drawn == svg_text(pool_figures.shares_figure(table, labels, environments=False))
     for text in ("trained on A (strain)", "tested on B (volume)"):
         assert text in drawn
+    far = svg_text(pool_figures.shares_figure(table, labels, environments=True))
+    assert "training environment" in far
+    assert "math" not in drawn + far
 
 
 def environments(count: int, atoms: int, seed: int, width: float = 1.0) -> Environments:
@@ -176,6 +179,7 @@ def test_histograms_hold_what_they_show():
         pool_figures.radial_figure(pool_environments.radial(given)),
     ):
         assert ">A" in svg_text(figure)
+        assert "math" not in svg_text(figure)
 
 
 def test_environments_are_read_as_they_were_written(tmp_path):

@@ -119,8 +119,8 @@ def nearest_environments(
     """
     from scipy.spatial import KDTree
 
-    asked = max(1, learnt // 2)
-    large = {name: q for name, q in environments.items() if len(q) >= learnt + asked}
+    asked = _asked(learnt)
+    large = {name: q for name, q in environments.items() if is_large(len(q), learnt)}
     if not large:
         raise InputError(
             f"comparison.learnt: {learnt} environments to learn from, and half as many to ask about, are more than any"
@@ -138,6 +138,15 @@ def nearest_environments(
                 distances[train, test].append(tree.query(other[learnt : learnt + asked])[0])
         tell(split + 1, splits)
     return distances
+
+
+def is_large(size: int, learnt: int) -> bool:
+    """Whether a pool has enough environments to learn from some and to ask about half as many others."""
+    return size >= learnt + _asked(learnt)
+
+
+def _asked(learnt: int) -> int:
+    return max(1, learnt // 2)
 
 
 def compare(distances: Distances, entropies: Mapping[str, float], *, learnt: int) -> pd.DataFrame:

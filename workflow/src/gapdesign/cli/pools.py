@@ -153,6 +153,7 @@ def _of_environments(study: config.Study, arguments: argparse.Namespace) -> tupl
 def _coverage(arguments: argparse.Namespace) -> None:
     from gapdesign import pool_environments as told
     from gapdesign.files import read_frames, write_csv, write_text
+    from gapdesign.pools import is_large
     from gapdesign.report import pool_figures
     from gapdesign.report.style import svg_text
 
@@ -163,9 +164,10 @@ def _coverage(arguments: argparse.Namespace) -> None:
     table = told.designs(pools, members, within=study.comparison.within)
     write_csv(arguments.output, table)
     say(table.round(4).to_string(index=False))
+    compared = {name: pool for name, pool in raw.items() if is_large(len(pool.q), min(study.comparison.learnt))}
     for name, rows in {
         "entropies": told.entropies(pools),
-        "histograms": told.histograms(raw),
+        "histograms": told.histograms(compared or raw),
         "radial": told.radial(raw),
     }.items():
         write_csv(getattr(arguments, f"output_{name}"), rows)

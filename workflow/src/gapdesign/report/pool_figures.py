@@ -10,6 +10,7 @@ from gapdesign.report.style import DASHES, PALETTE, house_style
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 
@@ -36,9 +37,11 @@ def shares_figure(quantiles: pd.DataFrame, labels: Mapping[str, str], *, environ
             panel.plot(mine["distance"], 1 - mine["share"], color=colours[train], label=f"trained on {labels[train]}")
         distance = f"distance {'' if environments else 'D '}to the nearest training {what}"
         panel.set(yscale="log", title=f"tested on {labels[test]}", xlabel=distance)
+        _logarithmic(panel.yaxis)
         if environments:
-            panel.set_xscale("log")
-            panel.set_xlim(left=0.02)
+            least, most = quantiles.loc[quantiles["share"] > 0.02, "distance"].quantile([0.01, 1])
+            panel.set(xscale="log", xlim=(max(least, 1e-3), most))
+            _logarithmic(panel.xaxis)
     panels[0].set_ylabel(f"share of test {what}s that are farther")
     panels[0].legend()
     return figure
@@ -61,6 +64,7 @@ def histograms_figure(histograms: pd.DataFrame) -> Figure:
             mine = histograms[(histograms["pool"] == pool) & (histograms["component"] == component)]
             panel.stairs(mine["density"], [*mine["low"], mine["high"].iloc[-1]], label=pool, **style)
         panel.set(yscale="log", title=f"component {component}", xlabel="value")
+        _logarithmic(panel.yaxis)
     panels[0].set_ylabel("density")
     panels[0].legend()
     return figure
@@ -93,6 +97,14 @@ def _panels(count: int, *, height: float, width: float = 3.6) -> tuple[Figure, l
 
     figure = Figure(figsize=(width * count, height), layout="constrained")
     return figure, list(figure.subplots(1, count, sharey=True, squeeze=False)[0])
+
+
+def _logarithmic(axis: Axis) -> None:
+    """Plain numbers at powers of ten: the style draws no mathematics."""
+    from matplotlib.ticker import NullFormatter
+
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _styles() -> Iterator[dict[str, object]]:
