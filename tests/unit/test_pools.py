@@ -1,5 +1,7 @@
 """Pools compared: closed forms and brute force."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -127,6 +129,9 @@ def test_one_pool_has_mean_zero_and_variance_one():
     np.testing.assert_allclose(scaled["narrow"].q.std(axis=0), 1)
     deviation = given["narrow"].q[:, :2].std(axis=0)
     np.testing.assert_allclose(scaled["wide"].q.std(axis=0), given["wide"].q[:, :2].std(axis=0) / deviation)
+    cubed = {name: replace(pool, q=pool.q**3) for name, pool in given.items()}
+    roots = pool_environments.standardised(cubed, "narrow", 2, cube_root=True)
+    np.testing.assert_allclose(roots["wide"].q, scaled["wide"].q)
     together = pool_environments.standardised(given, None, 3)
     np.testing.assert_allclose(np.concatenate([pool.q for pool in together.values()]).std(axis=0), 1)
 

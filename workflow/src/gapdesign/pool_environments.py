@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,7 +100,9 @@ def read(path: Path) -> Environments:
         raise InputError(f"{path}: not complete ({error}); delete it and run the workflow again.") from error
 
 
-def standardised(pools: Mapping[str, Environments], scaled_by: str | None, components: int) -> dict[str, Environments]:
+def standardised(
+    pools: Mapping[str, Environments], scaled_by: str | None, components: int, *, cube_root: bool = False
+) -> dict[str, Environments]:
     """The first components of all pools, shifted and divided so that one pool has the mean 0 and the variance 1 (KP).
 
     Parameters
@@ -109,14 +111,15 @@ def standardised(pools: Mapping[str, Environments], scaled_by: str | None, compo
         That pool; all together if none is named.
     components : int
         How many components are kept.
+    cube_root : bool
+        Whether their cube roots take their places.
     """
-    given = [pools[scaled_by].q] if scaled_by is not None else [pool.q for pool in pools.values()]
-    whole = np.concatenate(given)[:, :components]
+    values = {name: pool.q[:, :components] for name, pool in pools.items()}
+    if cube_root:
+        values = {name: np.cbrt(q) for name, q in values.items()}
+    whole = values[scaled_by] if scaled_by is not None else np.concatenate(list(values.values()))
     mean, deviation = whole.mean(axis=0), np.maximum(whole.std(axis=0), 1e-12)
-    return {
-        name: Environments((pool.q[:, :components] - mean) / deviation, pool.offsets, pool.pairs, pool.expected)
-        for name, pool in pools.items()
-    }
+    return {name: replace(pool, q=(values[name] - mean) / deviation) for name, pool in pools.items()}
 
 
 def entropies(pools: Mapping[str, Environments]) -> pd.DataFrame:

@@ -40,6 +40,11 @@ class ComparisonOptions(Options):
     components: int = Field(
         6, ge=1, description="Components that distances are taken of, from the first; others are only shown."
     )
+    cube_root: bool = Field(
+        False,
+        description="Whether distances are taken of cube roots: a component of the bispectrum is a product of three"
+        " densities, and its root grows as the density does.",
+    )
     scaled_by: Identifier | None = Field(
         None,
         description="The pool in which each component has mean 0 and variance 1; `none` for all pools together.",

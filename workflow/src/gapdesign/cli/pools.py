@@ -96,7 +96,8 @@ def _standardised(study: config.Study, paths: list[Path]) -> tuple[dict[str, Env
     from gapdesign.pool_environments import read, standardised
 
     pools = {name: read(path) for name, path in by_name(paths).items()}
-    return pools, standardised(pools, study.comparison.scaled_by, study.comparison.components)
+    options = study.comparison
+    return pools, standardised(pools, options.scaled_by, options.components, cube_root=options.cube_root)
 
 
 def _pools(arguments: argparse.Namespace) -> None:
