@@ -109,6 +109,8 @@ MISTAKES = [
     ("budget", 3.5, r"budget: 3\.5 is not valid; give a whole number"),
     ("kernel/soap/scale", "big", r"kernel\.soap\.scale: 'big' is not valid; give a number"),
     ("seed", -1, r"seed: -1 is not valid; .*greater than or equal to 0"),
+    ("comparison/unions", {"BOTH": ["OPT1", "OPT9"]}, r"comparison\.unions\.BOTH: .* the designs are OPT1, OPT2"),
+    ("comparison/unions", {"OPT1": ["OPT1", "OPT2"]}, r"comparison\.unions\.OPT1: a union has a name of its own"),
     ("comparison/scaled_by", "C", r"comparison\.scaled_by: there is no pool 'C'; choose from A, B"),
     ("designs/OPT1/pool", "C", r"designs\.OPT1\.pool: there is no pool 'C'; choose from A, B"),
     ("designs/OPT1/pool", ..., r"designs\.OPT1\.pool: this key is missing; see config/README\.md"),

@@ -161,7 +161,7 @@ def test_shells_of_a_crystal_are_where_its_neighbours_are():
 
 def test_what_a_design_covers_is_what_is_near_one_of_its_atoms():
     given = {"A": environments(6, 4, 1), "B": environments(6, 4, 2)}
-    table = pool_environments.designs(given, {"OPT": ("A", [4, 1])}, within=0.8).set_index("pool")
+    table = pool_environments.designs(given, {"OPT": [("A", [4, 1])]}, within=0.8).set_index("pool")
     mine = np.concatenate([given["A"].of(1), given["A"].of(4)])
     others = np.concatenate([given["A"].of(k) for k in (0, 2, 3, 5)])
     for pool, asked in (("A", others), ("B", given["B"].q)):
@@ -170,6 +170,18 @@ def test_what_a_design_covers_is_what_is_near_one_of_its_atoms():
         assert row[["structures", "learnt", "asked"]].tolist() == [2, 8, len(asked)]
         np.testing.assert_allclose([row["mean"], row["max"]], [distance.mean(), distance.max()])
         np.testing.assert_allclose(row["covered"], (distance <= 0.8).mean())
+
+
+def test_a_union_has_the_first_ranks_of_each_and_is_as_large_as_a_design():
+    parts = pool_environments.union([("A", [5, 3, 1, 0]), ("B", [2, 4, 0, 1])])
+    assert parts == [("A", [5, 3]), ("B", [2, 4])]
+    assert pool_environments.union([("A", [5, 3, 1, 0]), ("A", [2, 5, 0, 1])]) == [("A", [5, 3, 2])]
+    given = {"A": environments(6, 4, 1), "B": environments(6, 4, 2)}
+    table = pool_environments.designs(given, {"BOTH": parts}, within=1.0).set_index("pool")
+    assert table["structures"].tolist() == [4, 4]
+    rest = np.concatenate([given["A"].of(k) for k in (0, 1, 2, 4)])
+    both = np.concatenate([*(given["A"].of(k) for k in (5, 3)), *(given["B"].of(k) for k in (2, 4))])
+    np.testing.assert_allclose(table.loc["A", "max"], cdist(rest, both).min(axis=1).max())
 
 
 def test_histograms_hold_what_they_show():

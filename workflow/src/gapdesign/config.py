@@ -297,6 +297,12 @@ def _check_pools(study: Study) -> None:
         raise InputError(
             f"comparison.scaled_by: there is no pool '{scaled_by}'; choose from {', '.join(study.pools.names)}."
         )
+    for union, names in study.comparison.unions.items():
+        if union in study.designs or not names or not set(names) <= set(study.designs):
+            raise InputError(
+                f"comparison.unions.{union}: a union has a name of its own, and those of designs in a list; the designs"
+                f" are {', '.join(study.designs)}."
+            )
     kind = study.comparison.descriptor.kind
     if kind != "snap" and len(study.species()) > 1:
         raise InputError(f"comparison.descriptor.kind: '{kind}' is for one element; with several, take 'snap'.")

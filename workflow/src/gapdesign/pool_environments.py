@@ -173,8 +173,29 @@ def radial(pools: Mapping[str, Environments]) -> pd.DataFrame:
     )
 
 
+def union(designs: Sequence[tuple[str, Sequence[int]]]) -> list[tuple[str, list[int]]]:
+    """The first ranks of several designs, as many of each, together as many as the smallest has.
+
+    Parameters
+    ----------
+    designs : sequence of (str, sequence of int)
+        Pool and candidates of each.
+
+    Returns
+    -------
+    list of (str, list of int)
+        One a pool; what two designs of a pool share is there once.
+    """
+    first = max(1, min(len(chosen) for _, chosen in designs) // len(designs))
+    parts: dict[str, list[int]] = {}
+    for pool, chosen in designs:
+        mine = parts.setdefault(pool, [])
+        mine += [k for k in chosen[:first] if k not in mine]
+    return list(parts.items())
+
+
 def designs(
-    pools: Mapping[str, Environments], members: Mapping[str, tuple[str, Sequence[int]]], *, within: float
+    pools: Mapping[str, Environments], members: Mapping[str, Sequence[tuple[str, Sequence[int]]]], *, within: float
 ) -> pd.DataFrame:
     """What a model that learns from a design does not know of every pool.
 
@@ -182,8 +203,8 @@ def designs(
     ----------
     pools : mapping of str to Environments
         Standardised.
-    members : mapping of str to (str, sequence of int)
-        Pool and candidates of each design.
+    members : mapping of str to sequence of (str, sequence of int)
+        Of each design the pools that it is from, and its candidates in them.
     within : float
         Distance within which an environment is covered.
 
@@ -198,15 +219,17 @@ def designs(
     from scipy.spatial import KDTree
 
     rows = []
-    for design, (source, chosen) in members.items():
-        mine = pools[source].atoms_of(chosen)
-        tree = KDTree(pools[source].q[mine])
-        entropy = [local_entropy(pools[source].of(k))[0] for k in chosen if len(pools[source].of(k)) > 1]
+    for design, parts in members.items():
+        mine = {source: pools[source].atoms_of(chosen) for source, chosen in parts}
+        learnt = np.concatenate([pools[source].q[atoms] for source, atoms in mine.items()])
+        tree = KDTree(learnt)
+        structures = [pools[source].of(k) for source, chosen in parts for k in chosen]
+        entropy = [local_entropy(q)[0] for q in structures if len(q) > 1]
         for name, pool in pools.items():
-            asked = pool.q[~mine] if name == source else pool.q
+            asked = pool.q[~mine[name]] if name in mine else pool.q
             distance = tree.query(asked)[0]
             rows.append({
-                "design": design, "pool": name, "structures": len(chosen), "learnt": int(mine.sum()),
+                "design": design, "pool": name, "structures": len(structures), "learnt": len(learnt),
                 "asked": len(asked), "mean": distance.mean(), "median": np.median(distance),
                 "q99": np.quantile(distance, 0.99), "max": distance.max(), "covered": (distance <= within).mean(),
                 "entropy": float(np.mean(entropy)) if entropy else np.nan,

@@ -55,6 +55,11 @@ class ComparisonOptions(Options):
         description="Environments learnt from; half as many others are asked about. Pools with too few are left out.",
     )
     splits: int = Field(100, ge=1, description="Random divisions into learnt and asked that are averaged over.")
+    unions: dict[Identifier, tuple[Identifier, ...]] = Field(
+        {},
+        description="Designs taken together, each under a name of its own, such as `{BOTH: [OPT1, OPT2]}`: of each its"
+        " first ranks, as many of each, so that a union is as large as a design.",
+    )
     within: float = Field(1.0, gt=0, description="Distance within which an environment counts as covered by a design.")
 
 

@@ -161,7 +161,10 @@ def _coverage(arguments: argparse.Namespace) -> None:
     study = config.load(arguments.config)
     raw, pools = _standardised(study, arguments.environments)
     frames = {name: read_frames(path) for name, path in by_name(arguments.designs).items()}
-    members = {name: (frames[name][0].info["pool"], [a.info["candidate"] for a in frames[name]]) for name in frames}
+    chosen = {name: (frames[name][0].info["pool"], [a.info["candidate"] for a in frames[name]]) for name in frames}
+    members = {name: [own] for name, own in chosen.items()}
+    for union, names in study.comparison.unions.items():
+        members[union] = told.union([chosen[name] for name in names])
     table = told.designs(pools, members, within=study.comparison.within)
     write_csv(arguments.output, table)
     say(table.round(4).to_string(index=False))
