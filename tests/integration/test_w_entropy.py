@@ -44,7 +44,8 @@ def test_a_reduced_study_compares_what_bias_gives_with_a_hot_gas_and_a_set_made_
     assert table.loc[("crafted", "crafted"), "mean"] < 0.5 * table.loc[("crafted", "biased"), "mean"]
     assert table.loc[("biased", "biased"), "entropy"] > table.loc[("unbiased", "unbiased"), "entropy"]
     designs = read_csv(results / "environments/designs.csv")
-    assert len(designs) == len(study["designs"]) * len(study["pools"]["names"])
+    assert set(designs["design"]) == {*study["designs"], *study["comparison"]["unions"]}
+    assert set(designs["pool"]) == set(study["pools"]["names"])
     assert designs["covered"].between(0, 1).all()
     entropies = read_csv(results / "environments/entropies.csv")
     assert np.isfinite(entropies["entropy"]).all()
