@@ -23,8 +23,8 @@ from gapdesign.errors import InputError
 from gapdesign.gap.options import ModelOptions
 from gapdesign.methods import DesignOptions, SelectionOptions
 from gapdesign.options import Identifier, Options
-from gapdesign.properties.options import MEASURED, PropertiesOptions, mismatch
 from gapdesign.pools import ComparisonOptions
+from gapdesign.properties.options import MEASURED, PropertiesOptions, mismatch
 from gapdesign.samplers import PoolOptions
 from gapdesign.structures import PrototypeOptions, nearest_neighbour, prototypes
 
