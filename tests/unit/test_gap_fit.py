@@ -225,7 +225,7 @@ def test_data_that_gap_fit_passes_over_are_an_error(spoil, message, frames, zr, 
         spoil(data[1])
         write(path, data, format="extxyz")
 
-    monkeypatch.setattr(module, "_write_data", careless)
+    monkeypatch.setattr(module, "write_data", careless)
     with pytest.raises(ProgramError, match=message):
         fit(frames, [zr], given(), soap=SOAP, kernel=KERNEL, options=OPTIONS, output=tmp_path / "gp.xml")
     assert list(tmp_path.iterdir()) == []

@@ -14,6 +14,7 @@ from gapdesign import config as configuration
 from gapdesign import engines, methods
 from gapdesign.errors import InputError
 from gapdesign.report import properties_figures
+from gapdesign.replay.check import check as check_replay
 from gapdesign.samplers import shards
 from gapdesign.samplers.frames import is_extended_xyz
 
@@ -87,6 +88,8 @@ wildcard_constraints:
     stop=r"\d+",
     first=r"\d+",
     last=r"\d+",
+    number=r"\d+",
+    fits="|".join(["bounds", *(f"fits/{re.escape(design)}" for design in DESIGNS)]),
 
 
 def results(path):
@@ -309,3 +312,38 @@ def failed_before(wildcards):
     """The same for the tables of structures without a label."""
     batches = of_batches("labels/batches/{design}/{first}-{last}.failed.csv", up_to(wildcards.design))
     return batches + expand(results("labels/failed/{design}.csv"), design=of_same_pool(wildcards.design)[:-1])
+
+
+def replay_ready(wildcards):
+    """No file: whether the designs can be judged on labels that are there; asked only when they are to be."""
+    try:
+        check_replay(STUDY)
+    except InputError as error:
+        sys.exit(f"gapdesign: {error}")
+    return []
+
+
+def core_of_replay():
+    """Files of the pool that all training sets of the replay have in common, if there is one."""
+    core = STUDY.replay.core
+    labels = [results(f"replay/labels/{core}.npz")] if core else []
+    return {"labels": labels, "rows": of_shards("replay/rows/{pool}/{start}-{stop}.npy", core) if core else []}
+
+
+def of_fits(pattern):
+    """Files of every design and budget of the replay, and of the potentials that they lie between."""
+    pairs = [("bounds", 0), *((f"fits/{name}", number) for name in DESIGNS for number in STUDY.replay.budgets)]
+    return [results(pattern.format(fits=fits, number=number)) for fits, number in pairs]
+
+
+def surfaces_of_replay():
+    """Surface energies of the replay, where any are asked for."""
+    asked = STUDY.replay.surfaces.prototype
+    return {"surfaces": of_fits("replay/surfaces/{fits}/{number}.csv")} if asked else {}
+
+
+def surface_results():
+    """What the surface energies of the replay become, where any are asked for."""
+    files = {"surfaces": "replay/surface_energies.csv", "surfaces_figure": "replay/surface_energies.svg"}
+    asked = STUDY.replay.surfaces.prototype
+    return {name: results(file) for name, file in files.items()} if asked else {}

@@ -25,6 +25,7 @@ from gapdesign.methods import DesignOptions, SelectionOptions
 from gapdesign.options import Identifier, Options
 from gapdesign.pools import ComparisonOptions
 from gapdesign.properties.options import MEASURED, PropertiesOptions, mismatch
+from gapdesign.replay.options import ReplayOptions
 from gapdesign.samplers import PoolOptions
 from gapdesign.structures import PrototypeOptions, nearest_neighbour, prototypes
 
@@ -54,6 +55,7 @@ class Study(Options):
     labels: LabelOptions = Field(LabelOptions(), description="Reference energies, forces and virials.")
     model: ModelOptions = Field(ModelOptions(), description="Gaussian approximation potentials.")
     properties: PropertiesOptions = Field(PropertiesOptions(), description="What the models are worth.")
+    replay: ReplayOptions = Field(ReplayOptions(), description="Designs judged on labels that are there already.")
 
     def species(self) -> list[int]:
         """Atomic numbers in the study, increasing."""
@@ -87,6 +89,7 @@ REVISIONS = {
     "model": 1,
     "crossval": 1,
     "properties": 1,
+    "replay": 1,
     "report": 1,
 }
 """Bumped when a change of the library alters the results of a stage, so that reruns notice."""
@@ -99,6 +102,9 @@ _ENGINE = ("labels.engine", "labels.{engine}")
 _GATE = ("pools.constraints.min_distance", "labels.limits", "labels.max_core_hours")
 _PROPERTIES = ("seed", "prototypes", "descriptor.soap.r_cut", "kernel.pair.r_cut", *MEASURED)
 _MODEL = ("seed", "descriptor.soap", *_COVARIANCE, "model", "prototypes")
+_BASIS = ("descriptor.soap", "kernel.soap", "kernel.pair", "model.soap_transition", "model.sparse", "prototypes")
+_SIGMAS = ("replay.energy_sigma", "model.sigma")
+_REPLAY_LABELS = ("labels.engine", "labels.file", "prototypes")
 _READS: dict[str, tuple[str, tuple[str, ...]]] = {
     "candidates": (
         "candidates",
@@ -130,6 +136,18 @@ _READS: dict[str, tuple[str, tuple[str, ...]]] = {
     "measure-reference": ("properties", (*_PROPERTIES, *_ENGINE, "properties.reference")),
     "properties": ("properties", ("properties.published",)),
     "properties-figures": ("report", ("designs",)),
+    "replay-points": ("replay", ("seed", "replay.points", "replay.sample", *_BASIS)),
+    "replay-rows": ("replay", _BASIS),
+    "replay-labels": ("replay", _REPLAY_LABELS),
+    "replay-start": ("replay", ("replay.core", *_SIGMAS, *_REPLAY_LABELS, *_BASIS)),
+    "replay-choose": (
+        "replay",
+        ("seed", "designs", "replay.budgets", "replay.draws", "kernel.structure", "kernel.rematch", *_DISTANCES),
+    ),
+    "replay-fit": ("replay", ("designs", "replay.core", *_SIGMAS)),
+    "replay-bounds": ("replay", ("replay.core", *_SIGMAS)),
+    "replay-surfaces": ("replay", ("replay.surfaces", "prototypes")),
+    "replay": ("replay", ("study", "designs", "replay")),
     "provenance": ("report", tuple(Study.model_fields)),
     "figures": ("report", ("designs", *_DISTANCES)),
     "report": ("report", tuple(Study.model_fields)),

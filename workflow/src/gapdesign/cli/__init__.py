@@ -19,7 +19,7 @@ from gapdesign.errors import InputError, ProgramError
 
 STAGES = (
     *("study", "candidates", "descriptors", "tune", "pools", "design", "strains", "quality", "labels", "store"),
-    *("model", "crossval", "properties", "report", "profiles"),
+    *("model", "crossval", "properties", "replay", "replay_fits", "report", "profiles"),
 )
 
 _DESCRIPTION = """\

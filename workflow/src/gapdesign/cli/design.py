@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from gapdesign.descriptors.environments import Environments
     from gapdesign.descriptors.structure_distances import StructurePool
     from gapdesign.files import FeaturePool
-    from gapdesign.methods import DesignOptions
+    from gapdesign.methods import DesignOptions, Task
+    from gapdesign.methods.state import State
 
 SAMPLE = 2048
 """Structures by which the directions of a pool are found."""
@@ -65,18 +66,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "are the reserve: they take the place of structures without a label.",
     )
     add_config(verb)
-    add_design(verb)
-    add_search(verb)
-    add_files(verb, "--candidates", "all shards of candidates of the pool (.npz)")
-    add_files(verb, "--sums", "the sums of all shards of features (.npy)")
-    verb.add_argument(
-        "--environments",
-        nargs="*",
-        default=[],
-        type=Path,
-        metavar="FILE",
-        help="all shards of environments of the pool (.npz), which some methods and values of kernel.structure need",
-    )
+    add_selection(verb)
     add_output(verb, what="design to write (.extxyz)")
     add_output(verb, "--output-features", "features of the design to write (.npy)")
     verb.add_argument("--reserve", type=Path, metavar="FILE", help="reserve to write, if one is wanted (.extxyz)")
@@ -99,6 +89,22 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_config(verb)
     verb.add_argument("design", type=Path, metavar="FILE", help="design in the results of a study (.extxyz)")
     add_memory(verb)
+
+
+def add_selection(verb: argparse.ArgumentParser) -> None:
+    """Add what :func:`selection_task` reads."""
+    add_design(verb)
+    add_search(verb)
+    add_files(verb, "--candidates", "all shards of candidates of the pool (.npz)")
+    add_files(verb, "--sums", "the sums of all shards of features (.npy)")
+    verb.add_argument(
+        "--environments",
+        nargs="*",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="all shards of environments of the pool (.npz), which some methods and values of kernel.structure need",
+    )
 
 
 def _basis(arguments: argparse.Namespace) -> None:
@@ -128,41 +134,16 @@ def _compress(arguments: argparse.Namespace) -> None:
 
 def _select(arguments: argparse.Namespace) -> None:
     from gapdesign import methods
-    from gapdesign.files import FeaturePool, read_array, write_array, write_frames
-    from gapdesign.methods.compression import Basis
-    from gapdesign.methods.distance import mean_descriptor
+    from gapdesign.files import read_array, write_array, write_frames
     from gapdesign.methods.state import State
 
     study = config.load(arguments.config)
     design = choose(arguments.design, study.designs)
-    pool, covariance = FeaturePool(arguments.features), study.covariance()
-    sums = sum(read_array(path) for path in arguments.sums)
-    compressed = basis = None
-    if arguments.compressed:
-        basis = Basis.read(arguments.basis, covariance.layout)
-        compressed = methods.hold(FeaturePool(arguments.compressed), arguments.memory)
-    elif methods.is_compressed(design.method, study.kernel.structure):
-        raise InputError(f"--compressed: the method {design.method} needs compressed shards; run `gapdesign compress`.")
     existing = existing_set(study, design.existing)
     identity = _identity(study, arguments, existing)
-    task = methods.Task(
-        pool=pool,
-        covariance=covariance,
-        mean=mean_descriptor(sums, pool.size, covariance.layout),
-        budget=study.budget,
-        seed=f"{study.seed}/design/{arguments.design}",
-        start=design.start,
-        earlier=State.read(arguments.state, identity, arguments.sums) if arguments.state else None,
-        options=design.options,
-        existing=None if existing is None else existing[0],
-        **_environments(study, design, arguments, existing),
-        compressed=compressed,
-        basis=basis,
-        structures=_structures(study, pool, arguments.environments, existing),
-        threads=arguments.threads,
-        memory=arguments.memory,
-        progress=say,
-    )
+    earlier = State.read(arguments.state, identity, arguments.sums) if arguments.state else None
+    task = selection_task(study, arguments, existing, earlier=earlier)
+    pool = task.pool
     reserve = study.reserve() if arguments.reserve else 0
     selection = methods.select(design.method, study.kernel.structure, task, reserve=reserve)
     frames = methods.frames(selection, arguments.candidates, pool=design.pool)
@@ -174,12 +155,61 @@ def _select(arguments: argparse.Namespace) -> None:
     if arguments.reserve_features:
         write_array(arguments.reserve_features, features[budget:])
     if arguments.state and (selection.state or not arguments.state.exists()):
-        (selection.state or State.nothing()).write(arguments.state, identity, sums)
+        (selection.state or State.nothing()).write(
+            arguments.state, identity, sum(read_array(path) for path in arguments.sums)
+        )
     if len(frames) < budget:
         say(f"only {len(frames)} candidates differ from one another and from what exists; the design ends there")
     say(
         f"{len(frames[:budget])} of {pool.size} candidates chosen by {design.method} and {len(frames[budget:])} in"
         f" reserve, {selection.passes} passes over the pool"
+    )
+
+
+def selection_task(
+    study: config.Study,
+    arguments: argparse.Namespace,
+    existing: tuple[np.ndarray, Environments] | None,
+    *,
+    earlier: State | None = None,
+) -> Task:
+    """What a method is asked to do, from the files that :func:`add_selection` names.
+
+    Raises
+    ------
+    InputError
+        If the method needs files that are not given.
+    """
+    from gapdesign import methods
+    from gapdesign.files import FeaturePool, read_array
+    from gapdesign.methods.compression import Basis
+    from gapdesign.methods.distance import mean_descriptor
+
+    design = choose(arguments.design, study.designs)
+    pool, covariance = FeaturePool(arguments.features), study.covariance()
+    compressed = basis = None
+    if arguments.compressed:
+        basis = Basis.read(arguments.basis, covariance.layout)
+        compressed = methods.hold(FeaturePool(arguments.compressed), arguments.memory)
+    elif methods.is_compressed(design.method, study.kernel.structure):
+        raise InputError(f"--compressed: the method {design.method} needs compressed shards; run `gapdesign compress`.")
+    return methods.Task(
+        pool=pool,
+        covariance=covariance,
+        mean=mean_descriptor(sum(read_array(path) for path in arguments.sums), pool.size, covariance.layout),
+        budget=study.budget,
+        seed=f"{study.seed}/design/{arguments.design}",
+        start=design.start,
+        earlier=earlier,
+        options=design.options,
+        existing=None if existing is None else existing[0],
+        **_environments(study, design, arguments, existing),
+        compressed=compressed,
+        basis=basis,
+        structures=_structures(study, pool, arguments.environments, existing),
+        threads=arguments.threads,
+        memory=arguments.memory,
+        progress=say,
     )
 
 

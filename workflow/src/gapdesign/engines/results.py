@@ -180,7 +180,7 @@ def read(source: Source, keys: Keys) -> list[Result]:
         result = _output(source, isolated)
         return [_to_all_digits(result, source.exact) if source.exact is not None else result]
     results = []
-    for number, atoms in enumerate(_frames(source.path)):
+    for number, atoms in enumerate(read_frames(source.path)):
         where = f"{source.path}, frame {number}"
         lone = isolated or atoms.info.get("config_type") == ISOLATED
         results.append(Result(where, atoms, lone, _label(atoms, keys, where, isolated=lone)))
@@ -206,7 +206,14 @@ def _to_all_digits(result: Result, path: Path) -> Result:
     return exact if abs(exact.label.energy - result.label.energy) <= PRINTED * len(exact.atoms) else result
 
 
-def _frames(path: Path, **options: Any) -> list[Atoms]:
+def read_frames(path: Path, **options: Any) -> list[Atoms]:
+    """Structures of a file that ASE reads.
+
+    Raises
+    ------
+    InputError
+        If it does not.
+    """
     from ase.io import read
 
     try:
@@ -238,7 +245,7 @@ def _output(source: Source, isolated: bool) -> Result:
     if "convergence NOT achieved" in text:
         reason = "It says “convergence NOT achieved”."
     try:
-        atoms = _frames(source.path, format=name)[-1]
+        atoms = read_frames(source.path, format=name)[-1]
         label = None if reason else _from_calculator(atoms, unit=_rydberg() if source.kind == "espresso" else 1.0)
     except (InputError, IndexError, KeyError, ValueError) as error:
         return Result(str(source.path), None, isolated, None, reason or f"{error}")
@@ -261,7 +268,7 @@ def _from_calculator(atoms: Atoms, *, unit: float) -> Label:
     # Forces and stress are derivatives of the free energy, where a program tells it.
     energy = found.get("free_energy", found["energy"])
     forces = np.array(found["forces"], dtype=float)
-    return Label(float(energy) * unit, forces, _virial(found["stress"], -atoms.get_volume()))
+    return Label(float(energy) * unit, forces, symmetric(found["stress"], -atoms.get_volume()))
 
 
 def _label(atoms: Atoms, keys: Keys, where: str, *, isolated: bool) -> Label:
@@ -275,12 +282,12 @@ def _label(atoms: Atoms, keys: Keys, where: str, *, isolated: bool) -> Label:
     if forces is None:
         _refuse(where, "forces", keys.forces, atoms)
     if keys.virial in atoms.info:
-        virial = _virial(atoms.info[keys.virial], 1.0)
+        virial = symmetric(atoms.info[keys.virial], 1.0)
     else:
         stress = atoms.info.get(keys.stress, found.get("stress"))
         if stress is None:
             _refuse(where, "virial", keys.virial, atoms)
-        virial = _virial(stress, -atoms.get_volume())
+        virial = symmetric(stress, -atoms.get_volume())
     return Label(float(energy), np.array(forces, dtype=float), virial)
 
 
@@ -293,7 +300,7 @@ def _refuse(where: str, what: str, key: str, atoms: Atoms) -> None:
     )
 
 
-def _virial(values: Any, factor: float) -> np.ndarray:
+def symmetric(values: Any, factor: float) -> np.ndarray:
     """A symmetric tensor (3, 3) of six numbers in Voigt's order (xx, yy, zz, yz, xz, xy), nine, or 3 x 3."""
     values = factor * np.array(values, dtype=float).ravel()
     if values.size == 6:

@@ -104,11 +104,11 @@ def fit(
     seen = environments(data, soap=soap, kernel=kernel, transition=options.soap_transition)
     with tempfile.TemporaryDirectory(prefix="gapdesign-fit-") as name:
         folder = Path(name)
-        _write_data(folder / _DATA, data)
+        write_data(folder / _DATA, data)
         terms, points = _terms(seen, hyperparameters, soap=soap, kernel=kernel, options=options, folder=folder)
         log = run_gap_fit(program, _arguments(terms, hyperparameters, options), folder=folder)
         check_counts(log, expected)
-        write_text(output, _timeless((folder / _MODEL).read_text(encoding="utf-8")))
+        write_text(output, timeless((folder / _MODEL).read_text(encoding="utf-8")))
     return Fit(**expected, environments=points["soap"], distances=points["pair"], log=log)
 
 
@@ -154,7 +154,8 @@ def _training_frame(atoms: Atoms) -> Atoms:
     return copy
 
 
-def _write_data(path: Path, data: Sequence[Atoms]) -> None:
+def write_data(path: Path, data: Sequence[Atoms]) -> None:
+    """Write structures with their labels for gap_fit."""
     from ase.io import write
 
     write(path, data, format="extxyz")
@@ -180,7 +181,7 @@ def _terms(
         low = block.distances.min()
         grid = np.linspace(low, kernel.pair.r_cut, 1 + max(1, int(np.ceil((kernel.pair.r_cut - low) / step))))
         name = f"pair-{pair[0]}-{pair[1]}.txt"
-        _write_points(folder / name, grid[:, None])
+        write_points(folder / name, grid[:, None])
         points["pair"] += len(grid)
         terms.append(
             f"{pair_string(kernel.pair, elements=pair)} covariance_type=ard_se"
@@ -190,7 +191,7 @@ def _terms(
     for centre, block in seen.soap.items():
         vectors, _ = merge(block.vectors)
         name = f"soap-{centre}.txt"
-        _write_points(folder / name, vectors)
+        write_points(folder / name, vectors)
         points["soap"] += len(vectors)
         string = soap_string(soap, centre=centre, elements=list(seen.soap), transition=options.soap_transition)
         # Inside the braces around all terms gap_fit strips one pair of those around a list.
@@ -202,7 +203,7 @@ def _terms(
     return " : ".join(terms), points
 
 
-def _write_points(path: Path, points: np.ndarray) -> None:
+def write_points(path: Path, points: np.ndarray) -> None:
     """Write points, shape (m, d), for gap_fit: a number a line, before each point its cutoff value."""
     np.savetxt(path, np.insert(points, 0, 1.0, axis=1).reshape(-1), fmt="%.17g")
 
@@ -266,7 +267,7 @@ def check_counts(log: str, expected: dict[str, int]) -> None:
             raise ProgramError(f"gap_fit was given {number} {kind} and used {used.get(kind, 'an unknown number')}.")
 
 
-def _timeless(text: str) -> str:
+def timeless(text: str) -> str:
     """Replace gap_fit's label, which holds the time and occurs throughout, by :data:`LABEL`."""
     stamped = re.match(r"<(GAP_[0-9_]+)>", text)
     if stamped is None:

@@ -59,6 +59,9 @@ BY_AVERAGE: frozenset[str] = frozenset({"maxent", "variance", "k_medoids"})
 PREFIX: frozenset[str] = frozenset({"maxmin", "random", "fps", "bayesian"})
 """Methods whose larger designs begin with their smaller ones, so that their reserve is what they would choose next."""
 
+BY_CHANCE: frozenset[str] = frozenset({"random", "cur", "cur_environments"})
+"""Methods that draw: another seed gives another design."""
+
 BY_STRUCTURE: dict[str, str] = METHODS | {"maxmin": "gapdesign.methods.lazy"}
 """The modules where it is not."""
 

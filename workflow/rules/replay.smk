@@ -1,0 +1,245 @@
+# Designs judged on labels that are there already: one basis for all potentials, rows in shards, a job a design and budget.
+rule replay_points:
+    input:
+        replay_ready,
+        candidates=of_all_shards("candidates/{pool}/{start}-{stop}.npz"),
+    output:
+        results("replay/points.npz"),
+    log:
+        results("logs/replay/points.log"),
+    benchmark:
+        results("benchmarks/replay/points.tsv")
+    conda:
+        "../../envs/gap.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(120),
+    params:
+        config=part("replay-points"),
+    message:
+        "Choosing what the potentials are expanded in"
+    shell:
+        "gapdesign replay-points --config {params.config:q} --candidates {input.candidates} --output {output} > {log} 2>&1"
+
+
+rule replay_rows:
+    input:
+        candidates=results("candidates/{pool}/{start}-{stop}.npz"),
+        points=results("replay/points.npz"),
+    output:
+        results("replay/rows/{pool}/{start}-{stop}.npy"),
+    log:
+        results("logs/replay/rows/{pool}/{start}-{stop}.log"),
+    benchmark:
+        results("benchmarks/replay/rows/{pool}/{start}-{stop}.tsv")
+    conda:
+        "../../envs/gap.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(120),
+    params:
+        config=part("replay-rows"),
+    message:
+        "Rows of candidates {wildcards.start} to {wildcards.stop} of pool {wildcards.pool}"
+    shell:
+        "gapdesign replay-rows --config {params.config:q} --candidates {input.candidates} --points {input.points}"
+        " --output {output} > {log} 2>&1"
+
+
+rule replay_labels:
+    input:
+        engine_ready,
+        candidates=lambda wildcards: of_shards("candidates/{pool}/{start}-{stop}.npz", pool=wildcards.pool),
+    output:
+        results("replay/labels/{pool}.npz"),
+    log:
+        results("logs/replay/labels/{pool}.log"),
+    benchmark:
+        results("benchmarks/replay/labels/{pool}.tsv")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(60),
+    params:
+        config=part("replay-labels"),
+    message:
+        "Finding the labels of pool {wildcards.pool}"
+    shell:
+        "gapdesign replay-labels --config {params.config:q} --pool {wildcards.pool} --candidates {input.candidates}"
+        " --output {output} > {log} 2>&1"
+
+
+rule replay_start:
+    input:
+        engine_ready,
+        **core_of_replay(),
+        points=results("replay/points.npz"),
+    output:
+        factor=results("replay/start.npy"),
+        potential=results("replay/start.xml"),
+    log:
+        results("logs/replay/start.log"),
+    benchmark:
+        results("benchmarks/replay/start.tsv")
+    conda:
+        "../../envs/gap.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(120),
+    params:
+        config=part("replay-start"),
+    message:
+        "Factorising what all potentials have in common"
+    shell:
+        "gapdesign replay-start --config {params.config:q} --points {input.points} --labels {input.labels}"
+        " --rows {input.rows} --output {output.factor} --output-potential {output.potential} > {log} 2>&1"
+
+
+rule replay_choose:
+    input:
+        candidates=of_pool("candidates/{pool}/{start}-{stop}.npz"),
+        features=of_pool("descriptors/{pool}/{start}-{stop}.npy"),
+        sums=of_pool("descriptors/{pool}/sums/{start}-{stop}.npy"),
+        compressed=of_compressed("designs/compressed/{pool}/{start}-{stop}.npy"),
+        basis=basis_of,
+        environments=environments_of("descriptors/{pool}/environments/{start}-{stop}.npz"),
+        existing=existing_of,
+    output:
+        results("replay/choices/{design}.csv"),
+    log:
+        results("logs/replay/choices/{design}.log"),
+    benchmark:
+        results("benchmarks/replay/choices/{design}.tsv")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(STUDY.selection.memory + OVERHEAD),
+        allowance=STUDY.selection.memory,
+        runtime=growing(240),
+    params:
+        config=part("replay-choose"),
+        basis=lambda wildcards, input: f"--basis {input.basis}" if input.basis else "",
+    message:
+        "Choosing {wildcards.design} for every budget"
+    shell:
+        "gapdesign replay-choose --config {params.config:q} --design {wildcards.design}"
+        " --candidates {input.candidates} --features {input.features} --sums {input.sums} {params.basis}"
+        " --compressed {input.compressed} --environments {input.environments} --memory {resources.allowance}"
+        " --threads {threads} --output {output} > {log} 2>&1"
+
+
+rule replay_fit:
+    input:
+        factor=results("replay/start.npy"),
+        choices=results("replay/choices/{design}.csv"),
+        labels=expand(results("replay/labels/{pool}.npz"), pool=STUDY.pools.names),
+        rows=of_all_shards("replay/rows/{pool}/{start}-{stop}.npy"),
+    output:
+        errors=results("replay/fits/{design}/{number}.csv"),
+        coefficients=results("replay/fits/{design}/{number}.npy"),
+    log:
+        results("logs/replay/fits/{design}/{number}.log"),
+    benchmark:
+        results("benchmarks/replay/fits/{design}/{number}.tsv")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(120),
+    params:
+        config=part("replay-fit"),
+    message:
+        "Potentials of {wildcards.number} structures of {wildcards.design}"
+    shell:
+        "gapdesign replay-fit --config {params.config:q} --design {wildcards.design} --budget {wildcards.number}"
+        " --choices {input.choices} --factor {input.factor} --labels {input.labels} --rows {input.rows}"
+        " --output {output.errors} --output-coefficients {output.coefficients} > {log} 2>&1"
+
+
+rule replay_bounds:
+    input:
+        factor=results("replay/start.npy"),
+        labels=expand(results("replay/labels/{pool}.npz"), pool=STUDY.pools.names),
+        rows=of_all_shards("replay/rows/{pool}/{start}-{stop}.npy"),
+    output:
+        errors=results("replay/bounds/0.csv"),
+        coefficients=results("replay/bounds/0.npy"),
+    log:
+        results("logs/replay/bounds.log"),
+    benchmark:
+        results("benchmarks/replay/bounds.tsv")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(120),
+    params:
+        config=part("replay-bounds"),
+    message:
+        "Potentials of no candidate and of all candidates"
+    shell:
+        "gapdesign replay-bounds --config {params.config:q} --factor {input.factor} --labels {input.labels}"
+        " --rows {input.rows} --output {output.errors} --output-coefficients {output.coefficients} > {log} 2>&1"
+
+
+rule replay_surfaces:
+    input:
+        potential=results("replay/start.xml"),
+        errors=results("replay/{fits}/{number}.csv"),
+        coefficients=results("replay/{fits}/{number}.npy"),
+    output:
+        results("replay/surfaces/{fits}/{number}.csv"),
+    log:
+        results("logs/replay/surfaces/{fits}/{number}.log"),
+    benchmark:
+        results("benchmarks/replay/surfaces/{fits}/{number}.tsv")
+    conda:
+        "../../envs/gap.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(240),
+    params:
+        config=part("replay-surfaces"),
+    message:
+        "Surface energies of {wildcards.fits}, {wildcards.number} structures"
+    shell:
+        "gapdesign replay-surfaces --config {params.config:q} --potential {input.potential} --errors {input.errors}"
+        " --coefficients {input.coefficients} --output {output} > {log} 2>&1"
+
+
+rule replay:
+    input:
+        **surfaces_of_replay(),
+        errors=of_fits("replay/{fits}/{number}.csv"),
+    output:
+        **surface_results(),
+        errors=report(results("replay/errors.csv"), caption="../report/replay.rst", category="Replay"),
+        figure=report(results("replay/errors.svg"), caption="../report/replay.rst", category="Replay"),
+    log:
+        results("logs/replay/replay.log"),
+    localrule: True
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    params:
+        config=part("replay"),
+        surfaces=lambda wildcards, input, output: (
+            f"--surfaces {input.surfaces} --output-surfaces {output.surfaces}"
+            f" --output-surfaces-figure {output.surfaces_figure}"
+            if STUDY.replay.surfaces.prototype
+            else ""
+        ),
+    message:
+        "Collecting what the designs were worth"
+    shell:
+        "gapdesign replay --config {params.config:q} --errors {input.errors} {params.surfaces}"
+        " --output-errors {output.errors} --output-figure {output.figure} > {log} 2>&1"

@@ -1,0 +1,179 @@
+"""Verbs of the stage replay, from the designs on: potentials, their errors, their surface energies."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from gapdesign import config
+from gapdesign.cli.arguments import add, add_config, add_files, add_output, choose, progress, say
+from gapdesign.cli.replay import add_rows, pools, sigmas
+from gapdesign.errors import InputError
+
+
+def register(verbs: argparse._SubParsersAction) -> None:
+    """Add the verbs of this module."""
+    verb = add(verbs, "replay-fit", _fit, "fit and test the potentials of one design and budget")
+    add_config(verb)
+    verb.add_argument("--design", required=True, help="name of the design")
+    verb.add_argument("--budget", required=True, type=int, metavar="N", help="candidates that are trained on")
+    verb.add_argument("--choices", required=True, type=Path, metavar="FILE", help="candidates of the design (.csv)")
+    _add_fits(verb)
+
+    verb = add(verbs, "replay-bounds", _bounds, "fit and test the potentials of no candidate and of all candidates")
+    add_config(verb)
+    _add_fits(verb)
+
+    verb = add(verbs, "replay-surfaces", _surfaces, "compute surface energies with some potentials of the replay")
+    add_config(verb)
+    verb.add_argument(
+        "--potential", required=True, type=Path, metavar="FILE", help="potential of the same basis (.xml)"
+    )
+    verb.add_argument("--coefficients", required=True, type=Path, metavar="FILE", help="coefficients (.npy)")
+    verb.add_argument("--errors", required=True, type=Path, metavar="FILE", help="errors of these potentials (.csv)")
+    add_output(verb, what="surface energies to write (.csv)")
+
+    verb = add(verbs, "replay", _replay, "collect errors and surface energies, and draw them")
+    add_config(verb)
+    add_files(verb, "--errors", "errors of all potentials (.csv)")
+    verb.add_argument("--surfaces", nargs="*", default=[], type=Path, metavar="FILE", help="surface energies (.csv)")
+    add_output(verb, "--output-errors", "errors to write (.csv)")
+    add_output(verb, "--output-figure", "figure of the errors to write (.svg)")
+    verb.add_argument("--output-surfaces", type=Path, metavar="FILE", help="surface energies to write (.csv)")
+    verb.add_argument("--output-surfaces-figure", type=Path, metavar="FILE", help="their figure to write (.svg)")
+
+    verb = add(
+        verbs,
+        "replay-potential",
+        _potential,
+        "write a potential of the replay as a file that QUIP, ASE and LAMMPS load",
+        "example: gapdesign replay-potential --potential results/si-surfaces/replay/start.xml\n"
+        "             --coefficients results/si-surfaces/replay/fits/FPS/100.npy --output gp.xml",
+    )
+    verb.add_argument(
+        "--potential", required=True, type=Path, metavar="FILE", help="potential of the same basis (.xml)"
+    )
+    verb.add_argument("--coefficients", required=True, type=Path, metavar="FILE", help="coefficients (.npy)")
+    verb.add_argument("--draw", type=int, default=0, metavar="N", help="which of several draws (%(default)s)")
+    add_output(verb, what="potential to write (.xml)")
+
+
+def _add_fits(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--factor", required=True, type=Path, metavar="FILE", help="what all have in common (.npy)")
+    add_rows(verb)
+    add_output(verb, what="errors to write (.csv)")
+    add_output(verb, "--output-coefficients", "coefficients of the potentials to write (.npy)")
+
+
+def _fit(arguments: argparse.Namespace) -> None:
+    from gapdesign.files import read_csv
+
+    study = config.load(arguments.config)
+    design = choose(arguments.design, study.designs)
+    choices = read_csv(arguments.choices)
+    choices = choices[choices["budget"] == arguments.budget]
+    if choices.empty:
+        raise InputError(f"--budget {arguments.budget}: {arguments.choices} has no such design; run its stage again.")
+    chosen = [{design.pool: mine["candidate"].tolist()} for _, mine in choices.groupby("draw")]
+    place = {"design": arguments.design, "method": design.method, "budget": arguments.budget}
+    _fit_and_test(study, arguments, chosen, [{**place, "draw": draw} for draw in range(len(chosen))])
+
+
+def _bounds(arguments: argparse.Namespace) -> None:
+    from gapdesign.replay.labels import Labels
+
+    study = config.load(arguments.config)
+    sizes = {path.stem: len(Labels.read(path).sizes) for path in arguments.labels}
+    candidates = {pool: range(size) for pool, size in sizes.items() if pool != study.replay.core}
+    places = [
+        {"design": "", "method": "none", "budget": 0, "draw": 0},
+        {"design": "", "method": "all", "budget": sum(map(len, candidates.values())), "draw": 0},
+    ]
+    _fit_and_test(study, arguments, [{}, candidates], places)
+
+
+def _fit_and_test(
+    study: config.Study,
+    arguments: argparse.Namespace,
+    chosen: list[Mapping[str, list[int] | range]],
+    places: list[dict[str, object]],
+) -> None:
+    """Fit a potential to each of several training sets, test all on everything, and write both."""
+    import pandas as pd
+
+    from gapdesign.files import read_array, write_array, write_csv
+    from gapdesign.replay.fits import errors, trained
+    from gapdesign.replay.leastsquares import coefficients
+
+    known, widths, factor, tell = pools(arguments), sigmas(study), read_array(arguments.factor), progress("fits")
+    found = []
+    for number, mine in enumerate(chosen):
+        found.append(coefficients(trained(factor, known, mine, widths)))
+        tell(number + 1, len(chosen))
+    table = errors(known, study.replay.core, np.array(found), chosen)
+    table = pd.concat([pd.DataFrame([places[k] for k in table["number"]]), table.drop(columns="number")], axis=1)
+    write_array(arguments.output_coefficients, np.array(found))
+    write_csv(arguments.output, table)
+    say(f"{len(chosen)} potentials, tested on {sum(len(pool.labels.sizes) for pool in known.values())} structures")
+
+
+def _surfaces(arguments: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from gapdesign.files import read_array, read_csv, write_csv
+    from gapdesign.replay.potential import calculator, with_coefficients
+    from gapdesign.replay.surfaces import crystal, surface_energy
+
+    study = config.load(arguments.config)
+    options, template = study.replay.surfaces, arguments.potential.read_text(encoding="utf-8")
+    prototype = study.prototypes[options.prototype]
+    places = read_csv(arguments.errors)[["design", "method", "budget", "draw"]].drop_duplicates().to_dict("records")
+    bulks = {
+        plane: crystal(prototype.element, prototype.lattice, prototype.a, plane, options.repeats)
+        for plane in options.reference
+    }
+    table, tell = [], progress("potentials")
+    for number, (place, own) in enumerate(zip(places, read_array(arguments.coefficients), strict=True)):
+        potential = calculator(with_coefficients(template, own))
+        for plane, bulk in bulks.items():
+            energy = surface_energy(
+                bulk, potential, vacuum=options.vacuum, max_force=options.max_force, steps=options.steps
+            )
+            known = options.reference[plane]
+            table.append({**place, "plane": plane, "energy": energy, "reference": known, "error": energy - known})
+        tell(number + 1, len(places))
+    write_csv(arguments.output, pd.DataFrame(table))
+    say(f"{len(table)} surface energies; {sum(np.isnan(row['energy']) for row in table)} slabs did not come to rest")
+
+
+def _replay(arguments: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from gapdesign.files import read_csv, write_csv, write_text
+    from gapdesign.report.replay_figures import errors_figure, surfaces_figure
+    from gapdesign.report.style import svg_text
+
+    study = config.load(arguments.config)
+    methods = {name: design.method for name, design in study.designs.items()}
+    errors = pd.concat([read_csv(path) for path in arguments.errors], ignore_index=True)
+    write_csv(arguments.output_errors, errors)
+    write_text(arguments.output_figure, svg_text(errors_figure(errors, methods, core=study.replay.core)))
+    say(f"{len(errors)} rows of errors")
+    if arguments.surfaces:
+        surfaces = pd.concat([read_csv(path) for path in arguments.surfaces], ignore_index=True)
+        write_csv(arguments.output_surfaces, surfaces)
+        write_text(arguments.output_surfaces_figure, svg_text(surfaces_figure(surfaces, methods)))
+
+
+def _potential(arguments: argparse.Namespace) -> None:
+    from gapdesign.files import read_array, write_text
+    from gapdesign.replay.potential import with_coefficients
+
+    known = read_array(arguments.coefficients)
+    if not 0 <= arguments.draw < len(known):
+        raise InputError(f"--draw {arguments.draw}: {arguments.coefficients} has {len(known)} draws, from 0.")
+    template = arguments.potential.read_text(encoding="utf-8")
+    write_text(arguments.output, with_coefficients(template, known[arguments.draw]))

@@ -1,0 +1,94 @@
+"""Potentials as least squares: the problem that gap_fit solves, with the rows of every label computed once.
+
+With y the labels, A their rows and s their expected errors, the coefficients c minimise |(y - A c) / s|^2 + c' K c,
+where K is the covariance of the basis's points (Bartok & Csanyi 2015, equation 21). The second term is |L' c|^2 with
+K = L L', so the whole is one QR factorisation of [A / s; L'], and labels can be added to a factor that is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from scipy.linalg import cholesky, qr, solve_triangular
+
+from gapdesign.errors import ProgramError
+from gapdesign.replay.rows import OFFSET, VOIGT
+
+BLOCK = 8192
+"""Rows that are added to a factor at once."""
+
+
+def sigmas(size: int, *, energy: float, force: float, virial: float) -> np.ndarray:
+    """Expected errors (7 + 3 n,) of the labels of a structure of n atoms, as gap_fit scales its `default_sigma`.
+
+    Those of the energy and the virial are per atom and grow with the square root of the number of atoms.
+    """
+    own = [energy * np.sqrt(size), *[virial * np.sqrt(size)] * len(VOIGT)]
+    return np.concatenate([own, np.full(3 * size, force)])
+
+
+def prior(covariance: np.ndarray) -> np.ndarray:
+    """The factor (m + 1, m + 1) that no label has been added to; its last column is for the labels.
+
+    Raises
+    ------
+    ProgramError
+        If the covariance (m, m) of the points is not positive definite.
+    """
+    count = len(covariance)
+    factor = np.zeros((count + 1, count + 1))
+    try:
+        factor[:count, :count] = cholesky(covariance)
+    except np.linalg.LinAlgError:
+        raise ProgramError(
+            "replay: points of the basis are too alike for double precision; lower replay.points or"
+            " model.sparse.points_per_length, or raise model.sparse.jitter."
+        ) from None
+    return factor
+
+
+def add(factor: np.ndarray, parts: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Add labels to a factor.
+
+    Parameters
+    ----------
+    factor : (m + 1, m + 1)
+        Upper triangular; it is not changed.
+    parts
+        Rows (k, m), labels (k,) and expected errors (k,) of some structures. A label that is nan is left out.
+
+    Returns
+    -------
+    (m + 1, m + 1)
+    """
+    held: list[np.ndarray] = []
+    count = 0
+    for rows, labels, errors in parts:
+        there = np.isfinite(labels)
+        held.append(np.column_stack([rows, labels])[there] / errors[there, None])
+        count += len(held[-1])
+        if count > BLOCK:
+            factor, held, count = _reduce([factor, *held]), [], 0
+    return _reduce([factor, *held]) if held else factor
+
+
+def _reduce(parts: list[np.ndarray]) -> np.ndarray:
+    (factor,) = qr(np.concatenate(parts), mode="r", overwrite_a=True, check_finite=False)
+    return factor[: factor.shape[1]]
+
+
+def coefficients(factor: np.ndarray) -> np.ndarray:
+    """The coefficients (m,) of a factor with all labels in it."""
+    return solve_triangular(factor[:-1, :-1], factor[:-1, -1])
+
+
+def errors(difference: np.ndarray, size: int) -> tuple[float, np.ndarray]:
+    """The error of the energy an atom, and those of the forces (3 n,), of a structure of n atoms.
+
+    Parameters
+    ----------
+    difference : (7 + 3 n,)
+        What is predicted less the labels.
+    """
+    return float(difference[0]) / size, difference[OFFSET:]

@@ -1,0 +1,72 @@
+"""What the user says about designs that are judged on labels which are there already."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from gapdesign.options import Options
+
+CUBIC = ("diamond", "fcc", "bcc")
+"""Lattices whose surfaces can be cut."""
+
+Plane = Literal["100", "110", "111"]
+
+
+class SurfaceEnergyOptions(Options):
+    """Surface energies of every potential."""
+
+    prototype: str | None = Field(
+        None,
+        description="Prototype whose surfaces are made: an element on the lattice `diamond`, `fcc` or `bcc`. Its"
+        " lattice constant stays as it is, the reference's; none if left out.",
+    )
+    reference: dict[Plane, float] = Field(
+        {}, description="Planes to be cut, and the surface energy of the reference for each, in J/m^2."
+    )
+    repeats: int = Field(4, ge=1, description="Thickness of a slab, in periods of the crystal along its normal.")
+    vacuum: float = Field(10.0, gt=0, description="Vacuum beside a slab, in angstrom.")
+    max_force: float = Field(0.01, gt=0, description="Largest force when atoms are relaxed, in eV/angstrom.")
+    steps: int = Field(300, ge=1, description="Steps after which a slab that has not relaxed has no surface energy.")
+
+
+class ReplayOptions(Options):
+    """Designs judged on labels that are there already (`snakemake replay`)."""
+
+    core: str | None = Field(
+        None,
+        description="Pool all of which is in every training set. Name the same structures as `existing` in the designs"
+        " that are to know of it.",
+    )
+    budgets: tuple[int, ...] = Field(
+        (5, 10, 20, 50, 100), min_length=1, description="Numbers of candidates that potentials are trained on."
+    )
+    draws: int = Field(
+        20, ge=1, description="Designs of each method that draws by chance (`random`, `cur`, `cur_environments`)."
+    )
+    points: int = Field(
+        500,
+        ge=1,
+        description="SOAP vectors of each element that all potentials of the study are expanded in. They are chosen"
+        " from core and candidates before any label: each next one has the largest variance, given those before.",
+    )
+    sample: int = Field(
+        20000,
+        ge=1,
+        description="Environments of each element that these are chosen from, drawn blindly where there are more.",
+    )
+    energy_sigma: float = Field(
+        1e-3,
+        gt=0,
+        description="Expected error of energies, in eV an atom; those of forces and virials are under `model.sigma`.",
+    )
+    surfaces: SurfaceEnergyOptions = Field(SurfaceEnergyOptions(), description="Surface energies of every potential.")
+
+    @field_validator("budgets")
+    @classmethod
+    def _increasing(cls, budgets: tuple[int, ...]) -> tuple[int, ...]:
+        if budgets[0] < 1 or any(first >= second for first, second in pairwise(budgets)):
+            raise ValueError(f"{list(budgets)} is not a list of increasing numbers above 0")
+        return budgets

@@ -1,0 +1,77 @@
+"""Surface energies of cubic crystals, unreconstructed and relaxed, at a fixed lattice constant (RK figure 2)."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gapdesign.replay.options import CUBIC
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from ase.calculators.calculator import Calculator
+
+AXES = {
+    "100": ([1, 1, 0], [-1, 1, 0], [0, 0, 1]),
+    "110": ([1, -1, 0], [0, 0, -1], [1, 1, 0]),
+    "111": ([1, -1, 0], [1, 0, -1], [1, 1, 1]),
+}
+"""Directions of the crystal along the cell of a slab; the last is its normal."""
+
+JOULES = 16.021766
+"""Joules a square metre in an electronvolt a square angstrom."""
+
+
+def crystal(element: str, lattice: str, a: float, plane: str, repeats: int) -> Atoms:
+    """A bulk crystal, a plane at right angles to the third axis of its cell and the widest gap at the cell's border.
+
+    Parameters
+    ----------
+    lattice
+        One of :data:`gapdesign.replay.options.CUBIC`.
+    a
+        Lattice constant, in angstrom.
+    repeats
+        Periods along the third axis.
+    """
+    from ase.lattice import cubic
+
+    kinds = (cubic.Diamond, cubic.FaceCenteredCubic, cubic.BodyCenteredCubic)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cell = dict(zip(CUBIC, kinds, strict=True))[lattice](
+            symbol=element, latticeconstant=a, directions=[list(axis) for axis in AXES[plane]]
+        )
+    atoms = cell.repeat((1, 1, repeats))
+    height = atoms.cell[2, 2]
+    places = np.sort(atoms.positions[:, 2] % height)
+    gaps = np.diff(np.append(places, places[0] + height))
+    widest = int(np.argmax(np.round(gaps, 6)))
+    atoms.positions[:, 2] -= places[widest] + 0.5 * gaps[widest]
+    atoms.wrap()
+    return atoms
+
+
+def surface_energy(bulk: Atoms, calculator: Calculator, *, vacuum: float, max_force: float, steps: int) -> float:
+    """Half of what a cut costs, with all atoms relaxed and the cell kept, in J/m^2; nan if they do not come to rest.
+
+    Parameters
+    ----------
+    bulk
+        As :func:`crystal` gives it.
+    vacuum
+        What the third axis grows by, in angstrom.
+    """
+    from ase.optimize import LBFGS
+
+    bulk = bulk.copy()
+    bulk.calc = calculator
+    whole = bulk.get_potential_energy()
+    slab = bulk.copy()
+    slab.cell[2, 2] += vacuum
+    slab.calc = calculator
+    rest = LBFGS(slab, logfile=None, maxstep=0.1).run(fmax=max_force, steps=steps)
+    area = float(np.linalg.norm(np.cross(slab.cell[0], slab.cell[1])))
+    return JOULES * (slab.get_potential_energy() - whole) / (2 * area) if rest else float("nan")

@@ -1,0 +1,89 @@
+"""The figures of the replay, drawn from its saved tables alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gapdesign.methods import BY_CHANCE
+from gapdesign.report.figures import legend
+from gapdesign.report.style import house_style, line_styles
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BAND = (0.05, 0.5, 0.95)
+"""Quantiles of the draws of a design by chance: the edges of the band of `random`, and the line of all such."""
+
+BOUNDS = {"none": (0, (1, 2)), "all": (0, (4, 2))}
+"""Line patterns of the potentials of no candidate and of all candidates."""
+
+
+@house_style()
+def errors_figure(errors: pd.DataFrame, methods: Mapping[str, str], *, core: str | None) -> Figure:
+    """Draw energy and force errors against the number of candidates, with a band for random designs.
+
+    Parameters
+    ----------
+    errors
+        As :func:`gapdesign.replay.fits.errors` gives them, with ``design``, ``method``, ``budget`` and ``draw``.
+    methods
+        Design to method, in the order of the configuration.
+    core
+        The pool in every training set, if there is one: errors are then of all structures, else of those left out.
+    """
+    rows = errors[(errors["test_set"] == ("all" if core else "left_out")) & errors["group"].isna()]
+    tested = "all structures" if core else "structures left out"
+    panels = {
+        "energy_rmse_mev": f"energy error, {tested} (meV/atom)",
+        "force_rmse_mev": f"force error, {tested} (meV/Å)",
+    }
+    return _against_budget(rows, panels, methods, limited=bool(core))
+
+
+@house_style()
+def surfaces_figure(surfaces: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
+    """Draw the absolute error of each surface energy against the number of candidates."""
+    rows = surfaces.assign(size=surfaces["error"].abs())
+    wide = rows.pivot(index=["design", "method", "budget", "draw"], columns="plane", values="size").reset_index()
+    wide.columns = [str(name) for name in wide.columns]
+    panels = {str(plane): f"error of the ({plane}) surface energy (J/m²)" for plane in rows["plane"].unique()}
+    return _against_budget(wide, panels, methods, limited=True)
+
+
+def _against_budget(
+    rows: pd.DataFrame, panels: Mapping[str, str], methods: Mapping[str, str], *, limited: bool
+) -> Figure:
+    """A panel a measure, its budgets on a logarithmic axis; ``limited`` draws the two bounds too."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3.7 * len(panels), 3.4), layout="constrained")
+    for axes, (measure, label) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels.items(), strict=True):
+        _panel(axes, rows, measure, methods)
+        for bound, pattern in BOUNDS.items() if limited else ():
+            value = rows.loc[rows["method"] == bound, measure]
+            if value.notna().any():
+                axes.axhline(float(value.iloc[0]), color="#8d939b", linestyle=pattern, linewidth=1.0)
+        budgets = sorted(set(rows["budget"]) - set(rows.loc[rows["method"].isin(list(BOUNDS)), "budget"]))
+        axes.set(xscale="log", yscale="log", title=label, xlabel="candidates trained on")
+        axes.set_xticks(budgets, [str(budget) for budget in budgets], minor=False)
+        axes.set_xticks([], minor=True)
+    legend(figure, methods)
+    return figure
+
+
+def _panel(axes: Axes, rows: pd.DataFrame, measure: str, methods: Mapping[str, str]) -> None:
+    styles = line_styles(methods)
+    for design, method in methods.items():
+        mine = rows[rows["design"] == design].groupby("budget")[measure]
+        if method in BY_CHANCE:
+            low, middle, high = (mine.quantile(share) for share in BAND)
+            if method == "random":
+                axes.fill_between(middle.index, low, high, color=styles[design]["color"], alpha=0.2, linewidth=0)
+        else:
+            middle = mine.first()
+        axes.plot(middle.index, middle, marker=".", markersize=5, **styles[design])
