@@ -88,7 +88,6 @@ wildcard_constraints:
     stop=r"\d+",
     first=r"\d+",
     last=r"\d+",
-    number=r"\d+",
     fits="|".join(["bounds", *(f"fits/{re.escape(design)}" for design in DESIGNS)]),
 
 
@@ -323,6 +322,11 @@ def replay_ready(wildcards):
     return []
 
 
+def label_files(wildcards):
+    """Files that hold the labels of whole pools."""
+    return [*replay_ready(wildcards), *engine_inputs()]
+
+
 def core_of_replay():
     """Files of the pool that all training sets of the replay have in common, if there is one."""
     core = STUDY.replay.core
@@ -331,15 +335,14 @@ def core_of_replay():
 
 
 def of_fits(pattern):
-    """Files of every design and budget of the replay, and of the potentials that they lie between."""
-    pairs = [("bounds", 0), *((f"fits/{name}", number) for name in DESIGNS for number in STUDY.replay.budgets)]
-    return [results(pattern.format(fits=fits, number=number)) for fits, number in pairs]
+    """Files of the potentials of every design of the replay, and of those that they lie between."""
+    return expand(results(pattern), fits=["bounds", *(f"fits/{design}" for design in DESIGNS)])
 
 
 def surfaces_of_replay():
     """Surface energies of the replay, where any are asked for."""
     asked = STUDY.replay.surfaces.prototype
-    return {"surfaces": of_fits("replay/surfaces/{fits}/{number}.csv")} if asked else {}
+    return {"surfaces": of_fits("replay/surfaces/{fits}.csv")} if asked else {}
 
 
 def surface_results():

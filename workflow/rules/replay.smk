@@ -1,4 +1,4 @@
-# Designs judged on labels that are there already: one basis for all potentials, rows in shards, a job a design and budget.
+# Designs judged on labels that are there already: one basis for all potentials, rows in shards, a job a design.
 rule replay_points:
     input:
         replay_ready,
@@ -50,7 +50,7 @@ rule replay_rows:
 
 rule replay_labels:
     input:
-        engine_ready,
+        label_files,
         candidates=lambda wildcards: of_shards("candidates/{pool}/{start}-{stop}.npz", pool=wildcards.pool),
     output:
         results("replay/labels/{pool}.npz"),
@@ -75,7 +75,7 @@ rule replay_labels:
 
 rule replay_start:
     input:
-        engine_ready,
+        label_files,
         **core_of_replay(),
         points=results("replay/points.npz"),
     output:
@@ -141,12 +141,12 @@ rule replay_fit:
         labels=expand(results("replay/labels/{pool}.npz"), pool=STUDY.pools.names),
         rows=of_all_shards("replay/rows/{pool}/{start}-{stop}.npy"),
     output:
-        errors=results("replay/fits/{design}/{number}.csv"),
-        coefficients=results("replay/fits/{design}/{number}.npy"),
+        errors=results("replay/fits/{design}.csv"),
+        coefficients=results("replay/fits/{design}.npy"),
     log:
-        results("logs/replay/fits/{design}/{number}.log"),
+        results("logs/replay/fits/{design}.log"),
     benchmark:
-        results("benchmarks/replay/fits/{design}/{number}.tsv")
+        results("benchmarks/replay/fits/{design}.tsv")
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -156,9 +156,9 @@ rule replay_fit:
     params:
         config=part("replay-fit"),
     message:
-        "Potentials of {wildcards.number} structures of {wildcards.design}"
+        "Potentials of {wildcards.design}"
     shell:
-        "gapdesign replay-fit --config {params.config:q} --design {wildcards.design} --budget {wildcards.number}"
+        "gapdesign replay-fit --config {params.config:q} --design {wildcards.design}"
         " --choices {input.choices} --factor {input.factor} --labels {input.labels} --rows {input.rows}"
         " --output {output.errors} --output-coefficients {output.coefficients} > {log} 2>&1"
 
@@ -169,8 +169,8 @@ rule replay_bounds:
         labels=expand(results("replay/labels/{pool}.npz"), pool=STUDY.pools.names),
         rows=of_all_shards("replay/rows/{pool}/{start}-{stop}.npy"),
     output:
-        errors=results("replay/bounds/0.csv"),
-        coefficients=results("replay/bounds/0.npy"),
+        errors=results("replay/bounds.csv"),
+        coefficients=results("replay/bounds.npy"),
     log:
         results("logs/replay/bounds.log"),
     benchmark:
@@ -193,14 +193,14 @@ rule replay_bounds:
 rule replay_surfaces:
     input:
         potential=results("replay/start.xml"),
-        errors=results("replay/{fits}/{number}.csv"),
-        coefficients=results("replay/{fits}/{number}.npy"),
+        errors=results("replay/{fits}.csv"),
+        coefficients=results("replay/{fits}.npy"),
     output:
-        results("replay/surfaces/{fits}/{number}.csv"),
+        results("replay/surfaces/{fits}.csv"),
     log:
-        results("logs/replay/surfaces/{fits}/{number}.log"),
+        results("logs/replay/surfaces/{fits}.log"),
     benchmark:
-        results("benchmarks/replay/surfaces/{fits}/{number}.tsv")
+        results("benchmarks/replay/surfaces/{fits}.tsv")
     conda:
         "../../envs/gap.yaml"
     threads: 1
@@ -210,7 +210,7 @@ rule replay_surfaces:
     params:
         config=part("replay-surfaces"),
     message:
-        "Surface energies of {wildcards.fits}, {wildcards.number} structures"
+        "Surface energies of {wildcards.fits}"
     shell:
         "gapdesign replay-surfaces --config {params.config:q} --potential {input.potential} --errors {input.errors}"
         " --coefficients {input.coefficients} --output {output} > {log} 2>&1"
@@ -219,7 +219,7 @@ rule replay_surfaces:
 rule replay:
     input:
         **surfaces_of_replay(),
-        errors=of_fits("replay/{fits}/{number}.csv"),
+        errors=of_fits("replay/{fits}.csv"),
     output:
         **surface_results(),
         errors=report(results("replay/errors.csv"), caption="../report/replay.rst", category="Replay"),

@@ -16,10 +16,9 @@ from gapdesign.errors import InputError
 
 def register(verbs: argparse._SubParsersAction) -> None:
     """Add the verbs of this module."""
-    verb = add(verbs, "replay-fit", _fit, "fit and test the potentials of one design and budget")
+    verb = add(verbs, "replay-fit", _fit, "fit and test the potentials of one design, for every budget and draw")
     add_config(verb)
     verb.add_argument("--design", required=True, help="name of the design")
-    verb.add_argument("--budget", required=True, type=int, metavar="N", help="candidates that are trained on")
     verb.add_argument("--choices", required=True, type=Path, metavar="FILE", help="candidates of the design (.csv)")
     _add_fits(verb)
 
@@ -29,11 +28,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
 
     verb = add(verbs, "replay-surfaces", _surfaces, "compute surface energies with some potentials of the replay")
     add_config(verb)
-    verb.add_argument(
-        "--potential", required=True, type=Path, metavar="FILE", help="potential of the same basis (.xml)"
-    )
-    verb.add_argument("--coefficients", required=True, type=Path, metavar="FILE", help="coefficients (.npy)")
-    verb.add_argument("--errors", required=True, type=Path, metavar="FILE", help="errors of these potentials (.csv)")
+    _add_potentials(verb)
     add_output(verb, what="surface energies to write (.csv)")
 
     verb = add(verbs, "replay", _replay, "collect errors and surface energies, and draw them")
@@ -50,15 +45,23 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "replay-potential",
         _potential,
         "write a potential of the replay as a file that QUIP, ASE and LAMMPS load",
-        "example: gapdesign replay-potential --potential results/si-surfaces/replay/start.xml\n"
-        "             --coefficients results/si-surfaces/replay/fits/FPS/100.npy --output gp.xml",
+        "example: gapdesign replay-potential --potential results/si-surfaces/replay/start.xml --budget 100\n"
+        "             --errors results/si-surfaces/replay/fits/FPS.csv\n"
+        "             --coefficients results/si-surfaces/replay/fits/FPS.npy --output gp.xml",
     )
-    verb.add_argument(
-        "--potential", required=True, type=Path, metavar="FILE", help="potential of the same basis (.xml)"
-    )
-    verb.add_argument("--coefficients", required=True, type=Path, metavar="FILE", help="coefficients (.npy)")
+    _add_potentials(verb)
+    verb.add_argument("--budget", required=True, type=int, metavar="N", help="candidates that it was trained on")
     verb.add_argument("--draw", type=int, default=0, metavar="N", help="which of several draws (%(default)s)")
     add_output(verb, what="potential to write (.xml)")
+
+
+def _add_potentials(verb: argparse.ArgumentParser) -> None:
+    for flag, what in (
+        ("--potential", "potential of the same basis (.xml)"),
+        ("--coefficients", "coefficients of some potentials (.npy)"),
+        ("--errors", "their errors (.csv)"),
+    ):
+        verb.add_argument(flag, required=True, type=Path, metavar="FILE", help=what)
 
 
 def _add_fits(verb: argparse.ArgumentParser) -> None:
@@ -73,13 +76,12 @@ def _fit(arguments: argparse.Namespace) -> None:
 
     study = config.load(arguments.config)
     design = choose(arguments.design, study.designs)
-    choices = read_csv(arguments.choices)
-    choices = choices[choices["budget"] == arguments.budget]
-    if choices.empty:
-        raise InputError(f"--budget {arguments.budget}: {arguments.choices} has no such design; run its stage again.")
-    chosen = [{design.pool: mine["candidate"].tolist()} for _, mine in choices.groupby("draw")]
-    place = {"design": arguments.design, "method": design.method, "budget": arguments.budget}
-    _fit_and_test(study, arguments, chosen, [{**place, "draw": draw} for draw in range(len(chosen))])
+    own = {"design": arguments.design, "method": design.method}
+    chosen, places = [], []
+    for (budget, draw), mine in read_csv(arguments.choices).groupby(["budget", "draw"]):
+        chosen.append({design.pool: mine["candidate"].tolist()})
+        places.append(own | {"budget": budget, "draw": draw})
+    _fit_and_test(study, arguments, chosen, places)
 
 
 def _bounds(arguments: argparse.Namespace) -> None:
@@ -123,19 +125,18 @@ def _fit_and_test(
 def _surfaces(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
-    from gapdesign.files import read_array, read_csv, write_csv
+    from gapdesign.files import read_array, write_csv
     from gapdesign.replay.potential import calculator, with_coefficients
     from gapdesign.replay.surfaces import crystal, surface_energy
 
     study = config.load(arguments.config)
     options, template = study.replay.surfaces, arguments.potential.read_text(encoding="utf-8")
     prototype = study.prototypes[options.prototype]
-    places = read_csv(arguments.errors)[["design", "method", "budget", "draw"]].drop_duplicates().to_dict("records")
     bulks = {
         plane: crystal(prototype.element, prototype.lattice, prototype.a, plane, options.repeats)
         for plane in options.reference
     }
-    table, tell = [], progress("potentials")
+    places, table, tell = _places(arguments), [], progress("potentials")
     for number, (place, own) in enumerate(zip(places, read_array(arguments.coefficients), strict=True)):
         potential = calculator(with_coefficients(template, own))
         for plane, bulk in bulks.items():
@@ -147,6 +148,13 @@ def _surfaces(arguments: argparse.Namespace) -> None:
         tell(number + 1, len(places))
     write_csv(arguments.output, pd.DataFrame(table))
     say(f"{len(table)} surface energies; {sum(np.isnan(row['energy']) for row in table)} slabs did not come to rest")
+
+
+def _places(arguments: argparse.Namespace) -> list[dict[str, object]]:
+    """Design, method, budget and draw of each potential, in the order of their coefficients."""
+    from gapdesign.files import read_csv
+
+    return read_csv(arguments.errors)[["design", "method", "budget", "draw"]].drop_duplicates().to_dict("records")
 
 
 def _replay(arguments: argparse.Namespace) -> None:
@@ -172,8 +180,12 @@ def _potential(arguments: argparse.Namespace) -> None:
     from gapdesign.files import read_array, write_text
     from gapdesign.replay.potential import with_coefficients
 
-    known = read_array(arguments.coefficients)
-    if not 0 <= arguments.draw < len(known):
-        raise InputError(f"--draw {arguments.draw}: {arguments.coefficients} has {len(known)} draws, from 0.")
-    template = arguments.potential.read_text(encoding="utf-8")
-    write_text(arguments.output, with_coefficients(template, known[arguments.draw]))
+    places = [(place["budget"], place["draw"]) for place in _places(arguments)]
+    if (arguments.budget, arguments.draw) not in places:
+        known = ", ".join(f"{budget} ({draw})" for budget, draw in places)
+        raise InputError(
+            f"--budget {arguments.budget} --draw {arguments.draw}: {arguments.errors} has no such potential, only"
+            f" budgets and draws {known}."
+        )
+    own = read_array(arguments.coefficients)[places.index((arguments.budget, arguments.draw))]
+    write_text(arguments.output, with_coefficients(arguments.potential.read_text(encoding="utf-8"), own))

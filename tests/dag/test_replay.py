@@ -1,0 +1,57 @@
+"""What a replay plans and what it refuses before any job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Workflow
+from labelled_copper import configuration as copper
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> dict[str, Any]:
+    return copper(tmp_path)
+
+
+def plan(folder: Path, study: dict[str, Any]) -> dict[str, int]:
+    workflow = Workflow(folder)
+    workflow.configure(study)
+    return workflow.plan("replay")
+
+
+def test_a_job_for_each_design_and_shard(tmp_path: Path, study: dict[str, Any]) -> None:
+    assert plan(tmp_path, study) == {
+        "candidates_frames": 2,
+        "candidates_shard": 3,
+        "descriptors_shard": 2,
+        "replay_points": 1,
+        "replay_rows": 3,
+        "replay_labels": 2,
+        "replay_start": 1,
+        "replay_choose": 3,
+        "replay_fit": 3,
+        "replay_bounds": 1,
+        "replay_surfaces": 4,
+        "replay": 1,
+    }
+
+
+def test_without_core_and_surfaces(tmp_path: Path, study: dict[str, Any]) -> None:
+    study["replay"] |= {"core": None, "surfaces": {}}
+    study["pools"]["names"] = ["rest"]
+    del study["pools"]["overrides"]["core"]
+    jobs = plan(tmp_path, study)
+    assert "replay_surfaces" not in jobs
+    assert (jobs["replay_rows"], jobs["replay_labels"], jobs["replay_start"]) == (2, 1, 1)
+
+
+def test_mistakes_stop_it_before_any_job(tmp_path: Path, study: dict[str, Any]) -> None:
+    study["labels"]["engine"] = "eam"
+    workflow = Workflow(tmp_path)
+    workflow.configure(study)
+    output = workflow.run("-n", "replay", status=1)
+    assert "gapdesign: labels.engine: 'eam' makes labels" in output
+    workflow.run("-n", "design")
