@@ -24,7 +24,7 @@ from gapdesign.gap.environments import boxed
 from gapdesign.replay import leastsquares
 from gapdesign.replay.basis import Basis, Model, choose, pivots, soap_covariance
 from gapdesign.replay.check import check
-from gapdesign.replay.fits import Sigmas, errors, trained
+from gapdesign.replay.fits import Sigmas, errors, factors, trained
 from gapdesign.replay.labels import LabelFiles, LabelledRows, Labels
 from gapdesign.replay.options import ReplayOptions
 from gapdesign.replay.potential import calculator, gap_fit, with_coefficients
@@ -297,6 +297,16 @@ class TestLabels:
     def test_rows_of_other_structures_are_refused(self, pool: LabelledRows) -> None:
         with pytest.raises(InputError, match="not the rows"):
             list(LabelledRows(pool.shards[1:], pool.labels).blocks())
+
+
+def test_a_set_that_grows_is_fitted_as_from_the_start(pool: LabelledRows, basis: Basis) -> None:
+    start, sets = leastsquares.prior(basis.covariance(MODEL)), [[1], [1, 4], [0, 1, 4, 5], [2, 3]]
+    grown = factors(start, {"A": pool}, [{"A": own} for own in sets], SIGMAS)
+    for own, found in zip(sets, grown, strict=True):
+        alone = leastsquares.coefficients(trained(start, {"A": pool}, {"A": own}, SIGMAS))
+        predicted = [np.concatenate([rows @ known for rows, _, _ in pool.of(range(6))])
+                     for known in (leastsquares.coefficients(found), alone)]  # fmt: skip
+        np.testing.assert_allclose(predicted[0], predicted[1], atol=1e-6)
 
 
 class TestErrors:

@@ -78,7 +78,7 @@ def _fit(arguments: argparse.Namespace) -> None:
     design = choose(arguments.design, study.designs)
     own = {"design": arguments.design, "method": design.method}
     chosen, places = [], []
-    for (budget, draw), mine in read_csv(arguments.choices).groupby(["budget", "draw"]):
+    for (draw, budget), mine in read_csv(arguments.choices).groupby(["draw", "budget"]):
         chosen.append({design.pool: mine["candidate"].tolist()})
         places.append(own | {"budget": budget, "draw": draw})
     _fit_and_test(study, arguments, chosen, places)
@@ -107,13 +107,13 @@ def _fit_and_test(
     import pandas as pd
 
     from gapdesign.files import read_array, write_array, write_csv
-    from gapdesign.replay.fits import errors, trained
+    from gapdesign.replay.fits import errors, factors
     from gapdesign.replay.leastsquares import coefficients
 
     known, widths, factor, tell = pools(arguments), sigmas(study), read_array(arguments.factor), progress("fits")
     found = []
-    for number, mine in enumerate(chosen):
-        found.append(coefficients(trained(factor, known, mine, widths)))
+    for number, own in enumerate(factors(factor, known, chosen, widths)):
+        found.append(coefficients(own))
         tell(number + 1, len(chosen))
     table = errors(known, study.replay.core, np.array(found), chosen)
     table = pd.concat([pd.DataFrame([places[k] for k in table["number"]]), table.drop(columns="number")], axis=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,6 +61,24 @@ def trained(
         for rows, labels, size in pools[pool].of(which)
     )
     return leastsquares.add(factor, parts)
+
+
+def factors(
+    factor: np.ndarray,
+    pools: Mapping[str, LabelledRows],
+    chosen: Sequence[Mapping[str, Sequence[int]]],
+    sigmas: Sigmas,
+) -> Iterator[np.ndarray]:
+    """The factors of several training sets, in order; one that holds all of the one before goes on from it."""
+    before: dict[str, set[int]] = {}
+    last = factor
+    for mine in chosen:
+        sets = {pool: set(which) for pool, which in mine.items()}
+        if not all(which <= sets.get(pool, set()) for pool, which in before.items()):
+            before, last = {}, factor
+        rest = {pool: sorted(which - before.get(pool, set())) for pool, which in sets.items()}
+        before, last = sets, trained(last, pools, rest, sigmas)
+        yield last
 
 
 def differences(pool: LabelledRows, coefficients: np.ndarray) -> Differences:
