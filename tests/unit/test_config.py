@@ -331,6 +331,11 @@ OTHER = {
     "properties/nve/steps": 20,
     "properties/reference": ["elastic"],
     "properties/published/values": {"hcp": {"a": 3.2316}},
+    "replay/core": "B",
+    "replay/budgets": [9],
+    "replay/points": 9,
+    "replay/energy_sigma": 0.1,
+    "replay/surfaces/repeats": 2,
 }
 """A change of each key."""
 
@@ -354,6 +359,7 @@ CANDIDATES = {
     "pools/overrides",
 }
 MODEL = {"seed", "model/optimizer"} | KERNEL | FEATURES - {"descriptor/backend"}
+BASIS = (KERNEL | FEATURES) - {"descriptor/backend"}
 SIZES = {"seed", "budget", "pools/size"}
 MEASURED = {"seed", "prototypes/hcp/a", "kernel/pair/r_cut", "properties/strain", "properties/nve/steps"}
 COMPARISON = {"comparison/descriptor", "comparison/splits"}
@@ -382,6 +388,15 @@ READS = {
     "properties": {"properties/published/values"},
     "properties-figures": {"designs/OPT1/pool"},
     "figures": FEATURES | KERNEL | {"designs/OPT1/pool"},
+    "replay-points": {"seed", "replay/points"} | BASIS,
+    "replay-rows": BASIS,
+    "replay-labels": {"prototypes/hcp/a"},
+    "replay-start": {"replay/core", "replay/energy_sigma"} | BASIS,
+    "replay-choose": FEATURES | KERNEL | {"seed", "designs/OPT1/pool", "replay/budgets"},
+    "replay-fit": {"designs/OPT1/pool", "replay/core", "replay/energy_sigma"},
+    "replay-bounds": {"replay/core", "replay/energy_sigma"},
+    "replay-surfaces": {"prototypes/hcp/a", "replay/surfaces/repeats"},
+    "replay": {"study", "designs/OPT1/pool", *(path for path in OTHER if path.startswith("replay/"))},
     "provenance": set(OTHER) - {"designs/RND2/method"},
     "page": set(OTHER) - {"designs/RND2/method"},
     "report": set(OTHER) - {"designs/RND2/method"},
@@ -411,6 +426,7 @@ def test_jobs_about_all_designs_see_all_of_them(verb):
     other = config.parse(changed("designs/RND2/method", "maxmin"))
     sees = config.part(DEFAULT, verb) != config.part(other, verb)
     assert sees == (verb in ("select", "quality", "regrow", "figures", "properties-figures"))
+    assert sees == (verb in ("select", "quality", "regrow", "figures", "replay-choose", "replay-fit", "replay"))
 
 
 def test_a_part_gives_back_what_it_holds():

@@ -138,6 +138,8 @@ def _surfaces(arguments: argparse.Namespace) -> None:
     }
     places, table, tell = _places(arguments), [], progress("potentials")
     for number, (place, own) in enumerate(zip(places, read_array(arguments.coefficients), strict=True)):
+        if place["draw"] >= options.draws:
+            continue
         potential = calculator(with_coefficients(template, own))
         for plane, bulk in bulks.items():
             energy = surface_energy(

@@ -26,6 +26,7 @@ class SurfaceEnergyOptions(Options):
     reference: dict[Plane, float] = Field(
         {}, description="Planes to be cut, and the surface energy of the reference for each, in J/m^2."
     )
+    draws: int = Field(5, ge=1, description="Draws of each design by chance whose surface energies are computed.")
     repeats: int = Field(4, ge=1, description="Thickness of a slab, in periods of the crystal along its normal.")
     vacuum: float = Field(10.0, gt=0, description="Vacuum beside a slab, in angstrom.")
     max_force: float = Field(0.01, gt=0, description="Largest force when atoms are relaxed, in eV/angstrom.")
