@@ -189,14 +189,11 @@ def _structures(shards: list[Path]) -> Iterator[Atoms]:
 
 def pools(arguments: argparse.Namespace) -> dict[str, LabelledRows]:
     """Rows and labels of pools by their names."""
-    from gapdesign.files import shard_range
+    from gapdesign.files import in_order
     from gapdesign.replay.labels import LabelledRows, Labels
 
     shards = {path.stem: [own for own in arguments.rows if own.parent.name == path.stem] for path in arguments.labels}
-    return {
-        path.stem: LabelledRows(sorted(shards[path.stem], key=shard_range), Labels.read(path))
-        for path in arguments.labels
-    }
+    return {path.stem: LabelledRows(in_order(shards[path.stem])[0], Labels.read(path)) for path in arguments.labels}
 
 
 def _model(study: config.Study) -> Model:
