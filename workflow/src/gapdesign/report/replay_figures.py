@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.methods import BY_CHANCE
+from gapdesign.report.curve_figures import GREY
 from gapdesign.report.figures import legend
-from gapdesign.report.style import house_style, line_styles
+from gapdesign.report.style import INK, house_style, line_styles
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,31 +48,42 @@ def errors_figure(errors: pd.DataFrame, methods: Mapping[str, str], *, core: str
 
 @house_style()
 def surfaces_figure(surfaces: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
-    """Draw the absolute error of each surface energy against the number of candidates."""
-    rows = surfaces.assign(size=surfaces["error"].abs())
-    wide = rows.pivot(index=["design", "method", "budget", "draw"], columns="plane", values="size").reset_index()
+    """Draw the error of each surface energy against the number of candidates."""
+    wide = surfaces.pivot(index=["design", "method", "budget", "draw"], columns="plane", values="error").reset_index()
     wide.columns = [str(name) for name in wide.columns]
-    panels = {str(plane): f"error of the ({plane}) surface energy (J/m²)" for plane in rows["plane"].unique()}
-    return _against_budget(wide, panels, methods, limited=True)
+    panels = {str(plane): f"error of the ({plane}) surface energy (J/m²)" for plane in surfaces["plane"].unique()}
+    return _against_budget(wide, panels, methods, signed=True)
 
 
 def _against_budget(
-    rows: pd.DataFrame, panels: Mapping[str, str], methods: Mapping[str, str], *, limited: bool
+    rows: pd.DataFrame,
+    panels: Mapping[str, str],
+    methods: Mapping[str, str],
+    *,
+    signed: bool = False,
+    limited: bool = True,
 ) -> Figure:
-    """A panel a measure, its budgets on a logarithmic axis; ``limited`` draws the two bounds too."""
+    """A panel a measure, along the budgets; signed ones on a linear axis; ``limited`` draws the two bounds too."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    figure = Figure(figsize=(3.7 * len(panels), 3.4), layout="constrained")
+    figure = Figure(figsize=(4.8 * len(panels), 4.2), layout="constrained")
+    budgets = sorted(set(rows.loc[rows["design"].isin(list(methods)), "budget"]))
     for axes, (measure, label) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels.items(), strict=True):
         _panel(axes, rows, measure, methods)
         for bound, pattern in BOUNDS.items() if limited else ():
-            value = rows.loc[rows["method"] == bound, measure]
-            if value.notna().any():
-                axes.axhline(float(value.iloc[0]), color="#8d939b", linestyle=pattern, linewidth=1.0)
-        budgets = sorted(set(rows["budget"]) - set(rows.loc[rows["method"].isin(list(BOUNDS)), "budget"]))
-        axes.set(xscale="log", yscale="log", title=label, xlabel="candidates trained on")
-        axes.set_xticks(budgets, [str(budget) for budget in budgets], minor=False)
-        axes.set_xticks([], minor=True)
+            for value in rows.loc[rows["method"] == bound, measure].dropna():
+                axes.axhline(value, color=GREY, linestyle=pattern, linewidth=1.0)
+        axes.set(title=label, xlabel="candidates trained on", xscale="log")
+        axes.set_xticks(budgets, [str(budget) for budget in budgets])
+        axes.xaxis.set_minor_locator(NullLocator())
+        if signed:
+            axes.axhline(0.0, color=INK, linewidth=0.6)
+        else:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.yaxis.set_minor_locator(NullLocator())
     legend(figure, methods)
     return figure
 

@@ -128,7 +128,8 @@ def line_styles(methods: Mapping[str, str]) -> dict[str, dict[str, object]]:
     """
     others = list(dict.fromkeys(method for method in methods.values() if method != "random"))
     colours = {method: PALETTE[place % len(PALETTE)] for place, method in enumerate(others)} | {"random": BASELINE}
-    seen: dict[str, int] = {}
+    # Where there are more methods than colours, those that share one differ in their patterns.
+    seen = {method: 2 * (place // len(PALETTE)) - 1 for place, method in enumerate(others)}
     styles: dict[str, dict[str, object]] = {}
     for design, method in methods.items():
         place = seen[method] = seen.get(method, -1) + 1
