@@ -217,13 +217,13 @@ def _some(vectors: np.ndarray, sample: int, rng: np.random.Generator) -> np.ndar
 def pivots(vectors: np.ndarray, points: int, model: Model) -> np.ndarray:
     """Up to ``points`` of the vectors (n, d), each with the largest variance given those before; ties to the first.
 
-    It ends early where no vector has a variance of a millionth of the prior left.
+    It ends early where no vector has more variance left than the jitter.
     """
     variance = np.full(len(vectors), model.kernel.soap.scale**2)
-    least, factor, chosen = 1e-6 * model.kernel.soap.scale**2, np.empty((min(points, len(vectors)), len(vectors))), []
+    factor, chosen = np.empty((min(points, len(vectors)), len(vectors))), []
     for row in factor:
         best = int(np.argmax(variance))
-        if variance[best] < least:
+        if variance[best] <= model.jitter:
             break
         known = factor[: len(chosen)]
         row[:] = soap_covariance(vectors[best : best + 1], vectors, model)[0] - known[:, best] @ known
