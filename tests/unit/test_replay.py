@@ -290,6 +290,17 @@ class TestLabels:
         with pytest.raises(InputError, match=r"labels\.file\.isolated"):
             LabelFiles(FileOptions(paths=(str(tmp_path / "a.xyz"),))).labels([atoms], "A")
 
+    def test_frames_that_contradict_each_other_are_named(self, tmp_path: Path) -> None:
+        given, path = FileOptions(paths=(str(tmp_path / "a.xyz"),), isolated=ALONE), tmp_path / "a.xyz"
+        first, again = bulk("Cu"), bulk("Cu")
+        first.info["REF_energy"], again.info["REF_energy"] = -1.0, -1.1
+        write_frames(path, [first, again])
+        with pytest.raises(InputError, match=r"a\.xyz, frame 1 is a structure that another frame has too"):
+            LabelFiles(given)
+        write_frames(path, [Atoms("Cu", cell=[20] * 3, pbc=True, info={"config_type": "isolated_atom"})])
+        with pytest.raises(InputError, match="frame 0 is an isolated atom without 'REF_energy'"):
+            LabelFiles(given)
+
     def test_written_and_read(self, pool: LabelledRows, tmp_path: Path) -> None:
         pool.labels.write(tmp_path / "a.npz")
         np.testing.assert_array_equal(Labels.read(tmp_path / "a.npz").values, pool.labels.values)

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from ase import Atoms
 
+from gapdesign.engines.file import SPREAD, FileOptions
 from gapdesign.engines.results import ISOLATED, find, read_frames, symmetric
 from gapdesign.errors import InputError
 from gapdesign.files import atomic, read_array
 from gapdesign.identity import structure_key
 from gapdesign.replay.rows import OFFSET, VOIGT, offsets
-
-if TYPE_CHECKING:
-    from gapdesign.engines.file import FileOptions
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,7 @@ class LabelFiles:
     Raises
     ------
     InputError
-        If a file cannot be read, or there is no energy of the isolated atom of an element.
+        If a file cannot be read, an isolated atom has no energy, or frames of one structure contradict each other.
     """
 
     def __init__(self, options: FileOptions) -> None:
@@ -91,11 +88,27 @@ class LabelFiles:
         self._frames: dict[str, Atoms] = {}
         self.isolated = dict(options.isolated)
         for source in find(options.paths):
-            for atoms in read_frames(source.path):
-                if atoms.info.get("config_type") == ISOLATED:
-                    self.isolated.setdefault(str(atoms.symbols), float(atoms.info[options.energy_key]))
-                else:
-                    self._frames.setdefault(_key(atoms), atoms)
+            for number, atoms in enumerate(read_frames(source.path)):
+                self._take(atoms, f"{source.path}, frame {number}")
+
+    def _take(self, atoms: Atoms, where: str) -> None:
+        """Keep a frame; of those of one structure the first."""
+        energy = atoms.info.get(self._options.energy_key)
+        if atoms.info.get("config_type") == ISOLATED:
+            if energy is None:
+                raise InputError(
+                    f"labels.file.energy_key: {where} is an isolated atom without '{self._options.energy_key}'; name"
+                    " its energy, or take the frame out."
+                )
+            self.isolated.setdefault(str(atoms.symbols), float(energy))
+            return
+        first = self._frames.setdefault(_key(atoms), atoms)
+        other = first.info.get(self._options.energy_key)
+        if energy is not None and other is not None and abs(energy - other) > SPREAD * len(atoms):
+            raise InputError(
+                f"labels.file.paths: {where} is a structure that another frame has too, and their energies differ by"
+                f" {abs(energy - other) / len(atoms):.3g} eV an atom; keep the one that is right."
+            )
 
     def labels(self, structures: Iterable[Atoms], pool: str) -> Labels:
         """Labels of the structures of a pool.
