@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "src"))
 
 ROOMS = (
     *("structures", "samplers", "descriptors", "methods", "quality", "curves", "engines", "labels", "store", "gate"),
-    *("gap", "crossval", "files"),
+    *("gap", "crossval", "replay", "files"),
 )
 """Modules and packages of the library that have a page, along the way of a study."""
 
