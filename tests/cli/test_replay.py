@@ -117,6 +117,7 @@ def test_surface_energies_and_figures(here: Path) -> None:
     assert surfaces["plane"].tolist() == [100, 111] * 2
     assert (surfaces["energy"] - surfaces["reference"]).tolist() == pytest.approx(surfaces["error"].tolist())
     outputs = ["--output-errors", "errors.csv", "--output-figure", "errors.svg", "--output-surfaces", "surfaces.csv"]
+    outputs += ["--output-equivalents", "equivalents.csv"]
     outputs += ["--output-surfaces-figure", "surfaces.svg"]
     run("replay", "--errors", "fits/FPS.csv", "--surfaces", "surfaces/fits/FPS.csv", *outputs)
     assert len(read_csv(here / "errors.csv")) == len(read_csv(here / "fits/FPS.csv"))

@@ -24,6 +24,7 @@ from gapdesign.gap.environments import boxed
 from gapdesign.replay import leastsquares
 from gapdesign.replay.basis import Basis, Model, choose, pivots, soap_covariance
 from gapdesign.replay.check import check
+from gapdesign.replay.equivalents import MEASURES, crossing, equivalents
 from gapdesign.replay.fits import Sigmas, errors, factors, trained
 from gapdesign.replay.labels import LabelFiles, LabelledRows, Labels
 from gapdesign.replay.options import ReplayOptions
@@ -334,6 +335,7 @@ class TestErrors:
         (row,) = table.query("number == 1 and test_set == 'left_out' and group == ''").to_dict("records")
         assert row["structures"] == 3
         assert row["energy_rmse_mev"] == pytest.approx(1e3 * np.sqrt(np.mean(np.square(energies))))
+        assert row["energy_q99_mev"] == pytest.approx(1e3 * np.quantile(np.abs(energies), 0.99))
         assert row["force_rmse_mev"] == pytest.approx(1e3 * np.sqrt(np.mean(forces**2)))
         (odd,) = table.query("number == 1 and test_set == 'left_out' and group == 'kind-1'").to_dict("records")
         assert odd["structures"] == 2
@@ -428,6 +430,35 @@ class TestConfiguration:
         other = self.study(labels={"file": {"energy_key": "E"}})
         assert config.part(study, "replay-rows") == config.part(other, "replay-rows")
         assert config.part(study, "replay-labels") != config.part(other, "replay-labels")
+
+
+class TestEquivalents:
+    def test_a_design_twice_as_good_by_a_power_law(self) -> None:
+        """Errors of random designs fall as n^-1/2, so one that is twice as good is worth four times as many."""
+        import pandas as pd
+
+        rows = [
+            {
+                "design": design,
+                "method": method,
+                "budget": budget,
+                "draw": draw,
+                "test_set": "left_out",
+                "group": np.nan,
+            }
+            | dict.fromkeys(MEASURES, factor * budget**-0.5 * (1 + shift))
+            for design, method, factor, shifts in (("RND", "random", 8.0, (-0.1, 0.1)), ("OPT", "maxmin", 4.0, (0.0,)))
+            for draw, shift in enumerate(shifts)
+            for budget in (10, 30, 100)
+        ]
+        table = equivalents(pd.DataFrame(rows), core=None).query("measure == 'energy_q99_mev'").set_index("budget")
+        assert table["random_structures"][10] == pytest.approx(40)
+        assert np.isnan(table["random_structures"][30]) and np.isnan(table["random_structures"][100])
+        assert table["random_error"][30] == pytest.approx(8 * 30**-0.5)
+
+    def test_the_first_crossing_counts(self) -> None:
+        assert crossing([1, 10, 100], [4.0, 1.0, 2.0], 2.0) == pytest.approx(10**0.5)
+        assert np.isnan(crossing([1, 10], [4.0, 2.0], 5.0))
 
 
 class TestFigures:

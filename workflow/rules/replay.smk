@@ -223,6 +223,7 @@ rule replay:
     output:
         **surface_results(),
         errors=report(results("replay/errors.csv"), caption="../report/replay.rst", category="Replay"),
+        equivalents=results("replay/equivalents.csv"),
         figure=report(results("replay/errors.svg"), caption="../report/replay.rst", category="Replay"),
     log:
         results("logs/replay/replay.log"),
@@ -242,4 +243,4 @@ rule replay:
         "Collecting what the designs were worth"
     shell:
         "gapdesign replay --config {params.config:q} --errors {input.errors} {params.surfaces}"
-        " --output-errors {output.errors} --output-figure {output.figure} > {log} 2>&1"
+        " --output-errors {output.errors} --output-equivalents {output.equivalents} --output-figure {output.figure} > {log} 2>&1"

@@ -36,6 +36,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_files(verb, "--errors", "errors of all potentials (.csv)")
     verb.add_argument("--surfaces", nargs="*", default=[], type=Path, metavar="FILE", help="surface energies (.csv)")
     add_output(verb, "--output-errors", "errors to write (.csv)")
+    add_output(verb, "--output-equivalents", "how many random structures buy the same, to write (.csv)")
     add_output(verb, "--output-figure", "figure of the errors to write (.svg)")
     verb.add_argument("--output-surfaces", type=Path, metavar="FILE", help="surface energies to write (.csv)")
     verb.add_argument("--output-surfaces-figure", type=Path, metavar="FILE", help="their figure to write (.svg)")
@@ -163,6 +164,7 @@ def _replay(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
     from gapdesign.files import read_csv, write_csv, write_text
+    from gapdesign.replay.equivalents import equivalents
     from gapdesign.report.replay_figures import errors_figure, surfaces_figure
     from gapdesign.report.style import svg_text
 
@@ -170,6 +172,7 @@ def _replay(arguments: argparse.Namespace) -> None:
     methods = {name: design.method for name, design in study.designs.items()}
     errors = pd.concat([read_csv(path) for path in arguments.errors], ignore_index=True)
     write_csv(arguments.output_errors, errors)
+    write_csv(arguments.output_equivalents, equivalents(errors, core=study.replay.core))
     write_text(arguments.output_figure, svg_text(errors_figure(errors, methods, core=study.replay.core)))
     say(f"{len(errors)} rows of errors")
     if arguments.surfaces:

@@ -103,7 +103,7 @@ def errors(
     coefficients: np.ndarray,
     chosen: Sequence[Mapping[str, Sequence[int]]],
 ) -> pd.DataFrame:
-    """Root-mean-square errors of k potentials with coefficients (k, m) on every test set.
+    """Errors of k potentials with coefficients (k, m) on every test set.
 
     Parameters
     ----------
@@ -116,8 +116,9 @@ def errors(
     -------
     DataFrame
         ``number`` of the potential, ``test_set`` (`all`, `core`, `candidates`, `left_out`), ``group`` (a
-        ``config_type`` of the candidates; empty for all of them), ``structures``, and ``energy_rmse_mev`` (an atom) and
-        ``force_rmse_mev`` (an angstrom and component), empty where nothing is labelled.
+        ``config_type`` of the candidates; empty for all of them), ``structures``, ``energy_rmse_mev`` and
+        ``energy_q99_mev`` (an atom; the 0.99 quantile of absolute errors), and ``force_rmse_mev`` (an angstrom and
+        component), empty where nothing is labelled.
     """
     import pandas as pd
 
@@ -155,5 +156,6 @@ def _measures(found: Mapping[str, Differences], picked: Mapping[str, np.ndarray]
     return {
         "structures": sum(int(mask.sum()) for mask in picked.values()),
         "energy_rmse_mev": 1e3 * float(np.sqrt(np.mean(energies**2))) if len(energies) else np.nan,
+        "energy_q99_mev": 1e3 * float(np.quantile(np.abs(energies), 0.99)) if len(energies) else np.nan,
         "force_rmse_mev": 1e3 * float(np.sqrt(squares / components)) if components else np.nan,
     }

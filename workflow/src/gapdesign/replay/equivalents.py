@@ -1,0 +1,63 @@
+"""How many structures drawn blindly buy what a design buys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MEASURES = ("energy_rmse_mev", "energy_q99_mev", "force_rmse_mev")
+
+
+def equivalents(errors: pd.DataFrame, *, core: str | None) -> pd.DataFrame:
+    """For every design and budget, the number of random structures with the same errors.
+
+    Parameters
+    ----------
+    errors
+        As :func:`gapdesign.replay.fits.errors` gives them, with ``design``, ``method``, ``budget`` and ``draw``.
+    core
+        The pool in every training set, if there is one: errors are then of all structures, else of those left out.
+
+    Returns
+    -------
+    DataFrame
+        A row a design that is not random, budget and measure: ``error`` (mean over its draws), ``random_error`` (mean
+        over all random draws of that budget) and ``random_structures``, by the power law between the two budgets of
+        random designs that enclose the error; nan where it is outside of all of them.
+    """
+    import pandas as pd
+
+    rows = errors[(errors["test_set"] == ("all" if core else "left_out")) & errors["group"].isna()]
+    rows = rows[rows["design"] != ""]
+    blind = rows[rows["method"] == "random"].groupby("budget")[list(MEASURES)].mean()
+    table = []
+    for (design, budget), own in rows[rows["method"] != "random"].groupby(["design", "budget"], sort=False):
+        for measure in MEASURES:
+            error = float(own[measure].mean())
+            table.append({
+                "design": design, "budget": budget, "measure": measure, "error": error,
+                "random_error": float(blind[measure].get(budget, np.nan)),
+                "random_structures": crossing(blind.index.to_numpy(), blind[measure].to_numpy(), error),
+            })  # fmt: skip
+    columns = ["design", "budget", "measure", "error", "random_error", "random_structures"]
+    return pd.DataFrame(table, columns=columns)
+
+
+def crossing(budgets: Sequence[int], errors: Sequence[float], error: float) -> float:
+    """Where a falling curve first reaches an error, by power laws between its points; nan if it does not.
+
+    >>> round(crossing([10, 100], [8.0, 2.0], 4.0), 1)
+    31.6
+    """
+    budgets, errors = np.log(np.asarray(budgets, float)), np.log(np.asarray(errors, float))
+    wanted = np.log(error)
+    for k in range(len(budgets) - 1):
+        if errors[k] >= wanted >= errors[k + 1] and errors[k] > errors[k + 1]:
+            share = (errors[k] - wanted) / (errors[k] - errors[k + 1])
+            return float(np.exp(budgets[k] + share * (budgets[k + 1] - budgets[k])))
+    return np.nan
