@@ -545,7 +545,7 @@ def test_the_curves_end_where_quality_is(paged):
         whole = curves[(curves["design"] == design) & (curves["candidates"] == 24) & (curves["size"] == 6)]
         for name in ("covering_radius", "nearest_min", "log_det", "posterior_std_mean", "label_core_hours"):
             assert whole[name].item() == pytest.approx(quality.loc[design, name], rel=1e-7)
-    draws = curves[curves["design"].isna()]
+    draws = curves[curves["design"] == ""]
     assert draws["draw"].nunique() == 20 and set(draws["candidates"]) == {12, 24}
     assert {"quality/curves.csv", "quality/members.csv"} <= {
         str(path.relative_to(paged.folder)) for path in paged.folder.rglob("*.csv")
