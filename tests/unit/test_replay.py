@@ -168,7 +168,7 @@ class TestBasis:
         with pytest.raises(InputError, match="no such file"):
             Basis.read(tmp_path / "points.npz")
         (tmp_path / "points.npz").write_text("no")
-        with pytest.raises(InputError, match="not whole"):
+        with pytest.raises(InputError, match="not complete"):
             Basis.read(tmp_path / "points.npz")
 
 

@@ -474,7 +474,7 @@ def test_the_distance_is_read_by_selections_and_by_nothing_before_or_after_them(
         config.parse(given | {"kernel": {"structure": name}}) for name in ("average", "environment")
     )
     changed = {verb for verb in config._READS if config.part(average, verb) != config.part(environment, verb)}
-    assert changed == {"select", "regrow", "page", "plan", "provenance", "report"}
+    assert changed == {"select", "regrow", "replay-choose", "page", "plan", "provenance", "report"}
 
 
 def test_environments_without_soap_are_refused():

@@ -262,14 +262,14 @@ def test_a_missing_or_damaged_shard_is_refused(tmp_path, batch):
     whole = path.read_bytes()
     for length in (0, 1, 100, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:length])
-        with pytest.raises(InputError, match="not a complete shard"):
+        with pytest.raises(InputError, match="not complete"):
             read_batch(path)
     at = whole.index(batch.positions.tobytes()) + 11
     path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-    with pytest.raises(InputError, match="not a complete shard"):
+    with pytest.raises(InputError, match="not complete"):
         read_batch(path)
     np.savez(path, something=np.arange(3))
-    with pytest.raises(InputError, match="not a complete shard"):
+    with pytest.raises(InputError, match="not complete"):
         read_batch(path)
 
 

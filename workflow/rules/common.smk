@@ -1,9 +1,7 @@
 # The configuration, checked; where results lie; what depends on how pools are cut.
 import os
 import re
-import shlex
 import sys
-from functools import cache
 
 LIBRARY = Path(str(workflow.current_basedir)).parent / "src"
 sys.path.insert(0, str(LIBRARY))
@@ -11,10 +9,8 @@ sys.path.insert(0, str(LIBRARY))
 from snakemake.settings.types import DeploymentMethod
 
 from gapdesign import config as configuration
-from gapdesign import engines, methods
+from gapdesign import methods
 from gapdesign.errors import InputError
-from gapdesign.report import properties_figures
-from gapdesign.replay.check import check as check_replay
 from gapdesign.samplers import shards
 from gapdesign.samplers.frames import is_extended_xyz
 
@@ -217,136 +213,3 @@ def regrown_from(wildcards):
 def of_pools_chosen(pattern):
     """Files of all pools from which anything is chosen."""
     return expand(results(pattern), pool=dict.fromkeys(design.pool for design in STUDY.designs.values()))
-
-
-# What no rule declares gets no prefix from a module.
-RUNS = workflow.modifier.modify_path(results("labels/runs"))
-
-
-def where_to_run(wildcards, threads):
-    """Where labels are kept and engines run. Snakemake does not rerun jobs for params that ask for the threads."""
-    runs = ["--store", STUDY.labels.store, "--runs", RUNS, "--keep", STUDY.labels.keep]
-    scratch = ["--scratch", STUDY.labels.scratch] if STUDY.labels.scratch is not None else []
-    return shlex.join([*runs, *scratch])
-
-
-def max_failed(wildcards, threads):
-    """How much may fail: it stops a study, and changes no result of one that goes on."""
-    return STUDY.labels.max_failed
-
-
-POTENTIALS = DESIGNS + ["reference"] * bool(STUDY.properties.of_reference(STUDY.labels.engine))
-PROPERTY_FIGURES = [f"figures/{name}.svg" for name in properties_figures.names(STUDY.properties.compute)]
-
-
-def of_potentials(pattern):
-    """Files of all models, and of the reference engine where it is asked for properties too."""
-    return expand(results(pattern), design=POTENTIALS)
-
-
-def if_properties(files):
-    """Results on properties, where any are asked for."""
-    files = [files] if isinstance(files, str) else files
-    return [results(file) for file in files] if STUDY.properties.compute else []
-
-
-@cache
-def engine_inputs():
-    """Files that the engine reads; asked only when something is to be labelled, and then before any job."""
-    try:
-        engine = engines.make(STUDY.labels.engine, STUDY.labels)
-        engine.check(STUDY.symbols())
-        return (
-            [given(str(path)) for source in engine.sources for path in source.files]
-            if STUDY.labels.engine == "file"
-            else []
-        )
-    except InputError as error:
-        sys.exit(f"gapdesign: {error}")
-
-
-def engine_ready(wildcards):
-    """Files that the engine reads, if it can run at all."""
-    return engine_inputs()
-
-
-def up_to(design):
-    """A design and all before it: a structure is labelled for the first design that holds it."""
-    return DESIGNS[: DESIGNS.index(design) + 1]
-
-
-def of_same_pool(design):
-    """A design and those of its pool before it: what they hold in reserve, they label one after another."""
-    return [name for name in up_to(design) if STUDY.designs[name].pool == STUDY.designs[design].pool]
-
-
-def of_batches(pattern, designs):
-    """Files of all batches of labels of some designs."""
-    ranges = shards(STUDY.budget, STUDY.labels.chunk)
-    return [results(pattern.format(design=d, first=first, last=last)) for d in designs for first, last in ranges]
-
-
-def designs_labelled(wildcards):
-    """A design and all before it."""
-    return expand(results("designs/{design}.extxyz"), design=up_to(wildcards.design))
-
-
-def reserves_before(wildcards):
-    """What earlier designs of the same pool hold in reserve."""
-    return expand(results("designs/reserve/{design}.extxyz"), design=of_same_pool(wildcards.design)[:-1])
-
-
-def reserves_labelled(wildcards):
-    """What a design and earlier ones of the same pool hold in reserve."""
-    return expand(results("designs/reserve/{design}.extxyz"), design=of_same_pool(wildcards.design))
-
-
-def labelled_before(wildcards):
-    """Labels of the batches of a design and all before it, and of what earlier designs of the pool had in reserve."""
-    batches = of_batches("labels/batches/{design}/{first}-{last}.extxyz", up_to(wildcards.design))
-    return batches + expand(results("labels/{design}.extxyz"), design=of_same_pool(wildcards.design)[:-1])
-
-
-def failed_before(wildcards):
-    """The same for the tables of structures without a label."""
-    batches = of_batches("labels/batches/{design}/{first}-{last}.failed.csv", up_to(wildcards.design))
-    return batches + expand(results("labels/failed/{design}.csv"), design=of_same_pool(wildcards.design)[:-1])
-
-
-def replay_ready(wildcards):
-    """No file: whether the designs can be judged on labels that are there; asked only when they are to be."""
-    try:
-        check_replay(STUDY)
-    except InputError as error:
-        sys.exit(f"gapdesign: {error}")
-    return []
-
-
-def label_files(wildcards):
-    """Files that hold the labels of whole pools."""
-    return [*replay_ready(wildcards), *engine_inputs()]
-
-
-def core_of_replay():
-    """Files of the pool that all training sets of the replay have in common, if there is one."""
-    core = STUDY.replay.core
-    labels = [results(f"replay/labels/{core}.npz")] if core else []
-    return {"labels": labels, "rows": of_shards("replay/rows/{pool}/{start}-{stop}.npy", core) if core else []}
-
-
-def of_fits(pattern):
-    """Files of the potentials of every design of the replay, and of those that they lie between."""
-    return expand(results(pattern), fits=["bounds", *(f"fits/{design}" for design in DESIGNS)])
-
-
-def surfaces_of_replay():
-    """Surface energies of the replay, where any are asked for."""
-    asked = STUDY.replay.surfaces.prototype
-    return {"surfaces": of_fits("replay/surfaces/{fits}.csv")} if asked else {}
-
-
-def surface_results():
-    """What the surface energies of the replay become, where any are asked for."""
-    files = {"surfaces": "replay/surface_energies.csv", "surfaces_figure": "replay/surface_energies.svg"}
-    asked = STUDY.replay.surfaces.prototype
-    return {name: results(file) for name, file in files.items()} if asked else {}

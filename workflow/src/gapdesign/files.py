@@ -7,12 +7,12 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from gapdesign.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
     from ase import Atoms
+
+Made = TypeVar("Made")
 
 _HOST = platform.node()
 
@@ -112,6 +114,36 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     except ValueError as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: not readable as CSV ({reason}); delete it and run its stage again.") from error
+
+
+def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write named arrays atomically as one archive; equal ones give equal bytes."""
+    with atomic(path) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, **arrays)
+
+
+def read_arrays(path: str | Path, make: Callable[[dict[str, np.ndarray]], Made], *, run: str) -> Made:
+    """What is made of the arrays that :func:`write_arrays` wrote.
+
+    Parameters
+    ----------
+    make : callable
+        From the arrays by name to what they stand for; whatever it raises says that they are not it.
+    run : str
+        The command that makes the file, to be named where there is none.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, cut off or damaged (such archives carry checksums), or holds something else.
+    """
+    try:
+        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            return make(dict(archive))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run `{run}`.") from None
+    except Exception as error:
+        raise InputError(f"{path}: not complete ({error}); delete it and run its stage again.") from error
 
 
 def write_frames(path: str | Path, frames: Sequence[Atoms]) -> None:

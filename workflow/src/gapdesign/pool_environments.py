@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from ase import Atoms
 
-from gapdesign.errors import InputError
-from gapdesign.files import atomic
+from gapdesign.files import read_arrays, write_arrays
 from gapdesign.samplers.differentiable import Differentiable
 from gapdesign.samplers.diversity import local_entropy
 
@@ -79,8 +78,7 @@ def describe(structures: Iterable[Atoms], descriptor: Differentiable) -> Environ
 
 def write(path: Path, environments: Environments) -> None:
     """Write environments atomically."""
-    with atomic(path) as temporary, temporary.open("wb") as written:
-        np.savez(written, **{field.name: getattr(environments, field.name) for field in fields(environments)})
+    write_arrays(path, {field.name: getattr(environments, field.name) for field in fields(environments)})
 
 
 def read(path: Path) -> Environments:
@@ -91,13 +89,7 @@ def read(path: Path) -> Environments:
     InputError
         If the file is missing or damaged.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return Environments(**archive)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run `snakemake environments`.") from None
-    except Exception as error:
-        raise InputError(f"{path}: not complete ({error}); delete it and run the workflow again.") from error
+    return read_arrays(path, lambda arrays: Environments(**arrays), run="snakemake environments")
 
 
 def standardised(

@@ -163,12 +163,10 @@ def pack(
 
 def write_batch(path: str | Path, batch: Batch) -> None:
     """Write a batch atomically; equal batches give equal bytes."""
-    from gapdesign.files import atomic
+    from gapdesign.files import write_arrays
 
     arrays = {field.name: getattr(batch, field.name) for field in fields(batch)}
-    arrays["names"] = np.array(batch.names, dtype=str)
-    with atomic(path) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, **arrays)
+    write_arrays(path, arrays | {"names": np.array(batch.names, dtype=str)})
 
 
 def read_batch(path: str | Path) -> Batch:
@@ -177,16 +175,14 @@ def read_batch(path: str | Path) -> Batch:
     Raises
     ------
     InputError
-        If the file is missing, cut off or damaged (zip archives carry checksums).
+        If the file is missing, cut off or damaged.
     """
-    try:
-        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            arrays = dict(archive)
-        return Batch(**{**arrays, "names": tuple(str(name) for name in arrays["names"])})
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run `snakemake candidates`.") from None
-    except Exception as error:
-        raise InputError(f"{path}: not a complete shard ({error}); delete it and run the workflow again.") from error
+    from gapdesign.files import read_arrays
+
+    def batch(arrays: dict[str, np.ndarray]) -> Batch:
+        return Batch(**arrays | {"names": tuple(str(name) for name in arrays["names"])})
+
+    return read_arrays(path, batch, run="snakemake candidates")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from zipfile import ZipFile
 import numpy as np
 
 from gapdesign.errors import InputError
-from gapdesign.files import atomic, in_order
+from gapdesign.files import in_order, write_arrays
 
 GRID = 2.0**26
 """Vectors are multiples of 1 / GRID, about what single precision keeps of them. A product of two components is then
@@ -69,9 +69,7 @@ class Environments:
 
 def write_environments(path: str | Path, environments: Environments) -> None:
     """Write environments atomically; equal ones give equal bytes."""
-    arrays = {field.name: getattr(environments, field.name) for field in fields(environments)}
-    with atomic(path) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, **arrays)
+    write_arrays(path, {field.name: getattr(environments, field.name) for field in fields(environments)})
 
 
 class EnvironmentFile:

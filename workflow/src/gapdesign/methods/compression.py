@@ -18,8 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from gapdesign.descriptors.covariance import Covariance, Layout
-from gapdesign.errors import InputError
-from gapdesign.files import ArrayFile, atomic
+from gapdesign.files import ArrayFile, read_arrays, write_arrays
 from gapdesign.streams import stream
 
 RESIDUAL = 1e-4
@@ -72,8 +71,7 @@ class Basis:
 
     def write(self, path: str | Path) -> None:
         """Write the directions."""
-        with atomic(path) as temporary, temporary.open("wb") as target:
-            np.savez(target, *self.directions)
+        write_arrays(path, {f"arr_{number}": vectors for number, vectors in enumerate(self.directions)})
 
     @classmethod
     def read(cls, path: str | Path, layout: Layout) -> Basis:
@@ -84,13 +82,7 @@ class Basis:
         InputError
             If the file is missing or damaged.
         """
-        try:
-            with Path(path).open("rb") as source, np.load(source, allow_pickle=False) as archive:
-                return cls(layout, tuple(archive[name] for name in archive.files))
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such file; run `gapdesign basis`.") from None
-        except Exception as error:
-            raise InputError(f"{path}: not a complete basis ({error}); delete it and run its stage again.") from error
+        return read_arrays(path, lambda arrays: cls(layout, tuple(arrays.values())), run="gapdesign basis")
 
 
 def compress_all(pool: ArrayFile, basis: Basis, *, threads: int = 1) -> np.ndarray:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.descriptors.quip import pair_string, soap_string
-from gapdesign.errors import InputError
-from gapdesign.files import atomic
+from gapdesign.files import read_arrays, write_arrays
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -104,8 +103,7 @@ class Basis:
         """Write atomically; equal ones give equal bytes."""
         arrays = {JOIN.join(map(str, pair)): points for pair, points in self.pairs.items()}
         arrays |= {str(centre): points for centre, points in self.soap.items()}
-        with atomic(path) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, **arrays)
+        write_arrays(path, arrays)
 
     @classmethod
     def read(cls, path: str | Path) -> Basis:
@@ -116,18 +114,15 @@ class Basis:
         InputError
             If the file is missing or not whole.
         """
-        try:
-            with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-                arrays = dict(archive)
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such file; run `snakemake replay`.") from None
-        except Exception as error:
-            raise InputError(f"{path}: not whole ({error}); delete it and run the workflow again.") from error
-        keys = {name: tuple(map(int, name.split(JOIN))) for name in arrays}
-        return cls(
-            {key: arrays[name] for name, key in keys.items() if len(key) == 2},
-            {key[0]: arrays[name] for name, key in keys.items() if len(key) == 1},
-        )
+
+        def basis(arrays: dict[str, np.ndarray]) -> Basis:
+            keys = {name: tuple(map(int, name.split(JOIN))) for name in arrays}
+            return cls(
+                {key: arrays[name] for name, key in keys.items() if len(key) == 2},
+                {key[0]: arrays[name] for name, key in keys.items() if len(key) == 1},
+            )
+
+        return read_arrays(path, basis, run="snakemake replay")
 
 
 def pair_covariance(distances: np.ndarray, points: np.ndarray, model: Model) -> np.ndarray:

@@ -12,7 +12,7 @@ from ase import Atoms
 from gapdesign.engines.file import SPREAD, FileOptions
 from gapdesign.engines.results import ISOLATED, find, read_frames, symmetric
 from gapdesign.errors import InputError
-from gapdesign.files import atomic, read_array
+from gapdesign.files import read_array, read_arrays, write_arrays
 from gapdesign.identity import structure_key
 from gapdesign.replay.rows import OFFSET, VOIGT, offsets
 
@@ -46,8 +46,7 @@ class Labels:
 
     def write(self, path: str | Path) -> None:
         """Write atomically; equal ones give equal bytes."""
-        with atomic(path) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, sizes=self.sizes, values=self.values, groups=self.groups)
+        write_arrays(path, {"sizes": self.sizes, "values": self.values, "groups": self.groups})
 
     @classmethod
     def read(cls, path: str | Path) -> Labels:
@@ -58,13 +57,7 @@ class Labels:
         InputError
             If the file is missing or not whole.
         """
-        try:
-            with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-                return cls(**archive)
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such file; run `snakemake replay`.") from None
-        except Exception as error:
-            raise InputError(f"{path}: not whole ({error}); delete it and run the workflow again.") from error
+        return read_arrays(path, lambda arrays: cls(**arrays), run="snakemake replay")
 
 
 class LabelFiles:

@@ -1,0 +1,16 @@
+# What the rules of properties take.
+from gapdesign.report import properties_figures
+
+POTENTIALS = DESIGNS + ["reference"] * bool(STUDY.properties.of_reference(STUDY.labels.engine))
+PROPERTY_FIGURES = [f"figures/{name}.svg" for name in properties_figures.names(STUDY.properties.compute)]
+
+
+def of_potentials(pattern):
+    """Files of all models, and of the reference engine where it is asked for properties too."""
+    return expand(results(pattern), design=POTENTIALS)
+
+
+def if_properties(files):
+    """Results on properties, where any are asked for."""
+    files = [files] if isinstance(files, str) else files
+    return [results(file) for file in files] if STUDY.properties.compute else []
