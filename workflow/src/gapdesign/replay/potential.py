@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gapdesign.errors import ProgramError
-from gapdesign.gap.fit import check_counts, find_gap_fit, run_gap_fit, timeless, write_data, write_points
+from gapdesign.gap.program import Term, find_gap_fit, potential
 from gapdesign.replay.basis import Basis, Model
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 _ALPHA = re.compile(r'(<sparseX i="\d+" alpha=")[^"]*(")')
-_DATA, _POTENTIAL = "data.xyz", "gp.xml"
 
 
 def gap_fit(
@@ -41,52 +38,27 @@ def gap_fit(
     energy, force, virial
         Expected errors, as in gap_fit's `default_sigma`.
     """
-    program = find_gap_fit()
-    with tempfile.TemporaryDirectory(prefix="gapdesign-replay-") as name:
-        folder = Path(name)
-        write_data(folder / _DATA, [*boxes, *frames])
-        arguments = [
-            f"at_file={_DATA}",
-            f"gp_file={_POTENTIAL}",
-            "energy_parameter_name=REF_energy",
-            "force_parameter_name=REF_forces",
-            "virial_parameter_name=REF_virial",
-            "config_type_parameter_name=config_type",
-            "e0_method=isolated",
-            f"default_sigma={{{energy!r} {force!r} {virial!r} 0.0}}",
-            f"sparse_jitter={model.jitter!r}",
-            "do_copy_at_file=F",
-            "sparse_separate_file=F",
-            f"gap={{{_terms(basis, model, folder)}}}",
-        ]
-        log = run_gap_fit(program, arguments, folder=folder)
-        expected = {
-            "energies": sum("REF_energy" in atoms.info for atoms in [*boxes, *frames]),
-            "forces": sum(3 * len(atoms) for atoms in frames if "REF_forces" in atoms.arrays),
-            "virials": sum(6 for atoms in frames if "REF_virial" in atoms.info),
-        }
-        check_counts(log, expected)
-        return timeless((folder / _POTENTIAL).read_text(encoding="utf-8"))
+    data = [*boxes, *frames]
+    expected = {
+        "energies": sum("REF_energy" in atoms.info for atoms in data),
+        "forces": sum(3 * len(atoms) for atoms in frames if "REF_forces" in atoms.arrays),
+        "virials": sum(6 for atoms in frames if "REF_virial" in atoms.info),
+    }
+    sigmas = {"energy": energy, "force": force, "virial": virial}
+    text, _ = potential(find_gap_fit(), data, _terms(basis, model), expected, **sigmas, jitter=model.jitter)
+    return text
 
 
-def _terms(basis: Basis, model: Model, folder: Path) -> str:
-    """Write the points of every term into ``folder``, and give gap_fit's terms."""
-    kernel, terms = model.kernel, []
+def _terms(basis: Basis, model: Model) -> list[Term]:
+    pair, soap, terms = model.kernel.pair, model.kernel.soap, []
     for key, _ in basis.columns():
         if isinstance(key, tuple):
-            name, points = f"pair-{key[0]}-{key[1]}.txt", basis.pairs[key][:, None]
-            string = (
-                f"{model.pair_string(key)} covariance_type=ard_se theta_uniform={kernel.pair.length!r}"
-                f" delta={kernel.pair.scale!r}"
-            )
+            descriptor = model.pair_string(key)
+            terms.append(Term.of_pair(key, descriptor, basis.pairs[key], length=pair.length, scale=pair.scale))
         else:
-            name, points = f"soap-{key}.txt", basis.soap[key]
-            # Inside the braces around all terms gap_fit strips one pair of those around a list.
-            soap = model.soap_string(key, basis.elements).replace("{", "{{").replace("}", "}}")
-            string = f"{soap} covariance_type=dot_product zeta={kernel.soap.zeta} delta={kernel.soap.scale!r}"
-        write_points(folder / name, points)
-        terms.append(f"{string} add_species=F sparse_method=FILE sparse_file={name} n_sparse={len(points)}")
-    return " : ".join(terms)
+            descriptor = model.soap_string(key, basis.elements)
+            terms.append(Term.of_soap(key, descriptor, basis.soap[key], zeta=soap.zeta, scale=soap.scale))
+    return terms
 
 
 def with_coefficients(template: str, coefficients: np.ndarray) -> str:

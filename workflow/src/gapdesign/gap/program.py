@@ -1,0 +1,197 @@
+"""gap_fit itself: what it is given, how it is run, and that it used all of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gapdesign.errors import InputError, ProgramError
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+LABEL = "GAP_gapdesign"
+"""Label of every potential written here, as LAMMPS's ``xml_label`` wants it; gap_fit's own holds the time."""
+
+_DATA, _MODEL = "data.xyz", "gp.xml"
+_TAIL = 20
+_FOUND = re.compile(r"Number of target (energies|forces|virials) .*found:\s*(\d+)")
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """One function of a potential, with the points that it is expanded in.
+
+    Points from files, term by term, are the one way that works for all data: ``sparse_method=NONE`` keeps
+    duplicates, which make the covariance singular, and ``UNIQ`` aborts.
+
+    Attributes
+    ----------
+    name
+        What its points are called.
+    covariance
+        Descriptor and covariance, as gap_fit takes them.
+    points : (m, d)
+    """
+
+    name: str
+    covariance: str
+    points: np.ndarray
+
+    @classmethod
+    def of_pair(
+        cls, pair: tuple[int, int], descriptor: str, distances: np.ndarray, *, length: float, scale: float
+    ) -> Term:
+        """The function of the distances of two elements, expanded in some distances (m,)."""
+        covariance = f"{descriptor} covariance_type=ard_se theta_uniform={length!r} delta={scale!r}"
+        return cls(f"pair-{pair[0]}-{pair[1]}", covariance, distances[:, None])
+
+    @classmethod
+    def of_soap(cls, centre: int, descriptor: str, vectors: np.ndarray, *, zeta: int, scale: float) -> Term:
+        """The function of the environments of an element, expanded in some SOAP vectors (m, d)."""
+        # Inside the braces around all terms gap_fit strips one pair of those around a list.
+        descriptor = descriptor.replace("{", "{{").replace("}", "}}")
+        covariance = f"{descriptor} covariance_type=dot_product zeta={zeta} delta={scale!r}"
+        return cls(f"soap-{centre}", covariance, vectors)
+
+    def write(self, folder: Path) -> str:
+        """Write the points, a number a line, before each point its cutoff value; give gap_fit's words."""
+        file = f"{self.name}.txt"
+        np.savetxt(folder / file, np.insert(self.points, 0, 1.0, axis=1).reshape(-1), fmt="%.17g")
+        return f"{self.covariance} add_species=F sparse_method=FILE sparse_file={file} n_sparse={len(self.points)}"
+
+
+def potential(
+    program: Path,
+    data: Sequence[Atoms],
+    terms: Sequence[Term],
+    expected: Mapping[str, int],
+    *,
+    energy: float,
+    force: float,
+    virial: float,
+    jitter: float,
+) -> tuple[str, str]:
+    """The potential that gap_fit fits, as the text of one self-contained file, and what gap_fit printed.
+
+    Parameters
+    ----------
+    program
+        gap_fit, from :func:`find_gap_fit`.
+    data
+        Isolated atoms in boxes and structures, with the labels that there are: ``REF_energy`` and ``REF_virial`` (nine
+        numbers) in ``info``, ``REF_forces`` in ``arrays``, and ``config_type``.
+    terms
+        The functions that it is a sum of.
+    expected
+        Numbers of `energies`, `forces` and `virials` that gap_fit is to find in the data.
+    energy, force, virial
+        Expected errors (`default_sigma`), in eV an atom, eV/angstrom and eV an atom.
+    jitter
+        Number, in eV^2, added to the diagonal of the covariance of the points.
+
+    Raises
+    ------
+    ProgramError
+        If gap_fit fails or uses fewer data than it was given.
+    """
+    with tempfile.TemporaryDirectory(prefix="gapdesign-fit-") as name:
+        folder = Path(name)
+        write_data(folder / _DATA, data)
+        arguments = [
+            f"at_file={_DATA}",
+            f"gp_file={_MODEL}",
+            "energy_parameter_name=REF_energy",
+            "force_parameter_name=REF_forces",
+            "virial_parameter_name=REF_virial",
+            "config_type_parameter_name=config_type",
+            "e0_method=isolated",
+            f"default_sigma={{{energy!r} {force!r} {virial!r} 0.0}}",
+            f"sparse_jitter={jitter!r}",
+            "do_copy_at_file=F",
+            "sparse_separate_file=F",
+            f"gap={{{' : '.join(term.write(folder) for term in terms)}}}",
+        ]
+        log = run_gap_fit(program, arguments, folder=folder)
+        check_counts(log, expected)
+        return timeless((folder / _MODEL).read_text(encoding="utf-8")), log
+
+
+def find_gap_fit() -> Path:
+    """Find the program that comes with quippy: beside this Python, or on the path.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    beside = Path(sys.executable).parent
+    found = shutil.which("gap_fit", path=f"{beside}{os.pathsep}{os.environ.get('PATH', '')}")
+    if found is None:
+        raise InputError(f"gap_fit: neither in {beside} nor on PATH; install what carries it: pip install quippy-ase.")
+    return Path(found)
+
+
+def write_data(path: Path, data: Sequence[Atoms]) -> None:
+    """Write structures with their labels for gap_fit."""
+    from ase.io import write
+
+    write(path, data, format="extxyz")
+
+
+def run_gap_fit(program: Path, arguments: Sequence[str], *, folder: Path) -> str:
+    """Run gap_fit in a folder and give its output without its many warnings about line breaks.
+
+    Raises
+    ------
+    ProgramError
+        If it fails or writes no potential; with the last lines of its output.
+    """
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [str(program), *arguments],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    lines = [line for line in done.stdout.splitlines() if "FoX" not in line]
+    if done.returncode != 0 or not (folder / _MODEL).exists():
+        tail = "\n".join(line[:500] for line in lines[-_TAIL:])
+        raise ProgramError(f"gap_fit ended with status {done.returncode}; its last lines were:\n{tail}")
+    return "\n".join(lines) + "\n"
+
+
+def check_counts(log: str, expected: Mapping[str, int]) -> None:
+    """Compare the numbers of data that gap_fit says it used with those given.
+
+    Raises
+    ------
+    ProgramError
+        If one differs, or gap_fit says nothing of it.
+    """
+    used = {kind: int(number) for kind, number in _FOUND.findall(log)}
+    for kind, number in expected.items():
+        if used.get(kind) != number:
+            raise ProgramError(f"gap_fit was given {number} {kind} and used {used.get(kind, 'an unknown number')}.")
+
+
+def timeless(text: str) -> str:
+    """Replace gap_fit's label, which holds the time and occurs throughout, by :data:`LABEL`."""
+    stamped = re.match(r"<(GAP_[0-9_]+)>", text)
+    if stamped is None:
+        raise ProgramError(f"gap_fit wrote a potential that begins with {text[:60]!r}, not with its label.")
+    return text.replace(stamped[1], LABEL)
