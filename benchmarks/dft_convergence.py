@@ -18,10 +18,8 @@ import numpy as np
 from gapdesign import config, samplers
 from gapdesign.engines import gpaw
 from gapdesign.engines.planewaves import KpointOptions, meshes
+from gapdesign.properties.base import GPA
 from gapdesign.structures import prototypes
-
-GPA = 160.2176634
-"""GPa in one eV an angstrom cubed."""
 
 
 def candidates(study: config.Study, count: int):

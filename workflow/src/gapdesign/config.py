@@ -65,6 +65,10 @@ class Study(Options):
         """Chemical symbols in the study, by increasing atomic number."""
         return [chemical_symbols[z] for z in self.species()]
 
+    def methods(self) -> dict[str, str]:
+        """Designs and the methods that choose them, in order."""
+        return {name: design.method for name, design in self.designs.items()}
+
     def reserve(self) -> int:
         """Ranks that each design is to have beyond its budget."""
         return -(-self.budget // 10) + 5 if self.labels.reserve is None else self.labels.reserve

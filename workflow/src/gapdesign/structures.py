@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -183,6 +183,16 @@ def read_batch(path: str | Path) -> Batch:
         return Batch(**arrays | {"names": tuple(str(name) for name in arrays["names"])})
 
     return read_arrays(path, batch, run="snakemake candidates")
+
+
+def read_structures(
+    paths: Sequence[str | Path], tell: Callable[[int, int], None] = lambda done, total: None
+) -> Iterator[Atoms]:
+    """The structures of several files of batches, one after another; ``tell`` is told of every file that is done."""
+    for done, path in enumerate(paths, 1):
+        batch = read_batch(path)
+        yield from map(batch.atoms, range(len(batch)))
+        tell(done, len(paths))
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,22 @@ def add_files(verb: argparse.ArgumentParser, flag: str, what: str) -> None:
     verb.add_argument(flag, required=True, nargs="+", type=Path, metavar="FILE", help=what)
 
 
+def write_figures(paths: list[Path], figures: Mapping[str, str]) -> None:
+    """Write figures, each to the file that is called after it.
+
+    Raises
+    ------
+    InputError
+        If a file is called after none of them.
+    """
+    from gapdesign.files import write_text
+
+    for name, path in by_name(paths).items():
+        if name not in figures:
+            raise InputError(f"{path}: there is no figure '{name}'; choose from {', '.join(figures)}.")
+        write_text(path, figures[name])
+
+
 def say(line: str) -> None:
     """Report progress, at once."""
     print(line, file=sys.stderr, flush=True)

@@ -142,7 +142,8 @@ def _select(arguments: argparse.Namespace) -> None:
     existing = existing_set(study, design.existing)
     identity = _identity(study, arguments, existing)
     earlier = State.read(arguments.state, identity, arguments.sums) if arguments.state else None
-    task = selection_task(study, arguments, existing, earlier=earlier)
+    sums = sum(read_array(path) for path in arguments.sums)
+    task = selection_task(study, arguments, existing, sums, earlier=earlier)
     pool = task.pool
     reserve = study.reserve() if arguments.reserve else 0
     selection = methods.select(design.method, study.kernel.structure, task, reserve=reserve)
@@ -155,9 +156,7 @@ def _select(arguments: argparse.Namespace) -> None:
     if arguments.reserve_features:
         write_array(arguments.reserve_features, features[budget:])
     if arguments.state and (selection.state or not arguments.state.exists()):
-        (selection.state or State.nothing()).write(
-            arguments.state, identity, sum(read_array(path) for path in arguments.sums)
-        )
+        (selection.state or State.nothing()).write(arguments.state, identity, sums)
     if len(frames) < budget:
         say(f"only {len(frames)} candidates differ from one another and from what exists; the design ends there")
     say(
@@ -170,10 +169,11 @@ def selection_task(
     study: config.Study,
     arguments: argparse.Namespace,
     existing: tuple[np.ndarray, Environments] | None,
+    sums: np.ndarray,
     *,
     earlier: State | None = None,
 ) -> Task:
-    """What a method is asked to do, from the files that :func:`add_selection` names.
+    """What a method is asked to do, from the files that :func:`add_selection` names and their ``sums`` (dimension,).
 
     Raises
     ------
@@ -181,7 +181,7 @@ def selection_task(
         If the method needs files that are not given.
     """
     from gapdesign import methods
-    from gapdesign.files import FeaturePool, read_array
+    from gapdesign.files import FeaturePool
     from gapdesign.methods.compression import Basis
     from gapdesign.methods.distance import mean_descriptor
 
@@ -196,7 +196,7 @@ def selection_task(
     return methods.Task(
         pool=pool,
         covariance=covariance,
-        mean=mean_descriptor(sum(read_array(path) for path in arguments.sums), pool.size, covariance.layout),
+        mean=mean_descriptor(sums, pool.size, covariance.layout),
         budget=study.budget,
         seed=f"{study.seed}/design/{arguments.design}",
         start=design.start,

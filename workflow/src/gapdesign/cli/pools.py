@@ -74,19 +74,11 @@ TABLES = ("entropies", "histograms", "radial")
 def _environments(arguments: argparse.Namespace) -> None:
     from gapdesign.pool_environments import describe, write
     from gapdesign.samplers import differentiable
-    from gapdesign.structures import read_batch
+    from gapdesign.structures import read_structures
 
     study = config.load(arguments.config)
     descriptor = differentiable.make(study.comparison.descriptor, study.species()[0])
-    tell, total = progress("shards described"), len(arguments.candidates)
-
-    def structures():
-        for done, path in enumerate(arguments.candidates):
-            batch = read_batch(path)
-            yield from (batch.atoms(k) for k in range(len(batch)))
-            tell(done + 1, total)
-
-    described = describe(structures(), descriptor)
+    described = describe(read_structures(arguments.candidates, progress("shards described")), descriptor)
     write(arguments.output, described)
     say(f"{len(described.q)} environments of {described.structures} structures, {described.q.shape[1]} components")
 
@@ -138,9 +130,9 @@ def _of_environments(study: config.Study, arguments: argparse.Namespace) -> tupl
     options = study.comparison
     whole = _standardised(study, arguments.environments)[1]
     entropies = pool_environments.entropies(whole).groupby("pool")["entropy"].mean().to_dict()
+    given = {name: pool.q for name, pool in whole.items()}
     tables, drawn = [], []
     for learnt in options.learnt:
-        given = {name: pool.q for name, pool in whole.items()}
         distances = pools.nearest_environments(
             given, learnt, options.splits, study.seed, tell=progress(f"divisions, {learnt} learnt")
         )

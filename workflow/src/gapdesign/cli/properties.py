@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gapdesign import config
-from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name, say
+from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name, say, write_figures
 from gapdesign.cli.labels import add_runs, runs_of
 
 if TYPE_CHECKING:
@@ -109,17 +109,13 @@ def _properties(arguments: argparse.Namespace) -> None:
 
 
 def _figures(arguments: argparse.Namespace) -> None:
-    from gapdesign.errors import InputError
-    from gapdesign.files import read_csv, write_text
+    from gapdesign.files import read_csv
     from gapdesign.report import properties_figures
 
     study = config.load(arguments.config)
     figures = properties_figures.draw(
         read_csv(arguments.values),
         read_csv(arguments.curves),
-        methods={name: design.method for name, design in study.designs.items()},
+        methods=study.methods(),
     )
-    for name, path in by_name(arguments.output).items():
-        if name not in figures:
-            raise InputError(f"{path}: there is no figure '{name}'; choose from {', '.join(figures)}.")
-        write_text(path, figures[name])
+    write_figures(arguments.output, figures)

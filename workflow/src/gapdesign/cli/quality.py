@@ -241,7 +241,7 @@ def _page(arguments: argparse.Namespace) -> None:
         write_csv(getattr(arguments, f"output_{name}"), tables[name])
     page = design_page.render(
         configuration=study.model_dump(mode="json", exclude_none=True),
-        methods={name: design.method for name, design in study.designs.items()},
+        methods=study.methods(),
         designs={name: read_frames(path) for name, path in by_name(arguments.designs).items()},
         distances={name: pair_distances(rows, study.covariance()) for name, rows in features.items()},
         **tables,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +14,6 @@ from gapdesign.cli.arguments import add, add_config, add_files, add_output, choo
 from gapdesign.cli.design import add_selection, existing_set, selection_task
 
 if TYPE_CHECKING:
-    from ase import Atoms
-
     from gapdesign.replay.basis import Model
     from gapdesign.replay.fits import Sigmas
     from gapdesign.replay.labels import LabelFiles, LabelledRows
@@ -85,10 +82,11 @@ def add_rows(verb: argparse.ArgumentParser) -> None:
 def _points(arguments: argparse.Namespace) -> None:
     from gapdesign.replay import basis
     from gapdesign.streams import stream
+    from gapdesign.structures import read_structures
 
     study = config.load(arguments.config)
     chosen = basis.choose(
-        _structures(arguments.candidates),
+        read_structures(arguments.candidates),
         study.species(),
         _model(study),
         points=study.replay.points,
@@ -120,8 +118,10 @@ def _rows(arguments: argparse.Namespace) -> None:
 
 
 def _labels(arguments: argparse.Namespace) -> None:
+    from gapdesign.structures import read_structures
+
     study = config.load(arguments.config)
-    labels = _label_files(study).labels(_structures(arguments.candidates), arguments.pool)
+    labels = _label_files(study).labels(read_structures(arguments.candidates), arguments.pool)
     labels.write(arguments.output)
     begin = labels.offsets[:-1]
     energies, virials = (int(np.isfinite(labels.values[begin + k]).sum()) for k in (0, 1))
@@ -155,11 +155,12 @@ def _choose(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
     from gapdesign import methods
-    from gapdesign.files import write_csv
+    from gapdesign.files import read_array, write_csv
 
     study = config.load(arguments.config)
     design = choose(arguments.design, study.designs)
-    task = selection_task(study, arguments, existing_set(study, design.existing))
+    sums = sum(read_array(path) for path in arguments.sums)
+    task = selection_task(study, arguments, existing_set(study, design.existing), sums)
     budgets = study.replay.budgets
     tables = []
     for draw in range(study.replay.draws if design.method in methods.BY_CHANCE else 1):
@@ -177,14 +178,6 @@ def _choose(arguments: argparse.Namespace) -> None:
             tables.append(pd.DataFrame({**place, "rank": np.arange(len(candidates)), "candidate": candidates}))
         say(f"{arguments.design}, draw {draw}: chosen for budgets of {', '.join(map(str, budgets))}")
     write_csv(arguments.output, pd.concat(tables, ignore_index=True))
-
-
-def _structures(shards: list[Path]) -> Iterator[Atoms]:
-    from gapdesign.structures import read_batch
-
-    for path in shards:
-        batch = read_batch(path)
-        yield from (batch.atoms(k) for k in range(len(batch)))
 
 
 def pools(arguments: argparse.Namespace) -> dict[str, LabelledRows]:

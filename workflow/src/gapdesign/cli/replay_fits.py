@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gapdesign import config
-from gapdesign.cli.arguments import add, add_config, add_files, add_output, choose, progress, say
+from gapdesign.cli.arguments import add, add_config, add_design, add_files, add_output, choose, progress, say
 from gapdesign.cli.replay import add_rows, pools, sigmas
 from gapdesign.errors import InputError
 
@@ -18,7 +18,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     """Add the verbs of this module."""
     verb = add(verbs, "replay-fit", _fit, "fit and test the potentials of one design, for every budget and draw")
     add_config(verb)
-    verb.add_argument("--design", required=True, help="name of the design")
+    add_design(verb)
     verb.add_argument("--choices", required=True, type=Path, metavar="FILE", help="candidates of the design (.csv)")
     _add_fits(verb)
 
@@ -169,7 +169,7 @@ def _replay(arguments: argparse.Namespace) -> None:
     from gapdesign.report.style import svg_text
 
     study = config.load(arguments.config)
-    methods = {name: design.method for name, design in study.designs.items()}
+    methods = study.methods()
     errors = pd.concat([read_csv(path) for path in arguments.errors], ignore_index=True)
     write_csv(arguments.output_errors, errors)
     write_csv(arguments.output_equivalents, equivalents(errors, core=study.replay.core))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gapdesign import config
-from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name
+from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name, write_figures
 from gapdesign.errors import InputError
 
 
@@ -66,7 +66,7 @@ def _provenance(arguments: argparse.Namespace) -> None:
 
 
 def _figures(arguments: argparse.Namespace) -> None:
-    from gapdesign.files import read_array, read_csv, read_frames, write_text
+    from gapdesign.files import read_array, read_csv, read_frames
     from gapdesign.quality import pair_distances
     from gapdesign.report.figures import Results, draw
 
@@ -74,7 +74,7 @@ def _figures(arguments: argparse.Namespace) -> None:
     features = {name: np.asarray(read_array(path)) for name, path in by_name(arguments.features).items()}
     figures = draw(
         Results(
-            methods={name: design.method for name, design in study.designs.items()},
+            methods=study.methods(),
             designs={name: read_frames(path) for name, path in by_name(arguments.designs).items()},
             distances={name: pair_distances(rows, study.covariance()) for name, rows in features.items()},
             errors=read_csv(arguments.errors),
@@ -82,10 +82,7 @@ def _figures(arguments: argparse.Namespace) -> None:
             duplicates=read_csv(arguments.duplicates),
         )
     )
-    for name, path in by_name(arguments.output).items():
-        if name not in figures:
-            raise InputError(f"{path}: there is no figure '{name}'; choose from {', '.join(figures)}.")
-        write_text(path, figures[name])
+    write_figures(arguments.output, figures)
 
 
 def _report(arguments: argparse.Namespace) -> None:
@@ -94,7 +91,7 @@ def _report(arguments: argparse.Namespace) -> None:
     from gapdesign.report.headline import headline
 
     study = config.load(arguments.config)
-    methods = {name: design.method for name, design in study.designs.items()}
+    methods = study.methods()
     errors = read_csv(arguments.errors)
     text = page.render(
         configuration=study.model_dump(mode="json", exclude_none=True),

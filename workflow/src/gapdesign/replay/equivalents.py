@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gapdesign.replay.fits import judged
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -32,8 +34,7 @@ def equivalents(errors: pd.DataFrame, *, core: str | None) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = errors[(errors["test_set"] == ("all" if core else "left_out")) & errors["group"].isna()]
-    rows = rows[rows["design"] != ""]
+    rows = judged(errors[errors["design"] != ""], core)
     blind = rows[rows["method"] == "random"].groupby("budget")[list(MEASURES)].mean()
     table = []
     for (design, budget), own in rows[rows["method"] != "random"].groupby(["design", "budget"], sort=False):

@@ -148,6 +148,11 @@ def errors(
     return pd.DataFrame(table)
 
 
+def judged(errors: pd.DataFrame, core: str | None) -> pd.DataFrame:
+    """The rows that designs are compared by: of all structures where there is a core, else of those left out."""
+    return errors[(errors["test_set"] == (EVERYTHING if core else LEFT_OUT)) & errors["group"].isna()]
+
+
 def _measures(found: Mapping[str, Differences], picked: Mapping[str, np.ndarray], number: int) -> dict[str, float]:
     energies = np.concatenate([found[name].energies[mask, number] for name, mask in picked.items()])
     energies = energies[np.isfinite(energies)]

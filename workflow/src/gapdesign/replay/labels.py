@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ class Labels:
     values: np.ndarray
     groups: np.ndarray
 
-    @property
+    @cached_property
     def offsets(self) -> np.ndarray:
         """Where the labels of each structure begin; one more for the end: (n + 1,)."""
         return offsets(self.sizes)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.report.figures import histograms, legend
-from gapdesign.report.style import BASELINE, error_colours, house_style, line_styles
+from gapdesign.report.style import BASELINE, GREY, error_colours, house_style, line_styles
 from gapdesign.report.texts import MEASURES
 from gapdesign.report.words import MINUS, number, percent, shorten
 
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-GREY = "#8d939b"
-"""Candidates of the pool: of middling lightness, to be read on a light page and on a dark one."""
 
 PANELS = (
     *("nearest_min", "nearest_median", "nearest_mean", "covering_radius", "covering_mean", "posterior_std_max"),

@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.properties.compare import REFERENCE
-from gapdesign.report.style import MUTED, RULE, house_style, line_styles, svg_text
+from gapdesign.report.style import GREY, MUTED, RULE, house_style, line_styles, svg_text
 from gapdesign.report.words import MINUS, method_name, shorten
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-GREY = "#8d939b"
-"""The reference engine: of middling lightness, to be read on a light page and on a dark one."""
 
 SIZED = ("GPa", "Å", "Å³/atom")
 """Units of properties whose errors make sense as a share of the value."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.methods import BY_CHANCE
-from gapdesign.report.curve_figures import GREY
+from gapdesign.replay.fits import judged
 from gapdesign.report.figures import legend
-from gapdesign.report.style import INK, house_style, line_styles
+from gapdesign.report.style import GREY, INK, house_style, line_styles
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ def errors_figure(errors: pd.DataFrame, methods: Mapping[str, str], *, core: str
     core
         The pool in every training set, if there is one: errors are then of all structures, else of those left out.
     """
-    rows = errors[(errors["test_set"] == ("all" if core else "left_out")) & errors["group"].isna()]
+    rows = judged(errors, core)
     tested = "all structures" if core else "structures left out"
     panels = {
         "energy_rmse_mev": f"energy error, {tested} (meV/atom)",

@@ -19,6 +19,9 @@ INK, MUTED, RULE, PAPER = "#1d2126", "#6a7079", "#dcdfe3", "#fefefe"
 BASELINE = "#d98a1f"
 """The colour of random designs, which every other method is compared with."""
 
+GREY = "#8d939b"
+"""What designs stand before: pools, bounds, the reference engine."""
+
 PALETTE = ("#2b7bba", "#199a7b", "#a05fbf", "#c8506a", "#7f8a2b", "#2aa3b8", "#8b6f5a", "#5f6fd0")
 """Colours of the other methods, in the order of the configuration."""
 
