@@ -92,7 +92,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
 
 
 def add_selection(verb: argparse.ArgumentParser) -> None:
-    """Add what :func:`selection_task` reads."""
+    """Add what :func:`selection_task` reads, and the sums that it is given."""
     add_design(verb)
     add_search(verb)
     add_files(verb, "--candidates", "all shards of candidates of the pool (.npz)")
@@ -134,7 +134,7 @@ def _compress(arguments: argparse.Namespace) -> None:
 
 def _select(arguments: argparse.Namespace) -> None:
     from gapdesign import methods
-    from gapdesign.files import read_array, write_array, write_frames
+    from gapdesign.files import FeaturePool, read_array, write_array, write_frames
     from gapdesign.methods.state import State
 
     study = config.load(arguments.config)
@@ -142,9 +142,9 @@ def _select(arguments: argparse.Namespace) -> None:
     existing = existing_set(study, design.existing)
     identity = _identity(study, arguments, existing)
     earlier = State.read(arguments.state, identity, arguments.sums) if arguments.state else None
+    pool = FeaturePool(arguments.features)
     sums = sum(read_array(path) for path in arguments.sums)
-    task = selection_task(study, arguments, existing, sums, earlier=earlier)
-    pool = task.pool
+    task = selection_task(study, arguments, pool, sums, existing, earlier=earlier)
     reserve = study.reserve() if arguments.reserve else 0
     selection = methods.select(design.method, study.kernel.structure, task, reserve=reserve)
     frames = methods.frames(selection, arguments.candidates, pool=design.pool)
@@ -168,12 +168,13 @@ def _select(arguments: argparse.Namespace) -> None:
 def selection_task(
     study: config.Study,
     arguments: argparse.Namespace,
-    existing: tuple[np.ndarray, Environments] | None,
+    pool: FeaturePool,
     sums: np.ndarray,
+    existing: tuple[np.ndarray, Environments] | None,
     *,
     earlier: State | None = None,
 ) -> Task:
-    """What a method is asked to do, from the files that :func:`add_selection` names and their ``sums`` (dimension,).
+    """What a method is asked to do with a pool whose features add up to ``sums`` (dimension,).
 
     Raises
     ------
@@ -186,7 +187,7 @@ def selection_task(
     from gapdesign.methods.distance import mean_descriptor
 
     design = choose(arguments.design, study.designs)
-    pool, covariance = FeaturePool(arguments.features), study.covariance()
+    covariance = study.covariance()
     compressed = basis = None
     if arguments.compressed:
         basis = Basis.read(arguments.basis, covariance.layout)

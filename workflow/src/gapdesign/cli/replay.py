@@ -155,12 +155,12 @@ def _choose(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
     from gapdesign import methods
-    from gapdesign.files import read_array, write_csv
+    from gapdesign.files import FeaturePool, read_array, write_csv
 
     study = config.load(arguments.config)
     design = choose(arguments.design, study.designs)
-    sums = sum(read_array(path) for path in arguments.sums)
-    task = selection_task(study, arguments, existing_set(study, design.existing), sums)
+    pool, existing = FeaturePool(arguments.features), existing_set(study, design.existing)
+    task = selection_task(study, arguments, pool, sum(map(read_array, arguments.sums)), existing)
     budgets = study.replay.budgets
     tables = []
     for draw in range(study.replay.draws if design.method in methods.BY_CHANCE else 1):

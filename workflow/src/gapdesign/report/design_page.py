@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gapdesign.report import words
 from gapdesign.report.advice import advice, outlook
+from gapdesign.report.configuration import as_yaml, asked
 from gapdesign.report.curve_figures import (
     against_budget,
     against_pool,
@@ -16,7 +17,7 @@ from gapdesign.report.curve_figures import (
 )
 from gapdesign.report.embed import embed
 from gapdesign.report.figures import distances_figure
-from gapdesign.report.page import as_yaml, asked, contents, elements, fill, measures, nearest
+from gapdesign.report.page import contents, elements, fill, measures, nearest
 from gapdesign.report.style import svg_text
 from gapdesign.report.texts import BEFORE_LABELS, TITLES, references
 

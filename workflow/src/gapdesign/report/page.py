@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from gapdesign.engines import ENGINES
-from gapdesign.properties.options import Name
 from gapdesign.report import properties_table, words
+from gapdesign.report.configuration import as_yaml, asked
 from gapdesign.report.embed import embed
 from gapdesign.report.headline import headline, worst_off_sample
 from gapdesign.report.matrices import DAGGER, order_of, shared_pairs
@@ -132,50 +131,6 @@ def elements(designs: Mapping[str, list[Atoms]]) -> str:
     return words.listing(sorted(found))
 
 
-def asked(configuration: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Say in words what a configuration asks for: pairs of a term and its description."""
-    rows = []
-    for key, value in _in_use(configuration).items():
-        if key == "study":
-            continue
-        if key == "pools" and isinstance(value, Mapping):
-            rows.append(("candidates", _pools(value)))
-        elif key == "designs" and isinstance(value, Mapping):
-            rows.append(("designs", "; ".join(f"{name}: {_design(part)}" for name, part in value.items())))
-        elif key == "budget" and isinstance(value, int):
-            rows.append(("budget", f"{words.count(value, 'structure')} a design"))
-        elif key == "prototypes" and isinstance(value, Mapping):
-            rows.append(("prototypes", "; ".join(f"{name}: {words.plain(part)}" for name, part in value.items())))
-        else:
-            rows.append((str(key).replace("_", " "), words.plain(value)))
-    return [row for row in rows if row[1]]
-
-
-def _in_use(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration without settings of engines, optimisers and properties that were not chosen."""
-    used = dict(configuration)
-    for part, choice, members in (("labels", "engine", ENGINES), ("model", "optimizer", ("lbfgs", "cma"))):
-        if isinstance(given := configuration.get(part), Mapping):
-            used[part] = {key: value for key, value in given.items() if key not in members or key == given.get(choice)}
-    if isinstance(given := configuration.get("properties"), Mapping):
-        unused = {"published", *get_args(Name)} - set(given.get("compute", ()))
-        used["properties"] = {key: value for key, value in given.items() if key not in unused}
-    return used
-
-
-def _pools(pools: Mapping[str, Any]) -> str:
-    names, sampler = list(map(str, pools.get("names", []))), pools.get("sampler")
-    size = pools.get("size")
-    text = f"{'pool' if len(names) == 1 else 'pools'} {words.listing(names)}"
-    if size is not None:
-        text += f" of {words.number(size) if isinstance(size, int) else words.plain(size)} structures each"
-    options = pools.get(sampler) if isinstance(sampler, str) else None
-    text += f", sampler {words.plain(sampler)}" if sampler else ""
-    text += f" ({words.plain(options)})" if options else ""
-    own = pools.get("overrides") or {}
-    return text + "".join(f"; {name}: {words.plain(part)}" for name, part in own.items())
-
-
 def _candidates(table: pd.DataFrame | None) -> dict[str, Any]:
     """Give what was drawn and refused in each pool; reasons that never occurred are left out."""
     if table is None or not len(table):
@@ -184,14 +139,6 @@ def _candidates(table: pd.DataFrame | None) -> dict[str, Any]:
     columns = {"candidates": "candidates", "draws": "draws", **{name: f"refused: {name}" for name in reasons}}
     rows = [{"pool": row["pool"], "values": [row[name] for name in columns]} for row in table.to_dict("records")]
     return {"columns": list(columns.values()), "rows": rows}
-
-
-def _design(part: Any) -> str:
-    if not isinstance(part, Mapping):
-        return words.plain(part)
-    rest = {key: value for key, value in part.items() if key not in ("method", "pool") and value not in (None, {})}
-    text = f"{words.method_name(str(part.get('method', '?')))} from pool {part.get('pool', '?')}"
-    return text + (f", {words.plain(rest)}" if rest else "")
 
 
 def contents(designs: Mapping[str, list[Atoms]], methods: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -219,15 +166,6 @@ def _facts(configuration, designs, errors, failed) -> list[str]:
     facts += [words.count(errors["model"].nunique(), "model")] if len(errors) else []
     facts += [f"labels by {engine}"] if engine else []
     return [*facts, words.count(len(failed), "failed label") if len(failed) else "no failed labels"]
-
-
-def as_yaml(configuration: Mapping[str, Any]) -> str:
-    """Write a whole configuration as YAML."""
-    import json
-
-    import yaml
-
-    return yaml.safe_dump(json.loads(json.dumps(configuration, default=str)), sort_keys=False, allow_unicode=True)
 
 
 def measures(quality: pd.DataFrame) -> dict[str, Any]:

@@ -1,0 +1,72 @@
+"""A configuration as the pages tell it: in words, without what is not in use, and whole as YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from gapdesign.engines import ENGINES
+from gapdesign.gap.options import ModelOptions
+from gapdesign.properties.options import Name
+from gapdesign.report import words
+
+
+def asked(configuration: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Say in words what a configuration asks for: pairs of a term and its description."""
+    rows = []
+    for key, value in _in_use(configuration).items():
+        if key == "study":
+            continue
+        if key == "pools" and isinstance(value, Mapping):
+            rows.append(("candidates", _pools(value)))
+        elif key == "designs" and isinstance(value, Mapping):
+            rows.append(("designs", "; ".join(f"{name}: {_design(part)}" for name, part in value.items())))
+        elif key == "budget" and isinstance(value, int):
+            rows.append(("budget", f"{words.count(value, 'structure')} a design"))
+        elif key == "prototypes" and isinstance(value, Mapping):
+            rows.append(("prototypes", "; ".join(f"{name}: {words.plain(part)}" for name, part in value.items())))
+        else:
+            rows.append((str(key).replace("_", " "), words.plain(value)))
+    return [row for row in rows if row[1]]
+
+
+def as_yaml(configuration: Mapping[str, Any]) -> str:
+    """Write a whole configuration as YAML."""
+    import json
+
+    import yaml
+
+    return yaml.safe_dump(json.loads(json.dumps(configuration, default=str)), sort_keys=False, allow_unicode=True)
+
+
+def _in_use(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration without the settings of engines, optimisers and properties that were not chosen."""
+    used, optimizers = dict(configuration), get_args(ModelOptions.model_fields["optimizer"].annotation)
+    for part, choice, members in (("labels", "engine", ENGINES), ("model", "optimizer", optimizers)):
+        if isinstance(given := configuration.get(part), Mapping):
+            used[part] = {key: value for key, value in given.items() if key not in members or key == given.get(choice)}
+    if isinstance(given := configuration.get("properties"), Mapping):
+        unused = {"published", *get_args(Name)} - set(given.get("compute", ()))
+        used["properties"] = {key: value for key, value in given.items() if key not in unused}
+    return used
+
+
+def _pools(pools: Mapping[str, Any]) -> str:
+    names, sampler = list(map(str, pools.get("names", []))), pools.get("sampler")
+    size = pools.get("size")
+    text = f"{'pool' if len(names) == 1 else 'pools'} {words.listing(names)}"
+    if size is not None:
+        text += f" of {words.number(size) if isinstance(size, int) else words.plain(size)} structures each"
+    options = pools.get(sampler) if isinstance(sampler, str) else None
+    text += f", sampler {words.plain(sampler)}" if sampler else ""
+    text += f" ({words.plain(options)})" if options else ""
+    own = pools.get("overrides") or {}
+    return text + "".join(f"; {name}: {words.plain(part)}" for name, part in own.items())
+
+
+def _design(part: Any) -> str:
+    if not isinstance(part, Mapping):
+        return words.plain(part)
+    rest = {key: value for key, value in part.items() if key not in ("method", "pool") and value not in (None, {})}
+    text = f"{words.method_name(str(part.get('method', '?')))} from pool {part.get('pool', '?')}"
+    return text + (f", {words.plain(rest)}" if rest else "")
