@@ -27,8 +27,9 @@ test: .venv/.installed
 	$(RUN) python -m pytest -n $(WORKERS) --dist loadgroup
 
 # GPAW for tests marked dft and for the engine gpaw. It wants a C++ compiler and the headers of libxc, OpenBLAS and FFTW.
+# No cache: pip would take a wheel that was compiled otherwise.
 gpaw: .venv/.installed
-	GPAW_CONFIG="$(CURDIR)/envs/gpaw/siteconfig.py" $(INSTALL) --require-hashes --no-deps -r envs/gpaw/requirements.txt
+	GPAW_CONFIG="$(CURDIR)/envs/gpaw/siteconfig.py" $(INSTALL) --no-cache-dir --require-hashes --no-deps -r envs/gpaw/requirements.txt
 
 docs: .venv/.installed
 	$(RUN) NO_MKDOCS_2_WARNING=1 mkdocs build --quiet

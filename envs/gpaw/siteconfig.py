@@ -4,4 +4,5 @@ GPAW is C++, which its default, the C compiler of Python, does not link.
 """
 
 compiler = "g++"
-libraries = ["xc", "openblas"]
+libraries = ["xc", "openblas", "fftw3"]
+fftw = True
