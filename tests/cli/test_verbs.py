@@ -176,6 +176,7 @@ def reported(labelled):
         *["--features", study.of_designs("designs/{design}.npy")],
         *["--output-predictions", study / "predictions.csv", "--output-errors", study / "errors.csv"],
         *["--output-duplicates", study / "duplicates.csv"],
+        *["--output-bootstrap", study / "bootstrap.csv"],
     )
     files = [study / "errors.csv", *study.of_designs("models/{design}/gp.xml")]
     record = study / "provenance.json"

@@ -133,3 +133,36 @@ def test_a_study_of_one_design_has_a_table_of_duplicates_with_columns_and_no_row
     made = crossval.duplicates(table("P", "P", [1.0], [True]))
     assert made.columns.tolist() == ["model", "test_set", "n_duplicates", "q99_mev_without"]
     assert len(made) == 0
+
+
+def test_bootstrap_of_equal_errors_is_the_worst_off_sample_error_itself():
+    rows = [("M", "M", 90.0), ("M", "T", 3.0), ("M", "U", -5.0), ("T", "T", 1.0), ("T", "M", 2.0), ("T", "U", 0.5)]
+    whole = pd.concat([table(model, test_set, [error] * 4) for model, test_set, error in rows])
+    drawn = crossval.bootstrap(whole, np.random.default_rng(1), draws=3)
+    assert drawn["draw"].tolist() == [0, 0, 1, 1, 2, 2]
+    assert drawn["model"].tolist() == ["M", "T"] * 3
+    assert drawn["worst_mev"].tolist() == [5.0, 2.0] * 3
+
+
+def test_bootstrap_of_two_errors_takes_each_pair_as_often_as_it_should():
+    """Of {0, 1}, 0.99 quantiles of draws of two: 0 a quarter of the time, 0.99 half of it and 1 a quarter of it."""
+    drawn = crossval.bootstrap(table("M", "T", [0.0, 1.0]), np.random.default_rng(1), draws=4000)
+    shares = drawn["worst_mev"].value_counts(normalize=True)
+    assert set(shares.index) == {0.0, 0.99, 1.0}
+    # Four standard deviations of a share of 4000.
+    np.testing.assert_allclose(shares[[0.0, 0.99, 1.0]], [0.25, 0.5, 0.25], atol=4 * 0.5 / np.sqrt(4000))
+
+
+def test_bootstrap_tests_all_models_on_the_same_structures_of_a_draw():
+    """Twice the errors on the same structures, whatever the order of the rows, are twice as large in every draw."""
+    errors = np.array([1.0, -7.0, 3.0, 2.0, 9.0])
+    two = pd.concat([table("M", "T", errors), table("N", "T", 2 * errors).iloc[::-1]])
+    drawn = crossval.bootstrap(two, np.random.default_rng(7), draws=50).pivot(
+        index="draw", columns="model", values="worst_mev"
+    )
+    np.testing.assert_array_equal(drawn["N"], 2 * drawn["M"])
+    assert drawn["M"].nunique() > 1
+
+
+def test_bootstrap_without_off_sample_tests_is_empty():
+    assert crossval.bootstrap(table("M", "M", [1.0, 2.0]), np.random.default_rng(1)).empty

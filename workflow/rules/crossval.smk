@@ -30,6 +30,7 @@ rule crossval:
         predictions=results("crossval/predictions.csv"),
         errors=report(results("crossval/errors.csv"), caption="../report/errors_table.rst", category="Models"),
         duplicates=results("crossval/duplicates.csv"),
+        bootstrap=results("crossval/bootstrap.csv"),
     log:
         results("logs/crossval/crossval.log"),
     localrule: True
@@ -43,4 +44,4 @@ rule crossval:
     shell:
         "gapdesign crossval --config {params.config:q} --predictions {input.predictions} --features {input.features}"
         " --reserves {input.reserves} --output-predictions {output.predictions} --output-errors {output.errors}"
-        " --output-duplicates {output.duplicates} > {log} 2>&1"
+        " --output-duplicates {output.duplicates} --output-bootstrap {output.bootstrap} > {log} 2>&1"

@@ -135,7 +135,7 @@ _READS: dict[str, tuple[str, tuple[str, ...]]] = {
     "hyperparameters": ("model", _MODEL),
     "fit": ("model", _MODEL),
     "predict": ("crossval", ()),
-    "crossval": ("crossval", _DISTANCES),
+    "crossval": ("crossval", ("seed", *_DISTANCES)),
     "measure": ("properties", _PROPERTIES),
     "measure-reference": ("properties", (*_PROPERTIES, *_ENGINE, "properties.reference")),
     "properties": ("properties", ("properties.published",)),

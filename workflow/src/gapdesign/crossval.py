@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 DUPLICATE = 1e-6
 """A test structure with a smaller D2 to a training structure is one that the model has seen."""
 
+DRAWS = 1000
+"""How often test sets are drawn again from themselves."""
+
 
 def predictions(model: str, designs: Mapping[str, Sequence[Atoms]], energies: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """Predictions of one model beside the labels of every design.
@@ -128,3 +131,46 @@ def duplicates(table: pd.DataFrame) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows, columns=["model", "test_set", "n_duplicates", "q99_mev_without"])
+
+
+def bootstrap(table: pd.DataFrame, rng: np.random.Generator, draws: int = DRAWS) -> pd.DataFrame:
+    """Draw the structures of every test set again, with replacement: how far does the worst error depend on them?
+
+    In each draw all models are tested on the same structures, so that their ratios can be told too (B. Efron,
+    Ann. Stat. 7, 1, 1979, https://doi.org/10.1214/aos/1176344552).
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`predictions`, of any number of models.
+    rng
+        Where the draws come from.
+    draws
+        How many.
+
+    Returns
+    -------
+    DataFrame
+        ``draw``, ``model`` and ``worst_mev``, the largest 0.99 quantile of the absolute error over the test sets that
+        the model was not fitted to, in meV an atom; a row a draw and model that has such a test set.
+    """
+    import pandas as pd
+
+    worst: dict[str, np.ndarray] = {}
+    for test_set, group in table.groupby("test_set", sort=False):
+        drawn = None
+        for model, rows in group.groupby("model", sort=False):
+            if drawn is None:
+                drawn = rng.integers(len(rows), size=(draws, len(rows)))
+            if model != test_set:
+                size = rows.sort_values("rank", kind="stable")["error_mev"].abs().to_numpy()
+                found = np.quantile(size[drawn], 0.99, axis=1)
+                worst[model] = np.maximum(worst[model], found) if model in worst else found
+    models = [model for model in dict.fromkeys(table["model"]) if model in worst]
+    return pd.DataFrame(
+        {
+            "draw": np.repeat(np.arange(draws), len(models)),
+            "model": models * draws,
+            "worst_mev": np.column_stack([worst[model] for model in models]).ravel() if models else [],
+        }
+    )

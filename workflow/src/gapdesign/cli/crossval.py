@@ -40,6 +40,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_output(verb, "--output-predictions", "all predictions, with a column `duplicate`, to write (.csv)")
     add_output(verb, "--output-errors", "errors to write (.csv)")
     add_output(verb, "--output-duplicates", "numbers of duplicates to write (.csv)")
+    add_output(verb, "--output-bootstrap", "worst errors on test sets that are drawn again to write (.csv)")
 
 
 def _predict(arguments: argparse.Namespace) -> None:
@@ -61,6 +62,7 @@ def _crossval(arguments: argparse.Namespace) -> None:
 
     from gapdesign import crossval
     from gapdesign.files import read_array, read_csv, write_csv
+    from gapdesign.streams import stream
 
     study = config.load(arguments.config)
     table = pd.concat([read_csv(path) for path in arguments.predictions], ignore_index=True)
@@ -72,3 +74,5 @@ def _crossval(arguments: argparse.Namespace) -> None:
     say(f"{len(table)} predictions by {table['model'].nunique()} models")
     write_csv(arguments.output_errors, crossval.errors(table))
     write_csv(arguments.output_duplicates, crossval.duplicates(table))
+    rng = np.random.Generator(stream(f"{study.seed}/crossval/bootstrap"))
+    write_csv(arguments.output_bootstrap, crossval.bootstrap(table, rng))
