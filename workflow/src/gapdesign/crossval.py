@@ -134,10 +134,11 @@ def duplicates(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def bootstrap(table: pd.DataFrame, rng: np.random.Generator, draws: int = DRAWS) -> pd.DataFrame:
-    """Draw the structures of every test set again, with replacement: how far does the worst error depend on them?
+    """Draw the structures of every test set again, with replacement, and find each model's worst error anew.
 
-    In each draw all models are tested on the same structures, so that their ratios can be told too (B. Efron,
-    Ann. Stat. 7, 1, 1979, https://doi.org/10.1214/aos/1176344552).
+    This tells how far the worst error depends on single test structures, not how it would be with other designs. In
+    each draw all models are tested on the same structures, so that their ratios can be told too (B. Efron, Ann. Stat. 7,
+    1, 1979, https://doi.org/10.1214/aos/1176344552).
 
     Parameters
     ----------

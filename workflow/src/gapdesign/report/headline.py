@@ -43,7 +43,7 @@ def worst_off_sample(errors: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model", "test_set", "q99_mev"])
 
 
-def headline(errors: pd.DataFrame, methods: Mapping[str, str]) -> str:
+def headline(errors: pd.DataFrame, methods: Mapping[str, str], bootstrap: pd.DataFrame | None = None) -> str:
     """Say how the designs of each method compare by their models' worst off-sample 0.99 quantile.
 
     Parameters
@@ -52,6 +52,8 @@ def headline(errors: pd.DataFrame, methods: Mapping[str, str]) -> str:
         The table ``crossval/errors.csv``.
     methods
         Design to method. Other methods are compared with ``random`` where there is one.
+    bootstrap
+        The table ``crossval/bootstrap.csv``, for intervals of the ratios; without it there are none.
 
     Returns
     -------
@@ -69,7 +71,7 @@ def headline(errors: pd.DataFrame, methods: Mapping[str, str]) -> str:
     for model, value in zip(table["model"], table["q99_mev"], strict=True):
         if not math.isnan(value):
             groups.setdefault(methods.get(model, "other"), []).append(value)
-    sentences = [_compare(groups)] if groups else []
+    sentences = [_compare(groups, _intervals(bootstrap, methods))] if groups else []
     if broken:
         noun = "Model" if len(broken) == 1 else "Models"
         sentences.append(
@@ -87,7 +89,21 @@ def _fit_only(errors: pd.DataFrame) -> str:
     )
 
 
-def _compare(groups: Mapping[str, list[float]]) -> str:
+def _intervals(bootstrap: pd.DataFrame | None, methods: Mapping[str, str]) -> dict[str, tuple[float, float]]:
+    """Give each method's interval of the ratio of random designs to its own, from the 0.025 to the 0.975 quantile."""
+    import numpy as np
+
+    if bootstrap is None or not len(bootstrap):
+        return {}
+    table = bootstrap.assign(method=bootstrap["model"].map(methods), logarithm=np.log(bootstrap["worst_mev"]))
+    means = table.groupby(["draw", "method"])["logarithm"].mean().unstack()
+    if "random" not in means or not np.isfinite(means.to_numpy()).all():
+        return {}
+    ratios = np.exp(means.rsub(means["random"], axis=0)).drop(columns="random")
+    return {method: tuple(np.quantile(ratios[method], [0.025, 0.975])) for method in ratios}
+
+
+def _compare(groups: Mapping[str, list[float]], intervals: Mapping[str, tuple[float, float]]) -> str:
     others = [method for method in groups if method != "random"]
     order = [*others, *(["random"] if "random" in groups else [])]
     phrases = [
@@ -101,14 +117,27 @@ def _compare(groups: Mapping[str, list[float]]) -> str:
         return f"{start}."
     ratios = {method: _geometric_mean(groups["random"]) / _geometric_mean(groups[method]) for method in others}
     if len(others) == 1:
-        text = f"{start}: {_times(ratios[others[0]])} (geometric mean)."
+        interval = _interval(ratios[others[0]], intervals.get(others[0]))
+        text = f"{start}: {_times(ratios[others[0]])} (geometric mean{interval and f'; {interval}'})."
     else:
-        each = listing(f"{_times(ratios[method])} for {method_name(method)}" for method in others)
-        text = f"{start}: against random, by geometric means, {each}."
-    return text + _reservations(groups, ratios)
+        each = []
+        for method in others:
+            interval = _interval(ratios[method], intervals.get(method))
+            each.append(f"{_times(ratios[method])} for {method_name(method)}{interval and f' ({interval})'}")
+        text = f"{start}: against random, by geometric means, {listing(each)}."
+    return text + _reservations(groups, ratios, intervals)
 
 
-def _reservations(groups: Mapping[str, list[float]], ratios: Mapping[str, float]) -> str:
+def _interval(ratio: float, interval: tuple[float, float] | None) -> str:
+    if interval is None:
+        return ""
+    low, high = sorted(1 / end for end in interval) if ratio < 1 else interval
+    return f"95 % bootstrap interval {number(low, 2)} to {number(high, 2)}"
+
+
+def _reservations(
+    groups: Mapping[str, list[float]], ratios: Mapping[str, float], intervals: Mapping[str, tuple[float, float]]
+) -> str:
     failed = [method for method, ratio in ratios.items() if not _times(ratio).endswith("smaller")]
     unclear = [method for method in ratios if method not in failed and max(groups[method]) >= min(groups["random"])]
     text = ""
@@ -118,6 +147,9 @@ def _reservations(groups: Mapping[str, list[float]], ratios: Mapping[str, float]
     if unclear:
         names = listing(method_name(method) for method in unclear)
         text += f" The ranges of {names} and random designs overlap, so the gain is not a settled one."
+    if doubtful := [method for method in intervals if method not in failed + unclear and intervals[method][0] <= 1]:
+        names = listing(method_name(method) for method in doubtful)
+        text += f" The interval for {names} designs holds 1, so the gain is not a settled one."
     return text
 
 

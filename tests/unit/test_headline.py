@@ -1,0 +1,51 @@
+"""Intervals in the headline: ratios that are known for every draw."""
+
+import numpy as np
+import pandas as pd
+
+from gapdesign.report.headline import headline
+
+METHODS = {"OPT": "maxmin", "VAR": "variance", "RND": "random"}
+
+
+def errors(values: dict[str, float]) -> pd.DataFrame:
+    rows = [(model, test, value) for model, value in values.items() for test in values if test != model]
+    return pd.DataFrame(rows, columns=["model", "test_set", "q99_mev"])
+
+
+def drawn(values: dict[str, np.ndarray]) -> pd.DataFrame:
+    rows = [
+        (draw, model, value) for draw in range(41) for model, value in ((name, values[name][draw]) for name in values)
+    ]
+    return pd.DataFrame(rows, columns=["draw", "model", "worst_mev"])
+
+
+# 41 draws: the 0.025 quantile is the second of them, the 0.975 quantile the last but one.
+RATIOS = np.linspace(2, 6, 41)
+
+
+def test_the_interval_of_a_ratio():
+    text = headline(errors({"OPT": 10, "RND": 40}), METHODS, drawn({"OPT": 10 / RATIOS, "RND": np.full(41, 10.0)}))
+    assert text.endswith("4.0 times smaller (geometric mean; 95 % bootstrap interval 2.1 to 5.9).")
+
+
+def test_a_ratio_told_the_other_way_round_has_its_interval_turned():
+    text = headline(errors({"OPT": 40, "RND": 10}), METHODS, drawn({"OPT": 10 * RATIOS, "RND": np.full(41, 10.0)}))
+    assert "4.0 times larger (geometric mean; 95 % bootstrap interval 2.1 to 5.9)" in text
+
+
+def test_every_method_has_its_interval():
+    draws = {"OPT": 10 / RATIOS, "VAR": np.full(41, 5.0), "RND": np.full(41, 10.0)}
+    text = headline(errors({"OPT": 10, "VAR": 20, "RND": 40}), METHODS, drawn(draws))
+    assert "4.0 times smaller for max-min (95 % bootstrap interval 2.1 to 5.9)" in text
+    assert "2.0 times smaller for largest-variance (95 % bootstrap interval 2.0 to 2.0)" in text
+
+
+def test_an_interval_that_holds_one_settles_nothing():
+    text = headline(errors({"OPT": 10, "RND": 20}), METHODS, drawn({"OPT": 20 / RATIOS, "RND": np.full(41, 10.0)}))
+    assert text.endswith("The interval for max-min designs holds 1, so the gain is not a settled one.")
+
+
+def test_draws_without_a_finite_error_give_no_interval():
+    draws = drawn({"OPT": np.full(41, np.nan), "RND": np.full(41, 10.0)})
+    assert "interval" not in headline(errors({"OPT": 10, "RND": 20}), METHODS, draws)
