@@ -137,8 +137,8 @@ def bootstrap(table: pd.DataFrame, rng: np.random.Generator, draws: int = DRAWS)
     """Draw the structures of every test set again, with replacement, and find each model's worst error anew.
 
     This tells how far the worst error depends on single test structures, not how it would be with other designs. In
-    each draw all models are tested on the same structures, so that their ratios can be told too (B. Efron, Ann. Stat. 7,
-    1, 1979, https://doi.org/10.1214/aos/1176344552).
+    each draw all models are tested on the same structures, so that their ratios can be told too (B. Efron, Ann.
+    Stat. 7, 1, 1979, https://doi.org/10.1214/aos/1176344552).
 
     Parameters
     ----------
