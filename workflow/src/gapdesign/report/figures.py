@@ -216,7 +216,7 @@ def worst_figure(errors: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
     worst = worst_off_sample(errors).set_index("model")
     models = [design for design in methods if design in worst.index]
     models.sort(key=lambda design: list(dict.fromkeys(methods.values())).index(methods[design]))
-    figure = Figure(figsize=(6.8, 0.85 + 0.36 * max(1, len(models))), layout="constrained")
+    figure = Figure(figsize=(5.2, 0.85 + 0.36 * max(1, len(models))), layout="constrained")
     axes = figure.subplots()
     styles = line_styles(methods)
     finite = errors["q99_mev"][np.isfinite(errors["q99_mev"])] if len(errors) else np.empty(0)
@@ -238,7 +238,7 @@ def worst_figure(errors: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
     axes.set_yticks(range(len(models)), labels, color=INK)
     if not models:
         axes.text(0.5, 0.5, "no off-sample test", transform=axes.transAxes, ha="center", va="center", color=MUTED)
-    axes.set(xlim=(0, 1.28 * highest), ylim=(len(models) - 0.4, -0.6))
+    axes.set(xlim=(0, 1.42 * highest), ylim=(len(models) - 0.4, -0.6))
     axes.set_xlabel("0.99 quantile of |error|, meV/atom")
     axes.tick_params(axis="y", length=0, labelsize=8.5)
     axes.grid(axis="y", visible=False)
