@@ -27,6 +27,9 @@ WIDTHS = (390, 820, 1440)
 
 SCHEMES = ("light", "dark")
 
+PAPER = 673
+"""CSS pixels between the margins of A4."""
+
 # Lines of text of the page itself, each word by itself, and of each figure; rectangles that meet by more than a
 # hair's breadth are told, but for those within one another's element (a note below a number).
 OVERLAPS = """
@@ -76,6 +79,34 @@ OVERFLOWS = """
 """
 
 
+MOST = 5_000_000
+"""Bytes of a page."""
+
+
+def faults(tab: Browser, page: Path) -> list[str]:
+    """Show a page at every width, in light and dark, and print it; say whatever a reader would stumble over."""
+    found = [f"{page.stat().st_size} bytes"] if page.stat().st_size > MOST else []
+    for width in WIDTHS:
+        for scheme in SCHEMES:
+            tab.show(page, width=width, scheme=scheme)
+            seen = [*tab.complaints(), *(f"asks for {url}" for url in tab.requests())]
+            seen += [f"overlap: {pair}" for pair in tab.evaluate(OVERLAPS)]
+            seen += [f"beyond the edge: {element}" for element in tab.evaluate(OVERFLOWS)]
+            seen += ["the page can be scrolled sideways"] if tab.evaluate(SIDEWAYS) else []
+            found += [f"{width} px, {scheme}: {fault}" for fault in seen]
+    return found + tab.printed_faults(page)
+
+
+SIDEWAYS = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+
+# What leaves the column is cut off on paper.
+CLIPPED = """
+[...document.querySelectorAll('table, svg, pre')].filter(element => element.getBoundingClientRect().right
+  > document.body.getBoundingClientRect().right + 1).map(element => `${element.tagName} ${element.id
+  || element.closest('section')?.id} ${Math.round(element.getBoundingClientRect().right)}`)
+"""
+
+
 class Browser:
     """One tab; see :func:`browser`."""
 
@@ -99,10 +130,11 @@ class Browser:
         message, self._rest = self._rest.split(b"\0", 1)
         return json.loads(message)
 
-    def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
+    def _call(self, method: str, *, whole: bool = False, **parameters: Any) -> dict[str, Any]:
+        """Ask the tab, or the ``whole`` browser."""
         number = next(self._numbers)
         message = {"id": number, "method": method, "params": parameters}
-        if self._session:
+        if self._session and not whole:
             message["sessionId"] = self._session
         data = json.dumps(message).encode() + b"\0"
         while data:
@@ -141,6 +173,33 @@ class Browser:
         """Addresses that were asked for since, but for the page itself and what it carries in itself."""
         asked = [e["params"]["request"]["url"] for e in self.events if e.get("method") == "Network.requestWillBeSent"]
         return [url for url in asked[1:] if not url.startswith("data:")]
+
+    def printed_faults(self, page: Path) -> list[str]:
+        """What is cut off on A4."""
+        self.show(page, width=PAPER)
+        self._call("Emulation.setEmulatedMedia", media="print")
+        clipped = self.evaluate(CLIPPED)
+        self._call("Emulation.setEmulatedMedia", media="")
+        return [f"printed: {element} is cut off" for element in clipped]
+
+    def height(self, selector: str, media: str = "") -> float:
+        """Height of an element on screen, or by another ``media``, in CSS pixels; 0 if it is folded away."""
+        self._call("Emulation.setEmulatedMedia", media=media)
+        shown = "(e => e.checkVisibility({contentVisibilityAuto: true}) ? e.getBoundingClientRect().height : 0)"
+        height = self.evaluate(f"{shown}(document.querySelector({json.dumps(selector)}))")
+        self._call("Emulation.setEmulatedMedia", media="")
+        return height
+
+    def save(self, selector: str, folder: Path) -> Path:
+        """Click on a link and give the file that it saves into an empty folder."""
+        self._call(
+            "Browser.setDownloadBehavior", whole=True, behavior="allow", downloadPath=str(folder), eventsEnabled=True
+        )
+        self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
+        while not any(e.get("params", {}).get("state") == "completed" for e in self.events):
+            self.events.append(self._receive())
+        (file,) = folder.iterdir()
+        return file
 
     def pdf(self) -> bytes:
         """The page as printed on A4."""
