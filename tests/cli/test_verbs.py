@@ -197,6 +197,7 @@ def reported(labelled):
         *["--labelled", study.of_designs("labels/{design}.extxyz")],
         *["--hyperparameters", study.of_designs("models/{design}/hyperparameters.json")],
         *["--quality", study / "quality.csv", *tables, "--failed", study / "labels/failed.csv"],
+        *["--bootstrap", study / "bootstrap.csv"],
         *["--provenance", record, "--output", study / "report.html", "--output-headline", study / "headline.txt"],
     )
     return study

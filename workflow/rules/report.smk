@@ -79,6 +79,7 @@ rule report:
         quality=results("quality.csv"),
         errors=results("crossval/errors.csv"),
         duplicates=results("crossval/duplicates.csv"),
+        bootstrap=results("crossval/bootstrap.csv"),
         failed=results("labels/failed.csv"),
         provenance=results("provenance.json"),
     output:
@@ -103,5 +104,5 @@ rule report:
         " --figures {input.figures} {input.property_figures} {params.properties} {params.replay}"
         " --data {input.errors} {input.predictions} {input.tables} {input.properties} {input.curves} {input.replay_tables}"
         " --hyperparameters {input.hyperparameters} --quality {input.quality} --errors {input.errors}"
-        " --duplicates {input.duplicates} --failed {input.failed} --candidates {input.candidates}"
+        " --duplicates {input.duplicates} --bootstrap {input.bootstrap} --failed {input.failed} --candidates {input.candidates}"
         " --provenance {input.provenance} --output {output.page} --output-headline {output.headline} > {log} 2>&1"

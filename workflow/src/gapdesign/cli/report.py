@@ -44,6 +44,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--failed", required=True, type=Path, metavar="FILE", help="labels/failed.csv")
     verb.add_argument("--candidates", type=Path, metavar="FILE", help="candidates.csv")
     verb.add_argument("--properties", type=Path, metavar="FILE", help="properties.csv")
+    verb.add_argument("--bootstrap", type=Path, metavar="FILE", help="crossval/bootstrap.csv")
     verb.add_argument("--equivalents", type=Path, metavar="FILE", help="replay/equivalents.csv")
     verb.add_argument(
         "--replay", nargs="*", default=[], type=Path, metavar="FILE", help="figures of the replay (.svg, .pdf)"
@@ -111,6 +112,7 @@ def _report(arguments: argparse.Namespace) -> None:
     study = config.load(arguments.config)
     methods = study.methods()
     errors = read_csv(arguments.errors)
+    bootstrap = read_csv(arguments.bootstrap) if arguments.bootstrap else None
     figures = {path: path.stem for path in arguments.figures}
     figures |= {path: {"errors": "learning", "surface_energies": "surfaces"}[path.stem] for path in arguments.replay}
     text = page.render(
@@ -130,11 +132,12 @@ def _report(arguments: argparse.Namespace) -> None:
         provenance=read_json(arguments.provenance),
         candidates=read_csv(arguments.candidates) if arguments.candidates else None,
         properties=read_csv(arguments.properties) if arguments.properties else None,
+        bootstrap=bootstrap,
         equivalents=read_csv(arguments.equivalents) if arguments.equivalents else None,
         estimate=Estimate(planning.estimate(study), planning.shipped()["machine"]),
         files=_files(figures, arguments.data, arguments.output.parent),
     )
-    write_text(arguments.output_headline, headline(errors, methods) + "\n")
+    write_text(arguments.output_headline, headline(errors, methods, bootstrap) + "\n")
     write_text(arguments.output, text)
 
 

@@ -36,6 +36,7 @@ def render(
     provenance: Mapping[str, Any],
     candidates: pd.DataFrame | None = None,
     properties: pd.DataFrame | None = None,
+    bootstrap: pd.DataFrame | None = None,
     equivalents: pd.DataFrame | None = None,
     estimate: Estimate | None = None,
     files: Mapping[str, Sequence[File]] | None = None,
@@ -65,6 +66,8 @@ def render(
         The table ``candidates.csv``; left out where there is none.
     properties
         The table ``properties.csv``; left out where there is none.
+    bootstrap
+        The table ``crossval/bootstrap.csv``, for intervals in the headline.
     equivalents
         The table ``replay/equivalents.csv``; a sentence says how to get it where there is none.
     estimate
@@ -85,7 +88,7 @@ def render(
         "page.html.j2",
         study=study,
         elements=designs_table.elements(designs),
-        headline=headline(errors, methods),
+        headline=headline(errors, methods, bootstrap),
         headline_apart=errors_table.headline_apart(errors, duplicates, methods),
         facts=_facts(configuration, designs, errors, failed),
         asked=asked(configuration),
