@@ -1,4 +1,4 @@
-FIGURES = ["worst", "distances", "ranks", "errors", "parity"]
+from gapdesign.report import figures as report_drawings
 
 
 rule report_provenance:
@@ -43,8 +43,8 @@ rule report_figures:
         ranks=report(results("figures/ranks.svg"), caption="../report/ranks.rst", category="Designs"),
         errors=report(results("figures/errors.svg"), caption="../report/errors.rst", category="Models"),
         parity=report(results("figures/parity.svg"), caption="../report/parity.rst", category="Models"),
-        manuscript=expand(results("figures/{name}.pdf"), name=FIGURES),
-        tables=expand(results("figures/{name}.csv"), name=["distances", "ranks"]),
+        manuscript=expand(results("figures/{name}.pdf"), name=list(report_drawings.FIGURES)),
+        tables=expand(results("figures/{name}.csv"), name=list(report_drawings.TABLES)),
     log:
         results("logs/report/figures.log"),
     localrule: True
@@ -65,8 +65,8 @@ rule report:
     input:
         designs=of_designs("designs/{design}.extxyz"),
         labelled=of_designs("labels/{design}.extxyz"),
-        figures=expand(results("figures/{name}{suffix}"), name=FIGURES, suffix=[".svg", ".pdf"]),
-        tables=expand(results("figures/{name}.csv"), name=["distances", "ranks"]),
+        figures=expand(results("figures/{name}{suffix}"), name=list(report_drawings.FIGURES), suffix=[".svg", ".pdf"]),
+        tables=expand(results("figures/{name}.csv"), name=list(report_drawings.TABLES)),
         predictions=results("crossval/predictions.csv"),
         properties=if_properties("properties.csv"),
         curves=if_properties("properties/curves.csv"),
