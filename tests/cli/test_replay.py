@@ -116,13 +116,14 @@ def test_surface_energies_and_figures(here: Path) -> None:
     surfaces = read_csv(here / "surfaces/fits/FPS.csv")
     assert surfaces["plane"].tolist() == [100, 111] * 2
     assert (surfaces["energy"] - surfaces["reference"]).tolist() == pytest.approx(surfaces["error"].tolist())
-    outputs = ["--output-errors", "errors.csv", "--output-figure", "errors.svg", "--output-surfaces", "surfaces.csv"]
+    outputs = ["--output-errors", "errors.csv", "--output-surfaces", "surfaces.csv"]
     outputs += ["--output-equivalents", "equivalents.csv"]
-    outputs += ["--output-surfaces-figure", "surfaces.svg"]
+    outputs += ["--output-figures", "errors.svg", "errors.pdf", "surface_energies.svg", "surface_energies.pdf"]
     run("replay", "--errors", "fits/FPS.csv", "--surfaces", "surfaces/fits/FPS.csv", *outputs)
     assert len(read_csv(here / "errors.csv")) == len(read_csv(here / "fits/FPS.csv"))
     assert (here / "errors.svg").read_text().startswith("<?xml")
-    assert (here / "surfaces.svg").read_text().startswith("<?xml")
+    assert (here / "surface_energies.svg").read_text().startswith("<?xml")
+    assert (here / "surface_energies.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_a_potential_is_written_that_predicts_what_the_table_says(here: Path, capsys: pytest.CaptureFixture) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import re
+from base64 import b64encode
 from hashlib import sha256
 from itertools import chain, pairwise
 from pathlib import Path
@@ -183,18 +184,20 @@ def reported(labelled):
     study.run("provenance", "--config", study.part("provenance"), "--files", files, "--output", record)
     tables = ["--errors", study / "errors.csv", "--duplicates", study / "duplicates.csv"]
     designs = ["--designs", study.of_designs("designs/{design}.extxyz")]
-    figures = [study / f"figures/{name}.svg" for name in FIGURES]
+    figures = [study / f"figures/{name}{suffix}" for name in FIGURES for suffix in (".svg", ".pdf")]
+    drawn = [study / "figures/distances.csv", study / "figures/ranks.csv"]
     study.run(
         "figures",
         *["--config", study.part("figures"), *designs, "--features", study.of_designs("designs/{design}.npy")],
-        *[*tables, "--predictions", study / "predictions.csv", "--output", figures],
+        *[*tables, "--predictions", study / "predictions.csv", "--output", figures, drawn],
     )
     study.run(
         "report",
-        *["--config", study.part("report"), *designs, "--figures", figures],
+        *["--config", study.part("report"), *designs, "--figures", figures, "--data", drawn],
         *["--labelled", study.of_designs("labels/{design}.extxyz")],
         *["--hyperparameters", study.of_designs("models/{design}/hyperparameters.json")],
         *["--quality", study / "quality.csv", *tables, "--failed", study / "labels/failed.csv"],
+        *["--bootstrap", study / "bootstrap.csv"],
         *["--provenance", record, "--output", study / "report.html", "--output-headline", study / "headline.txt"],
     )
     return study
@@ -459,6 +462,11 @@ def test_provenance_has_the_checksums_and_the_configuration_but_no_time_and_no_h
 def test_figures_and_page_are_written(reported):
     for name in FIGURES:
         assert (reported / f"figures/{name}.svg").read_text().rstrip().endswith("</svg>")
+        document = (reported / f"figures/{name}.pdf").read_bytes()
+        assert document.startswith(b"%PDF")
+        assert b64encode(document).decode() in (reported / "report.html").read_text()
+    data = (reported / "figures/ranks.csv").read_bytes()
+    assert b64encode(data).decode() in (reported / "report.html").read_text()
     page = (reported / "report.html").read_text()
     assert "tiny" in page
     assert page.rstrip().endswith("</html>")
@@ -476,6 +484,10 @@ def test_a_figure_that_is_not_drawn_is_refused(reported, tmp_path, capsys):
     arguments += ["--duplicates", reported / "duplicates.csv", "--predictions", reported / "predictions.csv"]
     assert cli.main(["figures", *map(str, arguments), "--output", str(tmp_path / "wrost.svg")]) == 2
     assert "there is no figure 'wrost'; choose from" in capsys.readouterr().err
+    assert cli.main(["figures", *map(str, arguments), "--output", str(tmp_path / "worst.png")]) == 2
+    assert "figures are written as .svg and .pdf" in capsys.readouterr().err
+    assert cli.main(["figures", *map(str, arguments), "--output", str(tmp_path / "worst.csv")]) == 2
+    assert "there is no table 'worst' of a figure; choose from distances, ranks" in capsys.readouterr().err
 
 
 def test_nothing_half_written_is_left_anywhere(reported):

@@ -206,8 +206,8 @@ def test_a_change_of_the_report_redoes_only_the_report(rerun, tmp_path):
     shutil.copy(ROOT / "Snakefile", changed / "Snakefile")
     config = changed / "workflow/src/gapdesign/config.py"
     text = config.read_text()
-    assert text.count('"report": 1,') == 1
-    config.write_text(text.replace('"report": 1,', '"report": 2,'))
+    assert text.count('"report": 2,') == 1
+    config.write_text(text.replace('"report": 2,', '"report": 3,'))
     assert set(Workflow(rerun.folder, changed / "Snakefile").plan()) == REPORT
 
 

@@ -118,7 +118,7 @@ def test_the_table_asks_for_what_the_rules_ask_for(workflow, configuration, samp
     probe = json.loads((workflow.folder / "probe.json").read_text())
     study = parse(configuration)
     asked = needs(study)
-    apart = ("pools", "environments", "replay")  # no part of a report
+    apart = ("pools", "environments")  # no part of a report
     assert {rule for rule, known in probe.items() if not known["here"] and not rule.startswith(apart)} == {*asked}
     for rule, mine in asked.items():
         theirs = probe[rule]["asks"]

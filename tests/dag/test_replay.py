@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from conftest import Workflow
+from gapdesign.config import parse
+from gapdesign.planning.jobs import all_jobs
 from labelled_copper import configuration as copper
 
 
@@ -46,6 +48,19 @@ def test_without_core_and_surfaces(tmp_path: Path, study: dict[str, Any]) -> Non
     jobs = plan(tmp_path, study)
     assert "replay_surfaces" not in jobs
     assert (jobs["replay_rows"], jobs["replay_labels"], jobs["replay_start"]) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("surfaces", [True, False])
+def test_a_report_waits_for_it_where_it_is_asked_to(tmp_path: Path, study: dict[str, Any], surfaces: bool) -> None:
+    if not surfaces:
+        study["replay"]["surfaces"] = {}
+    for asked in (False, True):
+        study["replay"]["report"] = asked
+        workflow = Workflow(tmp_path)
+        workflow.configure(study)
+        planned = workflow.plan("report")
+        assert ("replay" in planned, "replay_surfaces" in planned) == (asked, asked and surfaces)
+        assert {entry.rule: entry.count for entry in all_jobs(parse(study)) if entry.count} == planned
 
 
 def test_mistakes_stop_it_before_any_job(tmp_path: Path, study: dict[str, Any]) -> None:

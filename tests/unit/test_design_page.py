@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from xml.etree import ElementTree
 
 import numpy as np
@@ -12,6 +10,7 @@ import pandas as pd
 import pytest
 from ase import Atoms
 
+from browser import browser, faults, needs_browser
 from gapdesign.quality import Quality
 from gapdesign.report import design_page
 from gapdesign.report.advice import advice, outlook
@@ -199,15 +198,9 @@ class TestPage:
     def test_a_single_design_has_a_page(self):
         assert "max-min design" in design_page.render(**study({"OPT": "maxmin"}))
 
-    @pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium here")
-    def test_a_browser_shows_it_and_asks_for_nothing(self, page, tmp_path):
-        """Every host is unknown to it; an image from elsewhere would be in its log of the net all the same."""
-        (tmp_path / "page.html").write_text(page)
-        command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND"]
-        command += [f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", f"file://{tmp_path / 'page.html'}"]
-        log = f"--log-net-log={tmp_path / 'net.json'}"
-        shown = subprocess.run([*command, log], capture_output=True, text=True, timeout=120, check=True).stdout
-        assert shown.count("<figure") == 5
-        asked = set(re.findall(r'"url":"(\w+://[^"]*)"', (tmp_path / "net.json").read_text()))
-        own = {url for url in asked if "google" not in url and "gvt1" not in url}  # the browser's own services
-        assert all(url.startswith(("file://", "chrome", "data:")) for url in own)
+    @needs_browser
+    def test_a_browser_shows_it_and_nothing_is_in_the_way(self, page, tmp_path):
+        (tmp_path / "design.html").write_text(page, encoding="utf-8")
+        with browser() as tab:
+            assert faults(tab, tmp_path / "design.html") == []
+            assert tab.show(tmp_path / "design.html").evaluate("document.querySelectorAll('figure').length") == 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from itertools import pairwise, product
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
@@ -17,7 +17,7 @@ from gapdesign.files import read_csv, write_csv
 from gapdesign.report import words
 from gapdesign.report.figures import (
     FIGURES,
-    Results,
+    TABLES,
     distances_figure,
     draw,
     pair_values,
@@ -26,118 +26,9 @@ from gapdesign.report.figures import (
 )
 from gapdesign.report.headline import headline, worst_off_sample
 from gapdesign.report.matrices import errors_figure, parity_figure
-from gapdesign.report.page import render
-from gapdesign.report.style import error_colours, line_styles, svg_text
+from gapdesign.report.style import DASHES, error_colours, line_styles, pdf_bytes, svg_text
 from gapdesign.structures import strain_magnitudes
-
-FOUR = {"OPT1": "maxmin", "OPT2": "maxmin", "RND1": "random", "RND2": "random"}
-HOSTILE = 'a<b>&"合金$x$'
-
-
-def error_table(worst: dict[tuple[str, str], float]) -> pd.DataFrame:
-    rows = [(model, test, 5, value / 4, value, 0.1, 0.1, value) for (model, test), value in worst.items()]
-    return pd.DataFrame(
-        rows, columns=["model", "test_set", "n", "std_mev", "q99_mev", "rmse_mev", "mae_mev", "max_mev"]
-    )
-
-
-def square(methods, value) -> pd.DataFrame:
-    """Give the n x n errors with ``value(model, test_set)`` as the 0.99 quantile."""
-    return error_table({pair: float(value(*pair)) for pair in product(methods, methods)})
-
-
-def study(methods: dict[str, str], members: int = 5, deformed: bool = True) -> dict:
-    """Give a study in which model i is wrong by exactly 10 i + j + 1 meV, up and down, on design j."""
-    names = list(methods)
-    designs, distances, predictions = {}, {}, []
-    for place, name in enumerate(names):
-        designs[name] = []
-        for rank in range(members):
-            atoms = Atoms("ZrNb", positions=[[0, 0, 0], [1.6, 1.6, 1.6]], cell=[3.3] * 3, pbc=True)
-            atoms.info = {
-                "pool": "A",
-                "candidate": rank,
-                "rank": rank,
-                "distance": 1.0 / (rank + 1),
-                "prototype": "B2",
-            }
-            if deformed:
-                atoms.info["deformation"] = (np.eye(3) * (1 + 0.01 * rank)).ravel()
-            designs[name].append(atoms)
-        distances[name] = np.full(members * (members - 1) // 2, 0.5 + 0.1 * place)
-    for (i, model), (j, test) in product(enumerate(names), enumerate(names)):
-        error = (10 * i + j + 1) * np.where(np.arange(members) % 2, -1.0, 1.0)
-        reference = -6.0 + 0.1 * np.arange(members)
-        columns = {
-            "model": model,
-            "test_set": test,
-            "rank": range(members),
-            "pool": "A",
-            "candidate": range(members),
-        }
-        columns |= {"n_atoms": 2, "reference_ev": reference, "predicted_ev": reference + error / 1000}
-        predictions.append(pd.DataFrame(columns | {"error_mev": error, "duplicate": model == test}))
-    errors = square(names, lambda model, test: 10 * names.index(model) + names.index(test) + 1)
-    duplicates = errors[["model", "test_set"]].assign(n_duplicates=0, q99_mev_without=np.nan)
-    duplicates.loc[duplicates["model"] == duplicates["test_set"], "n_duplicates"] = members
-    quality = pd.DataFrame(
-        {
-            "design": names, "method": list(methods.values()), "pool": "A", "size": members,
-            "nearest_min": 0.123456, "overlapping_share": 0.0345678, "log_det": -1234.56,
-            "condition": 3.456e9, "label_core_hours": np.nan,
-        } | {f"nearest_{name}_mean": 0.7 for name in names}
-    )  # fmt: skip
-    optimum = {
-        "pair_scale": 1.23456,
-        "pair_length": 0.3,
-        "soap_scale": 0.25,
-        "noise": 1e-6,
-        "log_likelihood": 4321.06,
-    }
-    configuration = {
-        "study": "näive <study>", "seed": 7, "pools": {"names": ["A"], "size": 50, "sampler": "strain"},
-        "designs": {name: {"pool": "A", "method": method} for name, method in methods.items()},
-        "budget": members, "labels": {"engine": "eam"},
-    }  # fmt: skip
-    return {
-        "methods": methods,
-        "designs": designs,
-        "distances": distances,
-        "errors": errors,
-        "predictions": pd.concat(predictions, ignore_index=True),
-        "duplicates": duplicates,
-        "quality": quality,
-        "failed": pd.DataFrame(columns=COLUMNS),
-        "labelled": {name: range(len(frames)) for name, frames in designs.items()},
-        "hyperparameters": {name: optimum | {"optimizer": "lbfgs", "at_bound": []} for name in names},
-        "configuration": configuration,
-        "provenance": {
-            "gapdesign": "9.8.7", "commit": "c0ffee", "python": "3.11.7", "seed": 7,
-            "packages": {"numpy": "2.0.1"}, "configuration": configuration,
-            "files": {"quality.csv": "ab" * 32},
-        },
-    }  # fmt: skip
-
-
-def figures_of(parts: dict) -> dict[str, str]:
-    names = ("methods", "designs", "distances", "errors", "predictions", "duplicates")
-    return draw(Results(**{name: parts[name] for name in names}))
-
-
-def page_of(parts: dict, figures: dict[str, str] | None = None) -> str:
-    names = (
-        "configuration",
-        "methods",
-        "designs",
-        "quality",
-        "errors",
-        "duplicates",
-        "failed",
-        "labelled",
-        "hyperparameters",
-    )
-    figures = figures_of(parts) if figures is None else figures
-    return render(**{name: parts[name] for name in (*names, "provenance")}, figures=figures)
+from reported import FOUR, HOSTILE, figures_of, page_of, results_of, square, study
 
 
 def tree_of(page: str) -> ElementTree.Element:
@@ -314,6 +205,38 @@ class TestFigures:
         assert styles["OPT1"]["color"] == styles["OPT2"]["color"] != styles["RND1"]["color"]
         assert styles["OPT1"]["linestyle"] != styles["OPT2"]["linestyle"]
 
+    def test_no_two_designs_look_alike_in_grey(self):
+        methods = {f"D{k}": ("maxmin", "random", "cur")[k % 3] for k in range(len(DASHES))}
+        assert len({str(style["linestyle"]) for style in line_styles(methods).values()}) == len(DASHES)
+
+    def test_of_many_designs_those_of_one_colour_differ(self):
+        methods = {f"D{k}": "random" if k > 14 else f"method_{k}" for k in range(18)}
+        styles = [(style["color"], str(style["linestyle"])) for style in line_styles(methods).values()]
+        assert len(set(styles)) == len(methods)
+
+    def test_a_manuscript_gets_letters_and_the_same_bytes(self, monkeypatch):
+        parts = study(FOUR)
+        first = {name: pdf_bytes(figure) for name, figure in draw(results_of(parts)).items()}
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")  # would be the date, were there one
+        assert first == {name: pdf_bytes(figure) for name, figure in draw(results_of(parts)).items()}
+        for document in first.values():
+            assert document.startswith(b"%PDF") and b"/FontFile2" in document
+            assert b"Date" not in document and b"atplotlib" not in document
+        # Clouds of points are pixels, and all else is lines: the colour bar of parity is the only other picture.
+        pictures = {name: document.count(b"/Subtype /Image") for name, document in first.items()}
+        assert {name for name, count in pictures.items() if count} == {"errors", "parity"}
+
+    def test_tables_hold_what_is_drawn(self):
+        results = results_of(study(FOUR))
+        bars = TABLES["distances"](results).set_index(["design", "quantity"])
+        for design, place in (("OPT1", 0), ("RND2", 3)):
+            mine = bars.loc[(design, "D2")]
+            assert float(((mine["high"] - mine["low"]) * mine["density"]).sum()) == pytest.approx(1)
+            (full,) = mine[mine["density"] > 0].itertuples()
+            assert full.low <= 0.5 + 0.1 * place <= full.high
+        ranks = TABLES["ranks"](results)
+        assert ranks[ranks["design"] == "OPT2"]["distance"].tolist() == [1 / (k + 1) for k in range(5)]
+
     def test_same_bytes_and_no_trace_of_when(self):
         first, second = figures_of(study(FOUR)), figures_of(study(FOUR))
         assert first == second and list(first) == list(FIGURES)
@@ -409,7 +332,7 @@ class TestPage:
             for name, value in element.attrib.items():
                 plain = name.rsplit("}", 1)[-1]
                 if plain in ("src", "href", "srcset", "data", "poster") and not element.tag.endswith("}a"):
-                    linked = element.tag == "a" and value.startswith(("https://doi.org/", "design.html"))
+                    linked = element.tag == "a" and value.startswith(("https://doi.org/", "design.html", "data:"))
                     assert value.startswith(("#", "data:image/png;base64,")) or linked, (element.tag, value)
         assert not re.search(r"url\((?!#)|@import|<script|<link|<iframe", page)
 

@@ -224,7 +224,7 @@ rule replay:
         **surface_results(),
         errors=report(results("replay/errors.csv"), caption="../report/replay.rst", category="Replay"),
         equivalents=results("replay/equivalents.csv"),
-        figure=report(results("replay/errors.svg"), caption="../report/replay.rst", category="Replay"),
+        figures=report([results(file) for file in replay_figures()], caption="../report/replay.rst", category="Replay"),
     log:
         results("logs/replay/replay.log"),
     localrule: True
@@ -235,7 +235,6 @@ rule replay:
         config=part("replay"),
         surfaces=lambda wildcards, input, output: (
             f"--surfaces {input.surfaces} --output-surfaces {output.surfaces}"
-            f" --output-surfaces-figure {output.surfaces_figure}"
             if STUDY.replay.surfaces.prototype
             else ""
         ),
@@ -243,4 +242,4 @@ rule replay:
         "Collecting what the designs were worth"
     shell:
         "gapdesign replay --config {params.config:q} --errors {input.errors} {params.surfaces}"
-        " --output-errors {output.errors} --output-equivalents {output.equivalents} --output-figure {output.figure} > {log} 2>&1"
+        " --output-errors {output.errors} --output-equivalents {output.equivalents} --output-figures {output.figures} > {log} 2>&1"

@@ -1,3 +1,6 @@
+from gapdesign.report import figures as report_drawings
+
+
 rule report_provenance:
     input:
         of_designs("designs/{design}.extxyz"),
@@ -10,6 +13,7 @@ rule report_provenance:
         results("crossval/errors.csv"),
         results("crossval/predictions.csv"),
         if_properties("properties.csv"),
+        if_replay(replay_tables()),
     output:
         results("provenance.json"),
     log:
@@ -39,6 +43,8 @@ rule report_figures:
         ranks=report(results("figures/ranks.svg"), caption="../report/ranks.rst", category="Designs"),
         errors=report(results("figures/errors.svg"), caption="../report/errors.rst", category="Models"),
         parity=report(results("figures/parity.svg"), caption="../report/parity.rst", category="Models"),
+        manuscript=expand(results("figures/{name}.pdf"), name=list(report_drawings.FIGURES)),
+        tables=expand(results("figures/{name}.csv"), name=list(report_drawings.TABLES)),
     log:
         results("logs/report/figures.log"),
     localrule: True
@@ -59,14 +65,21 @@ rule report:
     input:
         designs=of_designs("designs/{design}.extxyz"),
         labelled=of_designs("labels/{design}.extxyz"),
-        figures=rules.report_figures.output,
+        figures=expand(results("figures/{name}{suffix}"), name=list(report_drawings.FIGURES), suffix=[".svg", ".pdf"]),
+        tables=expand(results("figures/{name}.csv"), name=list(report_drawings.TABLES)),
+        predictions=results("crossval/predictions.csv"),
         properties=if_properties("properties.csv"),
+        curves=if_properties("properties/curves.csv"),
+        replay=if_replay(replay_figures()),
+        replay_tables=if_replay(replay_tables()),
+        equivalents=if_replay("replay/equivalents.csv"),
         property_figures=if_properties(PROPERTY_FIGURES),
         hyperparameters=of_designs("models/{design}/hyperparameters.json"),
         candidates=results("candidates.csv"),
         quality=results("quality.csv"),
         errors=results("crossval/errors.csv"),
         duplicates=results("crossval/duplicates.csv"),
+        bootstrap=results("crossval/bootstrap.csv"),
         failed=results("labels/failed.csv"),
         provenance=results("provenance.json"),
     output:
@@ -81,11 +94,15 @@ rule report:
     params:
         config=part("report"),
         properties=lambda wildcards, input: f"--properties {input.properties}" if input.properties else "",
+        replay=lambda wildcards, input: (
+            f"--replay {input.replay} --equivalents {input.equivalents}" if input.replay else ""
+        ),
     message:
         "Writing {output.page}"
     shell:
         "gapdesign report --config {params.config:q} --designs {input.designs} --labelled {input.labelled}"
-        " --figures {input.figures} {input.property_figures} {params.properties}"
+        " --figures {input.figures} {input.property_figures} {params.properties} {params.replay}"
+        " --data {input.errors} {input.predictions} {input.tables} {input.properties} {input.curves} {input.replay_tables}"
         " --hyperparameters {input.hyperparameters} --quality {input.quality} --errors {input.errors}"
-        " --duplicates {input.duplicates} --failed {input.failed} --candidates {input.candidates}"
+        " --duplicates {input.duplicates} --bootstrap {input.bootstrap} --failed {input.failed} --candidates {input.candidates}"
         " --provenance {input.provenance} --output {output.page} --output-headline {output.headline} > {log} 2>&1"

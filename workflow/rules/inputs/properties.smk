@@ -2,7 +2,11 @@
 from gapdesign.report import properties_figures
 
 POTENTIALS = DESIGNS + ["reference"] * bool(STUDY.properties.of_reference(STUDY.labels.engine))
-PROPERTY_FIGURES = [f"figures/{name}.svg" for name in properties_figures.names(STUDY.properties.compute)]
+PROPERTY_FIGURES = [
+    f"figures/{name}{suffix}"
+    for name in properties_figures.names(STUDY.properties.compute)
+    for suffix in (".svg", ".pdf")
+]
 
 
 def of_potentials(pattern):

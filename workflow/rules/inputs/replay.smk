@@ -36,6 +36,23 @@ def surfaces_of_replay():
 
 def surface_results():
     """What the surface energies of the replay become, where any are asked for."""
-    files = {"surfaces": "replay/surface_energies.csv", "surfaces_figure": "replay/surface_energies.svg"}
+    files = {"surfaces": "replay/surface_energies.csv"}
     asked = STUDY.replay.surfaces.prototype
     return {name: results(file) for name, file in files.items()} if asked else {}
+
+
+def if_replay(files):
+    """Results of the replay, where the report shows them."""
+    files = [files] if isinstance(files, str) else files
+    return [results(file) for file in files] if STUDY.replay.report else []
+
+
+def replay_figures():
+    """Figures of the replay, for the page and for a manuscript."""
+    names = ["errors", *(["surface_energies"] if STUDY.replay.surfaces.prototype else [])]
+    return [f"replay/{name}{suffix}" for name in names for suffix in (".svg", ".pdf")]
+
+
+def replay_tables():
+    """What they are drawn from."""
+    return ["replay/errors.csv", *(["replay/surface_energies.csv"] if STUDY.replay.surfaces.prototype else [])]

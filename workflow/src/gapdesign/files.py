@@ -67,6 +67,12 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write ``content`` atomically."""
+    with atomic(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def write_json(path: str | Path, value: Any) -> None:
     """Write ``value`` atomically as indented JSON in the order it has."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
@@ -89,9 +95,13 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_csv(path: str | Path, table: pd.DataFrame) -> None:
-    """Write a table atomically; floats with the fewest digits that give the same number back."""
-    with atomic(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+    """Write a table atomically, as :func:`csv_bytes` gives it."""
+    write_bytes(path, csv_bytes(table))
+
+
+def csv_bytes(table: pd.DataFrame) -> bytes:
+    """Give a table as CSV; floats with the fewest digits that give the same number back."""
+    return table.to_csv(index=False, lineterminator="\n").encode()
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:

@@ -7,10 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from gapdesign.config import DEFAULT
 from gapdesign.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 T = TypeVar("T")
 
@@ -71,20 +74,28 @@ def add_files(verb: argparse.ArgumentParser, flag: str, what: str) -> None:
     verb.add_argument(flag, required=True, nargs="+", type=Path, metavar="FILE", help=what)
 
 
-def write_figures(paths: list[Path], figures: Mapping[str, str]) -> None:
-    """Write figures, each to the file that is called after it.
+def write_figures(paths: list[Path], figures: Mapping[str, Figure]) -> None:
+    """Write figures, each to the files that are called after it: ``.svg``, ``.pdf`` or both.
 
     Raises
     ------
     InputError
-        If a file is called after none of them.
+        If a file is called after none of them, or is of another kind.
     """
-    from gapdesign.files import write_text
+    from gapdesign.files import write_bytes, write_text
+    from gapdesign.report.style import pdf_bytes, svg_text
 
-    for name, path in by_name(paths).items():
-        if name not in figures:
-            raise InputError(f"{path}: there is no figure '{name}'; choose from {', '.join(figures)}.")
-        write_text(path, figures[name])
+    for path in paths:
+        if path.stem not in figures:
+            raise InputError(f"{path}: there is no figure '{path.stem}'; choose from {', '.join(figures)}.")
+        if path.suffix not in (".svg", ".pdf"):
+            raise InputError(f"{path}: figures are written as .svg and .pdf.")
+    # As SVG first: a figure's layout is settled when it is drawn for the first time.
+    for path in sorted(paths, key=lambda path: path.suffix != ".svg"):
+        if path.suffix == ".svg":
+            write_text(path, svg_text(figures[path.stem]))
+        else:
+            write_bytes(path, pdf_bytes(figures[path.stem]))
 
 
 def say(line: str) -> None:

@@ -9,7 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from gapdesign import config
-from gapdesign.cli.arguments import add, add_config, add_design, add_files, add_output, choose, progress, say
+from gapdesign.cli.arguments import (
+    add,
+    add_config,
+    add_design,
+    add_files,
+    add_output,
+    choose,
+    progress,
+    say,
+    write_figures,
+)
 from gapdesign.cli.replay import add_rows, pools, sigmas
 from gapdesign.errors import InputError
 
@@ -37,9 +47,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--surfaces", nargs="*", default=[], type=Path, metavar="FILE", help="surface energies (.csv)")
     add_output(verb, "--output-errors", "errors to write (.csv)")
     add_output(verb, "--output-equivalents", "how many random structures buy the same, to write (.csv)")
-    add_output(verb, "--output-figure", "figure of the errors to write (.svg)")
+    add_files(verb, "--output-figures", "figures to write, `errors` and `surface_energies` (.svg, .pdf)")
     verb.add_argument("--output-surfaces", type=Path, metavar="FILE", help="surface energies to write (.csv)")
-    verb.add_argument("--output-surfaces-figure", type=Path, metavar="FILE", help="their figure to write (.svg)")
 
     verb = add(
         verbs,
@@ -163,22 +172,22 @@ def _places(arguments: argparse.Namespace) -> list[dict[str, object]]:
 def _replay(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
-    from gapdesign.files import read_csv, write_csv, write_text
+    from gapdesign.files import read_csv, write_csv
     from gapdesign.replay.equivalents import equivalents
     from gapdesign.report.replay_figures import errors_figure, surfaces_figure
-    from gapdesign.report.style import svg_text
 
     study = config.load(arguments.config)
     methods = study.methods()
     errors = pd.concat([read_csv(path) for path in arguments.errors], ignore_index=True)
     write_csv(arguments.output_errors, errors)
     write_csv(arguments.output_equivalents, equivalents(errors, core=study.replay.core))
-    write_text(arguments.output_figure, svg_text(errors_figure(errors, methods, core=study.replay.core)))
+    figures = {"errors": errors_figure(errors, methods, core=study.replay.core)}
     say(f"{len(errors)} rows of errors")
     if arguments.surfaces:
         surfaces = pd.concat([read_csv(path) for path in arguments.surfaces], ignore_index=True)
         write_csv(arguments.output_surfaces, surfaces)
-        write_text(arguments.output_surfaces_figure, svg_text(surfaces_figure(surfaces, methods)))
+        figures["surface_energies"] = surfaces_figure(surfaces, methods)
+    write_figures(arguments.output_figures, figures)
 
 
 def _potential(arguments: argparse.Namespace) -> None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gapdesign import config
 from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name, write_figures
 from gapdesign.errors import InputError
+
+if TYPE_CHECKING:
+    from gapdesign.report.downloads import File
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -25,19 +31,27 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_files(verb, "--features", "features of the designs (.npy)")
     _add_tables(verb)
     verb.add_argument("--predictions", required=True, type=Path, metavar="FILE", help="crossval/predictions.csv")
-    add_files(verb, "--output", "figures to write, each called by what it shows (.svg)")
+    add_files(verb, "--output", "figures and their data to write, each called by what it shows (.svg, .pdf, .csv)")
 
     verb = add(verbs, "report", _report, "write the page of the study")
     add_config(verb)
     add_files(verb, "--designs", "designs (.extxyz)")
     add_files(verb, "--labelled", "designs with their labels (.extxyz)")
-    add_files(verb, "--figures", "figures (.svg)")
+    add_files(verb, "--figures", "figures (.svg), and the same for a manuscript (.pdf)")
     add_files(verb, "--hyperparameters", "hyperparameters of each design (.json)")
     _add_tables(verb)
     verb.add_argument("--quality", required=True, type=Path, metavar="FILE", help="quality.csv")
     verb.add_argument("--failed", required=True, type=Path, metavar="FILE", help="labels/failed.csv")
     verb.add_argument("--candidates", type=Path, metavar="FILE", help="candidates.csv")
     verb.add_argument("--properties", type=Path, metavar="FILE", help="properties.csv")
+    verb.add_argument("--bootstrap", type=Path, metavar="FILE", help="crossval/bootstrap.csv")
+    verb.add_argument("--equivalents", type=Path, metavar="FILE", help="replay/equivalents.csv")
+    verb.add_argument(
+        "--replay", nargs="*", default=[], type=Path, metavar="FILE", help="figures of the replay (.svg, .pdf)"
+    )
+    verb.add_argument(
+        "--data", nargs="*", default=[], type=Path, metavar="FILE", help="tables that figures are drawn from (.csv)"
+    )
     verb.add_argument("--provenance", required=True, type=Path, metavar="FILE", help="provenance.json")
     add_output(verb, what="page to write (.html)")
     add_output(verb, "--output-headline", "the comparison in one sentence to write (.txt)")
@@ -66,38 +80,46 @@ def _provenance(arguments: argparse.Namespace) -> None:
 
 
 def _figures(arguments: argparse.Namespace) -> None:
-    from gapdesign.files import read_array, read_csv, read_frames
+    from gapdesign.files import read_array, read_csv, read_frames, write_csv
     from gapdesign.quality import pair_distances
-    from gapdesign.report.figures import Results, draw
+    from gapdesign.report.figures import TABLES, Results, draw
 
     study = config.load(arguments.config)
     features = {name: np.asarray(read_array(path)) for name, path in by_name(arguments.features).items()}
-    figures = draw(
-        Results(
-            methods=study.methods(),
-            designs={name: read_frames(path) for name, path in by_name(arguments.designs).items()},
-            distances={name: pair_distances(rows, study.covariance()) for name, rows in features.items()},
-            errors=read_csv(arguments.errors),
-            predictions=read_csv(arguments.predictions),
-            duplicates=read_csv(arguments.duplicates),
-        )
+    results = Results(
+        methods=study.methods(),
+        designs={name: read_frames(path) for name, path in by_name(arguments.designs).items()},
+        distances={name: pair_distances(rows, study.covariance()) for name, rows in features.items()},
+        errors=read_csv(arguments.errors),
+        predictions=read_csv(arguments.predictions),
+        duplicates=read_csv(arguments.duplicates),
     )
-    write_figures(arguments.output, figures)
+    tables = [path for path in arguments.output if path.suffix == ".csv"]
+    for path in tables:
+        if path.stem not in TABLES:
+            raise InputError(f"{path}: there is no table '{path.stem}' of a figure; choose from {', '.join(TABLES)}.")
+        write_csv(path, TABLES[path.stem](results))
+    write_figures([path for path in arguments.output if path not in tables], draw(results))
 
 
 def _report(arguments: argparse.Namespace) -> None:
+    from gapdesign import planning
     from gapdesign.files import read_csv, read_frames, read_json, write_text
     from gapdesign.report import page
+    from gapdesign.report.cost_table import Estimate
     from gapdesign.report.headline import headline
 
     study = config.load(arguments.config)
     methods = study.methods()
     errors = read_csv(arguments.errors)
+    bootstrap = read_csv(arguments.bootstrap) if arguments.bootstrap else None
+    figures = {path: path.stem for path in arguments.figures}
+    figures |= {path: {"errors": "learning", "surface_energies": "surfaces"}[path.stem] for path in arguments.replay}
     text = page.render(
         configuration=study.model_dump(mode="json", exclude_none=True),
         methods=methods,
         designs={name: read_frames(path) for name, path in by_name(arguments.designs).items()},
-        figures={name: path.read_text(encoding="utf-8") for name, path in by_name(arguments.figures).items()},
+        figures={name: path.read_text(encoding="utf-8") for path, name in figures.items() if path.suffix == ".svg"},
         quality=read_csv(arguments.quality),
         errors=errors,
         duplicates=read_csv(arguments.duplicates),
@@ -110,9 +132,29 @@ def _report(arguments: argparse.Namespace) -> None:
         provenance=read_json(arguments.provenance),
         candidates=read_csv(arguments.candidates) if arguments.candidates else None,
         properties=read_csv(arguments.properties) if arguments.properties else None,
+        bootstrap=bootstrap,
+        equivalents=read_csv(arguments.equivalents) if arguments.equivalents else None,
+        estimate=Estimate(planning.estimate(study), planning.shipped()["machine"]),
+        files=_files(figures, arguments.data, arguments.output.parent),
     )
-    write_text(arguments.output_headline, headline(errors, methods) + "\n")
+    write_text(arguments.output_headline, headline(errors, methods, bootstrap) + "\n")
     write_text(arguments.output, text)
+
+
+def _files(figures: Mapping[Path, str], tables: Sequence[Path], folder: Path) -> dict[str, list[File]]:
+    """What is offered below each figure of a page in a folder: PDF, SVG and data."""
+    from gapdesign.report.downloads import DATA, File
+
+    def beside(path: Path) -> str:
+        return Path(os.path.relpath(path, folder)).as_posix()
+
+    data = {beside(path): path for path in tables}
+    offered: dict[str, list[Path]] = {}
+    for path, name in sorted(figures.items(), key=lambda entry: entry[0].suffix):
+        offered.setdefault(name, []).append(path)
+    for name, paths in offered.items():
+        paths += [data[DATA[name]]] if DATA.get(name) in data else []
+    return {name: [File(beside(path), path.read_bytes()) for path in paths] for name, paths in offered.items()}
 
 
 def _headline(arguments: argparse.Namespace) -> None:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from gapdesign.config import Study
-from gapdesign.planning.costs import Cost, Laws, Sizes, cost, shipped
+from gapdesign.planning.costs import Cost, Laws, Sizes, cost, shipped, unscaled
 from gapdesign.planning.disk import disk
 from gapdesign.planning.jobs import STAGES, Jobs, all_jobs, cluster_jobs
 from gapdesign.planning.stored import Stored, stored
 
-__all__ = ["STAGES", "Plan", "Stage", "plan"]
+__all__ = ["STAGES", "Plan", "Stage", "estimate", "plan", "shipped"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +121,17 @@ def plan(study: Study, results: Path, *, at_once: int = 100) -> Plan:
         results=results,
         units=units,
     )
+
+
+def estimate(study: Study) -> dict[str, tuple[int, float | None]]:
+    """Jobs and core-hours of every stage by shipped unit costs alone, whatever ran before; None where unknown."""
+    laws, jobs = Laws(study, Sizes.of(study), shipped()), all_jobs(study)
+    found = {}
+    for name in STAGES:
+        mine = [entry for entry in jobs if entry.stage == name]
+        stage = _stage(name, mine, [unscaled(entry, laws) for entry in mine], 0, 1, 0)
+        found[name] = (stage.jobs, stage.core_hours)
+    return found
 
 
 def _without_stored(jobs: Jobs, whole: Cost, labels: Stored) -> Cost:

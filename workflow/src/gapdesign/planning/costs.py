@@ -202,6 +202,11 @@ class Laws:
         label = label_hours(self.study)
         return None if label is None else 3600 * label * atoms / self.sizes.atoms
 
+    def _replay_points(self, _: int) -> None:
+        """Nothing of a replay was measured; what goes before these jobs is small."""
+
+    _replay_rows = _replay_choose = _replay_fit = _replay_surfaces = _replay_points
+
     def _power(self, points: Mapping[str, float]) -> float:
         """A power law through two points (number of different environments, seconds)."""
         (small, low), (large, high) = sorted((float(n), seconds) for n, seconds in points.items())
@@ -256,6 +261,11 @@ def cost(jobs: Jobs, laws: Laws, results: Path, *, slowest: bool = False) -> Cos
     else:
         factor = sum(seconds for seconds, _ in known) / sum(weight for _, weight in known)
     return Cost(tuple(factor * weight for weight in weights), len(known))
+
+
+def unscaled(jobs: Jobs, laws: Laws) -> Cost:
+    """Cost of the jobs of one rule by its law alone."""
+    return Cost(_weights(jobs, laws))
 
 
 def _weights(jobs: Jobs, laws: Laws) -> tuple[float, ...] | None:

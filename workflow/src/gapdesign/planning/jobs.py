@@ -22,6 +22,7 @@ STAGES = (
     "models",
     "crossval",
     "properties",
+    "replay",
     "report",
 )
 """In the order in which they run."""
@@ -75,6 +76,14 @@ def needs(study: Study) -> dict[str, Needs]:
         "crossval_predict": Needs(2000, 120),
         "properties_model": Needs(2000, 240),
         "properties_reference": Needs(1500, 240, cores),
+        "replay_points": Needs(4000, 120),
+        "replay_rows": Needs(2000, 120),
+        "replay_labels": Needs(2000, 60),
+        "replay_start": Needs(4000, 120),
+        "replay_choose": Needs(selection, 240),
+        "replay_fit": Needs(4000, 120),
+        "replay_bounds": Needs(4000, 120),
+        "replay_surfaces": Needs(2000, 240),
     }
 
 
@@ -182,6 +191,11 @@ def all_jobs(study: Study) -> list[Jobs]:
         one_each("crossval_predict", "crossval", designs, "crossval/{}.tsv", labelled),
         here("crossval", "crossval"),
         *_properties(study, one_each, here),
+        *(
+            _replay(study, one_each, ranges("replay_rows", "replay", cut, "replay/rows"), here)
+            if study.replay.report
+            else ()
+        ),
         here("report_provenance", "report"),
         here("report_figures", "report"),
         here("report", "report"),
@@ -199,6 +213,21 @@ def _properties(study: Study, one_each: Callable[..., Jobs], here: Callable[...,
         yield one_each(rule, "properties", potentials if names else [], "properties/{}.tsv", amount=amount)
     yield here("properties_table", "properties", 1 if options.compute else 0)
     yield here("properties_figures", "properties", 1 if options.compute else 0)
+
+
+def _replay(study: Study, one_each: Callable[..., Jobs], rows: Jobs, here: Callable[..., Jobs]) -> Iterator[Jobs]:
+    """Jobs on designs judged on labels that are there, where the report shows them."""
+    designs = list(study.designs)
+    fits = ["bounds", *(f"fits/{design}" for design in designs)] if study.replay.surfaces.prototype else []
+    yield one_each("replay_points", "replay", ["points"], "replay/{}.tsv")
+    yield rows
+    yield one_each("replay_labels", "replay", study.pools.names, "replay/labels/{}.tsv")
+    yield one_each("replay_start", "replay", ["start"], "replay/{}.tsv")
+    yield one_each("replay_choose", "replay", designs, "replay/choices/{}.tsv")
+    yield one_each("replay_fit", "replay", designs, "replay/fits/{}.tsv")
+    yield one_each("replay_bounds", "replay", ["bounds"], "replay/{}.tsv")
+    yield one_each("replay_surfaces", "replay", fits, "replay/surfaces/{}.tsv")
+    yield here("replay", "replay")
 
 
 def cluster_jobs(jobs: Iterable[Jobs]) -> dict[str, int]:

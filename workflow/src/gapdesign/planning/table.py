@@ -11,7 +11,7 @@ def table(plan: Plan) -> str:
     """One table with a row a stage and their sum, and below it what the figures rest on."""
     study = plan.study
     sizes = dict.fromkeys(str(study.pools.of(pool).size) for pool in study.pools.names)
-    rows = [_HEAD, *(_row(stage) for stage in plan.stages), _total(plan)]
+    rows = [_HEAD, *(_row(stage) for stage in plan.stages if stage.jobs), _total(plan)]
     widths = [max(len(row[k]) for row in rows) for k in range(len(_HEAD))]
     lines = [
         row[0].ljust(widths[0])

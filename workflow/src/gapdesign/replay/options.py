@@ -36,6 +36,11 @@ class SurfaceEnergyOptions(Options):
 class ReplayOptions(Options):
     """Designs judged on labels that are there already (`snakemake replay`)."""
 
+    report: bool = Field(
+        False,
+        description="Whether the report waits for the replay and shows its learning curves; `snakemake replay` makes"
+        " them without it.",
+    )
     core: str | None = Field(
         None,
         description="Pool all of which is in every training set. Name the same structures as `existing` in the designs"

@@ -40,7 +40,7 @@ def as_yaml(configuration: Mapping[str, Any]) -> str:
 
 
 def _in_use(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration without the settings of engines, optimisers and properties that were not chosen."""
+    """A configuration without what was not chosen: engines, optimisers, properties, what no report waits for."""
     used, optimizers = dict(configuration), get_args(ModelOptions.model_fields["optimizer"].annotation)
     for part, choice, members in (("labels", "engine", ENGINES), ("model", "optimizer", optimizers)):
         if isinstance(given := configuration.get(part), Mapping):
@@ -48,6 +48,9 @@ def _in_use(configuration: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(given := configuration.get("properties"), Mapping):
         unused = {"published", *get_args(Name)} - set(given.get("compute", ()))
         used["properties"] = {key: value for key, value in given.items() if key not in unused}
+    used.pop("comparison", None)
+    if not (configuration.get("replay") or {}).get("report"):
+        used.pop("replay", None)
     return used
 
 

@@ -111,6 +111,8 @@ def _panel(axes: Axes, rows: pd.DataFrame, along: str, measure: str, methods: Ma
     axes.set_xticks(ticks[:: -max(1, -(-len(ticks) // 6))])
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
+    if measure == "label_core_hours":
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 2)))
     if measure in LOGARITHMIC and rows[measure].max() > WIDE * rows[measure].min() > 0:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 1)))

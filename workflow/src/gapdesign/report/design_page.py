@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from gapdesign.files import csv_bytes
 from gapdesign.report import words
 from gapdesign.report.advice import advice, outlook
 from gapdesign.report.configuration import as_yaml, asked
@@ -15,10 +16,12 @@ from gapdesign.report.curve_figures import (
     curves_figure,
     nearest_figure,
 )
+from gapdesign.report.designs_table import contents, elements, measures, nearest
+from gapdesign.report.downloads import File, downloads
 from gapdesign.report.embed import embed
-from gapdesign.report.figures import distances_figure
-from gapdesign.report.page import contents, elements, fill, measures, nearest
-from gapdesign.report.style import svg_text
+from gapdesign.report.figures import distances_figure, distances_table
+from gapdesign.report.style import pdf_bytes, svg_text
+from gapdesign.report.template import fill
 from gapdesign.report.texts import BEFORE_LABELS, TITLES, references
 
 if TYPE_CHECKING:
@@ -64,10 +67,27 @@ def render(
         "pool": curves_figure(against_pool(curves), "candidates", "candidates chosen from", methods),
         "coverage": coverage_figure(coverage, pools, methods),
     }
+    study = str(configuration.get("study", "study"))
+    documents = {name: svg_text(figure) for name, figure in drawn.items()}
+    tables = {
+        "nearest": ("quality/members.csv", members),
+        "distances": ("quality/distances.csv", distances_table(distances, {}, methods)),
+        "budget": ("quality/curves.csv", curves),
+        "pool": ("quality/curves.csv", curves),
+        "coverage": ("quality/coverage.csv", coverage),
+    }
+    files = {
+        name: [
+            File(f"figures/{name}.pdf", pdf_bytes(figure), beside=False),
+            File(f"figures/{name}.svg", documents[name].encode(), beside=False),
+            File(tables[name][0], csv_bytes(tables[name][1]), beside=name != "distances"),
+        ]
+        for name, figure in drawn.items()
+    }
     draws = curves["draw"].nunique()
     return fill(
         "design.html.j2",
-        study=str(configuration.get("study", "study")),
+        study=study,
         elements=elements(designs),
         advice=advice(curves, methods, quality),
         facts=[
@@ -82,7 +102,8 @@ def render(
         quality=measures(quality),
         nearest=nearest(quality),
         pools=pools.to_dict("records"),
-        figures={name: embed(name, svg_text(figure), TITLES[name]) for name, figure in drawn.items()},
+        figures={name: embed(name, document, TITLES[name]) for name, document in documents.items()},
+        downloads=downloads(f"{study}-design", files),
         numbers={name: place for place, name in enumerate(drawn, 1)},
         captions=BEFORE_LABELS,
         asked=asked(configuration),

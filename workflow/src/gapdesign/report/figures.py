@@ -13,7 +13,7 @@ import numpy as np
 
 from gapdesign.report.headline import worst_off_sample
 from gapdesign.report.matrices import errors_figure, parity_figure
-from gapdesign.report.style import INK, MUTED, RULE, house_style, line_styles, svg_text
+from gapdesign.report.style import INK, MUTED, RULE, house_style, line_styles
 from gapdesign.report.words import MINUS, method_name, number, shorten
 from gapdesign.structures import strain_magnitudes
 
@@ -47,6 +47,14 @@ class Results:
     errors: pd.DataFrame
     predictions: pd.DataFrame
     duplicates: pd.DataFrame
+
+    def strains(self) -> dict[str, NDArray]:
+        """Design to the strain magnitudes of its structures."""
+        return {design: strain_magnitudes(frames) for design, frames in self.designs.items()}
+
+    def ranks(self) -> dict[str, NDArray]:
+        """Design to the kernel distance of each rank to the earlier ones."""
+        return {design: selection_distances(frames) for design, frames in self.designs.items()}
 
 
 def selection_distances(frames: list[Atoms]) -> NDArray:
@@ -86,17 +94,31 @@ def distances_figure(
     figure = Figure(figsize=(9.6 if strained else 6.4, 3.5), layout="constrained")
     axes = figure.subplots(1, panels, squeeze=False)[0]
     pairs = {design: pair_values(values) for design, values in distances.items()}
-    histograms(axes[0], pairs, np.linspace(0, 2, 41), methods)
+    histograms(axes[0], pairs, PAIR_EDGES, methods)
     axes[0].set(title="Distances between the members of a design", xlim=(0, 2))
     axes[0].set(xlabel="squared kernel distance D²", ylabel="probability density")
     if strained:
-        # A little headroom, so that equal deformations make a bar of finite width too.
-        highest = max(float(np.max(values)) for values in strained.values()) * 1.02 or 1.0
-        histograms(axes[1], strained, np.linspace(0, highest, 31), methods)
-        axes[1].set(title="Strain of the members", xlim=(0, highest))
+        edges = strain_edges(strained)
+        histograms(axes[1], strained, edges, methods)
+        axes[1].set(title="Strain of the members", xlim=(0, edges[-1]))
         axes[1].set_xlabel(f"strain magnitude ‖F {MINUS} I‖")
     legend(figure, methods)
     return figure
+
+
+PAIR_EDGES = np.linspace(0, 2, 41)
+"""Edges of the bars of squared kernel distances."""
+
+
+def strain_edges(strains: Mapping[str, NDArray]) -> NDArray:
+    """Edges of the bars of strain magnitudes, which are not all empty."""
+    # A little headroom, so that equal deformations make a bar of finite width too.
+    return np.linspace(0, max(float(np.max(values, initial=0.0)) for values in strains.values()) * 1.02 or 1.0, 31)
+
+
+def density(data: NDArray, edges: NDArray) -> NDArray:
+    """Heights of a histogram of unit area; what lies beyond the edges is in the outer bars."""
+    return np.histogram(np.clip(data, edges[0], edges[-1]), edges, density=True)[0]
 
 
 def histograms(axes: Axes, values: Mapping[str, NDArray], edges: NDArray, methods: Mapping[str, str]) -> None:
@@ -105,7 +127,7 @@ def histograms(axes: Axes, values: Mapping[str, NDArray], edges: NDArray, method
     for design in methods:
         data = values.get(design, np.empty(0))
         if len(data):
-            heights, _ = np.histogram(np.clip(data, edges[0], edges[-1]), edges, density=True)
+            heights = density(data, edges)
             axes.stairs(heights, edges, label=design, linewidth=1.4, **styles[design])
             axes.stairs(heights, edges, fill=True, alpha=0.07, color=styles[design]["color"])
     axes.set_ylim(bottom=0)
@@ -194,7 +216,7 @@ def worst_figure(errors: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
     worst = worst_off_sample(errors).set_index("model")
     models = [design for design in methods if design in worst.index]
     models.sort(key=lambda design: list(dict.fromkeys(methods.values())).index(methods[design]))
-    figure = Figure(figsize=(6.8, 0.85 + 0.36 * max(1, len(models))), layout="constrained")
+    figure = Figure(figsize=(5.2, 0.85 + 0.36 * max(1, len(models))), layout="constrained")
     axes = figure.subplots()
     styles = line_styles(methods)
     finite = errors["q99_mev"][np.isfinite(errors["q99_mev"])] if len(errors) else np.empty(0)
@@ -216,7 +238,7 @@ def worst_figure(errors: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
     axes.set_yticks(range(len(models)), labels, color=INK)
     if not models:
         axes.text(0.5, 0.5, "no off-sample test", transform=axes.transAxes, ha="center", va="center", color=MUTED)
-    axes.set(xlim=(0, 1.28 * highest), ylim=(len(models) - 0.4, -0.6))
+    axes.set(xlim=(0, 1.42 * highest), ylim=(len(models) - 0.4, -0.6))
     axes.set_xlabel("0.99 quantile of |error|, meV/atom")
     axes.tick_params(axis="y", length=0, labelsize=8.5)
     axes.grid(axis="y", visible=False)
@@ -226,26 +248,49 @@ def worst_figure(errors: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
 
 FIGURES: dict[str, Callable[[Results], Figure]] = {
     "worst": lambda results: worst_figure(results.errors, results.methods),
-    "distances": lambda results: distances_figure(
-        results.distances,
-        {design: strain_magnitudes(frames) for design, frames in results.designs.items()},
-        results.methods,
-    ),
-    "ranks": lambda results: ranks_figure(
-        {design: selection_distances(frames) for design, frames in results.designs.items()}, results.methods
-    ),
+    "distances": lambda results: distances_figure(results.distances, results.strains(), results.methods),
+    "ranks": lambda results: ranks_figure(results.ranks(), results.methods),
     "errors": lambda results: errors_figure(results.predictions, results.errors, results.duplicates),
     "parity": lambda results: parity_figure(results.predictions, results.errors),
 }
-"""The figures of a study by name; ``results/<study>/figures/<name>.svg``."""
+"""The figures of a study by name; ``results/<study>/figures/<name>.svg`` and ``.pdf``."""
 
 
-def draw(results: Results) -> dict[str, str]:
-    """Draw all figures.
+def draw(results: Results) -> dict[str, Figure]:
+    """Draw all figures, by name, in the order of ``FIGURES``."""
+    return {name: make(results) for name, make in FIGURES.items()}
 
-    Returns
-    -------
-    dict
-        Name to SVG text, in the order of ``FIGURES``.
-    """
-    return {name: svg_text(make(results)) for name, make in FIGURES.items()}
+
+def distances_table(
+    distances: Mapping[str, NDArray], strains: Mapping[str, NDArray], methods: Mapping[str, str]
+) -> pd.DataFrame:
+    """The bars of :func:`distances_figure`: design, quantity (D2, strain), edges (low, high) and height of each."""
+    import pandas as pd
+
+    pairs = {design: pair_values(values) for design, values in distances.items()}
+    strained = {design: values for design, values in strains.items() if len(values)}
+    drawn = [("D2", pairs, PAIR_EDGES), *([("strain", strained, strain_edges(strained))] if strained else [])]
+    parts = [
+        pd.DataFrame({"design": design, "quantity": quantity, "low": edges[:-1], "high": edges[1:],
+                      "density": density(values[design], edges)})
+        for quantity, values, edges in drawn for design in methods if len(values.get(design, ()))
+    ]  # fmt: skip
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def ranks_table(ranks: Mapping[str, NDArray]) -> pd.DataFrame:
+    """What :func:`ranks_figure` draws: design, rank and distance, a row a structure."""
+    import pandas as pd
+
+    parts = [
+        pd.DataFrame({"design": design, "rank": range(len(values)), "distance": values})
+        for design, values in ranks.items()
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
+    "distances": lambda results: distances_table(results.distances, results.strains(), results.methods),
+    "ranks": lambda results: ranks_table(results.ranks()),
+}
+"""What figures are drawn from that is in no other table; ``results/<study>/figures/<name>.csv``."""

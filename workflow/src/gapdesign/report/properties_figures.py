@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.properties.compare import REFERENCE
-from gapdesign.report.style import GREY, MUTED, RULE, house_style, line_styles, svg_text
+from gapdesign.report.style import GREY, MUTED, RULE, house_style, line_styles
 from gapdesign.report.words import MINUS, method_name, shorten
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def _panels(
     return figure
 
 
-def draw(values: pd.DataFrame, curves: pd.DataFrame, *, methods: Mapping[str, str]) -> dict[str, str]:
+def draw(values: pd.DataFrame, curves: pd.DataFrame, *, methods: Mapping[str, str]) -> dict[str, Figure]:
     """Draw all figures of properties.
 
     Parameters
@@ -198,8 +198,7 @@ def draw(values: pd.DataFrame, curves: pd.DataFrame, *, methods: Mapping[str, st
     Returns
     -------
     dict
-        Name to SVG text: ``constants``, ``volumes``, ``dimer``, ``phonons`` and ``nve``.
+        Figures by name: ``constants``, ``volumes``, ``dimer``, ``phonons`` and ``nve``.
     """
     figures = {"constants": constants_figure(values, methods)}
-    figures |= {name: make(curves[curves["curve"] == name], methods) for name, make in FIGURES.items()}
-    return {name: svg_text(figure) for name, figure in figures.items()}
+    return figures | {name: make(curves[curves["curve"] == name], methods) for name, make in FIGURES.items()}

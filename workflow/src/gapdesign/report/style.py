@@ -25,8 +25,11 @@ GREY = "#8d939b"
 PALETTE = ("#2b7bba", "#199a7b", "#a05fbf", "#c8506a", "#7f8a2b", "#2aa3b8", "#8b6f5a", "#5f6fd0")
 """Colours of the other methods, in the order of the configuration."""
 
-DASHES = ("-", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
-"""Line patterns of the designs within one method."""
+DASHES = (
+    *("-", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5))),
+    *((0, (9, 2)), (0, (2.5, 1.2)), (0, (5, 1.2, 1.2, 1.2, 1.2, 1.2)), (0, (1.2, 3))),
+)
+"""Line patterns of the designs, which tell them apart in grey too."""
 
 STYLE = {
     "font.family": "sans-serif",
@@ -64,6 +67,8 @@ STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "gapdesign",
     "svg.id": None,
+    # Letters that stay letters in a manuscript's editor.
+    "pdf.fonttype": 42,
 }
 
 
@@ -105,6 +110,28 @@ def svg_text(figure: Figure, *, dots_per_inch: int = 160) -> str:
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
 
 
+@house_style()
+def pdf_bytes(figure: Figure, *, dots_per_inch: int = 300) -> bytes:
+    """Give a figure as PDF for a manuscript, on white: the same bytes for the same data.
+
+    Parameters
+    ----------
+    figure
+        The figure.
+    dots_per_inch
+        Resolution of the parts that are drawn as pixels.
+
+    Returns
+    -------
+    bytes
+        A document of one page, without date, host or version.
+    """
+    buffer = io.BytesIO()
+    nothing = dict.fromkeys(("CreationDate", "Creator", "Producer"))
+    figure.savefig(buffer, format="pdf", dpi=dots_per_inch, facecolor="white", metadata=nothing)
+    return buffer.getvalue()
+
+
 def error_colours() -> Colormap:
     """Colour map of absolute errors: blue is near zero, orange near the largest, as in BR's figures 5 and 6.
 
@@ -117,7 +144,9 @@ def error_colours() -> Colormap:
 
 
 def line_styles(methods: Mapping[str, str]) -> dict[str, dict[str, object]]:
-    """Give every design the colour of its method, and a line pattern of its own among that method's designs.
+    """Give every design the colour of its method, and a line pattern of its own.
+
+    No two of as many designs as there are patterns look alike without colour; of more, those of one colour differ.
 
     Parameters
     ----------
@@ -131,10 +160,10 @@ def line_styles(methods: Mapping[str, str]) -> dict[str, dict[str, object]]:
     """
     others = list(dict.fromkeys(method for method in methods.values() if method != "random"))
     colours = {method: PALETTE[place % len(PALETTE)] for place, method in enumerate(others)} | {"random": BASELINE}
-    # Where there are more methods than colours, those that share one differ in their patterns.
-    seen = {method: 2 * (place // len(PALETTE)) - 1 for place, method in enumerate(others)}
     styles: dict[str, dict[str, object]] = {}
-    for design, method in methods.items():
-        place = seen[method] = seen.get(method, -1) + 1
-        styles[design] = {"color": colours[method], "linestyle": DASHES[place % len(DASHES)]}
+    for place, (design, method) in enumerate(methods.items()):
+        taken = [style["linestyle"] for style in styles.values() if style["color"] == colours[method]]
+        order = DASHES[place % len(DASHES) :] + DASHES[: place % len(DASHES)]
+        free = [pattern for pattern in order if pattern not in taken]
+        styles[design] = {"color": colours[method], "linestyle": (free or order)[0]}
     return styles

@@ -11,6 +11,8 @@ TITLES = {
     "ranks": "Distance of each rank to the earlier ones",
     "errors": "Errors of every model on every design",
     "parity": "Predicted against reference energies",
+    "learning": "Errors against the number of structures trained on",
+    "surfaces": "Errors of surface energies against the number of structures trained on",
     "nearest": "Distance of members to their nearest neighbours, and their strains, beside random draws",
     "budget": "Every measure against budget, beside random draws",
     "pool": "Every measure against the size of the pool, beside random draws",
@@ -45,6 +47,14 @@ CAPTIONS = {
         "Predicted against reference energy per atom, models in rows and test sets in columns, coloured by "
         "the absolute error in meV/atom on the scale of the error matrix. It gives a sense of proportion, "
         "and shows any fit that went wrong as a whole (Barzdajn and Race, figure 5)."
+    ),
+    "learning": (
+        "Errors of potentials fitted to the first structures of each design. For designs by chance the line is the "
+        "median of the draws, and the band of the random ones holds nine in ten. Where all structures are tested, the "
+        "dotted and dashed grey lines are the potentials of no candidate and of all of them."
+    ),
+    "surfaces": (
+        "Errors of the surface energies of the same potentials, relaxed and unreconstructed, against the reference."
     ),
 }
 

@@ -119,12 +119,15 @@ def plain(value: Any) -> str:
     'backend dscribe, soap (r_cut 6.8), names A, B, start none'
     """
     if isinstance(value, Mapping):
-        return ", ".join(
-            f"{key} ({plain(part)})" if isinstance(part, Mapping) and part else f"{key} {plain(part)}"
-            for key, part in value.items()
+        return (
+            ", ".join(
+                f"{key} ({plain(part)})" if isinstance(part, Mapping) and part else f"{key} {plain(part)}"
+                for key, part in value.items()
+            )
+            or "none"
         )
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(plain(part) for part in value)
+        return ", ".join(plain(part) for part in value) or "none"
     if value is None:
         return "none"
     if isinstance(value, bool):

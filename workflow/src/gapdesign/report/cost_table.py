@@ -1,0 +1,79 @@
+"""What a study cost, as the page tells it: labels by design, and everything else by stage.
+
+All of it is estimated. What a run took depends on machines and on what was there already, and no page that is the same
+every time it is made can hold it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite, nan
+from typing import TYPE_CHECKING, Any
+
+from gapdesign.report.headline import worst_off_sample
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the stages of a study cost by unit costs.
+
+    Parameters
+    ----------
+    stages
+        Stage to its jobs and their core-hours, None if unknown, in order.
+    machine
+        What the unit costs were measured on.
+    """
+
+    stages: Mapping[str, tuple[int, float | None]]
+    machine: str
+
+
+def cost(
+    quality: pd.DataFrame,
+    labelled: Mapping[str, Sequence[int]],
+    errors: pd.DataFrame,
+    estimate: Estimate | None,
+    configuration: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Gather what the page says of costs.
+
+    Parameters
+    ----------
+    quality, errors
+        The tables ``quality.csv`` and ``crossval/errors.csv``.
+    labelled
+        Design to the ranks that have a label.
+    estimate
+        What the stages cost.
+    configuration
+        The whole configuration.
+
+    Returns
+    -------
+    dict
+        ``designs`` with labels, core-hours in all and of one, and the worst off-sample quantile of the model;
+        ``labels``, the core-hours of all; ``stages`` with jobs and core-hours; ``machine``; ``engine``.
+    """
+    worst = {row["model"]: row["q99_mev"] for row in worst_off_sample(errors).to_dict("records")}
+    rows = []
+    for row in quality.to_dict("records"):
+        hours = float(row.get("label_core_hours", nan))
+        rows.append({
+            "design": row["design"], "labels": len(labelled.get(row["design"], ())), "hours": hours,
+            "each": hours / row["size"] if row["size"] else nan, "worst": worst.get(row["design"]),
+        })  # fmt: skip
+    known = all(isfinite(row["hours"]) for row in rows) and rows
+    labels = sum(row["hours"] for row in rows) if known else nan
+    stages = [
+        {"stage": name, "jobs": jobs, "hours": labels if name == "labels" else nan if hours is None else hours}
+        for name, (jobs, hours) in (estimate.stages.items() if estimate else ())
+        if jobs
+    ]
+    engine = (configuration.get("labels") or {}).get("engine", "")
+    machine = estimate.machine if estimate else ""
+    return {"designs": rows, "labels": labels, "stages": stages, "machine": machine, "engine": engine}

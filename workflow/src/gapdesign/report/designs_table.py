@@ -1,0 +1,72 @@
+"""What pages say of candidates and designs before any label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from gapdesign.report import words
+from gapdesign.report.texts import MEASURES
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from ase import Atoms
+
+
+def elements(designs: Mapping[str, list[Atoms]]) -> str:
+    """Name the elements of all designs."""
+    found = {symbol for frames in designs.values() for atoms in frames for symbol in atoms.get_chemical_symbols()}
+    return words.listing(sorted(found))
+
+
+def candidates(table: pd.DataFrame | None) -> dict[str, Any]:
+    """Give what was drawn and refused in each pool; reasons that never occurred are left out."""
+    if table is None or not len(table):
+        return {"columns": [], "rows": []}
+    reasons = [name for name in table.columns[3:] if table[name].any()]
+    columns = {"candidates": "candidates", "draws": "draws", **{name: f"refused: {name}" for name in reasons}}
+    rows = [{"pool": row["pool"], "values": [row[name] for name in columns]} for row in table.to_dict("records")]
+    return {"columns": list(columns.values()), "rows": rows}
+
+
+def contents(designs: Mapping[str, list[Atoms]], methods: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Say what each design holds: pool, structures, atoms, and how many of each prototype."""
+    rows = []
+    for design, frames in designs.items():
+        kinds: dict[str, int] = {}
+        for atoms in frames:
+            kind = str(atoms.info.get("prototype", ""))
+            kinds[kind] = kinds.get(kind, 0) + 1
+        shares = ", ".join(f"{kind} {words.number(amount)}" for kind, amount in sorted(kinds.items()) if kind)
+        pools = list(dict.fromkeys(str(atoms.info["pool"]) for atoms in frames if "pool" in atoms.info))
+        rows.append({
+            "design": design,
+            "method": words.method_name(methods.get(design, "")), "pool": words.listing(pools),
+            "structures": len(frames), "atoms": sum(map(len, frames)), "prototypes": shares or words.DASH,
+        })  # fmt: skip
+    return rows
+
+
+def measures(quality: pd.DataFrame) -> dict[str, Any]:
+    """Turn the table on its side: a row a measure, a column a design."""
+    rows = []
+    for column, (label, kind, meaning) in MEASURES.items():
+        if column in quality:
+            write = {"share": words.percent, "logarithm": words.decimal}.get(kind, words.number)
+            values = [int(value) if kind == "count" and value == value else value for value in quality[column]]
+            rows.append({"label": label, "meaning": meaning, "values": [write(value) for value in values]})
+    return {"designs": list(quality["design"]) if len(quality) else [], "rows": rows}
+
+
+def nearest(quality: pd.DataFrame) -> dict[str, Any]:
+    """Give KP's table: from each member of a row's design to the nearest member of a column's design."""
+    designs = list(quality["design"]) if len(quality) else []
+    parts = [part for part in ("mean", "median", "max") if any(f"nearest_{name}_{part}" in quality for name in designs)]
+    rows = [
+        {
+            "design": row["design"],
+            "cells": [[row.get(f"nearest_{name}_{part}") for part in parts] for name in designs],
+        }
+        for row in quality.to_dict("records")
+    ]
+    return {"designs": designs if len(designs) > 1 else [], "parts": parts, "rows": rows}
