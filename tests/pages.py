@@ -1,10 +1,10 @@
 """Every command of every page of the documentation, and a folder in which it can be tried.
 
-Blocks of ``bash`` and ``python`` are followed from the top of their page to its end
+Blocks of ``bash`` and ``python`` are followed from the top of their page to its end, for real
 (`tests/integration/test_pages_followed.py`). All other commands, those of blocks of ``sh`` or of no language and those
-within the text, are gone through here by bash itself, with stand-ins for the programs that they name: the project's own
-are planned or parsed for real (`tests/stand_ins.py`), small ones such as ``cp`` run, and those in `OTHERS` do nothing. A
-program that no table names fails.
+within the text, are run by bash with stand-ins for the programs that they name: the project's own are planned or parsed
+(`tests/stand_ins.py`), small ones such as ``cp`` are themselves, and those in `OTHERS` do nothing. A program that no
+table names fails.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import runpy
 import shutil
 import subprocess
 import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -137,7 +136,9 @@ class World:
             (home / profile).symlink_to(ROOT / "profiles" / profile)
         for program in (*OURS, *OTHERS):
             path = self._programs / program
-            path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{ROOT}/tests/stand_ins.py" {program} "$@"\n')
+            path.write_text(
+                f"#!/bin/sh\nPATH='{os.environ['PATH']}' exec '{sys.executable}' '{ROOT}/tests/stand_ins.py' {program} \"$@\"\n"
+            )
             path.chmod(0o755)
         for program in SMALL:
             (self._programs / program).symlink_to(str(shutil.which(program)))

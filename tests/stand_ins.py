@@ -3,9 +3,10 @@
 They end with status 0 only if the program itself would understand its words and find what it reads:
 
 - ``snakemake`` makes a dry run of exactly that command;
-- ``gapdesign`` parses its words with its own parser, reads the configuration, and sees that its input is there or is made
-  by the workflow; cheap verbs run;
-- ``make`` says what it would run, ``pytest`` which tests, and ``python PROGRAM`` stops where the program has parsed its words.
+- ``gapdesign`` parses its words with its own parser, reads the configuration, and sees that its input is there or is
+  made by the workflow; cheap verbs run;
+- ``make`` says what it would run, and ``pytest`` which tests;
+- ``python PROGRAM`` stops where the program has parsed its words.
 
 With ``ONLY_LEAVE`` in the environment they do nothing but leave what later commands of a page read.
 """
@@ -43,7 +44,7 @@ SUBJECTS = {"replay": "config/studies/zr-learning.yaml"}
 """Targets that the default study has not, and one that has."""
 
 AFTER = {"config/studies/zr-learning.yaml": ["--configfile", "config/studies/zr-elastic.yaml"]}
-"""Studies that read what other commands of snakemake leave. These are planned first, and their files put there, empty."""
+"""Studies that read what other commands of snakemake leave: these are planned first, and their files put there, empty."""
 
 
 def snakemake(*words: str) -> None:
@@ -86,6 +87,7 @@ def gapdesign(*words: str) -> None:
     from gapdesign import cli, config
 
     parser = cli.parser()
+    parser.allow_abbrev = False
     if len(words) == 1 and words[0] not in RUN:  # a verb that the text names
         verbs = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
         sys.exit(None if words[0] in verbs.choices else f"gapdesign has no verb {words[0]}")
@@ -141,6 +143,7 @@ def _parse_only(program: str) -> None:
     parse = argparse.ArgumentParser.parse_args
 
     def stop(parser: argparse.ArgumentParser, *given: object) -> None:
+        parser.allow_abbrev = False
         options = vars(parse(parser, *given))
         missing = [
             str(path)
