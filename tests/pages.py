@@ -60,6 +60,10 @@ PLACEHOLDERS = {
 """What a reader puts in the place of these."""
 
 
+LEFT = {"docs/w-entropy.md": ("w14.xyz",)}
+"""Files that the blocks which are followed leave on a page, as far as its other commands read them."""
+
+
 class Snippet(NamedTuple):
     """Commands of a page: a block, or what stands between two backticks."""
 
@@ -110,7 +114,7 @@ def _alternatives(words: str) -> list[str]:
 
 
 def copy_project(folder: Path) -> None:
-    """What somebody has after `make demo`: the project, with an environment."""
+    """What somebody has after `make demo`: the project, an environment, and a study of their own, config/mine.yaml."""
     folder.mkdir(parents=True)
     for name in (
         *("Snakefile", "Makefile", "pyproject.toml", "workflow", "profiles", "benchmarks", "envs"),
@@ -119,16 +123,24 @@ def copy_project(folder: Path) -> None:
     ):
         (folder / name).symlink_to(ROOT / name)
     shutil.copytree(ROOT / "config", folder / "config")
+    mine = (ROOT / "config" / "config.yaml").read_text(encoding="utf-8").replace("study: zr-demo", "study: mine")
+    (folder / "config" / "mine.yaml").write_text(mine, encoding="utf-8")
     (folder / ".venv" / "bin").mkdir(parents=True)
     (folder / ".venv" / "bin" / "activate").touch()
 
 
 class World:
-    """The folder in which somebody goes through a page."""
+    """The folder in which somebody goes through a page, with the files that the page shows."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self._gone_through = folder / "gapdesign", -1
+    def __init__(self, folder: Path, page: str) -> None:
+        self.folder, self._page, self._gone_through = folder / "project", ROOT / page, -1
         copy_project(self.folder)
+        for path in LEFT.get(page, ()):
+            (self.folder / path).touch()
+        for block in blocks(self._page.read_text(encoding="utf-8")):
+            if block.title:
+                (self.folder / block.title).parent.mkdir(exist_ok=True)
+                (self.folder / block.title).write_text(block.content, encoding="utf-8")
         self._programs, home = folder / "programs", folder / "home" / "snakemake"
         for path in (self._programs, home):
             path.mkdir(parents=True)
@@ -136,9 +148,8 @@ class World:
             (home / profile).symlink_to(ROOT / "profiles" / profile)
         for program in (*OURS, *OTHERS):
             path = self._programs / program
-            path.write_text(
-                f"#!/bin/sh\nPATH='{os.environ['PATH']}' exec '{sys.executable}' '{ROOT}/tests/stand_ins.py' {program} \"$@\"\n"
-            )
+            stand_in = f"'{sys.executable}' '{ROOT}/tests/stand_ins.py' {program}"
+            path.write_text(f"#!/bin/sh\nPATH='{os.environ['PATH']}' exec {stand_in} \"$@\"\n")
             path.chmod(0o755)
         for program in SMALL:
             (self._programs / program).symlink_to(str(shutil.which(program)))
@@ -151,7 +162,7 @@ class World:
 
     def go_through(self, snippet: Snippet) -> str:
         """Try a page's commands, after what those before them on the page leave; what they say."""
-        before = [other for other in _of_page(ROOT / snippet.page) if other.line < snippet.line]
+        before = [other for other in _of_page(self._page) if other.line < snippet.line]
         for number, other in enumerate(before):
             if number > self._gone_through:
                 self._bash(other.text, ONLY_LEAVE="1")

@@ -23,11 +23,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import yaml
-
-from conftest import ROOT
-from pages import copy_project
-
+ROOT = Path(__file__).parents[1]
 RUN = ("check", "candidate", "profiles")
 """Verbs of gapdesign that cost a second at most."""
 
@@ -44,42 +40,39 @@ SUBJECTS = {"replay": "config/studies/zr-learning.yaml"}
 """Targets that the default study has not, and one that has."""
 
 AFTER = {"config/studies/zr-learning.yaml": ["--configfile", "config/studies/zr-elastic.yaml"]}
-"""Studies that read what other commands of snakemake leave: these are planned first, and their files put there, empty."""
+"""Studies that read what another command leaves: that is planned first, and its files are put there, empty."""
 
 
 def snakemake(*words: str) -> None:
     """Plan."""
-    from snakemake.cli import parse_args
+    given = list(words)
+    if NOT_PLANNED.keys() & set(given):
+        from snakemake.cli import parse_args
 
-    parse_args(list(words))
-    if not NOT_PLANNED.keys() & set(words):
-        given = list(words)
-        if "--configfile" not in given:
-            given += [word for target, study in SUBJECTS.items() if target in given for word in ("--configfile", study)]
-        if "--sdm" in given and given[given.index("--sdm") + 1] in ENVIRONMENTS:
-            del given[given.index("--sdm") :][:2]
-        for study in AFTER.keys() & set(given):
-            for path in plan(*AFTER[study]):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.touch()
-        print(f"{len(plan(*given))} files planned")
+        parse_args(given)
+        return
+    if not {"--cores", "--profile"} & set(given) and not Path("profiles/default/config.yaml").is_file():
+        sys.exit("snakemake wants --cores here, which a dry run does not say")
+    if "--configfile" not in given:
+        given += [word for target, study in SUBJECTS.items() if target in given for word in ("--configfile", study)]
+    if "--sdm" in given and given[given.index("--sdm") + 1] in ENVIRONMENTS:
+        place = given.index("--sdm")
+        del given[place : place + 2]
+    for study in AFTER.keys() & set(given):
+        for path in plan(*AFTER[study]):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    plan(*given)
 
 
 def plan(*words: str) -> list[Path]:
-    """Files that a command of snakemake would make.
-
-    Raises
-    ------
-    SystemExit
-        If there is nothing that it would do, or it cannot be done.
-    """
+    """Files that a command of snakemake would make; an end with its words if it cannot be planned."""
     command = [sys.executable, "-m", "snakemake", "-n", *words]
     done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
         sys.exit(f"{' '.join(command)}\n{done.stdout}")
-    return [
-        Path(path) for made in re.findall(r"^    output: (.*)$", done.stdout, re.MULTILINE) for path in made.split(", ")
-    ]
+    missing = re.findall(r"Missing output files: ([^;\n]*)", done.stdout)
+    return [Path(path) for paths in missing for path in paths.split(", ")]
 
 
 def gapdesign(*words: str) -> None:
@@ -105,11 +98,12 @@ def _see_that_it_is_made(path: Path, study: str | None) -> None:
     """See that a file, or something in a folder, of `results/<study>` is made by the workflow."""
     if path.parts[0] != "results":
         sys.exit(f"there is no {path}")
-    configurations = [*Path("config").glob("*.yaml"), *Path("config/studies").glob("*.yaml")]
-    for configuration in configurations:
+    import yaml
+
+    for configuration in [*Path("config").glob("*.yaml"), *Path("config/studies").glob("*.yaml")]:
         if yaml.safe_load(configuration.read_text())["study"] == path.parts[1] and study in (None, path.parts[1]):
             pattern = re.compile(re.escape(str(path)).replace(r"\*", "[^/]*") + "(/|$)")
-            if any(pattern.match(str(made)) for made in plan("--forceall", "--configfile", str(configuration))):
+            if any(pattern.match(str(made)) for made in plan("--configfile", str(configuration))):
                 return
     sys.exit(f"no study makes {path}")
 
@@ -186,7 +180,7 @@ def _fitsnap(folder: Path) -> None:
         "Forces": [[0, 0, 0]],
         "Stress": [[0, 0, 0], [0, 0, 0], [0, 0, 0]],
     }
-    (place / "one.json").write_text("# a comment\n" + json.dumps({"Dataset": {"Data": [data]}}))
+    (place / "1_cell.json").write_text("# a comment\n" + json.dumps({"Dataset": {"Data": [data]}}))
 
 
 def _silicon(folder: Path) -> None:
@@ -197,8 +191,15 @@ def _silicon(folder: Path) -> None:
         (place / name).touch()
 
 
+def _project(folder: Path) -> None:
+    """The project itself."""
+    from pages import copy_project
+
+    copy_project(folder)
+
+
 CLONES: dict[str, Callable[[Path], None]] = {
-    "gapdesign": copy_project,
+    "gapdesign": _project,
     "FitSNAP": _fitsnap,
     "BayesianSelectionMLIP": _silicon,
 }

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 import pages
+from gapdesign import config
 
 SNIPPETS = pages.snippets()
 WORLDS: dict[str, pages.World] = {}
@@ -19,7 +22,7 @@ def test_a_command_does_what_its_page_says(snippet: pages.Snippet, tmp_path_fact
     if "--profile htcondor" in snippet.text and find_spec("snakemake_executor_plugin_htcondor") is None:
         pytest.skip("snakemake-executor-plugin-htcondor is not installed")
     if snippet.page not in WORLDS:
-        WORLDS[snippet.page] = pages.World(tmp_path_factory.mktemp("page"))
+        WORLDS[snippet.page] = pages.World(tmp_path_factory.mktemp("page"), snippet.page)
     WORLDS[snippet.page].go_through(snippet)
 
 
@@ -35,6 +38,33 @@ def test_no_command_of_a_page_escapes(page: Path) -> None:
     assert "```" not in rest and "~~~" not in rest and "<pre" not in rest
     programs = "|".join((*pages.OURS, *pages.OTHERS))
     assert re.findall(rf"^(?: {{4,}}|\t|\$ )(?:\$ )?(?:{programs}) .*$", rest, re.MULTILINE) == []
+
+
+PIECES = [
+    (page.name, block)
+    for page in sorted(pages.pages())
+    for block in pages.blocks(page.read_text(encoding="utf-8"))
+    if block.language == "yaml" and not block.title
+]
+
+
+@pytest.mark.parametrize(("page", "block"), PIECES, ids=[f"{page}:{block.line}" for page, block in PIECES])
+def test_a_piece_of_configuration_is_understood(page: str, block: Any, tmp_path: Path) -> None:
+    # A line that begins another `pools:` is an alternative to those before it.
+    first = block.content.split(":", 1)[0]
+    for piece in re.split(rf"^(?={first}:)", block.content, flags=re.MULTILINE)[1:]:
+        given = yaml.safe_load(piece)
+        if first == "default-resources":  # a profile
+            world = pages.World(tmp_path, f"docs/{page}")
+            (world.folder / "site").mkdir()
+            (world.folder / "site" / "config.yaml").write_text(piece)
+            world.go_through(pages.Snippet(f"docs/{page}", 0, "snakemake --profile ./site"))
+            continue
+        study = yaml.safe_load((pages.ROOT / "config" / "config.yaml").read_text())
+        for key, value in given.items():
+            study[key] = study.get(key, {}) | value if isinstance(value, dict) and key != "designs" else value
+        study["designs"] = given.get("designs", {"ONE": {"pool": study["pools"]["names"][0], "method": "maxmin"}})
+        config.parse(study)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +85,6 @@ def test_no_command_of_a_page_escapes(page: Path) -> None:
     ],
 )
 def test_a_command_that_is_wrong_is_refused(commands: str, said: str, tmp_path: Path) -> None:
-    world = pages.World(tmp_path)
+    world = pages.World(tmp_path, "docs/theory.md")
     with pytest.raises(AssertionError, match=re.escape(said)):
         world.go_through(pages.Snippet("docs/theory.md", 0, commands))
