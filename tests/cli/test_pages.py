@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import re
+import shlex
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 import yaml
 
 import pages
-from gapdesign import config
+from gapdesign import cli, config
 
 SNIPPETS = pages.snippets()
 WORLDS: dict[str, pages.World] = {}
@@ -38,6 +40,18 @@ def test_no_command_of_a_page_escapes(page: Path) -> None:
     assert "```" not in rest and "~~~" not in rest and "<pre" not in rest
     programs = "|".join((*pages.OURS, *pages.OTHERS))
     assert re.findall(rf"^(?: {{4,}}|\t|\$ )(?:\$ )?(?:{programs}) .*$", rest, re.MULTILINE) == []
+
+
+def test_examples_of_the_help_are_understood() -> None:
+    parser = cli.parser()
+    verbs = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    texts = [parser.epilog, *(verb.description for verb in verbs.choices.values())]
+    examples = [
+        example for text in texts for example in re.findall(r": +(gapdesign [a-z].*(?:\n {4,}.*)*)", text) if text
+    ]
+    assert len(examples) > 15
+    for example in examples:
+        parser.parse_args(shlex.split(example)[1:])
 
 
 PIECES = [
