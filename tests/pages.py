@@ -88,7 +88,7 @@ def snippets() -> list[Snippet]:
     for page in sorted(pages()):
         for snippet in _of_page(page):
             is_of_page = "\n" in snippet.text or "mine.yaml" in snippet.text
-            found.setdefault(f"{page}:{snippet.line}" if is_of_page else snippet.text, snippet)
+            found.setdefault(f"{page} {snippet.text}" if is_of_page else snippet.text, snippet)
     return list(found.values())
 
 
@@ -133,7 +133,7 @@ class World:
     """The folder in which somebody goes through a page, with the files that the page shows."""
 
     def __init__(self, folder: Path, page: str) -> None:
-        self.folder, self._page, self._gone_through = folder / "project", ROOT / page, -1
+        self.folder, self._page, self._gone_through = folder / "project", ROOT / page, 0
         copy_project(self.folder)
         for path in LEFT.get(page, ()):
             (self.folder / path).touch()
@@ -162,11 +162,10 @@ class World:
 
     def go_through(self, snippet: Snippet) -> str:
         """Try a page's commands, after what those before them on the page leave; what they say."""
-        before = [other for other in _of_page(self._page) if other.line < snippet.line]
-        for number, other in enumerate(before):
-            if number > self._gone_through:
-                self._bash(other.text, ONLY_LEAVE="1")
-                self._gone_through = number
+        before = [other for other in _of_page(self._page) if other < snippet]
+        for other in before[self._gone_through :]:
+            self._bash(other.text, ONLY_LEAVE="1")
+        self._gone_through = max(self._gone_through, len(before) + 1)
         return self._bash(snippet.text)
 
     def _bash(self, commands: str, **environment: str) -> str:

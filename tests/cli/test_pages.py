@@ -51,7 +51,7 @@ def test_examples_of_the_help_are_understood() -> None:
     ]
     assert len(examples) > 15
     for example in examples:
-        parser.parse_args(shlex.split(example)[1:])
+        parser.parse_args(shlex.split(example.split(" > ")[0])[1:])
 
 
 PIECES = [
