@@ -50,6 +50,9 @@ OTHERS = {
 }
 """Programs that are not run, each with the reason."""
 
+PROJECT = ("Snakefile", "Makefile", "pyproject.toml", "workflow", "profiles", "benchmarks", "envs", "docs", "tests")
+"""What commands of a page may read of the project, beside the configurations, which they may change."""
+
 PLACEHOLDERS = {
     "config/studies/<study>.yaml": "config/studies/zr-elastic.yaml",
     "<address of this repository>": "https://example.org/gapdesign.git",
@@ -58,7 +61,6 @@ PLACEHOLDERS = {
     "<verb>": "check",
 }
 """What a reader puts in the place of these."""
-
 
 LEFT = {"docs/w-entropy.md": ("w14.xyz",)}
 """Files that the blocks which are followed leave on a page, as far as its other commands read them."""
@@ -116,11 +118,7 @@ def _alternatives(words: str) -> list[str]:
 def copy_project(folder: Path) -> None:
     """What somebody has after `make demo`: the project, an environment, and a study of their own, config/mine.yaml."""
     folder.mkdir(parents=True)
-    for name in (
-        *("Snakefile", "Makefile", "pyproject.toml", "workflow", "profiles", "benchmarks", "envs"),
-        "docs",
-        "tests",
-    ):
+    for name in PROJECT:
         (folder / name).symlink_to(ROOT / name)
     shutil.copytree(ROOT / "config", folder / "config")
     mine = (ROOT / "config" / "config.yaml").read_text(encoding="utf-8").replace("study: zr-demo", "study: mine")
