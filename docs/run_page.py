@@ -11,11 +11,39 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
+from typing import NamedTuple
 
-BLOCK = re.compile(
-    r'^```(python|bash|\w+ title="([^"]+)")\n(.*?)^```$(?:\n+```text\n(.*?)^```$)?', re.DOTALL | re.MULTILINE
+FENCE = re.compile(
+    r'^(?P<indent> *)```(?P<language>\w*)(?: title="(?P<title>[^"]+)")?\n(?P<content>.*?)^(?P=indent)```$'
+    r"(?:\n+(?P=indent)```text\n(?P<printed>.*?)^(?P=indent)```$)?",
+    re.DOTALL | re.MULTILINE,
 )
+
+
+class Block(NamedTuple):
+    """A block of a page: where it begins, what it is, and the text that follows it, which is what it prints."""
+
+    line: int
+    language: str
+    title: str
+    content: str
+    printed: str
+
+
+def blocks(text: str) -> list[Block]:
+    """All blocks of a page, in order."""
+    return [
+        Block(
+            text.count("\n", 0, found.start()) + 1,
+            found["language"],
+            found["title"] or "",
+            textwrap.dedent(found["content"]),
+            textwrap.dedent(found["printed"] or ""),
+        )
+        for found in FENCE.finditer(text)
+    ]
 
 
 def run(page: Path, folder: Path) -> dict[str, object]:
@@ -30,13 +58,17 @@ def run(page: Path, folder: Path) -> dict[str, object]:
     """
     names: dict[str, object] = {}
     with contextlib.chdir(folder):
-        for kind, title, content, expected in BLOCK.findall(page.read_text(encoding="utf-8")):
-            if title:
-                Path(title).write_text(content, encoding="utf-8")
-                continue
-            printed = _shell(content) if kind == "bash" else _python(content, page, names)
-            if (expected or kind == "python") and printed != expected:
-                raise ValueError(f"{page}: this is printed, and the page says otherwise:\n{printed}")
+        for block in blocks(page.read_text(encoding="utf-8")):
+            if block.title:
+                Path(block.title).parent.mkdir(parents=True, exist_ok=True)
+                Path(block.title).write_text(block.content, encoding="utf-8")
+            elif block.language in ("bash", "python"):
+                is_python = block.language == "python"
+                printed = _python(block.content, page, names) if is_python else _shell(block.content)
+                if (block.printed or is_python) and printed != block.printed:
+                    raise ValueError(
+                        f"{page}, line {block.line}: this is printed, and the page says otherwise:\n{printed}"
+                    )
     return names
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -17,11 +18,24 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "src"))
 
-ROOMS = (
-    *("structures", "samplers", "descriptors", "methods", "quality", "curves", "engines", "labels", "store", "gate"),
-    *("gap", "crossval", "replay", "files"),
-)
-"""Modules and packages of the library that have a page, along the way of a study."""
+ROOMS = {
+    "Candidates": ("structures", "samplers", "streams"),
+    "Descriptors and pools": ("descriptors", "tuning", "pools", "pool_environments"),
+    "Designs, before any label": ("methods", "quality", "curves", "coverage"),
+    "Labels": (*("engines", "labels", "labeller", "gate", "failures", "store", "identity", "export", "runs"),),
+    "Potentials": ("gap", "crossval", "properties", "replay"),
+    "Pages and plans": ("report", "provenance", "planning"),
+    "What all stages share": ("config", "options", "files", "errors", "slurm"),
+}
+"""Modules and packages of the library, each with a page, along the way of a study."""
+
+NO_ROOM = {
+    "cli": "has a page of its own: the commands",
+    "__main__": "is the command line",
+    "configdoc": "writes the page of the configuration",
+    "mistakes": "words for the configuration's mistakes",
+}
+"""Modules without a page, each with the reason."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -33,7 +47,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "configuration.md": (ROOT / "config" / "README.md").read_text(encoding="utf-8"),
         "commands.md": commands(),
         "library.md": library(),
-        **{f"library/{room}.md": f"# `{room}`\n\n::: gapdesign.{room}\n" for room in ROOMS},
+        **{f"library/{room}.md": f"# `{room}`\n\n::: gapdesign.{room}\n" for rooms in ROOMS.values() for room in rooms},
     }
     for path, content in made.items():
         files.append(File.generated(config, path, content=content))
@@ -47,24 +61,43 @@ def on_page_markdown(markdown: str, **_) -> str:
 
 
 def commands() -> str:
-    """Help on every verb."""
+    """Help on every verb, and on those that some of them have."""
     from gapdesign.cli import parser
 
-    top = parser()
-    top.prog = "gapdesign"
-    verbs = next(action for action in top._actions if isinstance(action, argparse._SubParsersAction))
-    parts = ["# Commands\n\n`gapdesign VERB --help` prints the same.\n"]
-    for name, verb in sorted(verbs.choices.items()):
-        parts.append(f"## {name}\n\n```text\n{verb.format_help().rstrip()}\n```\n")
-    return "\n".join(parts)
+    return "\n".join(["# Commands\n\n`gapdesign VERB --help` prints the same.\n", *_verbs(parser(), level=2)])
+
+
+def _verbs(parser: argparse.ArgumentParser, *, level: int) -> Iterator[str]:
+    """A part of the page for each verb of a parser."""
+    families = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    for family in families:
+        for _, verb in sorted(family.choices.items()):
+            verb.prog = f"gapdesign {verb.prog.split(' ', 1)[1]}"
+            title = verb.prog.removeprefix("gapdesign ")
+            yield f"{'#' * level} {title}\n\n```text\n{verb.format_help().rstrip()}\n```\n"
+            yield from _verbs(verb, level=level + 1)
 
 
 def library() -> str:
-    """The rooms of the library, each with the first line of its docstring."""
+    """The rooms of the library, each with the first line of its docstring.
+
+    Raises
+    ------
+    ValueError
+        If a module is neither listed nor left out.
+    """
+    import pkgutil
     from importlib import import_module
 
-    lines = ["# The library\n\nIt knows nothing of Snakemake: functions take arrays or structures and return values.\n"]
-    for room in ROOMS:
-        first = (import_module(f"gapdesign.{room}").__doc__ or "").strip().splitlines()[0]
-        lines.append(f"- [`{room}`](library/{room}.md): {first}")
+    import gapdesign
+
+    known = {*NO_ROOM, *(room for rooms in ROOMS.values() for room in rooms)}
+    if known != (found := {module.name for module in pkgutil.iter_modules(gapdesign.__path__)}):
+        raise ValueError(f"docs/site_pages.py: a page for each module of the library: {sorted(known ^ found)}")
+    lines = ["# The library\n\nIt knows nothing of Snakemake: functions take arrays or structures and return values."]
+    for heading, rooms in ROOMS.items():
+        lines.append(f"\n## {heading}\n")
+        for room in rooms:
+            first = (import_module(f"gapdesign.{room}").__doc__ or "").strip().splitlines()[0]
+            lines.append(f"- [`{room}`](library/{room}.md): {first}")
     return "\n".join(lines) + "\n"

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pytest
-from ase.build import bulk
-from ase.io import read
 
-from conftest import ROOT
 from gapdesign.files import read_csv, read_frames
 from gapdesign.gap.predict import energies
 from gapdesign.properties.calculators import of_model
@@ -58,31 +53,3 @@ def test_the_report_shows_them(finished):
         assert words in page
     assert {"constants", "volumes", "dimer", "phonons"} <= {path.stem for path in (folder / "figures").iterdir()}
     assert set(read_csv(folder / "properties/curves.csv")["curve"]) == {"volumes", "dimer", "phonons"}
-
-
-PAGE = (ROOT / "docs/potentials.md").read_text(encoding="utf-8")
-
-
-def test_the_code_of_the_page_runs(finished, table, tmp_path, monkeypatch, capsys):
-    """It relaxes the crystal as the stage does, and LAMMPS's data file comes back as it was written."""
-    in_ase, for_lammps = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    monkeypatch.chdir(tmp_path)
-    exec(in_ase.replace("results/zr-demo/models/OPT1", str(finished.folder / "results/small/models/OPT")), {})
-    lengths = [float(word) for word in re.findall(r"\d+\.\d+", capsys.readouterr().out)[1:]]
-    mine = table[(table["model"] == "OPT") & (table["prototype"] == "hcp")].set_index("property")["value"]
-    assert lengths == pytest.approx([mine["a"], mine["a"], mine["c"]], abs=2e-3)
-    written = {}
-    exec(for_lammps, written)
-    back = read("zr.data", format="lammps-data", units="metal", atom_style="atomic")
-    assert back.positions == pytest.approx(written["atoms"].positions)
-
-
-def test_the_string_for_lammps_is_one_that_quip_understands(finished):
-    from quippy.potential import Potential
-
-    (words, number) = re.search(r'^pair_coeff \* \* gp\.xml "(.*)" (\d+)$', PAGE, re.MULTILINE).groups()
-    atoms = bulk("Zr", "hcp", a=3.23, c=5.15)
-    assert int(number) == atoms.numbers[0]
-    potential = finished.folder / "results/small/models/OPT/gp.xml"
-    atoms.calc = Potential(words, param_filename=str(potential))
-    assert atoms.get_potential_energy() == pytest.approx(energies(potential, [atoms])[0], abs=1e-10)

@@ -14,7 +14,7 @@ from gapdesign.errors import InputError
 @pytest.fixture(scope="module")
 def engine():
     text = (ROOT / "docs/engines.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (code,) = re.findall(r"```python title=\"lennard_jones\.py\"\n(.*?)```", text, re.DOTALL)
     namespace = {"__name__": "lennard_jones"}
     exec(compile(code, "docs/engines.md", "exec"), namespace)
     return namespace["LennardJones"](namespace["LennardJonesOptions"](r_cut=6.0))

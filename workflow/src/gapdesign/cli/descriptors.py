@@ -16,7 +16,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "descriptors",
         _descriptors,
         "compute the features of one shard",
-        "example: gapdesign descriptors --candidates candidates/A/0-1250.npz --output descriptors/A/0-1250.npy",
+        "example: gapdesign descriptors --candidates candidates/A/0-1250.npz --output descriptors/A/0-1250.npy\n"
+        "             --output-sum descriptors/A/sums/0-1250.npy",
     )
     add_config(verb)
     verb.add_argument("--candidates", required=True, type=Path, metavar="FILE", help="shard of candidates (.npz)")
