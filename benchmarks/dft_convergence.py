@@ -52,7 +52,7 @@ def labels(study: config.Study, frames, ecut: float, length: float):
 def main() -> None:
     """Print the table, a row as soon as it is known."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", required=True, help="a study with the engine gpaw")
+    parser.add_argument("--config", required=True, help="a study with settings of the engine gpaw")
     parser.add_argument("--structures", type=int, default=6)
     parser.add_argument("--settings", nargs="+", required=True, metavar="ECUT/LENGTH")
     arguments = parser.parse_args()
