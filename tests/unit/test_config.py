@@ -67,7 +67,10 @@ def test_what_is_added_to_a_study_leaves_it_valid(path, tmp_path, monkeypatch):
     given = yaml.safe_load(path.parent.with_suffix(".yaml").read_text())
     update_config(given, yaml.safe_load(path.read_text()))
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "w14.xyz").touch()
+    for own in given["pools"].get("overrides", {}).values():
+        if read := own.get("file", {}).get("path"):
+            (tmp_path / read).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / read).touch()
     study = config.parse(given)
     config.check(study)
     assert set(study.pools.overrides) <= set(study.pools.names)
@@ -382,7 +385,7 @@ READS = {
     "hyperparameters": MODEL,
     "fit": MODEL,
     "predict": set(),
-    "crossval": FEATURES | KERNEL,
+    "crossval": {"seed"} | FEATURES | KERNEL,
     "measure": MEASURED,
     "measure-reference": MEASURED | {"labels/eam/potential", "properties/reference"},
     "properties": {"properties/published/values"},
