@@ -186,7 +186,10 @@ class Browser:
         """Height of an element on screen, or by another ``media``, in CSS pixels; 0 if it is folded away."""
         self._call("Emulation.setEmulatedMedia", media=media)
         shown = "(e => e.checkVisibility({contentVisibilityAuto: true}) ? e.getBoundingClientRect().height : 0)"
-        height = self.evaluate(f"{shown}(document.querySelector({json.dumps(selector)}))")
+        found = f"{shown}(document.querySelector({json.dumps(selector)}))"
+        # What is folded away is told apart once a frame has been drawn.
+        frames = f"requestAnimationFrame(() => requestAnimationFrame(() => drawn({found})))"
+        height = self.evaluate(f"new Promise(drawn => {frames})")
         self._call("Emulation.setEmulatedMedia", media="")
         return height
 
