@@ -194,6 +194,12 @@ def existing_of(wildcards):
     return given(STUDY.designs[wildcards.design].existing)
 
 
+def results_where(asked, files):
+    """Results of these names, of one or of several, where they are asked for."""
+    files = [files] if isinstance(files, str) else files
+    return [results(file) for file in files] if asked else []
+
+
 def of_designs(pattern):
     """Files of all designs, in the order of the configuration."""
     return expand(results(pattern), design=DESIGNS)

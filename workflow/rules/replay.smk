@@ -218,13 +218,13 @@ rule replay_surfaces:
 
 rule replay:
     input:
-        **surfaces_of_replay(),
+        surfaces=of_fits("replay/surfaces/{fits}.csv") if STUDY.replay.surfaces.prototype else [],
         errors=of_fits("replay/{fits}.csv"),
     output:
-        **surface_results(),
+        surfaces=results_where(STUDY.replay.surfaces.prototype, "replay/surface_energies.csv"),
         errors=report(results("replay/errors.csv"), caption="../report/replay.rst", category="Replay"),
         equivalents=results("replay/equivalents.csv"),
-        figures=report([results(file) for file in replay_figures()], caption="../report/replay.rst", category="Replay"),
+        figures=report([results(file) for file in REPLAY_FIGURES], caption="../report/replay.rst", category="Replay"),
     log:
         results("logs/replay/replay.log"),
     localrule: True
@@ -234,9 +234,7 @@ rule replay:
     params:
         config=part("replay"),
         surfaces=lambda wildcards, input, output: (
-            f"--surfaces {input.surfaces} --output-surfaces {output.surfaces}"
-            if STUDY.replay.surfaces.prototype
-            else ""
+            f"--surfaces {input.surfaces} --output-surfaces {output.surfaces}" if input.surfaces else ""
         ),
     message:
         "Collecting what the designs were worth"

@@ -16,5 +16,4 @@ def of_potentials(pattern):
 
 def if_properties(files):
     """Results on properties, where any are asked for."""
-    files = [files] if isinstance(files, str) else files
-    return [results(file) for file in files] if STUDY.properties.compute else []
+    return results_where(STUDY.properties.compute, files)

@@ -28,31 +28,11 @@ def of_fits(pattern):
     return expand(results(pattern), fits=["bounds", *(f"fits/{design}" for design in DESIGNS)])
 
 
-def surfaces_of_replay():
-    """Surface energies of the replay, where any are asked for."""
-    asked = STUDY.replay.surfaces.prototype
-    return {"surfaces": of_fits("replay/surfaces/{fits}.csv")} if asked else {}
-
-
-def surface_results():
-    """What the surface energies of the replay become, where any are asked for."""
-    files = {"surfaces": "replay/surface_energies.csv"}
-    asked = STUDY.replay.surfaces.prototype
-    return {name: results(file) for name, file in files.items()} if asked else {}
-
-
 def if_replay(files):
     """Results of the replay, where the report shows them."""
-    files = [files] if isinstance(files, str) else files
-    return [results(file) for file in files] if STUDY.replay.report else []
+    return results_where(STUDY.replay.report, files)
 
 
-def replay_figures():
-    """Figures of the replay, for the page and for a manuscript."""
-    names = ["errors", *(["surface_energies"] if STUDY.replay.surfaces.prototype else [])]
-    return [f"replay/{name}{suffix}" for name in names for suffix in (".svg", ".pdf")]
-
-
-def replay_tables():
-    """What they are drawn from."""
-    return ["replay/errors.csv", *(["replay/surface_energies.csv"] if STUDY.replay.surfaces.prototype else [])]
+_DRAWN = ["replay/errors", *(["replay/surface_energies"] if STUDY.replay.surfaces.prototype else [])]
+REPLAY_TABLES = [f"{name}.csv" for name in _DRAWN]
+REPLAY_FIGURES = [f"{name}{suffix}" for name in _DRAWN for suffix in (".svg", ".pdf")]

@@ -159,14 +159,11 @@ def bootstrap(table: pd.DataFrame, rng: np.random.Generator, draws: int = DRAWS)
 
     worst: dict[str, np.ndarray] = {}
     for test_set, group in table.groupby("test_set", sort=False):
-        drawn = None
-        for model, rows in group.groupby("model", sort=False):
-            if drawn is None:
-                drawn = rng.integers(len(rows), size=(draws, len(rows)))
-            if model != test_set:
-                size = rows.sort_values("rank", kind="stable")["error_mev"].abs().to_numpy()
-                found = np.quantile(size[drawn], 0.99, axis=1)
-                worst[model] = np.maximum(worst[model], found) if model in worst else found
+        sizes = group.pivot(index="rank", columns="model", values="error_mev").abs()
+        drawn = rng.integers(len(sizes), size=(draws, len(sizes)))
+        for model in sizes.columns.drop(test_set, errors="ignore"):
+            found = np.quantile(sizes[model].to_numpy()[drawn], 0.99, axis=1)
+            worst[model] = np.maximum(worst[model], found) if model in worst else found
     models = [model for model in dict.fromkeys(table["model"]) if model in worst]
     return pd.DataFrame(
         {
