@@ -15,7 +15,8 @@ from resource import RUSAGE_CHILDREN, getrusage
 
 import numpy as np
 
-from gapdesign import config, samplers
+from gapdesign import samplers
+from gapdesign.config import study as config
 from gapdesign.engines import gpaw
 from gapdesign.engines.planewaves import KpointOptions, meshes
 from gapdesign.properties.base import GPA

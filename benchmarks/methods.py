@@ -20,13 +20,15 @@ from pathlib import Path
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from gapdesign import config, engines, methods, quality
+from gapdesign import engines, methods
+from gapdesign.config import study as config
 from gapdesign.descriptors.environments import EnvironmentPool
-from gapdesign.files import FeaturePool, HeldPool, shard_range
 from gapdesign.methods.bayesian import BayesianOptions
-from gapdesign.methods.compression import Basis
 from gapdesign.methods.distance import mean_descriptor, total
 from gapdesign.methods.maxent import MaxentOptions
+from gapdesign.methods.maxmin.compression import Directions
+from gapdesign.quality import measures as quality
+from gapdesign.shards import FeaturePool, HeldPool, shard_range
 from gapdesign.structures import read_batch
 
 CASES = {
@@ -53,7 +55,7 @@ def tasks(folder: Path, study: config.Study, size: int | None, budget: int) -> m
     held = FeaturePool(paths).held()
     features = held.rows(np.arange(min(size or held.size, held.size)))
     covariance = study.covariance()
-    basis = Basis.of(features[:2048], covariance.layout)
+    basis = Directions.of(features[:2048], covariance.layout)
     files = sorted((folder / "environments").glob("*.npz"))
     return methods.Task(
         pool=HeldPool(features),

@@ -13,17 +13,17 @@ def gapdesign(vectors: str, budget: int, threads: int = 1) -> np.ndarray:
     """Max-min by gapdesign: the basis from a sample, compression block by block, selection."""
     from gapdesign.descriptors.covariance import Covariance, Layout
     from gapdesign.descriptors.options import KernelOptions
-    from gapdesign.files import ArrayFile, HeldPool
     from gapdesign.methods import Task
-    from gapdesign.methods.compression import Basis, compress_all
-    from gapdesign.methods.maxmin import select
+    from gapdesign.methods.maxmin.compression import Directions, compress_all
+    from gapdesign.methods.maxmin.greedy import select
+    from gapdesign.shards import ArrayFile, HeldPool
 
     array = ArrayFile(vectors)
     size, dimension = array.shape
     # Plain vectors are SOAP with zeta = 1 and no pair part.
     layout = Layout(n_species=1, spectrum=dimension, pairs=0)
     covariance = Covariance(layout, KernelOptions(soap={"zeta": 1, "scale": 1}, pair={"scale": 0}))
-    basis = Basis.of(array.rows(np.arange(0, size, max(1, size // 2048))), layout)
+    basis = Directions.of(array.rows(np.arange(0, size, max(1, size // 2048))), layout)
     compressed = HeldPool(compress_all(array, basis, threads=threads))
     mean = np.zeros(dimension, np.float32)
     task = Task(

@@ -23,7 +23,7 @@ ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "RAYON_NUM_TH
 
 def make_part(start: int, stop: int) -> np.ndarray:
     """QUIP's SOAP vectors of candidates ``start`` to ``stop`` of the default study's pool A."""
-    from gapdesign import config
+    from gapdesign.config import study as config
     from gapdesign.descriptors import Descriptor
     from gapdesign.descriptors.options import DescriptorOptions, SoapOptions
     from gapdesign.samplers import sample

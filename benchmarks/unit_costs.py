@@ -23,7 +23,7 @@ from pathlib import Path
 
 import yaml
 
-from gapdesign import config
+from gapdesign.config import study as config
 from gapdesign.planning.costs import Sizes
 
 ROOT = Path(__file__).parents[1]

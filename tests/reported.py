@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from ase import Atoms
 
-from gapdesign.failures import COLUMNS
+from gapdesign.labels.failures import COLUMNS
 from gapdesign.report.figures import Results, draw
-from gapdesign.report.page import render
+from gapdesign.report.study_page import render
 from gapdesign.report.style import svg_text
 
 FOUR = {"OPT1": "maxmin", "OPT2": "maxmin", "RND1": "random", "RND2": "random"}

@@ -80,7 +80,8 @@ def plan(*words: str) -> list[Path]:
 
 def gapdesign(*words: str) -> None:
     """Parse, and run what is cheap."""
-    from gapdesign import cli, config
+    from gapdesign import cli
+    from gapdesign.config import study as config
 
     parser = cli.parser()
     parser.allow_abbrev = False

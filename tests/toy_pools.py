@@ -10,9 +10,10 @@ import numpy as np
 from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.environments import Environments
 from gapdesign.descriptors.options import KernelOptions
-from gapdesign.files import FeaturePool, HeldPool, shard_path, write_array
+from gapdesign.files import write_array
 from gapdesign.methods import Task
 from gapdesign.methods.distance import mean_descriptor, total
+from gapdesign.shards import FeaturePool, HeldPool, shard_path
 
 LAYOUT = Layout(n_species=1, spectrum=6, pairs=4)
 COVARIANCE = Covariance(LAYOUT, KernelOptions(soap={"zeta": 2, "scale": 0.6}, pair={"scale": 0.8}))

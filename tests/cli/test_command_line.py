@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from gapdesign import __version__, cli
-from gapdesign.config import _READS
+from gapdesign.config.study import _READS
 from gapdesign.errors import InputError, ProgramError
 
 STUDY = {

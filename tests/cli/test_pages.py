@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 import pages
-from gapdesign import cli, config
+from gapdesign import cli
+from gapdesign.config import study as config
 
 SNIPPETS = pages.snippets()
 WORLDS: dict[str, pages.World] = {}

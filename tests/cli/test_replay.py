@@ -129,7 +129,7 @@ def test_surface_energies_and_figures(here: Path) -> None:
 def test_a_potential_is_written_that_predicts_what_the_table_says(here: Path, capsys: pytest.CaptureFixture) -> None:
     from ase.io import read
 
-    from gapdesign.gap.predict import energies
+    from gapdesign.models.gap.predict import energies
 
     given = ["--potential", "start.xml", "--coefficients", "fits/FPS.npy", "--errors", "fits/FPS.csv"]
     run("replay-potential", *given, "--budget", "4", "--output", "gp.xml")

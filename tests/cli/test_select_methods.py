@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import yaml
 
-from gapdesign import cli, config
+from gapdesign import cli
+from gapdesign.config import study as config
 from gapdesign.descriptors import Descriptor
 from gapdesign.files import read_array, read_frames
 from gapdesign.methods import Name

@@ -14,9 +14,12 @@ import pytest
 import yaml
 from ase.io import read
 
-from gapdesign import cli, config, configdoc
+from gapdesign import cli
+from gapdesign.config import documentation as configdoc
+from gapdesign.config import study as config
 from gapdesign.descriptors import Descriptor
-from gapdesign.files import FeaturePool, read_array, read_csv, read_frames, write_frames
+from gapdesign.files import read_array, read_csv, read_frames, write_frames
+from gapdesign.shards import FeaturePool
 from gapdesign.structures import read_batch
 
 STUDY = {

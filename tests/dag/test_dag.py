@@ -204,7 +204,7 @@ def test_a_change_of_the_report_redoes_only_the_report(rerun, tmp_path):
     shutil.copytree(ROOT / "profiles", changed / "profiles")
     shutil.copytree(ROOT / "envs", changed / "envs")
     shutil.copy(ROOT / "Snakefile", changed / "Snakefile")
-    config = changed / "workflow/src/gapdesign/config.py"
+    config = changed / "workflow/src/gapdesign/config/study.py"
     text = config.read_text()
     assert text.count('"report": 2,') == 1
     config.write_text(text.replace('"report": 2,', '"report": 3,'))

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from conftest import ROOT, SMALL
-from gapdesign.config import parse
+from gapdesign.config.study import parse
 from gapdesign.planning.jobs import GROUPS, all_jobs, cluster_jobs, needs
 
 PAPER = {

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from conftest import Workflow
-from gapdesign.config import parse
+from gapdesign.config.study import parse
 from gapdesign.planning.jobs import all_jobs
 from labelled_copper import configuration as copper
 

@@ -8,24 +8,25 @@ import textwrap
 
 import numpy as np
 
-from gapdesign.files import shard_path, write_array
+from gapdesign.files import write_array
+from gapdesign.shards import shard_path
 
 PROGRAM = """
 import re, resource, sys
 import numpy as np
 from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.options import KernelOptions
-from gapdesign.files import FeaturePool
+from gapdesign.shards import FeaturePool
 from gapdesign.methods import Task, hold
-from gapdesign.methods.compression import Basis
-from gapdesign.methods.maxmin import select
+from gapdesign.methods.maxmin.compression import Directions
+from gapdesign.methods.maxmin.greedy import select
 
 full, small = sys.argv[1].split(","), sys.argv[2].split(",")
 megabytes, limited = int(sys.argv[3]), sys.argv[4] == "limited"
 pool = FeaturePool(full)
 layout = Layout(n_species=1, spectrum=pool.dimension - 1, pairs=1)
 covariance = Covariance(layout, KernelOptions(soap={"zeta": 2, "scale": 1}, pair={"scale": 0}))
-basis = Basis.read(sys.argv[5], layout)
+basis = Directions.read(sys.argv[5], layout)
 if limited:
     used = int(re.search(r"VmData:\\s*(\\d+) kB", open("/proc/self/status").read()).group(1)) * 1024
     resource.setrlimit(resource.RLIMIT_DATA, (used + megabytes * 2**20,) * 2)
@@ -47,13 +48,13 @@ def test_the_selection_runs_within_its_memory(tmp_path):
     hidden, weights = rng.random((size, 5)), rng.normal(size=(5, dimension - 1))
     full, small, basis = [], [], None
     from gapdesign.descriptors.covariance import Layout
-    from gapdesign.methods.compression import Basis
+    from gapdesign.methods.maxmin.compression import Directions
 
     for start in range(0, size, cut):
         x = np.cos(hidden[start : start + cut] @ weights)
         x = np.hstack([x / np.linalg.norm(x, axis=1, keepdims=True), np.zeros((cut, 1))]).astype(np.float32)
         if basis is None:
-            basis = Basis.of(x[:1000], Layout(n_species=1, spectrum=dimension - 1, pairs=1))
+            basis = Directions.of(x[:1000], Layout(n_species=1, spectrum=dimension - 1, pairs=1))
             basis.write(tmp_path / "basis.npz")
         full.append(str(shard_path(tmp_path / "full", start, start + cut, "npy")))
         small.append(str(shard_path(tmp_path / "small", start, start + cut, "npy")))

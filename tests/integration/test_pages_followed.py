@@ -19,7 +19,7 @@ from ase.io import read
 
 import pages
 from conftest import ROOT
-from gapdesign.gap.predict import energies
+from gapdesign.models.gap.predict import energies
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pages")]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gapdesign.files import read_csv, read_frames
-from gapdesign.gap.predict import energies
+from gapdesign.models.gap.predict import energies
 from gapdesign.properties.calculators import of_model
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from conftest import ROOT, Workflow
-from gapdesign import config
+from gapdesign.config import study as config
 from gapdesign.files import read_array, read_csv, read_frames, write_frames
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
@@ -84,8 +84,8 @@ def test_every_design_and_budget_is_judged(reduced: Workflow) -> None:
 
 def test_gap_fit_itself_predicts_the_same(reduced: Workflow) -> None:
     from gapdesign.cli.replay import sigmas
-    from gapdesign.gap.environments import boxed
-    from gapdesign.replay.basis import Basis, Model
+    from gapdesign.models.gap.environments import boxed
+    from gapdesign.replay.expansion import Expansion, Model
     from gapdesign.replay.labels import LabelFiles
     from gapdesign.replay.potential import calculator, gap_fit, with_coefficients
 
@@ -110,7 +110,7 @@ def test_gap_fit_itself_predicts_the_same(reduced: Workflow) -> None:
             del atoms.arrays[name]
     own = sigmas(study)
     theirs = gap_fit(
-        Basis.read(results / "points.npz"),
+        Expansion.read(results / "points.npz"),
         model,
         boxed(known.atoms(), cutoff=5.0),
         frames,

@@ -9,13 +9,13 @@ import numpy as np
 from gapdesign.descriptors import Descriptor
 from gapdesign.descriptors.covariance import Covariance
 from gapdesign.descriptors.options import DescriptorOptions, KernelOptions, PairKernelOptions
-from gapdesign.files import HeldPool
 from gapdesign.methods import Task
-from gapdesign.methods.certificate import first_wrong_rank
-from gapdesign.methods.compression import Basis, compress_all
 from gapdesign.methods.distance import mean_descriptor, total
-from gapdesign.methods.maxmin import select
+from gapdesign.methods.maxmin.certificate import first_wrong_rank
+from gapdesign.methods.maxmin.compression import Directions, compress_all
+from gapdesign.methods.maxmin.greedy import select
 from gapdesign.samplers import PoolOptions, sample
+from gapdesign.shards import HeldPool
 from gapdesign.structures import PrototypeOptions, prototypes
 
 SIZE, BUDGET = 20_000, 500
@@ -37,7 +37,7 @@ def test_500_of_20000_are_those_of_the_plain_algorithm():
         features = np.concatenate(list(workers.map(describe, range(0, SIZE, SIZE // 4))))
     layout = Descriptor(OPTIONS, PairKernelOptions(), [40]).layout
     covariance, pool = Covariance(layout, KernelOptions()), HeldPool(features)
-    basis = Basis.of(features[:1000], layout)
+    basis = Directions.of(features[:1000], layout)
     mean = mean_descriptor(total(features), SIZE, layout)
     compressed = HeldPool(compress_all(pool, basis))
     selection = select(

@@ -10,9 +10,10 @@ from ase import Atoms
 from ase.build import bulk
 from ase.io import write
 
-from gapdesign import config, configdoc
+from gapdesign.config import documentation as configdoc
+from gapdesign.config import study as config
+from gapdesign.config.options import Options
 from gapdesign.errors import InputError
-from gapdesign.options import Options
 
 ROOT = Path(__file__).parents[2]
 ADDITIONS = sorted((ROOT / "config/studies").glob("*/*.yaml"))

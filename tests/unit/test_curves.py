@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from gapdesign.coverage import coverage
-from gapdesign.curves import (
+from gapdesign.descriptors.covariance import Covariance, Layout
+from gapdesign.descriptors.options import KernelOptions
+from gapdesign.files import write_array
+from gapdesign.quality.curves import (
     Choice,
     QualityOptions,
     SampledPool,
@@ -21,10 +23,9 @@ from gapdesign.curves import (
     random_draws,
     subpool_sizes,
 )
-from gapdesign.descriptors.covariance import Covariance, Layout
-from gapdesign.descriptors.options import KernelOptions
-from gapdesign.files import FeaturePool, HeldPool, shard_path, write_array
-from gapdesign.quality import squared_distances
+from gapdesign.quality.maps import coverage
+from gapdesign.quality.measures import squared_distances
+from gapdesign.shards import FeaturePool, HeldPool, shard_path
 
 LAYOUT = Layout(n_species=1, spectrum=4, pairs=3)
 COVARIANCE = Covariance(LAYOUT, KernelOptions(soap={"zeta": 2, "scale": 0.5}, pair={"scale": 0.7}))

@@ -11,7 +11,7 @@ import pytest
 from ase import Atoms
 
 from browser import browser, faults, needs_browser
-from gapdesign.quality import Quality
+from gapdesign.quality.measures import Quality
 from gapdesign.report import design_page
 from gapdesign.report.advice import advice, outlook
 from gapdesign.report.curve_figures import against_budget, against_pool, band, curves_figure, nearest_figure

@@ -21,7 +21,7 @@ from gapdesign.engines.espresso import Espresso, EspressoOptions, parse
 from gapdesign.engines.file import File, FileOptions
 from gapdesign.errors import InputError
 from gapdesign.files import write_frames
-from gapdesign.labels import isolated_atom
+from gapdesign.labels.labelling import isolated_atom
 
 OUTPUT = ROOT / "tests/data/espresso"
 """Output of pw.x 6.7 of Debian; make.py there writes it anew."""

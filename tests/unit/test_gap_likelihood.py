@@ -14,8 +14,8 @@ from gapdesign.descriptors.options import (
     SoapOptions,
 )
 from gapdesign.errors import InputError
-from gapdesign.gap.environments import (
-    Environments,
+from gapdesign.models.gap.environments import (
+    GapStructures,
     PairBlock,
     SoapBlock,
     boxed,
@@ -23,7 +23,7 @@ from gapdesign.gap.environments import (
     environments,
     merge,
 )
-from gapdesign.gap.likelihood import Likelihood, PairCovariance
+from gapdesign.models.gap.likelihood import Likelihood, PairCovariance
 
 SOAP = SoapOptions(r_cut=4.0, n_max=3, l_max=3)
 KERNEL = KernelOptions(pair=PairKernelOptions(r_cut=4.5))
@@ -57,11 +57,11 @@ def likelihood(frames: list[Atoms], energies: np.ndarray | None = None, kernel=K
     return Likelihood(seen, energies, zeta=kernel.soap.zeta, smallest_length=0.1)
 
 
-def one_distance(*distances: float) -> Environments:
+def one_distance(*distances: float) -> GapStructures:
     """A structure of one atom and one pair for every distance; no cutoff, no SOAP."""
     count = len(distances)
     block = PairBlock(np.array(distances), np.ones(count), np.arange(count))
-    return Environments(sizes=np.ones(count, dtype=int), soap={}, pairs={(40, 40): block})
+    return GapStructures(sizes=np.ones(count, dtype=int), soap={}, pairs={(40, 40): block})
 
 
 def test_one_structure_is_a_normal_distribution():
@@ -86,7 +86,7 @@ def test_soap_part_counts_environments_and_raises_products():
     """A structure of two equal environments beside one of another, at 60 degrees: products 1 and 1/2."""
     vectors = np.array([[1.0, 0.0], [0.5, np.sqrt(0.75)]])
     block = SoapBlock(vectors, csr_array(np.diag([2.0, 1.0])))
-    seen = Environments(sizes=np.array([2, 1]), soap={40: block}, pairs={})
+    seen = GapStructures(sizes=np.array([2, 1]), soap={40: block}, pairs={})
     model = Likelihood(seen, np.zeros(2), zeta=4, smallest_length=0.1)
     assert model.names == ("soap_scale", "noise")
     expected = 0.3**2 * np.array([[4.0, 2 * 0.5**4], [2 * 0.5**4, 1.0]])

@@ -9,11 +9,11 @@ from ase.build import bulk
 
 from gapdesign.descriptors.options import KernelOptions, PairKernelOptions, SoapKernelOptions, SoapOptions
 from gapdesign.errors import InputError
-from gapdesign.gap.environments import environments
-from gapdesign.gap.hyperparameters import Hyperparameters
-from gapdesign.gap.likelihood import Likelihood
-from gapdesign.gap.optimise import optimise
-from gapdesign.gap.options import BoundsOptions, CmaOptions, LbfgsOptions, ModelOptions
+from gapdesign.models.gap.environments import environments
+from gapdesign.models.gap.hyperparameters import Hyperparameters
+from gapdesign.models.gap.likelihood import Likelihood
+from gapdesign.models.gap.optimise import optimise
+from gapdesign.models.gap.options import BoundsOptions, CmaOptions, LbfgsOptions, ModelOptions
 
 SOAP = SoapOptions(r_cut=4.0, n_max=3, l_max=3)
 KERNEL = KernelOptions(pair=PairKernelOptions(r_cut=4.5))

@@ -9,7 +9,7 @@ from ase.build import bulk, molecule
 from ase.data import covalent_radii
 
 from gapdesign.engines import Label
-from gapdesign.gate import refuse_label, refuse_structure
+from gapdesign.labels.gate import refuse_label, refuse_structure
 
 
 def smallest_fraction(atoms: Atoms, reach: int = 3) -> float:

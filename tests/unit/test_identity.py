@@ -5,7 +5,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 
-from gapdesign.identity import TOLERANCE, order_in
+from gapdesign.labels.identity import TOLERANCE, order_in
 
 
 def alloy(seed: int = 0) -> Atoms:

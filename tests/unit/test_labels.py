@@ -11,13 +11,13 @@ from ase.build import bulk
 from gapdesign.engines import Label, LabelOptions, make
 from gapdesign.engines.base import NotConvergedError
 from gapdesign.errors import InputError, ProgramError
-from gapdesign.failures import COLUMNS, Allowance, structures
 from gapdesign.files import read_frames, write_frames
-from gapdesign.identity import structure_key
-from gapdesign.labeller import Labeller
-from gapdesign.labels import complete, isolated_atoms, label_frames, owned
-from gapdesign.runs import Runs
-from gapdesign.store import LabelStore, label_key
+from gapdesign.labels.failures import COLUMNS, Allowance, structures
+from gapdesign.labels.identity import structure_key
+from gapdesign.labels.labeller import Labeller
+from gapdesign.labels.labelling import complete, isolated_atoms, label_frames, owned
+from gapdesign.labels.runs import Runs
+from gapdesign.labels.store import LabelStore, label_key
 
 
 class FakeEngine:

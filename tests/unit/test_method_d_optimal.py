@@ -9,7 +9,7 @@ from gapdesign.errors import InputError
 from gapdesign.methods import d_optimal
 from gapdesign.methods.d_optimal import DOptimalOptions
 from gapdesign.methods.optimality import coordinate_exchange, exchange, greedy, log_det, scores
-from gapdesign.methods.rows import Rows, linear_features, principal
+from gapdesign.methods.rows import TransformedRows, linear_features, principal
 from toy_pools import COVARIANCE, assert_same_however_cut, features, task
 
 NOTHING = {order: np.zeros((0, order + 1)) for order in (1, 2, 3)}
@@ -114,7 +114,7 @@ def test_exchange_never_lowers_the_determinant_and_ends_where_no_swap_helps(seed
 def test_a_pool_gives_a_set_that_no_swap_improves():
     rows = features(60)
     selection = d_optimal.select(task(rows, 8, options=DOptimalOptions(features=5)))
-    held = Rows(task(rows, 8).pool, lambda block: linear_features(block, COVARIANCE))
+    held = TransformedRows(task(rows, 8).pool, lambda block: linear_features(block, COVARIANCE))
     directions, _ = principal(held.sample(), 5)
     components = held.take(range(60)) @ directions
     members = selection.candidates.tolist()
@@ -127,7 +127,7 @@ def test_scores_add_up_to_the_log_det():
     rows = features(60)
     job = task(rows, 8, options=DOptimalOptions(features=5))
     selection = d_optimal.select(job)
-    held = Rows(job.pool, lambda block: linear_features(block, COVARIANCE))
+    held = TransformedRows(job.pool, lambda block: linear_features(block, COVARIANCE))
     directions, _ = principal(held.sample(), 5)
     members = held.take(selection.candidates) @ directions
     ridge = 1e-8 * np.square(members).sum(axis=1).mean() / 5

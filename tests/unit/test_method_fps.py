@@ -5,9 +5,9 @@ import pytest
 from sklearn.datasets import load_diabetes
 
 from gapdesign.errors import InputError
-from gapdesign.files import HeldPool
 from gapdesign.methods import fps
-from gapdesign.methods.rows import Rows, linear_features
+from gapdesign.methods.rows import TransformedRows, linear_features
+from gapdesign.shards import HeldPool
 from toy_pools import COVARIANCE, assert_same_however_cut, features, task
 
 
@@ -24,7 +24,7 @@ def plain(vectors: np.ndarray, budget: int, start: int) -> tuple[list[int], list
 def test_the_diabetes_set_gives_the_indices_that_scikit_matter_publishes():
     """Indices in scikit-matter's own tests of its FPS, from start 0."""
     data = load_diabetes().data.astype(np.float32)
-    chosen, _ = fps.farthest(Rows(HeldPool(data)), 10, start=0)
+    chosen, _ = fps.farthest(TransformedRows(HeldPool(data)), 10, start=0)
     assert chosen == [0, 123, 441, 187, 117, 276, 261, 281, 251, 193]
 
 
@@ -33,7 +33,7 @@ def test_the_papers_grid_is_filled_level_by_level():
     axis = np.arange(-20, 21) * 2.0**-5
     grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2).astype(np.float32)
     grid = np.random.default_rng(1).permutation(grid, axis=0)
-    chosen, scores = fps.farthest(Rows(HeldPool(grid)), 25)
+    chosen, scores = fps.farthest(TransformedRows(HeldPool(grid)), 25)
     edge = axis[-1]
     points = grid[chosen]
     corners = {(a, b) for a in (-edge, edge) for b in (-edge, edge)}

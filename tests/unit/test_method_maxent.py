@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from gapdesign.errors import InputError
-from gapdesign.files import HeldPool
 from gapdesign.methods import maxent
 from gapdesign.methods.maxent import MaxentOptions, exchange
-from gapdesign.methods.rows import Rows
+from gapdesign.methods.rows import TransformedRows
+from gapdesign.shards import HeldPool
 from toy_pools import COVARIANCE, assert_same_however_cut, features, task
 
 GREEDY = MaxentOptions(exchange=False)
@@ -59,7 +59,7 @@ def test_exchange_raises_log_det_and_ends_where_no_swap_helps():
 def test_exchange_from_any_start_never_lowers_log_det(seed):
     rows = features(40, seed=seed)
     start = np.random.default_rng(seed).permutation(40)[:5].tolist()
-    held = Rows(HeldPool(rows))
+    held = TransformedRows(HeldPool(rows))
     members, sweeps = exchange(held, COVARIANCE, start, np.zeros((0, 10)))
     assert len(set(members)) == 5
     assert log_det(rows[members]) >= log_det(rows[start])

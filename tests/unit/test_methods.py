@@ -15,12 +15,15 @@ from gapdesign.descriptors import Descriptor
 from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.options import DescriptorOptions, KernelOptions, PairKernelOptions
 from gapdesign.errors import InputError
-from gapdesign.files import FeaturePool, HeldPool, shard_path, write_array
-from gapdesign.methods import Selection, Task, block_rows, frames, hold, maxmin, random, tiers
-from gapdesign.methods.certificate import first_wrong_rank
-from gapdesign.methods.compression import RESIDUAL, Basis, CompressedCovariance
+from gapdesign.files import write_array
+from gapdesign.methods import Selection, Task, block_rows, frames, hold, random
 from gapdesign.methods.distance import descending, mean_descriptor, total
+from gapdesign.methods.maxmin import greedy as maxmin
+from gapdesign.methods.maxmin import tiers
+from gapdesign.methods.maxmin.certificate import first_wrong_rank
+from gapdesign.methods.maxmin.compression import RESIDUAL, CompressedCovariance, Directions
 from gapdesign.samplers import PoolOptions, sample
+from gapdesign.shards import FeaturePool, HeldPool, shard_path
 from gapdesign.structures import PrototypeOptions, prototypes, write_batch
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True, database=None)
@@ -46,7 +49,7 @@ def mean_of(features: np.ndarray, covariance: Covariance) -> np.ndarray:
 
 def make_task(features: np.ndarray, covariance: Covariance, budget: int, **given) -> Task:
     """A task on a pool in memory, compressed by directions of the pool itself unless a basis is given."""
-    basis = given.pop("basis", None) or Basis.of(features, covariance.layout)
+    basis = given.pop("basis", None) or Directions.of(features, covariance.layout)
     given = {"mean": mean_of(features, covariance), "pool": HeldPool(features)} | given
     compressed = HeldPool(basis.compress(features))
     return Task(covariance=covariance, budget=budget, **{"basis": basis, "compressed": compressed} | given)
@@ -146,7 +149,7 @@ def test_a_design_does_not_depend_on_the_sizes_of_tiers_and_blocks(zirconium, co
 def test_a_design_does_not_depend_on_shards_threads_memory_and_where_the_pool_is(
     zirconium, covariance, exact, tmp_path
 ):
-    basis = Basis.of(zirconium[::100], covariance.layout)
+    basis = Directions.of(zirconium[::100], covariance.layout)
     for number, (cuts, threads) in enumerate([((), 1), ((1, 700), 2), (range(150, 1500, 150), 3)]):
         pool = open_pool(tmp_path / f"features{number}", zirconium, cuts)
         compressed = open_pool(tmp_path / f"compressed{number}", basis.compress(zirconium), cuts)
@@ -161,8 +164,8 @@ def test_a_design_does_not_depend_on_shards_threads_memory_and_where_the_pool_is
 def test_a_design_does_not_depend_on_what_compression_leaves_out(zirconium, covariance, kept):
     """With so few directions next to nothing is known, and almost every choice is settled on the full features."""
     features = zirconium[:200]
-    fine = Basis.of(features, covariance.layout)
-    coarse = Basis(fine.layout, tuple(vectors[:, :kept] for vectors in fine.directions))
+    fine = Directions.of(features, covariance.layout)
+    coarse = Directions(fine.layout, tuple(vectors[:, :kept] for vectors in fine.directions))
     assert coarse.compress(features).shape[1] < fine.compress(features).shape[1]
     selection = maxmin.select(make_task(features, covariance, 20, basis=coarse))
     assert agrees(selection, plain(features, covariance, 20))
@@ -276,7 +279,7 @@ def test_any_pool_however_held_gives_the_plain_order(kind, n, d, zeta, budget, d
     rng = np.random.default_rng(seed)
     features, covariance = nasty(kind, n, d, rng), dot_product(d, zeta)
     vectors, _ = np.linalg.qr(rng.standard_normal((d - 1, min(directions, d - 1))))
-    basis = Basis(covariance.layout, (vectors, np.ones((1, 1)))) if directions < 10 else None
+    basis = Directions(covariance.layout, (vectors, np.ones((1, 1)))) if directions < 10 else None
     there = features[rng.integers(0, n, existing)] if existing > 0 else None
     with small_tiers(*sizes):
         selection = maxmin.select(make_task(features, covariance, budget, basis=basis, existing=there))
@@ -299,7 +302,7 @@ def test_any_larger_pool_and_any_budget_gives_the_plain_order_from_any_earlier_e
 ):
     rng = np.random.default_rng(seed)
     features, covariance = nasty(kind, n + grown, d, rng), dot_product(d)
-    given = {"start": start, "basis": Basis.of(features, covariance.layout)}
+    given = {"start": start, "basis": Directions.of(features, covariance.layout)}
     given["existing"] = features[rng.integers(0, n, existing)] if existing > 0 else None
     with small_tiers():
         state = maxmin.select(make_task(features[:n], covariance, budgets[0], **given)).state
@@ -355,7 +358,7 @@ def test_compressed_distances_are_within_their_stated_bound(kind, zeta, directio
     rng = np.random.default_rng(seed)
     features, covariance = nasty(kind, 12, 14, rng), dot_product(14, zeta)
     vectors, _ = np.linalg.qr(rng.standard_normal((13, directions)))
-    basis = Basis(covariance.layout, (vectors, np.ones((1, 1))))
+    basis = Directions(covariance.layout, (vectors, np.ones((1, 1))))
     compressed = CompressedCovariance(basis, covariance)
     rows = basis.compress(features)
     targets, own = compressed.targets(rows)
@@ -374,7 +377,7 @@ def test_compressed_distances_of_whole_features_with_composition(n_species):
         if part is not None:
             features[:, part] /= np.linalg.norm(features[:, part], axis=1, keepdims=True)
     features, covariance = features.astype(np.float32), Covariance(layout, KernelOptions())
-    for basis in (Basis.of(features[:5], layout), Basis.of(features, layout)):
+    for basis in (Directions.of(features[:5], layout), Directions.of(features, layout)):
         compressed, rows = CompressedCovariance(basis, covariance), basis.compress(features)
         targets, own = compressed.targets(rows)
         found = compressed.own(rows)[:, None] + compressed.excess(rows, targets, own)
@@ -385,7 +388,7 @@ def test_compressed_distances_of_whole_features_with_composition(n_species):
 
 
 def test_directions_are_orthonormal_and_leave_next_to_nothing_of_their_sample(zirconium, covariance):
-    basis = Basis.of(zirconium[:400], covariance.layout)
+    basis = Directions.of(zirconium[:400], covariance.layout)
     for vectors, part in zip(basis.directions, (*covariance.layout.soap, covariance.layout.pair), strict=True):
         np.testing.assert_allclose(vectors.T @ vectors, np.eye(vectors.shape[1]), atol=1e-12)
         sample = zirconium[:400, part].astype(float)
@@ -397,14 +400,14 @@ def test_directions_are_orthonormal_and_leave_next_to_nothing_of_their_sample(zi
 
 
 def test_a_basis_written_and_read_compresses_to_the_same_bits(zirconium, covariance, tmp_path):
-    basis = Basis.of(zirconium[:300], covariance.layout)
+    basis = Directions.of(zirconium[:300], covariance.layout)
     basis.write(tmp_path / "basis.npz")
-    again = Basis.read(tmp_path / "basis.npz", covariance.layout)
+    again = Directions.read(tmp_path / "basis.npz", covariance.layout)
     assert again.compress(zirconium).tobytes() == basis.compress(zirconium).tobytes()
     content = (tmp_path / "basis.npz").read_bytes()
     (tmp_path / "basis.npz").write_bytes(content[: len(content) // 2])
     with pytest.raises(InputError, match="not complete"):
-        Basis.read(tmp_path / "basis.npz", covariance.layout)
+        Directions.read(tmp_path / "basis.npz", covariance.layout)
 
 
 def test_a_pool_is_held_only_if_it_fits(zirconium, tmp_path):

@@ -8,15 +8,15 @@ import pytest
 from ase.build import bulk
 
 from gapdesign import engines, planning
-from gapdesign.config import parse
+from gapdesign.config.study import parse
 from gapdesign.engines.base import Label
 from gapdesign.files import read_frames, write_frames
+from gapdesign.labels.store import LabelStore, label_key
 from gapdesign.planning import jobs as planned
 from gapdesign.planning.costs import Laws, Sizes, cost, shipped, structures, timed
 from gapdesign.planning.jobs import Group, all_jobs, cluster_jobs
 from gapdesign.planning.stored import stored
 from gapdesign.planning.table import table
-from gapdesign.store import LabelStore, label_key
 
 
 @pytest.fixture

@@ -8,16 +8,18 @@ import pytest
 from ase.build import bulk
 from scipy.spatial.distance import cdist
 
-from gapdesign import pool_environments, pools
-from gapdesign.config import load
+from gapdesign.comparison import environments as pool_environments
+from gapdesign.comparison import pools
+from gapdesign.comparison.environments import SHELLS, PoolEnvironments, describe
+from gapdesign.config.study import load
 from gapdesign.errors import InputError
-from gapdesign.files import FeaturePool, write_array
-from gapdesign.pool_environments import SHELLS, Environments, describe
-from gapdesign.quality import squared_distances
+from gapdesign.files import write_array
+from gapdesign.quality.measures import squared_distances
 from gapdesign.report import pool_figures
 from gapdesign.report.style import svg_text
 from gapdesign.samplers import differentiable
 from gapdesign.samplers.differentiable import DifferentiableOptions
+from gapdesign.shards import FeaturePool
 
 STUDY = load("config/config.yaml")
 COVARIANCE = STUDY.covariance()
@@ -88,10 +90,10 @@ def test_the_figure_names_every_pool():
     assert "math" not in drawn + far
 
 
-def environments(count: int, atoms: int, seed: int, width: float = 1.0) -> Environments:
+def environments(count: int, atoms: int, seed: int, width: float = 1.0) -> PoolEnvironments:
     q = np.random.default_rng(seed).normal(size=(count * atoms, 3)) * width
     shells = np.ones(len(SHELLS) - 1)
-    return Environments(q, np.arange(0, count * atoms + 1, atoms), shells, shells)
+    return PoolEnvironments(q, np.arange(0, count * atoms + 1, atoms), shells, shells)
 
 
 def test_environments_are_learnt_from_and_asked_about_in_many_divisions():

@@ -15,6 +15,7 @@ from gapdesign.engines.ase import Ase, AseOptions
 from gapdesign.engines.base import Label
 from gapdesign.engines.eam import Eam, EamOptions
 from gapdesign.errors import InputError
+from gapdesign.labels.runs import Runs
 from gapdesign.properties import CURVES, Measurement, dimer, elastic, lattice, nve, phonons, volumes
 from gapdesign.properties.base import GPA, Crystal, Evaluator, NotMeasuredError
 from gapdesign.properties.calculators import of_engine
@@ -22,7 +23,6 @@ from gapdesign.properties.compare import compare, together
 from gapdesign.properties.options import PropertiesOptions, VolumesOptions, mismatch
 from gapdesign.properties.relax import relax_crystal, relax_ions
 from gapdesign.properties.work import atoms_evaluated
-from gapdesign.runs import Runs
 from gapdesign.structures import PrototypeOptions, prototypes
 
 OPTIONS = PropertiesOptions(compute=("lattice", "volumes", "elastic", "dimer", "phonons", "nve"))

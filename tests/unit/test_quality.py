@@ -8,8 +8,8 @@ import pytest
 
 from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.options import KernelOptions
-from gapdesign.files import FeaturePool, shard_path, write_array
-from gapdesign.quality import (
+from gapdesign.files import write_array
+from gapdesign.quality.measures import (
     JITTER,
     measure,
     measure_prefixes,
@@ -17,6 +17,7 @@ from gapdesign.quality import (
     pair_distances,
     squared_distances,
 )
+from gapdesign.shards import FeaturePool, shard_path
 
 LAYOUT = Layout(n_species=1, spectrum=6, pairs=5)
 COVARIANCE = Covariance(LAYOUT, KernelOptions(soap={"zeta": 2, "scale": 0.5}, pair={"scale": 0.7}))

@@ -15,21 +15,21 @@ from ase.build import bulk
 from ase.calculators.calculator import Calculator, all_changes
 from ase.neighborlist import neighbor_list
 
-from gapdesign import config
+from gapdesign.config import study as config
 from gapdesign.descriptors.options import KernelOptions, PairKernelOptions, SoapKernelOptions, SoapOptions
 from gapdesign.engines.file import FileOptions
 from gapdesign.errors import InputError, ProgramError
 from gapdesign.files import read_frames, write_array, write_frames
-from gapdesign.gap.environments import boxed
+from gapdesign.models.gap.environments import boxed
 from gapdesign.replay import leastsquares
-from gapdesign.replay.basis import Basis, Model, choose, pivots, soap_covariance
-from gapdesign.replay.check import check
 from gapdesign.replay.equivalents import MEASURES, crossing, equivalents
+from gapdesign.replay.expansion import Expansion, Model, choose, pivots, soap_covariance
 from gapdesign.replay.fits import Sigmas, errors, factors, trained
 from gapdesign.replay.labels import LabelFiles, LabelledRows, Labels
 from gapdesign.replay.options import ReplayOptions
 from gapdesign.replay.potential import calculator, gap_fit, with_coefficients
-from gapdesign.replay.rows import OFFSET, VOIGT, Rows, offsets
+from gapdesign.replay.requirements import check
+from gapdesign.replay.rows import OFFSET, VOIGT, LabelRows, offsets
 from gapdesign.replay.surfaces import crystal, surface_energy
 from gapdesign.report.replay_figures import errors_figure, surfaces_figure
 from gapdesign.report.style import svg_text
@@ -63,7 +63,7 @@ def frames() -> list[Atoms]:
 
 
 @pytest.fixture(scope="module")
-def basis(frames: list[Atoms]) -> Basis:
+def basis(frames: list[Atoms]) -> Expansion:
     own = {"points": 8, "sample": 100, "per_length": 2.0, "rng": np.random.default_rng(0)}
     return choose(frames, [29, 40], MODEL, **own)
 
@@ -93,10 +93,10 @@ def files(tmp_path_factory: pytest.TempPathFactory, labelled: list[Atoms]) -> La
 
 @pytest.fixture(scope="module")
 def pool(
-    tmp_path_factory: pytest.TempPathFactory, files: LabelFiles, labelled: list[Atoms], basis: Basis
+    tmp_path_factory: pytest.TempPathFactory, files: LabelFiles, labelled: list[Atoms], basis: Expansion
 ) -> LabelledRows:
     """The cells as a pool of two shards."""
-    rows = Rows(basis, MODEL)
+    rows = LabelRows(basis, MODEL)
     folder, paths = tmp_path_factory.mktemp("rows"), []
     for start, stop in ((0, 4), (4, 6)):
         paths.append(folder / f"{start}-{stop}.npy")
@@ -105,8 +105,8 @@ def pool(
 
 
 class TestRows:
-    def test_forces_are_derivatives_of_energies(self, basis: Basis, frames: list[Atoms]) -> None:
-        rows, step = Rows(basis, MODEL), 1e-4
+    def test_forces_are_derivatives_of_energies(self, basis: Expansion, frames: list[Atoms]) -> None:
+        rows, step = LabelRows(basis, MODEL), 1e-4
         for atoms in frames[:2]:
             found = rows(atoms)
             for atom, axis in ((0, 0), (1, 2)):
@@ -118,8 +118,8 @@ class TestRows:
                 slope = (ends[1] - ends[0]) / (2 * step)
                 np.testing.assert_allclose(found[OFFSET + 3 * atom + axis], -slope, atol=1e-6 * np.abs(slope).max())
 
-    def test_virials_are_derivatives_by_strain(self, basis: Basis, frames: list[Atoms]) -> None:
-        rows, step = Rows(basis, MODEL), 1e-5
+    def test_virials_are_derivatives_by_strain(self, basis: Expansion, frames: list[Atoms]) -> None:
+        rows, step = LabelRows(basis, MODEL), 1e-5
         for atoms in frames[:2]:
             found = rows(atoms)
             for place, (a, b) in enumerate(VOIGT):
@@ -155,9 +155,9 @@ class TestBasis:
     def test_copies_are_no_points(self) -> None:
         assert len(pivots(np.repeat(np.eye(3), 4, axis=0), 12, MODEL)) == 3
 
-    def test_written_and_read(self, basis: Basis, tmp_path: Path) -> None:
+    def test_written_and_read(self, basis: Expansion, tmp_path: Path) -> None:
         basis.write(tmp_path / "one.npz")
-        again = Basis.read(tmp_path / "one.npz")
+        again = Expansion.read(tmp_path / "one.npz")
         again.write(tmp_path / "two.npz")
         assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
         assert again.elements == [29, 40]
@@ -166,10 +166,10 @@ class TestBasis:
 
     def test_what_is_no_basis_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="no such file"):
-            Basis.read(tmp_path / "points.npz")
+            Expansion.read(tmp_path / "points.npz")
         (tmp_path / "points.npz").write_text("no")
         with pytest.raises(InputError, match="not complete"):
-            Basis.read(tmp_path / "points.npz")
+            Expansion.read(tmp_path / "points.npz")
 
 
 class TestLeastSquares:
@@ -207,14 +207,14 @@ class TestLeastSquares:
 
 
 @pytest.fixture(scope="module")
-def theirs(basis: Basis, labelled: list[Atoms]) -> str:
+def theirs(basis: Expansion, labelled: list[Atoms]) -> str:
     boxes = boxed(alone(), cutoff=4.5)
     return gap_fit(basis, MODEL, boxes, labelled, energy=0.002, force=0.07, virial=0.03)
 
 
 @pytest.fixture(scope="module")
-def ours(basis: Basis, pool: LabelledRows) -> np.ndarray:
-    rows = Rows(basis, MODEL)
+def ours(basis: Expansion, pool: LabelledRows) -> np.ndarray:
+    rows = LabelRows(basis, MODEL)
     parts = [(rows(box), np.r_[0.0, np.full(9, np.nan)], SIGMAS.of(1)) for box in boxed(alone(), cutoff=4.5)]
     start = leastsquares.add(leastsquares.prior(basis.covariance(MODEL)), parts)
     return leastsquares.coefficients(trained(start, {"A": pool}, {"A": range(6)}, SIGMAS))
@@ -224,9 +224,9 @@ class TestGapFit:
     """gap_fit with the same points is asked; the tolerances are those of its 15 printed digits and its QR."""
 
     def test_its_potential_predicts_the_same(
-        self, theirs: str, ours: np.ndarray, basis: Basis, labelled: list[Atoms]
+        self, theirs: str, ours: np.ndarray, basis: Expansion, labelled: list[Atoms]
     ) -> None:
-        potential, rows = calculator(theirs), Rows(basis, MODEL)
+        potential, rows = calculator(theirs), LabelRows(basis, MODEL)
         for atoms in labelled:
             copy, mine = atoms.copy(), rows(atoms) @ ours
             copy.calc = potential
@@ -236,14 +236,16 @@ class TestGapFit:
             virial = -copy.get_stress() * copy.get_volume()
             np.testing.assert_allclose(mine[1:OFFSET], virial, atol=1e-5)
 
-    def test_its_file_carries_other_coefficients(self, theirs: str, basis: Basis, frames: list[Atoms]) -> None:
+    def test_its_file_carries_other_coefficients(self, theirs: str, basis: Expansion, frames: list[Atoms]) -> None:
         other = np.random.default_rng(5).normal(size=len(basis))
         text = with_coefficients(theirs, other)
         written = [float(value) for value in re.findall(r'<sparseX i="\d+" alpha="([^"]*)"', text)]
         np.testing.assert_array_equal(written, other)
         copy = frames[0].copy()
         copy.calc = calculator(text)
-        np.testing.assert_allclose(copy.get_forces().ravel(), (Rows(basis, MODEL)(copy) @ other)[OFFSET:], atol=1e-9)
+        np.testing.assert_allclose(
+            copy.get_forces().ravel(), (LabelRows(basis, MODEL)(copy) @ other)[OFFSET:], atol=1e-9
+        )
 
     def test_another_number_of_coefficients_is_refused(self, theirs: str) -> None:
         with pytest.raises(ProgramError, match="coefficients and not 3"):
@@ -311,7 +313,7 @@ class TestLabels:
             list(LabelledRows(pool.shards[1:], pool.labels).blocks())
 
 
-def test_a_set_that_grows_is_fitted_as_from_the_start(pool: LabelledRows, basis: Basis) -> None:
+def test_a_set_that_grows_is_fitted_as_from_the_start(pool: LabelledRows, basis: Expansion) -> None:
     start, sets = leastsquares.prior(basis.covariance(MODEL)), [[1], [1, 4], [0, 1, 4, 5], [2, 3]]
     grown = factors(start, {"A": pool}, [{"A": own} for own in sets], SIGMAS)
     for own, found in zip(sets, grown, strict=True):

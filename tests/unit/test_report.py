@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from ase import Atoms
 
-from gapdesign.failures import COLUMNS
 from gapdesign.files import read_csv, write_csv
+from gapdesign.labels.failures import COLUMNS
 from gapdesign.report import words
 from gapdesign.report.figures import (
     FIGURES,

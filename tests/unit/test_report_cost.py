@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import pytest
 
-from gapdesign.config import parse
+from gapdesign.config.study import parse
 from gapdesign.planning import STAGES, estimate, plan
 from gapdesign.report.cost_table import Estimate, cost
 from gapdesign.report.learning_table import section

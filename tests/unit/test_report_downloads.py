@@ -7,8 +7,8 @@ import gzip
 
 from gapdesign.report.downloads import ALLOWANCE, DATA, LARGEST, PLAIN, File, downloads
 from gapdesign.report.figures import FIGURES
-from gapdesign.report.page import CAPTIONS
 from gapdesign.report.properties_table import CAPTIONS as PROPERTIES
+from gapdesign.report.study_page import CAPTIONS
 
 
 def content_of(href: str) -> bytes:

@@ -15,8 +15,8 @@ from ase.build import bulk
 from gapdesign.engines import Label
 from gapdesign.errors import InputError
 from gapdesign.files import read_frames
-from gapdesign.identity import structure_key
-from gapdesign.store import LabelStore, label_key
+from gapdesign.labels.identity import structure_key
+from gapdesign.labels.store import LabelStore, label_key
 
 ENGINE = SimpleNamespace(name="fake", settings={"cutoff": 300}, version="1")
 
@@ -169,8 +169,8 @@ from ase import Atoms
 from gapdesign.engines import Label
 from gapdesign.errors import InputError
 from gapdesign.files import read_frames
-from gapdesign.identity import structure_key
-from gapdesign.store import LabelStore, label_key
+from gapdesign.labels.identity import structure_key
+from gapdesign.labels.store import LabelStore, label_key
 engine = SimpleNamespace(name="fake", settings={}, version="1")
 store, many = LabelStore(sys.argv[1]), int(sys.argv[2])
 forces = np.full((200, 3), 0.1)

@@ -19,7 +19,8 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation
 
 from conftest import ROOT, SMALL
-from gapdesign import config, methods
+from gapdesign import methods
+from gapdesign.config import study as config
 from gapdesign.descriptors import Descriptor
 from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.environments import EnvironmentPool, Environments, on_grid, write_environments
@@ -27,11 +28,12 @@ from gapdesign.descriptors.options import DescriptorOptions, KernelOptions, Pair
 from gapdesign.descriptors.rematch import match
 from gapdesign.descriptors.structure_distances import StructurePool, similarities
 from gapdesign.errors import InputError
-from gapdesign.files import HeldPool, shard_path
-from gapdesign.methods import Task, exhaustive, lazy, random
-from gapdesign.methods.compression import Basis
+from gapdesign.methods import Task, random
 from gapdesign.methods.distance import mean_descriptor, total
+from gapdesign.methods.maxmin import exhaustive, lazy
+from gapdesign.methods.maxmin.compression import Directions
 from gapdesign.samplers import PoolOptions, sample
+from gapdesign.shards import HeldPool, shard_path
 from gapdesign.streams import stream
 from gapdesign.structures import PrototypeOptions, pack, prototypes
 
@@ -603,7 +605,7 @@ def average_design(task: Task) -> list[int]:
 
 def compressed_task(task: Task) -> Task:
     features = task.pool.rows(range(task.pool.size))
-    basis = Basis.of(features, task.covariance.layout)
+    basis = Directions.of(features, task.covariance.layout)
     return replace(task, basis=basis, compressed=HeldPool(basis.compress(features)), structures=None)
 
 

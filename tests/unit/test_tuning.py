@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from gapdesign.descriptors.options import DescriptorOptions, KernelOptions, SoapOptions
+from gapdesign.descriptors.tuning import blind_distances, scan, settings, visibility
 from gapdesign.report.style import svg_text
 from gapdesign.report.tune_figure import tune_figure
 from gapdesign.structures import pack
-from gapdesign.tuning import blind_distances, scan, settings, visibility
 
 
 def published(sigma: float) -> DescriptorOptions:
@@ -37,7 +37,7 @@ def test_wider_gaussians_see_every_distance(sigma, fold):
 
 
 def test_dscribe_sees_a_dimer_turned_or_moved_the_same(monkeypatch):
-    import gapdesign.tuning as tuning
+    import gapdesign.descriptors.tuning as tuning
 
     monkeypatch.setattr(tuning, "STEP", 1.0)
     options = DescriptorOptions(soap={"r_cut": 5.0, "n_max": 4, "l_max": 3, "sigma": 0.5})

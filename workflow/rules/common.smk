@@ -8,10 +8,10 @@ sys.path.insert(0, str(LIBRARY))
 
 from snakemake.settings.types import DeploymentMethod
 
-from gapdesign import config as configuration
+from gapdesign.config import study as configuration
 from gapdesign import methods
 from gapdesign.errors import InputError
-from gapdesign.samplers import shards
+from gapdesign.shards import cut
 from gapdesign.samplers.frames import is_extended_xyz
 
 try:
@@ -112,7 +112,7 @@ def part(verb):
 
 def of_shards(pattern, pool):
     """Files of all shards of a pool."""
-    ranges = shards(STUDY.pools.of(pool).size, STUDY.pools.shard_size)
+    ranges = cut(STUDY.pools.of(pool).size, STUDY.pools.shard_size)
     return [results(pattern.format(pool=pool, start=start, stop=stop)) for start, stop in ranges]
 
 

@@ -5,7 +5,7 @@
 import atexit
 import fcntl
 
-from gapdesign import slurm
+from gapdesign.cluster import slurm
 
 if workflow.is_main_process:
     if is_full():

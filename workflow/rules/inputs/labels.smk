@@ -52,7 +52,7 @@ def of_same_pool(design):
 
 def of_batches(pattern, designs):
     """Files of all batches of labels of some designs."""
-    ranges = shards(STUDY.budget, STUDY.labels.chunk)
+    ranges = cut(STUDY.budget, STUDY.labels.chunk)
     return [results(pattern.format(design=d, first=first, last=last)) for d in designs for first, last in ranges]
 
 

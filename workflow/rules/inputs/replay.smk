@@ -1,5 +1,5 @@
 # What the rules of the replay take.
-from gapdesign.replay.check import check as check_replay
+from gapdesign.replay.requirements import check as check_replay
 
 
 def replay_ready(wildcards):

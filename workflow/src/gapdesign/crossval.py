@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.descriptors.covariance import Covariance
-from gapdesign.quality import squared_distances
+from gapdesign.quality.measures import squared_distances
 
 if TYPE_CHECKING:
     import pandas as pd

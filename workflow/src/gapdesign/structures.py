@@ -11,8 +11,8 @@ from ase import Atoms
 from ase.data import atomic_numbers
 from pydantic import Field, model_validator
 
+from gapdesign.config.options import Options
 from gapdesign.errors import InputError
-from gapdesign.options import Options
 
 
 class PrototypeOptions(Options):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from gapdesign.config import DEFAULT
+from gapdesign.config.study import DEFAULT
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:

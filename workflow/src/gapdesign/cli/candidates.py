@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gapdesign import config
 from gapdesign.cli.arguments import add, add_config, add_files, add_output, say
+from gapdesign.config import study as config
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:

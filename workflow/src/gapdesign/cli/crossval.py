@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gapdesign import config
 from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name, say
+from gapdesign.config import study as config
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -46,7 +46,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
 def _predict(arguments: argparse.Namespace) -> None:
     from gapdesign.crossval import predictions
     from gapdesign.files import read_frames, write_csv
-    from gapdesign.gap.predict import energies
+    from gapdesign.models.gap.predict import energies
 
     designs = {name: read_frames(path) for name, path in by_name(arguments.labels).items()}
     # One call for all: a large potential takes longer to load than to use.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gapdesign import config
 from gapdesign.cli.arguments import add, add_config, add_output, say
+from gapdesign.config import study as config
 
 
 def register(verbs: argparse._SubParsersAction) -> None:

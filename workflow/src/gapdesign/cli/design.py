@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from ase.data import chemical_symbols
 
-from gapdesign import config
 from gapdesign.cli.arguments import (
     add,
     add_config,
@@ -24,14 +23,15 @@ from gapdesign.cli.arguments import (
     choose,
     say,
 )
+from gapdesign.config import study as config
 from gapdesign.errors import InputError, ProgramError
 
 if TYPE_CHECKING:
     from gapdesign.descriptors.environments import Environments
     from gapdesign.descriptors.structure_distances import StructurePool
-    from gapdesign.files import FeaturePool
     from gapdesign.methods import DesignOptions, Task
-    from gapdesign.methods.state import State
+    from gapdesign.methods.maxmin.state import State
+    from gapdesign.shards import FeaturePool
 
 SAMPLE = 2048
 """Structures by which the directions of a pool are found."""
@@ -108,25 +108,26 @@ def add_selection(verb: argparse.ArgumentParser) -> None:
 
 
 def _basis(arguments: argparse.Namespace) -> None:
-    from gapdesign.files import ArrayFile
-    from gapdesign.methods.compression import Basis
+    from gapdesign.methods.maxmin.compression import Directions
+    from gapdesign.shards import ArrayFile
 
     study = config.load(arguments.config)
     shards = [ArrayFile(path) for path in arguments.features]
     share = -(-SAMPLE // len(shards))
     sample = np.concatenate([shard.rows(np.arange(0, shard.shape[0], -(-shard.shape[0] // share))) for shard in shards])
-    basis = Basis.of(sample, study.covariance().layout)
+    basis = Directions.of(sample, study.covariance().layout)
     basis.write(arguments.output)
     sizes = ", ".join(f"{vectors.shape[1]} of {vectors.shape[0]}" for vectors in basis.directions)
     say(f"directions kept: {sizes}, from {len(sample)} structures")
 
 
 def _compress(arguments: argparse.Namespace) -> None:
-    from gapdesign.files import ArrayFile, write_array
-    from gapdesign.methods.compression import Basis, compress_all
+    from gapdesign.files import write_array
+    from gapdesign.methods.maxmin.compression import Directions, compress_all
+    from gapdesign.shards import ArrayFile
 
     study = config.load(arguments.config)
-    basis = Basis.read(arguments.basis, study.covariance().layout)
+    basis = Directions.read(arguments.basis, study.covariance().layout)
     compressed = compress_all(ArrayFile(arguments.features), basis)
     write_array(arguments.output, compressed)
     say(f"{len(compressed)} structures, {compressed.shape[1]} numbers each")
@@ -134,8 +135,9 @@ def _compress(arguments: argparse.Namespace) -> None:
 
 def _select(arguments: argparse.Namespace) -> None:
     from gapdesign import methods
-    from gapdesign.files import FeaturePool, read_array, write_array, write_frames
-    from gapdesign.methods.state import State
+    from gapdesign.files import read_array, write_array, write_frames
+    from gapdesign.methods.maxmin.state import State
+    from gapdesign.shards import FeaturePool
 
     study = config.load(arguments.config)
     design = choose(arguments.design, study.designs)
@@ -182,15 +184,15 @@ def selection_task(
         If the method needs files that are not given.
     """
     from gapdesign import methods
-    from gapdesign.files import FeaturePool
-    from gapdesign.methods.compression import Basis
     from gapdesign.methods.distance import mean_descriptor
+    from gapdesign.methods.maxmin.compression import Directions
+    from gapdesign.shards import FeaturePool
 
     design = choose(arguments.design, study.designs)
     covariance = study.covariance()
     compressed = basis = None
     if arguments.compressed:
-        basis = Basis.read(arguments.basis, covariance.layout)
+        basis = Directions.read(arguments.basis, covariance.layout)
         compressed = methods.hold(FeaturePool(arguments.compressed), arguments.memory)
     elif methods.is_compressed(design.method, study.kernel.structure):
         raise InputError(f"--compressed: the method {design.method} needs compressed shards; run `gapdesign compress`.")
@@ -287,7 +289,7 @@ def _environments(
 def _derivatives(study: config.Study, shards: list[Path]) -> Callable[[int], Mapping[int, np.ndarray]]:
     """Derivatives of the environments of each candidate, for the scores of forces."""
     from gapdesign.descriptors import Descriptor
-    from gapdesign.files import shard_range
+    from gapdesign.shards import shard_range
     from gapdesign.structures import read_batch
 
     descriptor = Descriptor(study.descriptor, study.kernel.pair, study.species())
@@ -301,10 +303,10 @@ def _derivatives(study: config.Study, shards: list[Path]) -> Callable[[int], Map
 
 
 def _verify(arguments: argparse.Namespace) -> None:
-    from gapdesign.files import FeaturePool, read_frames, shard_path
-    from gapdesign.methods import exhaustive
-    from gapdesign.methods.certificate import first_wrong_rank
-    from gapdesign.samplers import shards
+    from gapdesign.files import read_frames
+    from gapdesign.methods.maxmin import exhaustive
+    from gapdesign.methods.maxmin.certificate import first_wrong_rank
+    from gapdesign.shards import FeaturePool, cut, shard_path
 
     study = config.load(arguments.config)
     name = arguments.design.stem
@@ -312,7 +314,7 @@ def _verify(arguments: argparse.Namespace) -> None:
     if design.method != "maxmin":
         raise InputError(f"{arguments.design}: chosen by {design.method}; only max-min designs can be verified.")
     folder = arguments.design.parent.parent / "descriptors" / design.pool
-    ranges = shards(study.pools.of(design.pool).size, study.pools.shard_size)
+    ranges = cut(study.pools.of(design.pool).size, study.pools.shard_size)
     pool = FeaturePool([shard_path(folder, start, stop, "npy") for start, stop in ranges])
     frames = read_frames(arguments.design)
     existing = existing_set(study, design.existing)

@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from gapdesign import config
 from gapdesign.cli.arguments import add, add_config, add_design, add_files, add_output, by_name, choose, progress, say
-from gapdesign.runs import Keep, Runs
+from gapdesign.config import study as config
+from gapdesign.labels.runs import Keep, Runs
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from gapdesign.labeller import Labeller
+    from gapdesign.labels.labeller import Labeller
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -109,8 +109,8 @@ def runs_of(arguments: argparse.Namespace) -> Runs:
 
 def _labeller(arguments: argparse.Namespace) -> Labeller:
     from gapdesign import engines
-    from gapdesign.labeller import Labeller
-    from gapdesign.store import LabelStore
+    from gapdesign.labels.labeller import Labeller
+    from gapdesign.labels.store import LabelStore
 
     study = config.load(arguments.config)
     return Labeller(
@@ -131,7 +131,7 @@ def _read(paths: list[Path]) -> dict[str, list[Atoms]]:
 
 def _isolated(arguments: argparse.Namespace) -> None:
     from gapdesign.files import write_frames
-    from gapdesign.labels import isolated_atoms
+    from gapdesign.labels.labelling import isolated_atoms
 
     symbols = config.load(arguments.config).symbols()
     write_frames(arguments.output, isolated_atoms(symbols, _labeller(arguments)))
@@ -140,9 +140,9 @@ def _isolated(arguments: argparse.Namespace) -> None:
 def _label(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
-    from gapdesign.failures import COLUMNS, Allowance
     from gapdesign.files import write_csv, write_frames
-    from gapdesign.labels import label_frames, owned
+    from gapdesign.labels.failures import COLUMNS, Allowance
+    from gapdesign.labels.labelling import label_frames, owned
 
     labeller, designs = _labeller(arguments), _read(arguments.designs)
     members = choose(arguments.design, designs, "--designs")
@@ -164,9 +164,9 @@ def _labels(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
     from gapdesign.errors import InputError
-    from gapdesign.failures import COLUMNS, Allowance, structures
     from gapdesign.files import read_frames, write_csv, write_frames
-    from gapdesign.labels import complete
+    from gapdesign.labels.failures import COLUMNS, Allowance, structures
+    from gapdesign.labels.labelling import complete
 
     designs, reserves = _read(arguments.designs), _read(arguments.reserves)
     members, reserve = choose(arguments.design, designs, "--designs"), reserves.get(arguments.design, [])
@@ -202,8 +202,8 @@ def _failed(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
     from gapdesign import engines
-    from gapdesign.failures import COLUMNS, structures
     from gapdesign.files import write_csv, write_frames
+    from gapdesign.labels.failures import COLUMNS, structures
 
     designs, reserves = _read(arguments.designs), _read(arguments.reserves)
     rows = [row for path in arguments.tables for row in _rows(path)]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gapdesign import config
 from gapdesign.cli.arguments import add, add_config, add_output, say
+from gapdesign.config import study as config
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -44,7 +44,7 @@ def _add_data(verb: argparse.ArgumentParser) -> None:
 
 def _hyperparameters(arguments: argparse.Namespace) -> None:
     from gapdesign.files import read_frames, write_json
-    from gapdesign.gap.optimise import optimise
+    from gapdesign.models.gap.optimise import optimise
     from gapdesign.streams import stream
 
     study = config.load(arguments.config)
@@ -65,8 +65,8 @@ def _hyperparameters(arguments: argparse.Namespace) -> None:
 
 def _fit(arguments: argparse.Namespace) -> None:
     from gapdesign.files import read_frames, read_json
-    from gapdesign.gap.fit import fit
-    from gapdesign.gap.hyperparameters import Hyperparameters
+    from gapdesign.models.gap.fit import fit
+    from gapdesign.models.gap.hyperparameters import Hyperparameters
 
     study = config.load(arguments.config)
     result = fit(

@@ -6,13 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gapdesign import config
 from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name, progress, say
+from gapdesign.config import study as config
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gapdesign.pool_environments import Environments
+    from gapdesign.comparison.environments import PoolEnvironments
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -72,7 +72,7 @@ TABLES = ("entropies", "histograms", "radial")
 
 
 def _environments(arguments: argparse.Namespace) -> None:
-    from gapdesign.pool_environments import describe, write
+    from gapdesign.comparison.environments import describe, write
     from gapdesign.samplers import differentiable
     from gapdesign.structures import read_structures
 
@@ -83,9 +83,11 @@ def _environments(arguments: argparse.Namespace) -> None:
     say(f"{len(described.q)} environments of {described.structures} structures, {described.q.shape[1]} components")
 
 
-def _standardised(study: config.Study, paths: list[Path]) -> tuple[dict[str, Environments], dict[str, Environments]]:
+def _standardised(
+    study: config.Study, paths: list[Path]
+) -> tuple[dict[str, PoolEnvironments], dict[str, PoolEnvironments]]:
     """The pools as they are described, and standardised."""
-    from gapdesign.pool_environments import read, standardised
+    from gapdesign.comparison.environments import read, standardised
 
     pools = {name: read(path) for name, path in by_name(paths).items()}
     options = study.comparison
@@ -109,8 +111,8 @@ def _pools(arguments: argparse.Namespace) -> None:
 
 
 def _of_structures(study: config.Study, arguments: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
-    from gapdesign import pools
-    from gapdesign.files import FeaturePool
+    from gapdesign.comparison import pools
+    from gapdesign.shards import FeaturePool
 
     names = list(dict.fromkeys(path.parent.name for path in arguments.features))
     shards = {name: [path for path in arguments.features if path.parent.name == name] for name in names}
@@ -125,7 +127,8 @@ def _of_structures(study: config.Study, arguments: argparse.Namespace) -> tuple[
 def _of_environments(study: config.Study, arguments: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
     import pandas as pd
 
-    from gapdesign import pool_environments, pools
+    from gapdesign.comparison import environments as pool_environments
+    from gapdesign.comparison import pools
 
     options = study.comparison
     whole = _standardised(study, arguments.environments)[1]
@@ -144,9 +147,9 @@ def _of_environments(study: config.Study, arguments: argparse.Namespace) -> tupl
 
 
 def _coverage(arguments: argparse.Namespace) -> None:
-    from gapdesign import pool_environments as told
+    from gapdesign.comparison import environments as told
+    from gapdesign.comparison.pools import is_large
     from gapdesign.files import read_frames, write_csv, write_text
-    from gapdesign.pools import is_large
     from gapdesign.report import pool_figures
     from gapdesign.report.style import svg_text
 

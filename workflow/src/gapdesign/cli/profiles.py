@@ -63,7 +63,7 @@ def _is_dead(link: Path) -> bool:
 
 
 def _cancel(arguments: argparse.Namespace) -> None:
-    from gapdesign import slurm
+    from gapdesign.cluster import slurm
 
     if not arguments.folder.is_dir():
         raise InputError(f"--folder {arguments.folder}: no such folder; name the one where snakemake was started.")

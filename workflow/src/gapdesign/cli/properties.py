@@ -6,12 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gapdesign import config
 from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name, say, write_figures
 from gapdesign.cli.labels import add_runs, runs_of
+from gapdesign.config import study as config
 
 if TYPE_CHECKING:
-    from gapdesign.config import Study
+    from gapdesign.config.study import Study
     from gapdesign.properties import Measurement
     from gapdesign.properties.base import Evaluate
 

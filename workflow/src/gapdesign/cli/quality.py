@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapdesign import config
 from gapdesign.cli.arguments import (
     add,
     add_config,
@@ -23,10 +22,11 @@ from gapdesign.cli.arguments import (
     progress,
     say,
 )
+from gapdesign.config import study as config
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
-    from gapdesign.curves import Choice
+    from gapdesign.quality.curves import Choice
 
 TABLES = ("curves", "members", "coverage", "pools")
 """What is measured of each pool, and collected by the page."""
@@ -98,8 +98,10 @@ def _quality(arguments: argparse.Namespace) -> None:
 
     import pandas as pd
 
-    from gapdesign import engines, methods, quality
-    from gapdesign.files import FeaturePool, read_array, read_frames, write_csv
+    from gapdesign import engines, methods
+    from gapdesign.files import read_array, read_frames, write_csv
+    from gapdesign.quality import measures as quality
+    from gapdesign.shards import FeaturePool
 
     study = config.load(arguments.config)
     design = choose(arguments.design, study.designs)
@@ -124,9 +126,10 @@ def _regrow(arguments: argparse.Namespace) -> None:
 
     from gapdesign import methods
     from gapdesign.cli.design import existing_set
-    from gapdesign.files import FeaturePool, write_csv
-    from gapdesign.methods.compression import Basis
+    from gapdesign.files import write_csv
     from gapdesign.methods.distance import mean_descriptor, total
+    from gapdesign.methods.maxmin.compression import Directions
+    from gapdesign.shards import FeaturePool
 
     study = config.load(arguments.config)
     design = choose(arguments.design, study.designs)
@@ -140,7 +143,7 @@ def _regrow(arguments: argparse.Namespace) -> None:
         seed=f"{study.seed}/design/{arguments.design}",
         options=design.options,
         existing=None if existing is None else existing[0],
-        basis=Basis.read(arguments.basis, covariance.layout) if arguments.basis else None,
+        basis=Directions.read(arguments.basis, covariance.layout) if arguments.basis else None,
         threads=arguments.threads,
         memory=arguments.memory,
         progress=say,
@@ -172,9 +175,11 @@ def _regrow(arguments: argparse.Namespace) -> None:
 def _curves(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
-    from gapdesign import curves, engines, methods
-    from gapdesign.coverage import coverage
-    from gapdesign.files import FeaturePool, write_csv
+    from gapdesign import engines, methods
+    from gapdesign.files import write_csv
+    from gapdesign.quality import curves
+    from gapdesign.quality.maps import coverage
+    from gapdesign.shards import FeaturePool
 
     study = config.load(arguments.config)
     pool, covariance, asked = FeaturePool(arguments.features), study.covariance(), study.quality
@@ -208,8 +213,8 @@ def _curves(arguments: argparse.Namespace) -> None:
 
 def _choices(arguments: argparse.Namespace, size: int) -> list[Choice]:
     """Designs of a pool, and what they would be had it fewer candidates."""
-    from gapdesign.curves import Choice
     from gapdesign.files import read_csv, read_frames
+    from gapdesign.quality.curves import Choice
 
     choices = []
     regrown = by_name(arguments.regrown)
@@ -228,7 +233,7 @@ def _page(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
     from gapdesign.files import read_array, read_csv, read_frames, write_csv, write_text
-    from gapdesign.quality import pair_distances
+    from gapdesign.quality.measures import pair_distances
     from gapdesign.report import design_page
 
     study = config.load(arguments.config)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapdesign import config
 from gapdesign.cli.arguments import add, add_config, add_files, add_output, choose, progress, say
 from gapdesign.cli.design import add_selection, existing_set, selection_task
+from gapdesign.config import study as config
 
 if TYPE_CHECKING:
-    from gapdesign.replay.basis import Model
+    from gapdesign.replay.expansion import Model
     from gapdesign.replay.fits import Sigmas
     from gapdesign.replay.labels import LabelFiles, LabelledRows
 
@@ -80,7 +80,7 @@ def add_rows(verb: argparse.ArgumentParser) -> None:
 
 
 def _points(arguments: argparse.Namespace) -> None:
-    from gapdesign.replay import basis
+    from gapdesign.replay import expansion as basis
     from gapdesign.streams import stream
     from gapdesign.structures import read_structures
 
@@ -100,12 +100,16 @@ def _points(arguments: argparse.Namespace) -> None:
 
 def _rows(arguments: argparse.Namespace) -> None:
     from gapdesign.files import atomic
-    from gapdesign.replay.basis import Basis
-    from gapdesign.replay.rows import Rows, offsets
+    from gapdesign.replay.expansion import Expansion
+    from gapdesign.replay.rows import LabelRows, offsets
     from gapdesign.structures import read_batch
 
-    study, basis, batch = config.load(arguments.config), Basis.read(arguments.points), read_batch(arguments.candidates)
-    rows, ends, tell = Rows(basis, _model(study)), offsets(np.diff(batch.offsets)), progress("structures")
+    study, basis, batch = (
+        config.load(arguments.config),
+        Expansion.read(arguments.points),
+        read_batch(arguments.candidates),
+    )
+    rows, ends, tell = LabelRows(basis, _model(study)), offsets(np.diff(batch.offsets)), progress("structures")
     with atomic(arguments.output) as temporary:
         shape = (int(ends[-1]), len(basis))
         # Not held in memory: a shard may have a gigabyte of them.
@@ -130,17 +134,17 @@ def _labels(arguments: argparse.Namespace) -> None:
 
 def _start(arguments: argparse.Namespace) -> None:
     from gapdesign.files import write_array, write_text
-    from gapdesign.gap.environments import boxed
+    from gapdesign.models.gap.environments import boxed
     from gapdesign.replay import leastsquares
-    from gapdesign.replay.basis import Basis
+    from gapdesign.replay.expansion import Expansion
     from gapdesign.replay.fits import trained
     from gapdesign.replay.potential import gap_fit
-    from gapdesign.replay.rows import Rows
+    from gapdesign.replay.rows import LabelRows
 
-    study, basis = config.load(arguments.config), Basis.read(arguments.points)
+    study, basis = config.load(arguments.config), Expansion.read(arguments.points)
     model, errors, known = _model(study), sigmas(study), pools(arguments)
     boxes = boxed(_label_files(study).atoms(), cutoff=max(model.soap.r_cut, model.kernel.pair.r_cut))
-    rows = Rows(basis, model)
+    rows = LabelRows(basis, model)
     alone = [(rows(box), np.r_[0.0, np.full(9, np.nan)], errors.of(1)) for box in boxes]
     factor = leastsquares.add(leastsquares.prior(basis.covariance(model)), alone)
     core = {study.replay.core: range(len(known[study.replay.core].labels.sizes))} if study.replay.core else {}
@@ -155,7 +159,8 @@ def _choose(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
     from gapdesign import methods
-    from gapdesign.files import FeaturePool, read_array, write_csv
+    from gapdesign.files import read_array, write_csv
+    from gapdesign.shards import FeaturePool
 
     study = config.load(arguments.config)
     design = choose(arguments.design, study.designs)
@@ -182,15 +187,15 @@ def _choose(arguments: argparse.Namespace) -> None:
 
 def pools(arguments: argparse.Namespace) -> dict[str, LabelledRows]:
     """Rows and labels of pools by their names."""
-    from gapdesign.files import in_order
     from gapdesign.replay.labels import LabelledRows, Labels
+    from gapdesign.shards import in_order
 
     shards = {path.stem: [own for own in arguments.rows if own.parent.name == path.stem] for path in arguments.labels}
     return {path.stem: LabelledRows(in_order(shards[path.stem])[0], Labels.read(path)) for path in arguments.labels}
 
 
 def _model(study: config.Study) -> Model:
-    from gapdesign.replay.basis import Model
+    from gapdesign.replay.expansion import Model
 
     own = study.model
     return Model(

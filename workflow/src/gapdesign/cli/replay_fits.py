@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from gapdesign import config
 from gapdesign.cli.arguments import (
     add,
     add_config,
@@ -21,6 +20,7 @@ from gapdesign.cli.arguments import (
     write_figures,
 )
 from gapdesign.cli.replay import add_rows, pools, sigmas
+from gapdesign.config import study as config
 from gapdesign.errors import InputError
 
 

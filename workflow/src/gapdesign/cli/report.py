@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapdesign import config
 from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name, write_figures
+from gapdesign.config import study as config
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _add_tables(verb: argparse.ArgumentParser) -> None:
 
 def _provenance(arguments: argparse.Namespace) -> None:
     from gapdesign.files import write_json
-    from gapdesign.provenance import provenance
+    from gapdesign.report.provenance import provenance
 
     configuration = config.load(arguments.config).model_dump(mode="json", exclude_none=True)
     write_json(arguments.output, provenance(configuration, arguments.files))
@@ -81,7 +81,7 @@ def _provenance(arguments: argparse.Namespace) -> None:
 
 def _figures(arguments: argparse.Namespace) -> None:
     from gapdesign.files import read_array, read_csv, read_frames, write_csv
-    from gapdesign.quality import pair_distances
+    from gapdesign.quality.measures import pair_distances
     from gapdesign.report.figures import TABLES, Results, draw
 
     study = config.load(arguments.config)
@@ -105,7 +105,7 @@ def _figures(arguments: argparse.Namespace) -> None:
 def _report(arguments: argparse.Namespace) -> None:
     from gapdesign import planning
     from gapdesign.files import read_csv, read_frames, read_json, write_text
-    from gapdesign.report import page
+    from gapdesign.report import study_page as page
     from gapdesign.report.cost_table import Estimate
     from gapdesign.report.headline import headline
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gapdesign import config
 from gapdesign.cli.arguments import add, add_config, add_output, progress, say
+from gapdesign.config import study as config
 from gapdesign.engines import LabelOptions
 from gapdesign.errors import InputError, ProgramError
 
@@ -77,7 +77,7 @@ def _store(arguments: argparse.Namespace) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> None:
-    from gapdesign.store import LabelStore
+    from gapdesign.labels.store import LabelStore
 
     store = LabelStore(arguments.folder)
     damaged = store.verify(progress("labels checked"))
@@ -93,14 +93,14 @@ def _verify(arguments: argparse.Namespace) -> None:
 
 
 def _export_store(arguments: argparse.Namespace) -> None:
-    from gapdesign.store import LabelStore
+    from gapdesign.labels.store import LabelStore
 
     count = LabelStore(arguments.folder).export(arguments.output)
     print(f"{arguments.output}: {count} labels")
 
 
 def _import(arguments: argparse.Namespace) -> None:
-    from gapdesign.store import LabelStore
+    from gapdesign.labels.store import LabelStore
 
     taken, known = LabelStore(arguments.folder).read_in(arguments.file)
     print(f"{arguments.folder}: {taken} labels taken, {known} were there already")
@@ -108,8 +108,8 @@ def _import(arguments: argparse.Namespace) -> None:
 
 def _export(arguments: argparse.Namespace) -> None:
     from gapdesign import engines
-    from gapdesign.export import Xyz, export
     from gapdesign.files import read_frames
+    from gapdesign.labels.export import Xyz, export
 
     writer = Xyz()
     if arguments.format != "xyz":

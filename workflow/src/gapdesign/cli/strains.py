@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from gapdesign import config
 from gapdesign.cli.arguments import add, add_config, add_files, add_output, say
+from gapdesign.config import study as config
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -33,9 +33,10 @@ def register(verbs: argparse._SubParsersAction) -> None:
 def _strains(arguments: argparse.Namespace) -> None:
     from gapdesign.descriptors import Descriptor
     from gapdesign.errors import InputError
-    from gapdesign.files import FeaturePool, write_frames
-    from gapdesign.methods.rows import Rows, linear_features, principal
+    from gapdesign.files import write_frames
+    from gapdesign.methods.rows import TransformedRows, linear_features, principal
     from gapdesign.methods.strains import optimise
+    from gapdesign.shards import FeaturePool
     from gapdesign.structures import pack, prototypes
 
     study = config.load(arguments.config)
@@ -43,7 +44,7 @@ def _strains(arguments: argparse.Namespace) -> None:
     if not 1 <= count <= arguments.count:
         raise InputError(f"--components {count}: give at least 1 and at most --count, {arguments.count}.")
     descriptor, covariance = Descriptor(study.descriptor, study.kernel.pair, study.species()), study.covariance()
-    rows = Rows(FeaturePool(arguments.features), lambda features: linear_features(features, covariance))
+    rows = TransformedRows(FeaturePool(arguments.features), lambda features: linear_features(features, covariance))
     directions, _ = principal(rows.sample(), count)
 
     def describe(structures):

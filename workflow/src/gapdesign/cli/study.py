@@ -6,8 +6,8 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from gapdesign import config
 from gapdesign.cli.arguments import add, add_config
+from gapdesign.config import study as config
 from gapdesign.errors import InputError
 
 
@@ -74,7 +74,7 @@ def _plan(arguments: argparse.Namespace) -> None:
 
 
 def _document(arguments: argparse.Namespace) -> None:
-    from gapdesign import configdoc
+    from gapdesign.config import documentation as configdoc
     from gapdesign.files import write_text
 
     write_text(arguments.schema, configdoc.schema())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gapdesign import config
 from gapdesign.cli.arguments import add, add_config, add_output, say
+from gapdesign.config import study as config
 from gapdesign.errors import InputError
 
 SCANNED = {
@@ -45,10 +45,10 @@ def register(verbs: argparse._SubParsersAction) -> None:
 def _tune(arguments: argparse.Namespace) -> None:
     from pydantic import ValidationError
 
+    from gapdesign.descriptors.tuning import scan, settings
     from gapdesign.files import write_csv, write_text
     from gapdesign.samplers import sample
     from gapdesign.structures import prototypes
-    from gapdesign.tuning import scan, settings
 
     study = config.load(arguments.config)
     pool = arguments.pool or study.pools.names[0]

@@ -21,7 +21,7 @@ from gapdesign.errors import InputError
 if TYPE_CHECKING:
     from gapdesign.structures import Batch
 
-BACKENDS = {"dscribe": "gapdesign.descriptors.soap_dscribe", "quippy": "gapdesign.descriptors.soap_quippy"}
+BACKENDS = {"dscribe": "gapdesign.descriptors.dscribe", "quippy": "gapdesign.descriptors.quippy"}
 
 
 class SoapBackend(Protocol):

@@ -13,7 +13,8 @@ from zipfile import ZipFile
 import numpy as np
 
 from gapdesign.errors import InputError
-from gapdesign.files import in_order, write_arrays
+from gapdesign.files import write_arrays
+from gapdesign.shards import in_order
 
 GRID = 2.0**26
 """Vectors are multiples of 1 / GRID, about what single precision keeps of them. A product of two components is then

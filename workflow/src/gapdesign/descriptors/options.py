@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gapdesign.options import Options
+from gapdesign.config.options import Options
 
 
 class SoapOptions(Options):

@@ -21,7 +21,7 @@ from gapdesign.descriptors.environments import EnvironmentPool, Environments
 from gapdesign.descriptors.options import KernelOptions
 from gapdesign.descriptors.rematch import match
 from gapdesign.errors import InputError
-from gapdesign.files import FeaturePool, HeldPool
+from gapdesign.shards import FeaturePool, HeldPool
 
 STEADY = 2.0**40
 """Matches are rounded to multiples of 1 / STEADY: the last bits of an exponential differ between processors."""

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from gapdesign.config.options import Options
 from gapdesign.engines.ase import Ase, AseOptions
 from gapdesign.engines.base import Engine, Label
 from gapdesign.engines.eam import Eam, EamOptions
@@ -20,9 +21,8 @@ from gapdesign.engines.file import File, FileOptions
 from gapdesign.engines.gpaw import Gpaw, GpawOptions
 from gapdesign.engines.vasp import Vasp, VaspOptions
 from gapdesign.errors import InputError
-from gapdesign.gate import LimitOptions
-from gapdesign.options import Options
-from gapdesign.runs import Keep
+from gapdesign.labels.gate import LimitOptions
+from gapdesign.labels.runs import Keep
 
 __all__ = ["ENGINES", "Engine", "Label", "LabelOptions", "make"]
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from gapdesign.config.options import Options
 from gapdesign.engines.base import Label
 from gapdesign.errors import InputError
 from gapdesign.files import sha256
-from gapdesign.options import Options
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -12,12 +12,12 @@ from xml.etree import ElementTree
 import numpy as np
 from pydantic import Field, field_validator
 
+from gapdesign.config.options import Options
 from gapdesign.engines import planewaves, programs
 from gapdesign.engines.base import Label, NotConvergedError
 from gapdesign.engines.planewaves import KpointOptions
 from gapdesign.errors import InputError
 from gapdesign.files import atomic, sha256
-from gapdesign.options import Options
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
+from gapdesign.config.options import Options
 from gapdesign.engines import results
 from gapdesign.engines.base import Label, NotConvergedError
 from gapdesign.errors import InputError
 from gapdesign.files import sha256
-from gapdesign.identity import order_in, structure_key
-from gapdesign.options import Options
+from gapdesign.labels.identity import order_in, structure_key
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -50,7 +50,7 @@ class FileOptions(Options):
 
 
 class File:
-    """Labels from files, which are found by structure to within :data:`gapdesign.identity.TOLERANCE`.
+    """Labels from files, which are found by structure to within :data:`gapdesign.labels.identity.TOLERANCE`.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
-from gapdesign.options import Options
+from gapdesign.config.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

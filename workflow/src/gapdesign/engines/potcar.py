@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from pydantic import Field
 
+from gapdesign.config.options import Options
 from gapdesign.errors import InputError
-from gapdesign.options import Options
 
 
 class PotcarOptions(Options):

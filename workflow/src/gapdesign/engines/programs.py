@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
+from gapdesign.config.options import Options
 from gapdesign.engines.base import NotConvergedError
 from gapdesign.errors import InputError
-from gapdesign.options import Options
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from pydantic import Field
 
+from gapdesign.config.options import Options
 from gapdesign.descriptors.covariance import Covariance
-from gapdesign.files import FeaturePool, HeldPool, shard_range
 from gapdesign.methods.bayesian import BayesianOptions
-from gapdesign.methods.compression import Basis
 from gapdesign.methods.cur import CurOptions
 from gapdesign.methods.cur_environments import CurEnvironmentsOptions
 from gapdesign.methods.d_optimal import DOptimalOptions
 from gapdesign.methods.k_medoids import KMedoidsOptions
 from gapdesign.methods.maxent import MaxentOptions
-from gapdesign.methods.state import State
+from gapdesign.methods.maxmin.compression import Directions
+from gapdesign.methods.maxmin.state import State
 from gapdesign.methods.variance import VarianceOptions
-from gapdesign.options import Options
+from gapdesign.shards import FeaturePool, HeldPool, shard_range
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -48,7 +48,9 @@ Name = Literal[
     "cur_environments",
     "bayesian",
 ]
-METHODS: dict[str, str] = {name: f"gapdesign.methods.{name}" for name in get_args(Name)}
+METHODS: dict[str, str] = {name: f"gapdesign.methods.{name}" for name in get_args(Name)} | {
+    "maxmin": "gapdesign.methods.maxmin.greedy"
+}
 
 COMPRESSED: frozenset[str] = frozenset({"maxmin"})
 """Methods that work on compressed features, where `kernel.structure` is `average`."""
@@ -62,7 +64,7 @@ PREFIX: frozenset[str] = frozenset({"maxmin", "random", "fps", "bayesian"})
 BY_CHANCE: frozenset[str] = frozenset({"random", "cur", "cur_environments"})
 """Methods that draw: another seed gives another design."""
 
-BY_STRUCTURE: dict[str, str] = METHODS | {"maxmin": "gapdesign.methods.lazy"}
+BY_STRUCTURE: dict[str, str] = METHODS | {"maxmin": "gapdesign.methods.maxmin.lazy"}
 """The modules where it is not."""
 
 
@@ -164,7 +166,7 @@ class Task:
         Features of structures that need not be chosen because they are there.
     compressed : FeaturePool, optional
         Compressed features of the pool.
-    basis : Basis, optional
+    basis : Directions, optional
         What they were compressed by.
     structures : StructurePool, optional
         The candidates and the existing set as `kernel.structure` sees them, where it is not `average`.
@@ -192,7 +194,7 @@ class Task:
     seed: str = ""
     existing: np.ndarray | None = None
     compressed: FeaturePool | HeldPool | None = None
-    basis: Basis | None = None
+    basis: Directions | None = None
     structures: StructurePool | None = None
     environments: EnvironmentPool | Environments | None = None
     existing_environments: Environments | None = None

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 from pydantic import Field
 
+from gapdesign.config.options import Options
 from gapdesign.descriptors.covariance import dot
 from gapdesign.errors import InputError
 from gapdesign.methods import distance
-from gapdesign.methods.compression import one_blas_thread
 from gapdesign.methods.environment_rows import EnvironmentRows
-from gapdesign.methods.rows import Rows, first_largest, linear_features, require
-from gapdesign.options import Options
+from gapdesign.methods.maxmin.compression import one_blas_thread
+from gapdesign.methods.rows import TransformedRows, first_largest, linear_features, require
 
 if TYPE_CHECKING:
     from gapdesign.methods import Selection, Task
@@ -137,7 +137,7 @@ def _scorer(task: Task, options: BayesianOptions) -> tuple[Scorer, np.ndarray]:
     if options.environments:
         scorer = EnvironmentRows(task, options.score, weight)
         return scorer, np.eye(scorer.dimension) + scorer.information_of_existing()
-    rows = Rows(
+    rows = TransformedRows(
         task.pool,
         lambda features: linear_features(features, task.covariance),
         memory=task.memory,
@@ -155,7 +155,7 @@ class OneRow:
     Sums are made element by element in one order, so that scores do not depend on blocks or threads.
     """
 
-    def __init__(self, rows: Rows, score: str, weight: float) -> None:
+    def __init__(self, rows: TransformedRows, score: str, weight: float) -> None:
         if score == "force":
             raise InputError("bayesian.score: 'force' needs rows of environments.")
         self._rows, self._entropy, self._weight = rows, score == "entropy", weight

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gapdesign.descriptors.covariance import Covariance
-from gapdesign.methods.rows import Rows
+from gapdesign.methods.rows import TransformedRows
 
 SPAN = 16384
 """Candidates whose numbers stay in the cache of a core while they are worked on."""
@@ -19,7 +19,7 @@ class Conditional:
 
     Parameters
     ----------
-    rows : Rows
+    rows : TransformedRows
         Features of the candidates on the grid.
     covariance : Covariance
     existing : (m, dimension)
@@ -30,7 +30,9 @@ class Conditional:
         Variance of what is known of a structure.
     """
 
-    def __init__(self, rows: Rows, covariance: Covariance, existing: np.ndarray, room: int, noise: float = 0.0) -> None:
+    def __init__(
+        self, rows: TransformedRows, covariance: Covariance, existing: np.ndarray, room: int, noise: float = 0.0
+    ) -> None:
         self._rows, self._covariance, self._existing, self.noise = rows, covariance, existing, noise
         self.size, everyone = rows.size, rows.size + len(existing)
         self.variance = np.empty(everyone)
@@ -62,6 +64,6 @@ class Conditional:
         self.count += 1
 
 
-def covariance_with(rows: Rows, covariance: Covariance, vectors: np.ndarray, out: np.ndarray) -> None:
+def covariance_with(rows: TransformedRows, covariance: Covariance, vectors: np.ndarray, out: np.ndarray) -> None:
     """Put the covariance of t structures (t, dimension) with every candidate into ``out`` (t, N)."""
     rows.each(lambda span, block: out.__setitem__((slice(None), span), covariance.gram(block, vectors).T))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.methods import distance
-from gapdesign.methods.compression import one_blas_thread
 from gapdesign.methods.leverage import Leverage, LeverageOptions, chosen_by
-from gapdesign.methods.rows import Rows, linear_features
+from gapdesign.methods.maxmin.compression import one_blas_thread
+from gapdesign.methods.rows import TransformedRows, linear_features
 
 if TYPE_CHECKING:
     from gapdesign.methods import Selection, Task
@@ -29,7 +29,7 @@ def select(task: Task) -> Selection:
     """
     options = task.options or CurOptions()
     with one_blas_thread():
-        rows = Rows(
+        rows = TransformedRows(
             task.pool,
             lambda features: linear_features(features, task.covariance),
             memory=task.memory,

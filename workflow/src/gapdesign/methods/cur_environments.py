@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapdesign.methods.compression import one_blas_thread
 from gapdesign.methods.leverage import Leverage, LeverageOptions, chosen_by
+from gapdesign.methods.maxmin.compression import one_blas_thread
 from gapdesign.methods.rows import SAMPLE
 
 if TYPE_CHECKING:

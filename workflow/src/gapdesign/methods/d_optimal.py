@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
+from gapdesign.config.options import Options
 from gapdesign.errors import InputError
 from gapdesign.methods import distance, optimality
-from gapdesign.methods.compression import one_blas_thread
-from gapdesign.methods.rows import Rows, linear_features, principal, require
-from gapdesign.options import Options
+from gapdesign.methods.maxmin.compression import one_blas_thread
+from gapdesign.methods.rows import TransformedRows, linear_features, principal, require
 
 if TYPE_CHECKING:
     from gapdesign.methods import Selection, Task
@@ -41,7 +41,7 @@ def select(task: Task) -> Selection:
     """
     options = task.options or DOptimalOptions()
     with one_blas_thread():
-        rows = Rows(
+        rows = TransformedRows(
             task.pool,
             lambda features: linear_features(features, task.covariance),
             memory=task.memory // 2,

@@ -15,8 +15,8 @@ import numpy as np
 
 from gapdesign.errors import InputError
 from gapdesign.methods import distance
-from gapdesign.methods.compression import one_blas_thread
-from gapdesign.methods.rows import Rows, linear_features
+from gapdesign.methods.maxmin.compression import one_blas_thread
+from gapdesign.methods.rows import TransformedRows, linear_features
 
 if TYPE_CHECKING:
     from gapdesign.methods import Selection, Task
@@ -38,7 +38,7 @@ def select(task: Task) -> Selection:
     if task.start is not None and task.start >= task.pool.size:
         raise InputError(f"start: there is no candidate {task.start}; the pool ends at {task.pool.size - 1}.")
     with one_blas_thread():
-        rows = Rows(
+        rows = TransformedRows(
             task.pool,
             lambda features: linear_features(features, task.covariance),
             memory=task.memory,
@@ -53,7 +53,7 @@ def select(task: Task) -> Selection:
 
 
 def farthest(
-    rows: Rows,
+    rows: TransformedRows,
     budget: int,
     *,
     start: int | None = None,
@@ -65,7 +65,7 @@ def farthest(
 
     Parameters
     ----------
-    rows : Rows
+    rows : TransformedRows
         Vectors of the candidates, d numbers each.
     budget : int
     start : int, optional
@@ -108,7 +108,7 @@ def farthest(
     return chosen, scores
 
 
-def _lower(psi: np.ndarray, rows: Rows, squares: np.ndarray, vector: np.ndarray) -> None:
+def _lower(psi: np.ndarray, rows: TransformedRows, squares: np.ndarray, vector: np.ndarray) -> None:
     """Let one more vector (d,) count in the squared distances (N,) of all candidates, in place."""
     own = (vector * vector).sum()
 

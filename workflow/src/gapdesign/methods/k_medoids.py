@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
+from gapdesign.config.options import Options
 from gapdesign.methods import distance
-from gapdesign.methods.compression import one_blas_thread
-from gapdesign.methods.rows import BLOCK, Rows, first_largest, require
-from gapdesign.options import Options
+from gapdesign.methods.maxmin.compression import one_blas_thread
+from gapdesign.methods.rows import BLOCK, TransformedRows, first_largest, require
 from gapdesign.streams import stream
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def select(task: Task) -> Selection:
     size = min(options.sample, len(usable))
     require(task.memory, 16 * size**2, "k_medoids", f"the distances of all pairs of {size} candidates")
     with one_blas_thread():
-        rows = Rows(task.pool, memory=task.memory // 2, threads=task.threads)
+        rows = TransformedRows(task.pool, memory=task.memory // 2, threads=task.threads)
         existing = rows.of(distance.existing_features(task)).astype(float)
         found: tuple[float, list[int], list[float]] | None = None
         for number in range(options.samples if size < len(usable) else 1):
@@ -61,7 +61,9 @@ def select(task: Task) -> Selection:
     return distance.selection(task, found[1], found[2], passes=1)
 
 
-def _of_sample(task: Task, rows: Rows, sample: np.ndarray, existing: np.ndarray) -> tuple[list[int], list[float]]:
+def _of_sample(
+    task: Task, rows: TransformedRows, sample: np.ndarray, existing: np.ndarray
+) -> tuple[list[int], list[float]]:
     """Medoids of a sample (n,) of candidates, in order, and the mean distance after each."""
     vectors = rows.take(sample)
     pairs = kernel_distances(vectors, vectors, task.covariance)
@@ -134,7 +136,7 @@ def ordered(pairs: np.ndarray, nearest: np.ndarray, places: np.ndarray) -> tuple
     return [int(places[k]) for k in order], means
 
 
-def _mean_distance(rows: Rows, covariance: Covariance, members: np.ndarray) -> float:
+def _mean_distance(rows: TransformedRows, covariance: Covariance, members: np.ndarray) -> float:
     """Mean distance of the pool to the nearest member, the same however the pool is cut."""
     nearest = np.empty(rows.size)
     rows.each(lambda span, block: nearest.__setitem__(span, kernel_distances(block, members, covariance).min(axis=1)))

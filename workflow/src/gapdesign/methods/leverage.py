@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field
 
+from gapdesign.config.options import Options
 from gapdesign.methods import distance
 from gapdesign.methods.rows import principal, steady
-from gapdesign.options import Options
 from gapdesign.streams import stream
 
 if TYPE_CHECKING:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
+from gapdesign.config.options import Options
 from gapdesign.errors import InputError
 from gapdesign.methods import distance
-from gapdesign.methods.compression import one_blas_thread
 from gapdesign.methods.conditional import SPAN, Conditional, covariance_with
-from gapdesign.methods.rows import Rows, first_largest, require, steady
-from gapdesign.options import Options
+from gapdesign.methods.maxmin.compression import one_blas_thread
+from gapdesign.methods.rows import TransformedRows, first_largest, require, steady
 
 if TYPE_CHECKING:
     from gapdesign.descriptors.covariance import Covariance
@@ -54,7 +54,7 @@ def select(task: Task) -> Selection:
     """
     options = task.options or MaxentOptions()
     with one_blas_thread():
-        rows = Rows(task.pool, memory=task.memory, threads=task.threads)
+        rows = TransformedRows(task.pool, memory=task.memory, threads=task.threads)
         existing = rows.of(distance.existing_features(task)).astype(float)
         known = len(existing) + task.budget
         what = f"8 bytes for each of {rows.size} candidates and {known} structures"
@@ -68,7 +68,7 @@ def select(task: Task) -> Selection:
     return distance.selection(task, [chosen[place] for place in ordered], variances, passes=passes)
 
 
-def greedy(task: Task, rows: Rows, existing: np.ndarray) -> list[int]:
+def greedy(task: Task, rows: TransformedRows, existing: np.ndarray) -> list[int]:
     """Pivoted Cholesky: candidates by falling conditional variance, the first of equal ones."""
     process = Conditional(rows, task.covariance, existing, len(existing) + task.budget)
     for number in range(rows.size, rows.size + len(existing)):
@@ -90,7 +90,7 @@ def greedy(task: Task, rows: Rows, existing: np.ndarray) -> list[int]:
     return chosen
 
 
-def _start(task: Task, rows: Rows) -> int:
+def _start(task: Task, rows: TransformedRows) -> int:
     """The candidate asked for, or the one farthest from the pool's mean descriptor."""
     if task.start is not None:
         if task.start >= rows.size:
@@ -133,7 +133,7 @@ def greedy_order(covariance: Covariance, members: np.ndarray, existing: np.ndarr
 
 
 def exchange(
-    rows: Rows,
+    rows: TransformedRows,
     covariance: Covariance,
     chosen: list[int],
     existing: np.ndarray,
@@ -145,7 +145,7 @@ def exchange(
 
     Parameters
     ----------
-    rows : Rows
+    rows : TransformedRows
         Features of all candidates.
     chosen : list of int
         The design to begin with.

@@ -18,7 +18,7 @@ from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
     from gapdesign.descriptors.covariance import Covariance
-    from gapdesign.files import FeaturePool, HeldPool
+    from gapdesign.shards import FeaturePool, HeldPool
 
 BLOCK = 2048
 """Vectors that a thread works on at once."""
@@ -67,7 +67,7 @@ def linear_features(features: np.ndarray, covariance: Covariance) -> np.ndarray:
     return np.hstack(parts).astype(np.float32)
 
 
-class Rows:
+class TransformedRows:
     """Vectors of a pool on the grid, in blocks; in memory if they take less than a third of it.
 
     Parameters

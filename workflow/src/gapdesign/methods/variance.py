@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
+from gapdesign.config.options import Options
 from gapdesign.methods import distance
-from gapdesign.methods.compression import one_blas_thread
 from gapdesign.methods.conditional import Conditional
-from gapdesign.methods.rows import Rows, require
-from gapdesign.options import Options
+from gapdesign.methods.maxmin.compression import one_blas_thread
+from gapdesign.methods.rows import TransformedRows, require
 from gapdesign.streams import stream
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def select(task: Task) -> Selection:
     """
     options = task.options or VarianceOptions()
     with one_blas_thread():
-        rows = Rows(task.pool, memory=task.memory, threads=task.threads)
+        rows = TransformedRows(task.pool, memory=task.memory, threads=task.threads)
         existing = rows.of(distance.existing_features(task)).astype(float)
         known = len(existing) + task.budget
         what = f"8 bytes for each of {rows.size} candidates and {known} structures"

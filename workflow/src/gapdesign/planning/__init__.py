@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gapdesign.config import Study
+from gapdesign.config.study import Study
 from gapdesign.planning.costs import Cost, Laws, Sizes, cost, shipped, unscaled
 from gapdesign.planning.disk import disk
 from gapdesign.planning.jobs import STAGES, Jobs, all_jobs, cluster_jobs

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gapdesign import engines
-from gapdesign.config import Study
+from gapdesign.config.study import Study
 from gapdesign.errors import InputError
 from gapdesign.planning.jobs import Jobs
 from gapdesign.structures import prototypes

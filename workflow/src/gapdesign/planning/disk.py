@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gapdesign.config import Study
+from gapdesign.config.study import Study
 from gapdesign.planning.costs import Sizes
 from gapdesign.planning.jobs import Jobs
 

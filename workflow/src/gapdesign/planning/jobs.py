@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gapdesign.config import Study
+from gapdesign.config.study import Study
 from gapdesign.methods import is_compressed
 from gapdesign.properties.work import atoms_evaluated
-from gapdesign.samplers import shards
 from gapdesign.samplers.frames import is_extended_xyz
+from gapdesign.shards import cut
 from gapdesign.structures import prototypes
 
 STAGES = (
@@ -146,8 +146,8 @@ def all_jobs(study: Study) -> list[Jobs]:
     options = {pool: study.pools.of(pool) for pool in study.pools.names}
     from_file = [pool for pool in options if "file" in options[pool].members]
     converted = [pool for pool in from_file if not is_extended_xyz(options[pool].file.path)]
-    cut = {pool: shards(options[pool].size, study.pools.shard_size) for pool in options}
-    batches = dict.fromkeys(designs, shards(study.budget, study.labels.chunk))
+    parts = {pool: cut(options[pool].size, study.pools.shard_size) for pool in options}
+    batches = dict.fromkeys(designs, cut(study.budget, study.labels.chunk))
 
     def ranges(rule: str, stage: str, parts: Mapping[str, list[tuple[int, int]]], timed: str) -> Jobs:
         """A job for each shard of each pool, or for each batch of each design."""
@@ -171,11 +171,11 @@ def all_jobs(study: Study) -> list[Jobs]:
     return [
         one_each("candidates_convert", "candidates", converted, "candidates/convert/{}.tsv"),
         one_each("candidates_frames", "candidates", from_file, "candidates/frames/{}.tsv"),
-        ranges("candidates_shard", "candidates", cut, "candidates"),
+        ranges("candidates_shard", "candidates", parts, "candidates"),
         here("candidates_refused", "candidates"),
-        ranges("descriptors_shard", "descriptors", {pool: cut[pool] for pool in pools}, "descriptors"),
+        ranges("descriptors_shard", "descriptors", {pool: parts[pool] for pool in pools}, "descriptors"),
         one_each("design_basis", "design", packed, "design/basis/{}.tsv"),
-        ranges("design_compress", "design", {pool: cut[pool] for pool in packed}, "design/compress"),
+        ranges("design_compress", "design", {pool: parts[pool] for pool in packed}, "design/compress"),
         one_each("design_select", "design", designs, "design/select/{}.tsv", chosen),
         one_each("design_quality", "design", designs, "design/quality/{}.tsv", chosen),
         here("quality", "design"),
@@ -192,7 +192,7 @@ def all_jobs(study: Study) -> list[Jobs]:
         here("crossval", "crossval"),
         *_properties(study, one_each, here),
         *(
-            _replay(study, one_each, ranges("replay_rows", "replay", cut, "replay/rows"), here)
+            _replay(study, one_each, ranges("replay_rows", "replay", parts, "replay/rows"), here)
             if study.replay.report
             else ()
         ),

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gapdesign import engines
-from gapdesign.config import Study
+from gapdesign.config.study import Study
 from gapdesign.errors import InputError
 from gapdesign.files import read_frames
-from gapdesign.store import LabelStore, label_key
+from gapdesign.labels.store import LabelStore, label_key
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gapdesign.engines.base import Label
-from gapdesign.gate import LimitOptions
+from gapdesign.labels.gate import LimitOptions
 from gapdesign.properties.base import Evaluate, NotMeasuredError
 
 if TYPE_CHECKING:
     from ase import Atoms
 
     from gapdesign.engines.base import Engine
-    from gapdesign.runs import Runs
+    from gapdesign.labels.runs import Runs
 
 ANY_SHAPE = LimitOptions(min_angle=0, max_aspect=1e6)
 """Cells are not refused here: a stretched dimer's box is no candidate."""
@@ -35,7 +35,7 @@ def of_model(gp_xml: str | Path) -> Evaluate:
     """
     from ase.stress import voigt_6_to_full_3x3_stress
 
-    from gapdesign.gap.predict import load
+    from gapdesign.models.gap.predict import load
 
     potential = load(gp_xml)
 
@@ -68,8 +68,8 @@ def of_engine(engine: Engine, store: str | Path, runs: Runs) -> Evaluate:
     InputError
         If the engine cannot run here.
     """
-    from gapdesign.labeller import Labeller, NoLabelError
-    from gapdesign.store import LabelStore
+    from gapdesign.labels.labeller import Labeller, NoLabelError
+    from gapdesign.labels.store import LabelStore
 
     if engine.name in DIRECT:
         return lambda atoms: engine.label(atoms, Path())

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from gapdesign.options import Identifier, Options
+from gapdesign.config.options import Identifier, Options
 
 Name = Literal["lattice", "volumes", "elastic", "dimer", "phonons", "nve"]
 

@@ -14,7 +14,7 @@ from gapdesign.engines.file import SPREAD, FileOptions
 from gapdesign.engines.results import ISOLATED, find, read_frames, symmetric
 from gapdesign.errors import InputError
 from gapdesign.files import read_array, read_arrays, write_arrays
-from gapdesign.identity import structure_key
+from gapdesign.labels.identity import structure_key
 from gapdesign.replay.rows import OFFSET, VOIGT, offsets
 
 
@@ -27,7 +27,8 @@ class Labels:
     sizes : (n,) int
         Atoms of each.
     values : (sum of 7 + 3 sizes,)
-        In the order of :class:`gapdesign.replay.rows.Rows`, energies above isolated atoms; nan where there is none.
+        In the order of :class:`gapdesign.replay.rows.LabelRows`, energies above isolated atoms; nan where there is
+        none.
     groups : (n,) str
         What the files call ``config_type``; empty where they call it nothing.
     """

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from gapdesign.options import Options
+from gapdesign.config.options import Options
 
 CUBIC = ("diamond", "fcc", "bcc")
 """Lattices whose surfaces can be cut."""

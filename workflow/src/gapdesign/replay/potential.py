@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.errors import ProgramError
-from gapdesign.gap.program import Term, find_gap_fit, potential
-from gapdesign.replay.basis import Basis, Model
+from gapdesign.models.gap.program import Term, find_gap_fit, potential
+from gapdesign.replay.expansion import Expansion, Model
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -19,7 +19,7 @@ _ALPHA = re.compile(r'(<sparseX i="\d+" alpha=")[^"]*(")')
 
 
 def gap_fit(
-    basis: Basis,
+    basis: Expansion,
     model: Model,
     boxes: Sequence[Atoms],
     frames: Sequence[Atoms],
@@ -49,7 +49,7 @@ def gap_fit(
     return text
 
 
-def _terms(basis: Basis, model: Model) -> list[Term]:
+def _terms(basis: Expansion, model: Model) -> list[Term]:
     pair, soap, terms = model.kernel.pair, model.kernel.soap, []
     for key, _ in basis.columns():
         if isinstance(key, tuple):

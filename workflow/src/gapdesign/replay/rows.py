@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from gapdesign.descriptors.pairs import fade
-from gapdesign.replay.basis import Basis, Model, pair_covariance
+from gapdesign.replay.expansion import Expansion, Model, pair_covariance
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -21,7 +21,7 @@ OFFSET = 1 + len(VOIGT)
 """Rows of a structure before those of its forces: its energy and its virial."""
 
 
-class Rows:
+class LabelRows:
     """Rows of structures in a basis.
 
     A structure of n atoms has 7 + 3 n: its energy (eV), the six components xx, yy, zz, yz, xz, xy of its virial (eV,
@@ -32,7 +32,7 @@ class Rows:
     basis, model
     """
 
-    def __init__(self, basis: Basis, model: Model) -> None:
+    def __init__(self, basis: Expansion, model: Model) -> None:
         from quippy.descriptors import Descriptor
 
         self._basis, self._model = basis, model

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from gapdesign.engines import ENGINES
-from gapdesign.gap.options import ModelOptions
+from gapdesign.models.gap.options import ModelOptions
 from gapdesign.properties.options import Name
 from gapdesign.report import words
 

@@ -47,11 +47,11 @@ def render(
     Parameters
     ----------
     configuration, methods, designs
-        As for :func:`gapdesign.report.page.render`.
+        As for :func:`gapdesign.report.study_page.render`.
     distances
         As for :class:`gapdesign.report.figures.Results`.
     curves, members, coverage, pools
-        The tables of ``quality/``, see :mod:`gapdesign.curves`.
+        The tables of ``quality/``, see :mod:`gapdesign.quality.curves`.
     quality
         The table ``quality.csv``.
 

@@ -21,7 +21,7 @@ def shares_figure(quantiles: pd.DataFrame, labels: Mapping[str, str], *, environ
     Parameters
     ----------
     quantiles
-        The table of :func:`gapdesign.pools.quantiles`, of one number learnt from.
+        The table of :func:`gapdesign.comparison.pools.quantiles`, of one number learnt from.
     labels
         What each pool is called.
     environments
@@ -54,7 +54,7 @@ def histograms_figure(histograms: pd.DataFrame) -> Figure:
     Parameters
     ----------
     histograms
-        The table of :func:`gapdesign.pool_environments.histograms`.
+        The table of :func:`gapdesign.comparison.environments.histograms`.
     """
     components = sorted({1, int(histograms["component"].max())})
     figure, panels = _panels(len(components), height=3.0)

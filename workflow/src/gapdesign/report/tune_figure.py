@@ -23,7 +23,7 @@ def tune_figure(shares: pd.DataFrame, radial: pd.DataFrame) -> Figure:
     Parameters
     ----------
     shares, radial
-        The tables of :func:`gapdesign.tuning.scan`.
+        The tables of :func:`gapdesign.descriptors.tuning.scan`.
 
     Returns
     -------

@@ -21,7 +21,7 @@ from gapdesign.samplers.mixture import Mixture
 from gapdesign.samplers.options import MEMBERS, PoolOptions
 from gapdesign.structures import REASONS, Batch, Prototype, concatenate
 
-__all__ = ["SAMPLERS", "ConstraintOptions", "PoolOptions", "Sampler", "make", "sample", "shards"]
+__all__ = ["SAMPLERS", "ConstraintOptions", "PoolOptions", "Sampler", "make", "sample"]
 
 SAMPLERS: dict[str, str] = {name: f"gapdesign.samplers.{name}" for name in MEMBERS}
 
@@ -49,11 +49,6 @@ def make(options: PoolOptions, prototypes: Sequence[Prototype]) -> Sampler:
         name: import_module(SAMPLERS[name]).make(getattr(options, name), prototypes) for name in options.members
     }
     return Mixture(samplers, options.mixture) if options.sampler == "mixture" else samplers[options.sampler]
-
-
-def shards(size: int, shard_size: int) -> list[tuple[int, int]]:
-    """Ranges [start, stop) that cut a pool."""
-    return [(start, min(start + shard_size, size)) for start in range(0, size, shard_size)]
 
 
 def sample(

@@ -10,7 +10,7 @@ import numpy as np
 from ase.data import atomic_masses, covalent_radii
 from pydantic import Field, model_validator
 
-from gapdesign.options import Options
+from gapdesign.config.options import Options
 from gapdesign.structures import REASONS, Batch, read_batch
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from ase import Atoms
 from ase.data import covalent_radii
 from pydantic import Field
 
-from gapdesign.options import Options
+from gapdesign.config.options import Options
 from gapdesign.samplers.constraints import volumes_and_heights
 from gapdesign.samplers.deform import product, stretches
 from gapdesign.samplers.draw import Draw

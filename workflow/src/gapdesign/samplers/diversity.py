@@ -8,7 +8,7 @@ import numpy as np
 from ase import Atoms
 from pydantic import Field
 
-from gapdesign.options import Options
+from gapdesign.config.options import Options
 from gapdesign.samplers.differentiable import Differentiable
 
 _TINY = 1e-10

@@ -14,9 +14,9 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.data import atomic_masses, atomic_numbers, chemical_symbols
 from pydantic import Field
 
+from gapdesign.config.options import Options
 from gapdesign.errors import InputError
 from gapdesign.files import atomic
-from gapdesign.options import Options
 from gapdesign.samplers import differentiable
 from gapdesign.samplers.crystals import places
 from gapdesign.samplers.differentiable import DifferentiableOptions

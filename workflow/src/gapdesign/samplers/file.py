@@ -10,9 +10,9 @@ from ase import Atoms
 from ase.data import chemical_symbols
 from pydantic import Field
 
+from gapdesign.config.options import Options
 from gapdesign.errors import InputError
 from gapdesign.files import read_array
-from gapdesign.options import Options
 from gapdesign.samplers import frames
 from gapdesign.samplers.draw import Draw
 from gapdesign.streams import stream

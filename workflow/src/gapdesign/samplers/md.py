@@ -11,8 +11,8 @@ from ase import Atoms, units
 from ase.calculators.calculator import Calculator, all_changes
 from pydantic import Field
 
+from gapdesign.config.options import Options
 from gapdesign.errors import InputError
-from gapdesign.options import Options
 from gapdesign.samplers.crystals import pick, strain, supercell
 from gapdesign.samplers.draw import Draw
 from gapdesign.streams import stream

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from pydantic import Field, create_model, model_validator
 
-from gapdesign.options import Identifier, Options
+from gapdesign.config.options import Identifier, Options
 from gapdesign.samplers.constraints import ConstraintOptions
 from gapdesign.samplers.entropy import EntropyOptions
 from gapdesign.samplers.file import FileSamplerOptions

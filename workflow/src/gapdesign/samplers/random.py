@@ -9,7 +9,7 @@ from ase import Atoms
 from ase.data import covalent_radii
 from pydantic import Field, model_validator
 
-from gapdesign.options import Options
+from gapdesign.config.options import Options
 from gapdesign.samplers.crystals import OneByOne, pick, places
 from gapdesign.samplers.deform import product, rotations
 from gapdesign.structures import Prototype

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from gapdesign.options import Options
+from gapdesign.config.options import Options
 from gapdesign.samplers.deform import Deform, stretches
 from gapdesign.structures import Prototype
 

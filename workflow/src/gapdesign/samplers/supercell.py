@@ -8,8 +8,8 @@ import numpy as np
 from ase import Atom, Atoms
 from pydantic import Field
 
+from gapdesign.config.options import Options
 from gapdesign.errors import InputError
-from gapdesign.options import Options
 from gapdesign.samplers.crystals import CrystalOptions, OneByOne, disturb, emptiest, pick, supercell
 from gapdesign.structures import Prototype
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from gapdesign.options import Options
+from gapdesign.config.options import Options
 from gapdesign.samplers.deform import Deform
 from gapdesign.structures import Prototype
 

@@ -12,7 +12,7 @@ import numpy as np
 from ase import Atoms
 from pydantic import Field
 
-from gapdesign.options import Options
+from gapdesign.config.options import Options
 from gapdesign.samplers.differentiable import quip, snap
 from gapdesign.samplers.differentiable.quip import BispectrumOptions, SmallSoapOptions
 from gapdesign.samplers.differentiable.snap import SnapOptions

@@ -8,10 +8,10 @@ import numpy as np
 from ase import Atoms
 from pydantic import Field
 
+from gapdesign.config.options import Options
 from gapdesign.descriptors.options import SoapOptions
 from gapdesign.descriptors.quip import soap_string
 from gapdesign.errors import InputError
-from gapdesign.options import Options
 
 
 class BispectrumOptions(Options):

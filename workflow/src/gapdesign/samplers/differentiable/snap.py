@@ -16,8 +16,8 @@ import numpy as np
 from ase import Atoms
 from pydantic import Field
 
+from gapdesign.config.options import Options
 from gapdesign.errors import InputError
-from gapdesign.options import Options
 
 
 class SnapOptions(Options):

@@ -1,0 +1,1 @@
+"""Schedulers of clusters: the jobs that a run owns there."""

@@ -1,0 +1,131 @@
+"""Structures that no engine should see, and labels that no model should."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+
+from gapdesign.config.options import Options
+from gapdesign.samplers.constraints import closest_pair, least_volumes, too_close
+from gapdesign.structures import pack
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from gapdesign.engines.base import Label
+
+
+class LimitOptions(Options):
+    """The shape a cell must have to be worth a calculation."""
+
+    min_angle: float = Field(
+        10.0,
+        ge=0,
+        lt=90,
+        description="Smallest angle, in degrees, between a cell vector and the plane of the others: 90 for a box,"
+        " 55 for the primitive cells of cubic crystals, 0 for a flat cell. Flatter ones need k-points and plane waves"
+        " out of proportion.",
+    )
+    max_aspect: float = Field(
+        30.0, ge=1, description="Largest ratio of the lengths of two cell vectors along which the structure repeats."
+    )
+
+
+def refuse_structure(atoms: Atoms, min_fraction: float, limits: LimitOptions | None = None) -> str | None:
+    """Say why a structure must not reach an engine; None if it may.
+
+    Parameters
+    ----------
+    atoms
+        The structure, of n atoms; images along periodic directions count as neighbours.
+    min_fraction
+        Smallest distance of two atoms that is allowed, as a fraction of the sum of their covalent radii.
+    limits
+        The shape of the cell that is allowed; by default that of :class:`LimitOptions`.
+
+    Returns
+    -------
+    str or None
+        One sentence, if there are no atoms, if a number is not finite, if the cell has no volume, is too flat or too
+        long, or if two atoms are too close.
+    """
+    if len(atoms) == 0:
+        return "The structure has no atoms."
+    if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
+        return "A position or a cell vector is not finite."
+    volume = abs(np.linalg.det(atoms.cell.array))
+    if not volume > 0:
+        return f"The volume of the cell is {volume:g} cubic angstrom and must be positive."
+    return _refuse_distances(atoms, min_fraction, volume) or _refuse_shape(
+        atoms.cell.array[atoms.pbc], limits or LimitOptions()
+    )
+
+
+def _refuse_distances(atoms: Atoms, min_fraction: float, volume: float) -> str | None:
+    """Say what is wrong with a structure that the constraint on candidates refuses; see :func:`too_close`."""
+    alone = pack([atoms])
+    if min_fraction == 0 or not too_close(alone, min_fraction)[0]:
+        return None
+    (least,) = least_volumes(alone, min_fraction)
+    if atoms.pbc.all() and volume < least:
+        return (
+            f"The volume of the cell, {volume:.3g} cubic angstrom, is too small for {len(atoms)} atoms at"
+            f" distances of {min_fraction:g} of the sum of the covalent radii: at least {least:.3g}."
+        )
+    pair = closest_pair(atoms, min_fraction)
+    symbols = "-".join(sorted(atoms.symbols[index] for index in (pair.first, pair.second)))
+    return (
+        f"Two atoms ({symbols}) are {pair.distance:.3f} angstrom apart, {pair.share:.3f} of the sum of their covalent"
+        f" radii; the least allowed is {min_fraction:g}."
+    )
+
+
+def _refuse_shape(vectors: np.ndarray, limits: LimitOptions) -> str | None:
+    """Judge the vectors (m, 3) along which a structure repeats."""
+    if len(vectors) < 2:
+        return None
+    lengths = np.linalg.norm(vectors, axis=1)
+    # Row i of the inverse is a normal of the plane of the others, of length one over the height above it.
+    heights = 1 / np.linalg.norm(np.linalg.pinv(vectors, rcond=0).T, axis=1)
+    angle = np.degrees(np.arcsin(np.minimum(heights / lengths, 1))).min()
+    if angle < limits.min_angle:
+        return (
+            f"A cell vector is at {angle:.3g} degrees to the plane of the others;"
+            f" the least allowed is {limits.min_angle:g} (labels.limits.min_angle)."
+        )
+    aspect = lengths.max() / lengths.min()
+    if aspect > limits.max_aspect:
+        return (
+            f"The longest cell vector is {aspect:.3g} times the shortest;"
+            f" the most allowed is {limits.max_aspect:g} (labels.limits.max_aspect)."
+        )
+    return None
+
+
+def refuse_cost(core_hours: float, most: float | None) -> str | None:
+    """Say why a label that will cost ``core_hours`` must not be computed; None if it may, or if there is no bound."""
+    if most is None or core_hours <= most:
+        return None
+    return (
+        f"The label would cost about {core_hours:.3g} core hours; the most allowed is {most:g} (labels.max_core_hours)."
+    )
+
+
+def refuse_label(atoms: Atoms, label: Label) -> str | None:
+    """Say why a label of ``atoms`` must not be kept; None if it may.
+
+    Returns
+    -------
+    str or None
+        One sentence, if energy, forces or virial are of the wrong shape or not finite.
+    """
+    expected = {"energy": (), "forces": (len(atoms), 3), "virial": (3, 3)}
+    for name, shape in expected.items():
+        values = np.asarray(getattr(label, name), dtype=float)
+        if values.shape != shape:
+            return f"The engine gave {name} of shape {values.shape} in place of {shape}."
+        if not np.isfinite(values).all():
+            return f"The engine gave a value of {name} that is not finite."
+    return None

@@ -1,0 +1,138 @@
+"""One structure and an engine -> its label: the gate before, the attempts, the gate after, the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ase import Atoms
+
+from gapdesign.engines.base import Engine, Label, NotConvergedError
+from gapdesign.errors import InputError
+from gapdesign.labels.gate import LimitOptions, refuse_cost, refuse_label, refuse_structure
+from gapdesign.labels.runs import Runs
+from gapdesign.labels.store import LabelStore, label_key
+
+
+class NoLabelError(Exception):
+    """One structure gets no label; the message is the reason, on one line.
+
+    Attributes
+    ----------
+    attempts : int
+        Calculations that were made.
+    directory : str
+        Where the files of the last of them are; empty if they were not kept.
+    """
+
+    def __init__(self, reason: str, attempts: int = 0, directory: str = "") -> None:
+        super().__init__(reason)
+        self.attempts, self.directory = attempts, directory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labeller:
+    """Gives labels, from the store if it has them, else by the engine.
+
+    Attributes
+    ----------
+    engine : Engine
+        Who computes labels that the store does not have.
+    store : LabelStore
+        Where labels are kept.
+    runs : Runs
+        Where the engine runs.
+    min_fraction : float
+        See :func:`gapdesign.labels.gate.refuse_structure`.
+    limits : LimitOptions
+        Shapes of cells that are allowed.
+    max_core_hours : float, optional
+        The most that a label may cost, by the engine's estimate.
+    """
+
+    engine: Engine
+    store: LabelStore
+    min_fraction: float
+    runs: Runs = field(default_factory=Runs)
+    limits: LimitOptions = field(default_factory=LimitOptions)
+    max_core_hours: float | None = None
+
+    def label(self, atoms: Atoms, name: str, *, isolated: bool = False) -> Label:
+        """Give the label of a structure.
+
+        Parameters
+        ----------
+        atoms
+            The structure.
+        name
+            Under which its runs are kept.
+        isolated
+            Whether it is an isolated atom.
+
+        Raises
+        ------
+        NoLabelError
+            If it is refused before or after the engine ran, or if every attempt failed.
+        InputError, OSError, MemoryError
+            Whatever says that the engine cannot run here, and nothing about the structure.
+        """
+        # The engine sees what the key covers and nothing else: no magnetic moments or info that change a label.
+        atoms = bare(atoms)
+        if reason := refuse_structure(atoms, self.min_fraction, self.limits):
+            raise NoLabelError(reason)
+        key = label_key(atoms, self.engine, isolated=isolated)
+        label = self.store.get(key)
+        if label is None:
+            if reason := refuse_cost(self.engine.core_hours(atoms), self.max_core_hours):
+                raise NoLabelError(reason)
+            self.engine.check(sorted(set(atoms.get_chemical_symbols())))
+            label, attempts = self._compute(atoms, name, isolated)
+            self.store.put(key, atoms, label, self.engine, isolated=isolated, attempts=attempts)
+        return label
+
+    def _compute(self, atoms: Atoms, name: str, isolated: bool) -> tuple[Label, list[str]]:
+        """The label by the first attempt that gives one, and what came of each."""
+        self.runs.forget(name)
+        reasons: list[str] = []
+        directory = ""
+        for attempt, words in enumerate(self.engine.attempts):
+            with self.runs.folder() as folder:
+                label, reason, again = self._attempt(atoms, folder, attempt, isolated)
+                kept = self.runs.stow(folder, f"{name}-{attempt}", failed=reason is not None)
+            if reason is None:
+                tried = [*zip(self.engine.attempts, reasons, strict=False), (words, "a label")]
+                return label, [f"{step}: {outcome}" for step, outcome in tried]
+            reasons.append(reason)
+            directory = kept or directory
+            if not again:
+                break
+        raise NoLabelError(_account(self.engine.attempts, reasons), len(reasons), directory)
+
+    def _attempt(
+        self, atoms: Atoms, folder: Path, attempt: int, isolated: bool
+    ) -> tuple[Label | None, str | None, bool]:
+        """The label, or why there is none and whether another attempt may help."""
+        try:
+            label = self.engine.label(atoms, folder, attempt=attempt, isolated=isolated)
+        except NotConvergedError as error:
+            return None, " ".join(str(error).split()) or "It did not converge.", True
+        except (InputError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            message = " ".join(str(error).split())
+            plain = isinstance(error, ValueError) and message
+            return None, message if plain else f"{type(error).__name__}: {message}", False
+        reason = refuse_label(atoms, label)
+        return label, reason, reason is not None
+
+
+def _account(attempts: Sequence[str], reasons: Sequence[str]) -> str:
+    if len(set(reasons)) == 1:
+        return reasons[0]
+    return "; ".join(f"{step}: {reason}" for step, reason in zip(attempts, reasons, strict=False))
+
+
+def bare(atoms: Atoms) -> Atoms:
+    """A copy with numbers, positions, cell and periodicity alone."""
+    return Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)

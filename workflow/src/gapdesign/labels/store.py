@@ -1,0 +1,279 @@
+"""Labels that are kept: paid for once, found again by what was computed.
+
+A label lies in one JSON file, ``<store>/ab/abcdef....json``, named by its key. Its first two digits make the
+folder. Beside the label the file holds the structure, the engine and the attempts, for people to read and for the
+key to be computed again, and a checksum. A file is written under another name and then renamed, so that any number
+of jobs on one file system may read and fill a store at the same time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import numpy as np
+
+from gapdesign.engines.base import Engine, Label
+from gapdesign.errors import InputError
+from gapdesign.files import read_frames, write_frames, write_text
+from gapdesign.labels.identity import structure_key
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+_log = logging.getLogger(__name__)
+
+_ENTRY = ("key", "engine", "isolated", "attempts", "symbols", "pbc", "cell", "positions", "label", "checksum")
+
+
+def label_key(atoms: Atoms, engine: Engine, *, isolated: bool = False) -> str:
+    """Hexadecimal SHA-256 of a structure, of whether it is an isolated atom, and of the engine.
+
+    Of the engine its name, settings and version count.
+    """
+    return _key(atoms, _identity(engine), isolated)
+
+
+def _key(atoms: Atoms, identity: Mapping[str, Any], isolated: bool) -> str:
+    return _sha256(_canonical({"structure": structure_key(atoms), "engine": identity, "isolated": isolated}))
+
+
+class LabelStore:
+    """A folder of labels, which any number of processes may read and fill at the same time.
+
+    Parameters
+    ----------
+    folder
+        Where the labels are; made when the first one is put.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def path(self, key: str) -> Path:
+        """The file that holds, or would hold, the label of ``key``."""
+        return self.folder / key[:2] / f"{key}.json"
+
+    def get(self, key: str) -> Label | None:
+        """Give the label of ``key``, to the last bit as it was put; None if there is none.
+
+        A damaged entry is reported to the log and counts as none, so that it is computed and written anew.
+        """
+        path = self.path(key)
+        try:
+            return _label(_read(path))
+        except FileNotFoundError:
+            return None
+        except _DamagedError as error:
+            _log.warning("%s: damaged, the label is computed again (%s)", path, error)
+            return None
+
+    def put(
+        self,
+        key: str,
+        atoms: Atoms,
+        label: Label,
+        engine: Engine,
+        *,
+        isolated: bool = False,
+        attempts: Sequence[str] = (),
+    ) -> None:
+        """Keep the label of ``key``, or replace what is there.
+
+        Parameters
+        ----------
+        key
+            From :func:`label_key`.
+        atoms
+            The structure.
+        label
+            Its label; every number finite.
+        engine
+            Who computed it.
+        isolated
+            Whether it is an isolated atom.
+        attempts
+            What was tried, in words, and what came of it.
+
+        Raises
+        ------
+        ValueError
+            If a number is not finite.
+        """
+        entry = {
+            "key": key,
+            "engine": _identity(engine),
+            "isolated": isolated,
+            "attempts": list(attempts),
+            "symbols": atoms.get_chemical_symbols(),
+            "pbc": atoms.pbc.tolist(),
+            "cell": atoms.cell.tolist(),
+            "positions": atoms.positions.tolist(),
+            "label": {
+                "energy": float(label.energy),
+                "forces": np.asarray(label.forces, dtype=float).tolist(),
+                "virial": np.asarray(label.virial, dtype=float).tolist(),
+            },
+        }
+        entry["checksum"] = _sha256(_canonical(entry))
+        write_text(self.path(key), _text(entry))
+
+    def paths(self) -> list[Path]:
+        """Files of all entries, by key.
+
+        Raises
+        ------
+        InputError
+            If there is no such folder.
+        """
+        if not self.folder.is_dir():
+            raise InputError(f"{self.folder}: no such folder; name that of labels.store.")
+        return sorted(self.folder.glob("??/[!.]*.json"))
+
+    def verify(self, progress: Callable[[int, int], None] | None = None) -> dict[Path, str]:
+        """Check every entry: readable, its checksum, and the key that its content makes.
+
+        Returns
+        -------
+        dict
+            The damaged ones, each with what is wrong with it; empty if all is well.
+        """
+        damaged, paths = {}, self.paths()
+        for done, path in enumerate(paths, start=1):
+            try:
+                _read(path)
+            except _DamagedError as error:
+                damaged[path] = str(error)
+            if progress:
+                progress(done, len(paths))
+        return damaged
+
+    def export(self, output: str | Path) -> int:
+        """Write all labels as one extended-XYZ file that :meth:`read_in` takes; give their number.
+
+        Each frame has ``REF_energy``, ``REF_forces`` and ``REF_virial``, for any program, with the eight decimals
+        that the format has for atoms, and under ``entry`` all of the label's file, to the last bit, as JSON with
+        percent signs and backslashes as %25 and %5C.
+
+        Raises
+        ------
+        InputError
+            If an entry is damaged.
+        """
+        frames = []
+        for path in self.paths():
+            try:
+                frames.append(_frame(_read(path)))
+            except _DamagedError as error:
+                raise InputError(f"{path}: damaged ({error}); delete it, so that it is computed anew.") from None
+        write_frames(output, frames)
+        return len(frames)
+
+    def read_in(self, path: str | Path) -> tuple[int, int]:
+        """Take the labels of a file from :meth:`export`; a label that is here already stays.
+
+        Nothing is taken unless all of it is sound.
+
+        Returns
+        -------
+        taken, known : int
+            How many were new here, and how many were not.
+
+        Raises
+        ------
+        InputError
+            If a frame has no entry, or one that does not match its checksum, its key or the numbers beside it.
+        """
+        entries = [_entry(atoms, f"{path}, frame {number}") for number, atoms in enumerate(read_frames(path))]
+        new = [entry for entry in entries if self.get(entry["key"]) is None]
+        for entry in new:
+            write_text(self.path(entry["key"]), _text(entry))
+        return len(new), len(entries) - len(new)
+
+
+class _DamagedError(Exception):
+    """An entry is not what was written; the message says in what."""
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8"))
+        _check(entry)
+        if f"{entry['key']}.json" != path.name:
+            raise _DamagedError("its name is not that of its key")
+    except ValueError as error:
+        raise _DamagedError(f"not JSON: {error}") from None
+    return entry
+
+
+def _check(entry: Any) -> None:
+    """See that an entry is sound in itself."""
+    if not isinstance(entry, dict) or tuple(entry) != _ENTRY:
+        raise _DamagedError(f"it is not made of {', '.join(_ENTRY)}")
+    if entry["checksum"] != _sha256(_canonical({name: entry[name] for name in _ENTRY[:-1]})):
+        raise _DamagedError("its content does not match its checksum")
+    if entry["key"] != _key(_structure(entry), entry["engine"], entry["isolated"]):
+        raise _DamagedError("its structure and engine do not make its key")
+
+
+def _structure(entry: Mapping[str, Any]) -> Atoms:
+    from ase import Atoms
+
+    return Atoms(entry["symbols"], positions=entry["positions"], cell=entry["cell"], pbc=entry["pbc"])
+
+
+def _label(entry: Mapping[str, Any]) -> Label:
+    label = entry["label"]
+    return Label(label["energy"], np.array(label["forces"]), np.array(label["virial"]))
+
+
+def _frame(entry: Mapping[str, Any]) -> Atoms:
+    atoms, label = _structure(entry), _label(entry)
+    # Backslashes do not survive ASE's quoting.
+    text = json.dumps(entry, allow_nan=False).replace("%", "%25").replace("\\", "%5C")
+    atoms.info = {"REF_energy": label.energy, "REF_virial": label.virial.ravel(), "entry": text}
+    if entry["isolated"]:
+        atoms.info["config_type"] = "isolated_atom"
+    atoms.set_array("REF_forces", label.forces, float, (3,))
+    return atoms
+
+
+def _entry(atoms: Atoms, where: str) -> dict[str, Any]:
+    """The entry that a frame carries, checked against itself and against what else the frame says."""
+    if "entry" not in atoms.info:
+        raise InputError(f"{where}: it has no `entry`; give a file that `gapdesign store export` wrote.")
+    try:
+        entry = json.loads(unquote(str(atoms.info["entry"])))
+        _check(entry)
+    except (ValueError, _DamagedError) as error:
+        raise InputError(f"{where}: {error}; export it again from the store that it comes from.") from None
+    beside = _frame(entry)
+    same = len(atoms) == len(beside) and "REF_forces" in atoms.arrays and (atoms.numbers == beside.numbers).all()
+    pairs = [(atoms.cell.array, beside.cell.array), (atoms.positions, beside.positions)] if same else []
+    pairs += [(atoms.arrays["REF_forces"], beside.arrays["REF_forces"])] if same else []
+    pairs += [(atoms.info.get(name, np.nan), beside.info[name]) for name in ("REF_energy", "REF_virial")]
+    if not same or not all(np.allclose(a, b, rtol=1e-12, atol=1e-8) for a, b in pairs):
+        raise InputError(f"{where}: its numbers are not those of its `entry`; export it again, and leave it as it is.")
+    return entry
+
+
+def _identity(engine: Engine) -> dict[str, Any]:
+    return {"name": engine.name, "settings": dict(engine.settings), "version": engine.version}
+
+
+def _text(entry: Mapping[str, Any]) -> str:
+    lines = [f'"{name}": {json.dumps(value, allow_nan=False)}' for name, value in entry.items()]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,87 @@
+"""The proof of a max-min design: one pass over the pool that knows nothing of how the design was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from gapdesign.descriptors.covariance import Covariance
+from gapdesign.methods import block_rows
+from gapdesign.shards import FeaturePool, HeldPool
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """The first rank of a design that is not what the greedy algorithm chooses, and why."""
+
+    rank: int
+    reason: str
+
+
+def first_wrong_rank(
+    pool: FeaturePool | HeldPool,
+    covariance: Covariance,
+    *,
+    candidates: np.ndarray,
+    distances: np.ndarray,
+    outside: np.ndarray,
+    existing: np.ndarray | None = None,
+    memory: int = 1024,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Wrong | None:
+    """Check a design and its certificate against every candidate of the pool, in double precision.
+
+    A design is exact if, after each rank, no candidate left out is farther from the ranks so far than the next
+    rank is; its certificate, if `outside` is that distance. The rank it starts from is taken as given.
+
+    Parameters
+    ----------
+    candidates, distances, outside : (n,)
+        The design: indices, D of each when chosen, and D of the farthest candidate outside after each.
+    existing : (m, dimension), optional
+        Features of what the design starts from.
+    memory : int
+        In MiB.
+
+    Returns
+    -------
+    Wrong or None
+        None if the design is exact.
+    """
+    if len(np.unique(candidates)) < len(candidates):
+        rank = next(k for k in range(len(candidates)) if candidates[k] in candidates[:k])
+        return Wrong(rank, f"candidate {candidates[rank]} is chosen twice")
+    chosen = pool.rows(candidates)
+    before = np.zeros((0, pool.dimension), np.float32) if existing is None else existing
+    everything = np.concatenate([before, chosen])
+    own, first = covariance.diagonal(everything), len(before)
+    margin = 2 * covariance.rounding
+    farthest = np.zeros(len(candidates) + 1)
+    rows = block_rows(memory, pool.dimension, len(everything))
+    done = 0
+    for start, features in pool.blocks(rows):
+        psi = covariance.diagonal(features)[:, None] + own - 2 * covariance.gram(features, everything)
+        np.minimum.accumulate(psi, axis=1, out=psi)
+        # Column j: distance from what exists and ranks 0..j - 1; before any of these there is none.
+        psi = psi[:, max(first - 1, 0) :]
+        if not first:
+            psi = np.column_stack([np.zeros(len(psi)), psi])
+        for rank in np.flatnonzero((candidates >= start) & (candidates < start + len(features))):
+            psi[candidates[rank] - start, rank + 1 :] = 0.0
+        np.maximum(farthest, psi.max(axis=0), out=farthest)
+        done += len(features)
+        progress(f"{done} of {pool.size} candidates checked")
+    for rank in range(len(candidates)):
+        if rank or first:
+            mine = covariance.distance2(everything[: first + rank], chosen[rank]).min()
+            if not np.isclose(np.sqrt(mine), distances[rank], rtol=0, atol=1e-12):
+                return Wrong(rank, f"its distance is {np.sqrt(mine):.12g}, not {distances[rank]:.12g}")
+            if farthest[rank] > mine + margin:
+                return Wrong(rank, f"a candidate left out is at {np.sqrt(farthest[rank]):.12g}, farther than it")
+        if abs(farthest[rank + 1] - outside[rank] ** 2) > margin + 4e-16:
+            return Wrong(
+                rank, f"the farthest left out is at {np.sqrt(farthest[rank + 1]):.12g}, not {outside[rank]:.12g}"
+            )
+    return None

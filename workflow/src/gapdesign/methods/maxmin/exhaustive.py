@@ -1,0 +1,73 @@
+"""The proof of a max-min design on distances of structures: every distance of its pool, whatever chose it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from gapdesign.descriptors.structure_distances import StructurePool
+from gapdesign.methods.maxmin.certificate import Wrong
+
+EVERY = 100
+"""Candidates between lines of progress."""
+
+LAST_DIGITS = 1e-12
+"""What writing a distance as text may change of it."""
+
+
+def first_wrong_rank(
+    structures: StructurePool,
+    *,
+    candidates: np.ndarray,
+    distances: np.ndarray,
+    outside: np.ndarray,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Wrong | None:
+    """Check a design and its certificate against every candidate of the pool and all that exists already.
+
+    A design is exact if each rank is farther from those before it than any other candidate left out, or as far and
+    with a smaller index; its certificate, if `outside` is that of the next. Rank 0 is taken as given if nothing
+    exists.
+
+    Parameters
+    ----------
+    candidates, distances, outside : (n,)
+        The design: indices, D of each when chosen, and D of the farthest candidate outside after each.
+
+    Returns
+    -------
+    Wrong or None
+        None if the design is exact.
+    """
+    for rank, candidate in enumerate(candidates):
+        if candidate in candidates[:rank]:
+            return Wrong(rank, f"candidate {candidate} is chosen twice")
+    before = len(structures.existing)
+    ranks = [*structures.existing, *(structures[int(candidate)] for candidate in candidates)]
+    place = {int(candidate): rank for rank, candidate in enumerate(candidates)}
+    best, farthest = np.full(len(candidates) + 1, -1), np.zeros(len(candidates) + 1)
+    for candidate in range(structures.size):
+        psi = _psi(structures, candidate, ranks)[max(before - 1, 0) :]
+        psi = psi if before else np.concatenate([[np.inf], psi])
+        psi[place.get(candidate, len(candidates)) + 1 :] = -np.inf
+        further = psi > farthest
+        farthest[further], best[further] = psi[further], candidate
+        if (candidate + 1) % EVERY == 0:
+            progress(f"{candidate + 1} of {structures.size} candidates checked")
+    roots = np.sqrt(farthest)
+    for rank, candidate in enumerate(candidates):
+        if (rank or before) and best[rank] != candidate:
+            return Wrong(rank, f"candidate {best[rank]} left out is at {roots[rank]:.12g}, and comes before it")
+        if (rank or before) and abs(roots[rank] - distances[rank]) > LAST_DIGITS:
+            return Wrong(rank, f"its distance is {roots[rank]:.12g}, not {distances[rank]:.12g}")
+        if abs(roots[rank + 1] - outside[rank]) > LAST_DIGITS:
+            return Wrong(rank, f"the farthest left out is at {roots[rank + 1]:.12g}, not {outside[rank]:.12g}")
+    return None
+
+
+def _psi(structures: StructurePool, candidate: int, ranks: list) -> np.ndarray:
+    """Squared distance (n,) of a candidate from the first 1, 2, ..., n ranks."""
+    itself = structures[candidate]
+    nearest = np.minimum.accumulate([structures.distance2(itself, rank) for rank in ranks], axis=0)
+    return nearest.max(axis=1)

@@ -1,0 +1,313 @@
+"""Method `maxmin`: each next structure is the one farthest from all chosen before (BR figure 2, appendix B).
+
+The order is that of the plain greedy algorithm on the whole pool, found with less work. Psi, the squared distance
+of a candidate from the design, only falls as the design grows, so a value computed for fewer ranks is an upper
+bound. Candidates live on three tiers: the whole pool, a part of it that is far from the design, and of that a
+front of a thousand or so. Only the front is measured against every new rank. As long as its best is farther
+than the bound of all that are not in it, nothing else can be chosen. When it is not, the tier above is brought up
+to date, against all ranks that it missed at once, which is a matrix product, and gives a new front.
+For the same reason a larger budget, or a pool that has grown, goes on from where an earlier selection ended.
+
+Distances on all tiers are those of compressed features, each with a bound of its error. Candidates whose
+intervals overlap at the top are settled on their full features by the defining computation, then by the smaller
+index. docs/selection.md tells why that is exact, and what else was tried.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from gapdesign.errors import InputError
+from gapdesign.methods import Selection, Task
+from gapdesign.methods.maxmin.compression import CompressedCovariance, one_blas_thread
+from gapdesign.methods.maxmin.state import State
+from gapdesign.methods.maxmin.tiers import CHUNK, Ranks, Tier
+
+FRONT = 512
+"""Candidates that a new front is chosen to have, at least, where there are enough."""
+
+SHARE = 8
+"""The middle tier is chosen to hold one candidate in so many."""
+
+SAMPLE = 4096
+"""Candidates by which the middle tier's threshold is chosen."""
+
+BLOCK = 16384
+"""Candidates that a thread reads at once."""
+
+
+def select(task: Task) -> Selection:
+    """The exact greedy max-min order.
+
+    It starts from the candidate farthest from the pool's mean descriptor or, if there is an existing set, from
+    all of that. It ends before the budget when every candidate left out coincides with a chosen one.
+    """
+    with one_blas_thread():
+        return _Greedy(task).run()
+
+
+class _Greedy:
+    """One run of the algorithm."""
+
+    def __init__(self, task: Task) -> None:
+        self.task, self.pool = task, task.compressed
+        self.covariance = CompressedCovariance(task.basis, task.covariance)
+        existing = task.existing if task.existing is not None else np.zeros((0, task.pool.dimension), np.float32)
+        room = len(existing) + task.budget + 1
+        self.ranks = Ranks(task.basis, self.covariance, task.pool.dimension, self.pool.dimension, room)
+        self.ranks.add(existing)
+        self.chosen: list[int] = []
+        self.passes = 0
+        self._forget()
+        self.own = np.empty(self.pool.size, np.float32)
+        self.widest = np.zeros((1, self.pool.dimension), np.float32)
+        for start, rows in self.pool.blocks(CHUNK):
+            self.own[start : start + len(rows)] = self.covariance.own(rows)
+            np.maximum(self.widest, rows.max(axis=0), out=self.widest)
+        self._room()
+        self.began = time.monotonic()
+
+    def _room(self) -> None:
+        """How many candidates the middle tier may hold; the bounds of the whole pool take twelve bytes each."""
+        free = self.task.memory * 2**20 // 2 - 12 * self.pool.size
+        self.room = free // (8 * self.pool.dimension)
+        if self.room < 16 * FRONT:
+            needed = (12 * self.pool.size + 128 * FRONT * self.pool.dimension) // 2**19 + 1
+            raise InputError(
+                f"selection.memory: {self.task.memory} MiB do not hold the bounds of {self.pool.size} candidates;"
+                f" give it {needed}."
+            )
+
+    def run(self) -> Selection:
+        """Choose the budget; the distance of the rank after it is the last certificate."""
+        budget, overlap = self.task.budget, self.task.covariance.overlap
+        distances2 = self._begin()
+        known = len(distances2) > len(self.chosen)
+        if known and (len(self.chosen) == budget or distances2[-1] <= overlap):
+            return self._selection(distances2)
+        distances2 = distances2[: len(self.chosen)]
+        self._sweep()
+        while len(self.chosen) < budget:
+            candidate, distance2 = self._farthest()
+            distances2.append(distance2)
+            if distance2 <= overlap:
+                break
+            self._choose(candidate)
+        else:
+            distances2.append(self._farthest()[1])
+        self._report()
+        self._hand_back()
+        bounds = {"psi": self.psi, "seen": self.seen}
+        state = State(self.pool.size, np.array(self.chosen, np.int64), np.array(distances2), bounds)
+        return self._selection(distances2, state)
+
+    def _selection(self, distances2: list[float], state: State | None = None) -> Selection:
+        roots, n = np.sqrt(np.array(distances2)), len(self.chosen)
+        return Selection(np.array(self.chosen, np.int64), roots[:n], roots[1 : n + 1], self.passes, state)
+
+    def _forget(self) -> None:
+        self.psi = np.full(self.pool.size, np.inf, np.float32)
+        self.seen = np.zeros(self.pool.size, np.int32)
+        self.middle = self.front = self._errors = None
+
+    def _begin(self) -> list[float]:
+        """Choose the first rank, and after it all that an earlier selection found and that are still right.
+
+        Returns
+        -------
+        list of float
+            Distances (D2) of the ranks chosen, and of the next one if it is known too.
+        """
+        existing, earlier = self.ranks.count, self.task.earlier
+        distances2 = [] if existing else [self._choose_first()]
+        first = len(self.chosen)
+        if earlier is None or self.chosen != earlier.candidates[:first].tolist():
+            return distances2
+        ranks = earlier.candidates[first : self.task.budget]
+        self.ranks.add(self.task.pool.rows(ranks), self.pool.rows(ranks))
+        right = self._still_right(earlier, existing)
+        self.chosen += ranks[: right - first].tolist()
+        self.ranks.count = existing + len(self.chosen)
+        self.psi[: earlier.size], self.seen[: earlier.size] = earlier.bounds["psi"], earlier.bounds["seen"]
+        # Bounds that account for ranks which are none any more bound nothing.
+        void = self.seen > self.ranks.count
+        self.psi[void], self.seen[void] = np.inf, 0
+        self.psi[self.chosen] = -np.inf
+        self.task.progress(f"{len(self.chosen)} ranks of an earlier selection are still right")
+        return distances2 + earlier.distances2[first:right].tolist()
+
+    def _still_right(self, earlier: State, existing: int) -> int:
+        """How many leading ones of the earlier distances no candidate that is new in the pool can have exceeded."""
+        known = min(len(earlier.distances2), self.task.budget + 1)
+        highest = np.full(existing + known, -np.inf)
+        for start in range(earlier.size, self.pool.size, CHUNK):
+            rows = self.pool.rows(np.arange(start, min(start + CHUNK, self.pool.size)))
+            excess = np.minimum.accumulate(self.ranks.excess(rows, 0, self.ranks.count), axis=1)
+            error = self.covariance.error(rows, self.ranks.largest)
+            psi = (excess + (self.own[start : start + len(rows)] + error)[:, None]).max(axis=0)
+            np.maximum(highest[1 : 1 + len(psi)], psi, out=highest[1 : 1 + len(psi)])
+        first = len(self.chosen)
+        wrong = np.flatnonzero(highest[existing + first :] > earlier.distances2[first:known])
+        return first + int(wrong[0]) if len(wrong) else known
+
+    def _choose_first(self) -> float:
+        """Choose the candidate to start from; its distance (D2) is that from the pool's mean descriptor."""
+        candidate, mean = self.task.start, self.task.mean
+        if candidate is not None and candidate >= self.pool.size:
+            raise InputError(f"start: there is no candidate {candidate}; the pool ends at {self.pool.size - 1}.")
+        if candidate is None:
+            candidate = self._farthest_from_mean()
+        self.chosen.append(candidate)
+        self.psi[candidate] = -np.inf
+        features = self.task.pool.rows([candidate])
+        self.ranks.add(features)
+        return float(self.task.covariance.distance2(features, mean)[0])
+
+    def _farthest_from_mean(self) -> int:
+        earlier = self.task.earlier
+        if earlier is not None and earlier.size == self.pool.size:
+            return int(earlier.candidates[0])
+        self.ranks.add(self.task.mean[None])
+        self._sweep()
+        candidate, _ = self._farthest()
+        self.ranks.count = 0
+        self._forget()
+        return candidate
+
+    def _choose(self, candidate: int) -> None:
+        self.chosen.append(candidate)
+        self.ranks.add(self.task.pool.rows([candidate]), self.pool.rows([candidate]))
+        front, last = self.front, self.ranks.count
+        excess = self.ranks.excess(front.rows, last - 1, last)[:, 0]
+        np.minimum(front.psi, front.own + excess, out=front.psi)
+        front.seen[:] = last
+        front.psi[self.middle.members[front.members] == candidate] = -np.inf
+        if len(self.chosen) % 50 == 0:
+            self._report()
+
+    def _farthest(self) -> tuple[int, float]:
+        """The candidate with the largest Psi, and that Psi; (-1, 0) if there is none left."""
+        while True:
+            error = self._error()
+            low = (self.front.psi - error).max(initial=-np.inf)
+            if low < self.middle.beyond + self._slack():
+                self._sweep()
+            elif low < self.front.beyond + self._slack():
+                self._advance()
+            else:
+                break
+        if low == -np.inf:
+            return -1, 0.0
+        return self._settle(np.flatnonzero(self.front.psi + error >= low))
+
+    def _error(self) -> np.ndarray:
+        """Bound of the error of each Psi of the front; another one if the front is, or a rank with larger |r| joins."""
+        if self._errors is None or self._errors[0] is not self.front or (self._errors[1] < self.ranks.largest).any():
+            error = self.covariance.error(self.front.rows, self.ranks.largest)
+            self._errors = (self.front, self.ranks.largest, error)
+        return self._errors[2]
+
+    def _slack(self) -> float:
+        """Bound of the error of any Psi."""
+        return float(self.covariance.error(self.widest, self.ranks.largest)[0])
+
+    def _settle(self, contested: np.ndarray) -> tuple[int, float]:
+        """Among members of the front, the one with the largest Psi by the defining computation."""
+        candidates = self.middle.members[self.front.members[contested]]
+        psi = np.empty(len(contested))
+        for part in range(0, len(contested), CHUNK):
+            rows = self.front.rows[contested[part : part + CHUNK]]
+            excess = self.ranks.excess(rows, 0, self.ranks.count)
+            # Only ranks that may be the nearest need be measured.
+            error = 2 * self.covariance.error(rows, self.ranks.largest)
+            near, rank = np.nonzero(excess <= (excess.min(axis=1) + error)[:, None])
+            features = self.task.pool.rows(candidates[part : part + CHUNK])
+            exact = [
+                self.task.covariance.distance2(features[near[k : k + CHUNK]], self.ranks.features[rank[k : k + CHUNK]])
+                for k in range(0, len(near), CHUNK)
+            ]
+            starts = np.flatnonzero(np.diff(near, prepend=-1))
+            psi[part : part + CHUNK] = np.minimum.reduceat(np.concatenate(exact), starts)
+        # Of equal ones the first wins.
+        order = np.lexsort((candidates, -psi))
+        return int(candidates[order[0]]), float(psi[order[0]])
+
+    def _sweep(self) -> None:
+        """Pass over the pool: bring up to date all that may matter soon, and make the middle tier of it."""
+        self._hand_back()
+        self.passes += 1
+        sample = np.arange(0, self.pool.size, max(1, self.pool.size // SAMPLE))
+        psi, seen = self.psi[sample], self.seen[sample]
+        everyone = np.arange(len(sample))
+        self.ranks.refresh(self.pool.rows(sample), (self.own[sample], psi, seen), everyone, -np.inf)
+        self.psi[sample], self.seen[sample] = psi, seen
+        share = min(max(self.pool.size // SHARE, FRONT), self.room) / self.pool.size
+        wanted = min(len(sample), int(len(sample) * share) + 1)
+        goal = np.sort(psi)[-wanted]
+        self._refresh_pool(goal)
+        # Whatever cannot be told from the top is in, so that the next choice is always possible.
+        lowest = self.psi.max() - 4 * self._slack()
+        if lowest < goal:
+            goal = lowest
+            self._refresh_pool(goal)
+        members = np.flatnonzero((self.psi >= goal) & (self.psi > -np.inf))
+        bounds = (self.own[members], self.psi[members], self.seen[members])
+        beyond = float(goal) if len(members) < self.pool.size else -np.inf
+        self.middle = Tier(members, self.pool.rows(members), *bounds, beyond)
+        self._advance()
+
+    def _refresh_pool(self, floor: float) -> None:
+        def refresh(span: tuple[int, int]) -> None:
+            start, stop = span
+            which = np.flatnonzero((self.psi[start:stop] >= floor) & (self.seen[start:stop] < self.ranks.count))
+            if len(which):
+                bounds = (self.own[start:stop], self.psi[start:stop], self.seen[start:stop])
+                self.ranks.refresh(self.pool.block(start, stop), bounds, which, floor)
+
+        with ThreadPoolExecutor(self.task.threads) as threads:
+            list(threads.map(refresh, self.pool.ranges(BLOCK)))
+
+    def _advance(self) -> None:
+        """Bring the farthest of the middle tier up to date and make the front of it."""
+        self._hand_back_front()
+        middle = self.middle
+        size = 4 * FRONT
+        while True:
+            if size < len(middle.psi):
+                parted = np.argpartition(-middle.psi, size)
+                top, beyond = parted[:size], float(middle.psi[parted[size]])
+            else:
+                top, beyond = np.arange(len(middle.psi)), -np.inf
+            self.ranks.refresh(middle.rows, (middle.own, middle.psi, middle.seen), top, -np.inf)
+            if beyond == -np.inf or middle.psi[top].max() > beyond + 4 * self._slack():
+                break
+            size *= 2
+        members = np.sort(top[(middle.psi[top] >= beyond) & (middle.psi[top] > -np.inf)])
+        bounds = (middle.own[members], middle.psi[members], middle.seen[members])
+        self.front = Tier(members, middle.rows[members], *bounds, beyond)
+
+    def _hand_back(self) -> None:
+        """Tell the pool what is known of the middle tier and of its front."""
+        if self.middle is not None:
+            self._hand_back_front()
+            self.psi[self.middle.members], self.seen[self.middle.members] = self.middle.psi, self.middle.seen
+
+    def _hand_back_front(self) -> None:
+        """Tell the middle tier what is known of its front, which is one no more."""
+        if self.front is not None:
+            self.middle.psi[self.front.members] = self.front.psi
+            self.middle.seen[self.front.members] = self.front.seen
+            self.front = None
+
+    def _report(self) -> None:
+        done, budget = len(self.chosen), self.task.budget
+        seconds = time.monotonic() - self.began
+        farthest = float(np.sqrt(max(self.front.psi.max(initial=0.0), 0.0)))
+        share = (self.psi >= farthest**2).mean()
+        self.task.progress(
+            f"rank {done} of {budget}, distance {farthest:.4f}, {share:.1%} of the pool still in play,"
+            f" {self.passes} passes, about {seconds * (budget - done) / max(done, 1):.0f} s left"
+        )

@@ -1,0 +1,165 @@
+"""A potential from a labelled design, by gap_fit: every datum used, every run the same bytes (BR 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gapdesign.descriptors.quip import pair_string, soap_string
+from gapdesign.errors import InputError
+from gapdesign.files import write_text
+from gapdesign.models.gap.environments import GapStructures, boxed, energies_above_atoms, environments, merge
+from gapdesign.models.gap.program import Term, find_gap_fit, potential
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from gapdesign.descriptors.options import KernelOptions, SoapOptions
+    from gapdesign.models.gap.hyperparameters import Hyperparameters
+    from gapdesign.models.gap.options import ModelOptions
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What gap_fit did.
+
+    Attributes
+    ----------
+    energies, forces, virials
+        Numbers that were fitted; components count one by one, three an atom and six a structure.
+    environments, distances
+        Points that SOAP and the pair functions are expanded in.
+    log
+        gap_fit's output.
+    """
+
+    energies: int
+    forces: int
+    virials: int
+    environments: int
+    distances: int
+    log: str
+
+
+def fit(
+    frames: Sequence[Atoms],
+    isolated: Sequence[Atoms],
+    hyperparameters: Hyperparameters,
+    *,
+    soap: SoapOptions,
+    kernel: KernelOptions,
+    options: ModelOptions,
+    output: str | Path,
+) -> Fit:
+    """Fit energies, forces and virials and write one self-contained file that QUIP and LAMMPS load.
+
+    Parameters
+    ----------
+    frames
+        Labelled structures: ``info`` with ``REF_energy`` (eV) and ``REF_virial`` (nine numbers or 3 x 3, eV),
+        ``arrays`` with ``REF_forces`` (eV/angstrom).
+    isolated
+        One frame of one atom for every element, with ``REF_energy``.
+    hyperparameters
+        Scales, length and noise, found for the same ``soap``, ``kernel`` and ``options``.
+    soap, kernel, options
+        The model.
+    output
+        The potential to write (gp.xml).
+
+    Raises
+    ------
+    InputError
+        If labels or isolated atoms are missing, the hyperparameters are another model's, or there is no
+        gap_fit.
+    ProgramError
+        If gap_fit fails or uses fewer data than it was given.
+    """
+    hyperparameters.check(soap=soap, kernel=kernel, options=options)
+    program = find_gap_fit()
+    boxes = boxed(isolated, cutoff=max(soap.r_cut, kernel.pair.r_cut))
+    data = [*boxes, *map(_training_frame, frames)]
+    energies_above_atoms(data, boxes)  # gap_fit says less clearly what is missing
+    expected = {
+        "energies": len(data),
+        "forces": 3 * sum(len(atoms) for atoms in frames),
+        "virials": 6 * len(frames),
+    }
+    seen = environments(data, soap=soap, kernel=kernel, transition=options.soap_transition)
+    pairs = _pairs(seen, hyperparameters, kernel=kernel, options=options)
+    soaps = _soaps(seen, hyperparameters, soap=soap, kernel=kernel, options=options)
+    text, log = potential(
+        program,
+        data,
+        [*pairs, *soaps],
+        expected,
+        energy=max(hyperparameters.noise, options.sigma.energy_floor),
+        force=options.sigma.force,
+        virial=options.sigma.virial,
+        jitter=options.sparse.jitter,
+    )
+    write_text(output, text)
+    environment_points, distance_points = (sum(len(term.points) for term in terms) for terms in (soaps, pairs))
+    return Fit(**expected, environments=environment_points, distances=distance_points, log=log)
+
+
+def _training_frame(atoms: Atoms) -> Atoms:
+    """A copy with the labels alone, as gap_fit reads them.
+
+    ASE writes a 3 x 3 array as JSON, which gap_fit passes over without a word: nine numbers it understands.
+    The config_type says that a primitive cell of one atom is not an isolated atom.
+    """
+    from ase import Atoms
+
+    formula = atoms.get_chemical_formula()
+    missing = [key for key in ("REF_energy", "REF_virial") if key not in atoms.info]
+    missing += [key for key in ("REF_forces",) if key not in atoms.arrays]
+    if missing:
+        raise InputError(f"labels: {formula} has no {', '.join(missing)}; label the design again.")
+    virial = np.asarray(atoms.info["REF_virial"], dtype=float)
+    if virial.size != 9:
+        raise InputError(f"labels: REF_virial of {formula} has {virial.size} numbers; give nine, or 3 x 3.")
+    virial = virial.reshape(3, 3)
+    copy = Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+    copy.info = {
+        "REF_energy": float(atoms.info["REF_energy"]),
+        "REF_virial": (0.5 * (virial + virial.T)).ravel(),
+        "config_type": "design",
+    }
+    copy.arrays["REF_forces"] = np.asarray(atoms.arrays["REF_forces"], dtype=float)
+    return copy
+
+
+def _pairs(
+    seen: GapStructures, hyperparameters: Hyperparameters, *, kernel: KernelOptions, options: ModelOptions
+) -> list[Term]:
+    """A function for each pair of elements, on a grid over their distances."""
+    terms, length = [], hyperparameters.pair_length
+    step = length / options.sparse.points_per_length
+    for pair, block in seen.pairs.items():
+        low = block.distances.min()
+        grid = np.linspace(low, kernel.pair.r_cut, 1 + max(1, int(np.ceil((kernel.pair.r_cut - low) / step))))
+        descriptor = pair_string(kernel.pair, elements=pair)
+        terms.append(Term.of_pair(pair, descriptor, grid, length=length, scale=hyperparameters.pair_scale))
+    return terms
+
+
+def _soaps(
+    seen: GapStructures,
+    hyperparameters: Hyperparameters,
+    *,
+    soap: SoapOptions,
+    kernel: KernelOptions,
+    options: ModelOptions,
+) -> list[Term]:
+    """A function for each element, in all of its different environments."""
+    terms = []
+    for centre, block in seen.soap.items():
+        vectors, _ = merge(block.vectors)
+        descriptor = soap_string(soap, centre=centre, elements=list(seen.soap), transition=options.soap_transition)
+        terms.append(Term.of_soap(centre, descriptor, vectors, zeta=kernel.soap.zeta, scale=hyperparameters.soap_scale))
+    return terms

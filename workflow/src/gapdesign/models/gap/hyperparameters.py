@@ -1,0 +1,109 @@
+"""What the likelihood decides, and all else that gap_fit must be told to mean the same by it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from gapdesign.errors import InputError
+
+if TYPE_CHECKING:
+    from gapdesign.descriptors.options import KernelOptions, SoapOptions
+    from gapdesign.models.gap.options import ModelOptions
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """Hyperparameters of one model; ``models/<design>/hyperparameters.json`` is this.
+
+    Attributes
+    ----------
+    pair_scale, soap_scale
+        Scales of the two covariances in eV; 0 for a part that is not in the model.
+    pair_length
+        Length of the Gaussian pair kernel in angstrom.
+    noise
+        Standard deviation of the noise of energies in eV an atom.
+    pair
+        What is fixed of the pair part: ``r_cut`` and ``transition``, in angstrom.
+    soap
+        What is fixed of SOAP: ``r_cut``, ``transition`` and ``sigma`` in angstrom; ``n_max``, ``l_max``,
+        ``zeta``.
+    log_likelihood
+        L at these values.
+    optimizer
+        What found them.
+    evaluations
+        Number of evaluations of L, over all starts.
+    starts
+        L at the end of every start; None for one that found no regular covariance.
+    at_bound
+        Names of hyperparameters that sit at a bound: the data do not determine them.
+    """
+
+    pair_scale: float
+    pair_length: float
+    soap_scale: float
+    noise: float
+    pair: Mapping[str, float]
+    soap: Mapping[str, float]
+    log_likelihood: float
+    optimizer: str
+    evaluations: int
+    starts: tuple[float | None, ...]
+    at_bound: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as a JSON object."""
+        return asdict(self) | {"starts": list(self.starts), "at_bound": list(self.at_bound)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Hyperparameters:
+        """Read what :meth:`to_json` gave.
+
+        Raises
+        ------
+        InputError
+            If keys are missing or unknown.
+        """
+        wrong = sorted({field.name for field in fields(cls)} ^ set(value))
+        if wrong:
+            raise InputError(
+                f"hyperparameters.json: keys {', '.join(wrong)} are missing or unknown; run the stage again."
+            )
+        return cls(**{**value, "starts": tuple(value["starts"]), "at_bound": tuple(value["at_bound"])})
+
+    def check(self, *, soap: SoapOptions, kernel: KernelOptions, options: ModelOptions) -> None:
+        """See that they were found for this configuration.
+
+        Raises
+        ------
+        InputError
+            If a cutoff, a size or a part of the model differs.
+        """
+        wanted = fixed(soap=soap, kernel=kernel, options=options)
+        for part, scale, configured in (
+            ("pair", self.pair_scale, kernel.pair.scale),
+            ("soap", self.soap_scale, kernel.soap.scale),
+        ):
+            if dict(getattr(self, part)) != wanted[part] or (scale > 0) != (configured > 0):
+                raise InputError(
+                    f"hyperparameters.json: found for {part} {dict(getattr(self, part))} with scale {scale},"
+                    f" but configured is {wanted[part]} with scale {configured}; run the stage again."
+                )
+
+
+def fixed(*, soap: SoapOptions, kernel: KernelOptions, options: ModelOptions) -> dict[str, dict[str, float]]:
+    """Give the parts ``pair`` and ``soap`` of the model that are chosen, not found."""
+    return {
+        "pair": {"r_cut": kernel.pair.r_cut, "transition": kernel.pair.transition},
+        "soap": {
+            "r_cut": soap.r_cut,
+            "transition": options.soap_transition,
+            "sigma": soap.sigma,
+            "n_max": soap.n_max,
+            "l_max": soap.l_max,
+            "zeta": kernel.soap.zeta,
+        },
+    }

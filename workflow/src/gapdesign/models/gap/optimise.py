@@ -1,0 +1,241 @@
+"""Hyperparameters of largest likelihood, by L-BFGS or by CMA-ES (BR 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gapdesign.errors import InputError
+from gapdesign.models.gap.environments import boxed, energies_above_atoms, environments
+from gapdesign.models.gap.hyperparameters import Hyperparameters, fixed
+from gapdesign.models.gap.likelihood import Likelihood
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from gapdesign.descriptors.options import KernelOptions, SoapOptions
+    from gapdesign.models.gap.options import CmaOptions, LbfgsOptions, ModelOptions
+
+SINGULAR = 1e30
+GAIN = 0.01
+DIGITS = 6
+NEAR = 1e-3
+
+
+class _Record:
+    """Counts evaluations and keeps the best point of a start: what an optimiser ends on may be worse."""
+
+    def __init__(self) -> None:
+        self.evaluations = 0
+        self.value = -np.inf
+        self.theta: np.ndarray | None = None
+
+    def see(self, theta: np.ndarray, value: float) -> None:
+        self.evaluations += 1
+        if value > self.value:
+            self.value, self.theta = value, theta.copy()
+
+
+def optimise(
+    frames: Sequence[Atoms],
+    isolated: Sequence[Atoms],
+    *,
+    soap: SoapOptions,
+    kernel: KernelOptions,
+    options: ModelOptions,
+    rng: np.random.Generator,
+) -> Hyperparameters:
+    """Find the hyperparameters under which the energies of a design are most likely.
+
+    The isolated atoms are data too, as they are for gap_fit. The result has six significant digits,
+    and linear algebra runs in one thread, so that the number of threads cannot show in it.
+
+    Parameters
+    ----------
+    frames
+        Labelled structures, with ``REF_energy`` in ``info`` (eV).
+    isolated
+        One frame of one atom for every element, likewise.
+    soap, kernel
+        The model; a part whose scale in ``kernel`` is 0 is left out.
+    options
+        Optimiser, bounds, cutoff.
+    rng
+        Makes the starts.
+
+    Raises
+    ------
+    InputError
+        If there are no structures, energies or isolated atoms are missing, both scales are 0, or no start
+        found a regular covariance.
+    """
+    from threadpoolctl import threadpool_limits
+
+    if not frames:
+        raise InputError("labels: the design has no labelled structure; a model needs at least one.")
+    if kernel.pair.scale == 0 and kernel.soap.scale == 0:
+        raise InputError("kernel: soap.scale and pair.scale are both 0; a model needs one of them above 0.")
+    boxes = boxed(isolated, cutoff=max(soap.r_cut, kernel.pair.r_cut))
+    data = [*frames, *boxes]
+    energies = energies_above_atoms(data, boxes)
+    with threadpool_limits(1, user_api="blas"):
+        likelihood = Likelihood(
+            environments(data, soap=soap, kernel=kernel, transition=options.soap_transition),
+            energies,
+            zeta=kernel.soap.zeta,
+            smallest_length=min(options.bounds.pair_length[0], kernel.pair.length),
+        )
+        if options.optimizer == "cma":
+            records = cma(likelihood, options=options.cma, bounds=_bounds(likelihood, options), rng=rng)
+        else:
+            first = _configured(likelihood, kernel)
+            records = lbfgs(
+                likelihood, options=options.lbfgs, bounds=_bounds(likelihood, options), rng=rng, first=first
+            )
+        return _result(likelihood, records, soap=soap, kernel=kernel, options=options)
+
+
+def lbfgs(
+    likelihood: Likelihood,
+    *,
+    options: LbfgsOptions,
+    bounds: np.ndarray,
+    rng: np.random.Generator,
+    first: np.ndarray | None = None,
+) -> list[_Record]:
+    """Climb by L-BFGS-B with the analytic gradient, each start again from its best point while that helps.
+
+    Near the optimum the covariance is so ill-conditioned that line searches end ABNORMAL on rounding
+    errors: a fresh start forgets the spoilt curvature.
+
+    Parameters
+    ----------
+    likelihood
+        What to maximise.
+    options
+        Number of starts.
+    bounds
+        Of ``theta``, shape (k, 2).
+    rng
+        Draws the starts, uniformly within the bounds.
+    first
+        Theta of the first start; drawn, too, if absent.
+    """
+    from scipy.optimize import minimize
+
+    starts = rng.uniform(bounds[:, 0], bounds[:, 1], size=(options.starts, len(bounds)))
+    if first is not None:
+        starts[0] = np.clip(first, bounds[:, 0], bounds[:, 1])
+    records = []
+    for start in starts:
+        record = _Record()
+
+        def negative(theta: np.ndarray, record: _Record = record) -> tuple[float, np.ndarray]:
+            value, gradient = likelihood.value_and_gradient(theta)
+            record.see(theta, value)
+            return (-value if np.isfinite(value) else SINGULAR), -gradient
+
+        point, before = start, -np.inf
+        while point is not None:
+            minimize(
+                negative,
+                point,
+                jac=True,
+                bounds=bounds,
+                method="L-BFGS-B",
+                options={"maxiter": options.iterations},
+            )
+            point = record.theta if record.value > before + GAIN else None
+            before = record.value
+        records.append(record)
+    return records
+
+
+def cma(likelihood: Likelihood, *, options: CmaOptions, bounds: np.ndarray, rng: np.random.Generator) -> list[_Record]:
+    """Climb by CMA-ES, independent runs from random points with steps of a quarter of the bounds.
+
+    Parameters and result are those of :func:`lbfgs`.
+    """
+    from cma import CMAEvolutionStrategy
+
+    settings = {
+        "popsize": options.population,
+        "maxiter": options.generations,
+        "bounds": [bounds[:, 0].tolist(), bounds[:, 1].tolist()],
+        "CMA_stds": (bounds[:, 1] - bounds[:, 0]).tolist(),
+        "randn": _normal(rng),
+        "seed": np.nan,
+        "verbose": -9,
+    }
+    records = []
+    for _ in range(options.restarts):
+        record = _Record()
+        strategy = CMAEvolutionStrategy(rng.uniform(bounds[:, 0], bounds[:, 1]), 0.25, dict(settings))
+        while not strategy.stop():
+            points = strategy.ask()
+            values = [likelihood.value(np.asarray(point)) for point in points]
+            for point, value in zip(points, values, strict=True):
+                record.see(np.asarray(point), value)
+            strategy.tell(points, [-value if np.isfinite(value) else SINGULAR for value in values])
+        records.append(record)
+    return records
+
+
+def _normal(rng: np.random.Generator) -> Callable[..., np.ndarray]:
+    """Make cma, which knows only the global generator, draw from this one."""
+    return lambda *shape: rng.standard_normal(shape)
+
+
+def _bounds(likelihood: Likelihood, options: ModelOptions) -> np.ndarray:
+    return np.log([getattr(options.bounds, name) for name in likelihood.names])
+
+
+def _configured(likelihood: Likelihood, kernel: KernelOptions) -> np.ndarray:
+    """Theta of the configured kernel, with a noise of 10 meV an atom."""
+    values = {
+        "pair_scale": kernel.pair.scale,
+        "pair_length": kernel.pair.length,
+        "soap_scale": kernel.soap.scale,
+        "noise": 0.01,
+    }
+    return np.log([values[name] for name in likelihood.names])
+
+
+def _result(
+    likelihood: Likelihood,
+    records: Sequence[_Record],
+    *,
+    soap: SoapOptions,
+    kernel: KernelOptions,
+    options: ModelOptions,
+) -> Hyperparameters:
+    best = max(records, key=lambda record: record.value)
+    if best.theta is None:
+        raise InputError(
+            "model.bounds: the covariance of the energies is singular wherever it was tried; raise the lower"
+            " bound of noise or lower the upper bounds of the scales."
+        )
+    found = {name: _rounded(value) for name, value in zip(likelihood.names, np.exp(best.theta), strict=True)}
+    at_bound = [
+        name
+        for name, theta, (low, high) in zip(likelihood.names, best.theta, _bounds(likelihood, options), strict=True)
+        if min(theta - low, high - theta) < NEAR * (high - low)
+    ]
+    return Hyperparameters(
+        pair_scale=found.get("pair_scale", 0.0),
+        pair_length=found.get("pair_length", kernel.pair.length),
+        soap_scale=found.get("soap_scale", 0.0),
+        noise=found["noise"],
+        **fixed(soap=soap, kernel=kernel, options=options),
+        log_likelihood=_rounded(best.value),
+        optimizer=options.optimizer,
+        evaluations=sum(record.evaluations for record in records),
+        starts=tuple(_rounded(record.value) if record.theta is not None else None for record in records),
+        at_bound=tuple(at_bound),
+    )
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")

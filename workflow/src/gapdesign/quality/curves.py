@@ -1,0 +1,237 @@
+"""What designs are worth against budget and pool, beside random draws: the tables of the design page.
+
+Prefixes of a design are its smaller budgets; the first half, quarter, ... of the candidates are its smaller pools,
+from each of which the method chooses again (BR's convergence study). All are measured against the same candidates,
+at most ``quality.sample`` of the whole pool, evenly spaced, so that curves and bands may be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+
+from gapdesign.config.options import Options
+from gapdesign.descriptors.covariance import Covariance
+from gapdesign.quality.measures import measure_prefixes, nearest_distances, rounded, squared_distances
+from gapdesign.streams import stream
+from gapdesign.structures import strain_magnitudes
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from ase import Atoms
+
+    from gapdesign.shards import FeaturePool, HeldPool
+
+SMALLEST = 5
+"""Structures in the smallest prefix, but for designs of less than twice as many."""
+
+LIGHT = frozenset({"maxmin", "random"})
+"""Methods that choose again from a smaller pool whatever its size."""
+
+EFFORT = 2_500_000
+"""Candidates times ranks of the largest smaller pool from which any other method chooses again."""
+
+
+class QualityOptions(Options):
+    """What the design page is measured on; nothing here changes a design."""
+
+    draws: int = Field(20, ge=2, le=1000, description="Random draws from each pool, for the bands.")
+    subpools: int = Field(
+        4,
+        ge=0,
+        le=16,
+        description="Smaller pools that designs are chosen from again: the first half of the candidates, a quarter, and"
+        " so on; none smaller than twice the budget. Methods other than `maxmin` and `random` do so where candidates"
+        " times budget are 2.5 million at most.",
+    )
+    sample: int = Field(
+        5000,
+        ge=10,
+        description="Candidates of each pool that curves, bands and maps are measured against, evenly spaced."
+        " `quality.csv` is measured against all.",
+    )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Structures chosen from a pool, or from its beginning.
+
+    Attributes
+    ----------
+    pool, design : str
+        Names; no design for a random draw.
+    draw : int or None
+        Number of the random draw.
+    of : int
+        Candidates that it was chosen from.
+    candidates : (n,) int64
+        In the order chosen.
+    """
+
+    pool: str
+    design: str
+    draw: int | None
+    of: int
+    candidates: np.ndarray
+
+
+class SampledPool:
+    """At most ``count`` candidates of a pool, evenly spaced by index, which are read like a whole one."""
+
+    def __init__(self, pool: FeaturePool | HeldPool, count: int) -> None:
+        self._pool, self._indices = pool, evenly(pool.size, count)
+        self.size, self.dimension = len(self._indices), pool.dimension
+
+    def blocks(self, rows: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Blocks of at most ``rows`` rows: the first one's place, and the features (n, dimension)."""
+        for start in range(0, self.size, rows):
+            yield start, self.rows(np.arange(start, min(start + rows, self.size)))
+
+    def rows(self, places: np.ndarray) -> np.ndarray:
+        """Features (n, dimension) of the candidates at ``places``."""
+        return self._pool.rows(self._indices[places])
+
+    def indices(self) -> np.ndarray:
+        """The candidates (size,), increasing."""
+        return self._indices
+
+    def held(self) -> HeldPool:
+        """The whole of it in memory."""
+        from gapdesign.shards import HeldPool
+
+        return HeldPool(self.rows(np.arange(self.size)))
+
+
+def evenly(size: int, count: int) -> np.ndarray:
+    """At most ``count`` of the places 0 to ``size``, evenly spaced."""
+    return np.arange(min(size, count), dtype=np.int64) * size // min(size, count)
+
+
+def prefix_sizes(n: int) -> list[int]:
+    """Sizes at which a design of ``n`` is measured, increasing: n, its halves, and between them steps of root 2."""
+    sizes = {n} | {int(np.ceil(n / 2 ** (k / 2) - 1e-9)) for k in range(1, 2 * n.bit_length())}
+    return sorted(size for size in sizes if size >= min(-(-n // 2), SMALLEST))
+
+
+def subpool_sizes(size: int, budget: int, method: str, halvings: int) -> list[int]:
+    """Candidates of the smaller pools from which a method chooses again, increasing."""
+    halves = {size // 2**k for k in range(1, halvings + 1)}
+    largest = size if method in LIGHT else EFFORT // budget
+    return sorted(half for half in halves if 2 * budget <= half <= largest)
+
+
+def random_draws(pool: str, size: int, subpools: Sequence[int], *, budget: int, draws: int, seed: int) -> list[Choice]:
+    """Simple random samples of a pool and of its smaller pools.
+
+    Every candidate has a number of its own in each draw, and those with the smallest come first, as in the method
+    `random`; a prefix of a draw is a draw.
+
+    Parameters
+    ----------
+    pool : str
+        Its name, which with ``seed`` names the streams of random numbers.
+    size : int
+        Candidates in it.
+    subpools : sequence of int
+        Candidates of its smaller pools.
+    budget, draws : int
+        Structures in each draw, and draws from each.
+    seed : int
+        Of the study.
+    """
+    choices = []
+    for draw in range(draws):
+        lots = stream(f"{seed}/quality/{pool}/{draw}").random_raw(size)
+        order = np.argsort(lots, kind="stable").astype(np.int64)
+        choices += [Choice(pool, "", draw, of, order[order < of][:budget]) for of in [*subpools, size]]
+    return choices
+
+
+def curves(
+    choices: Sequence[Choice],
+    pool: FeaturePool | HeldPool,
+    sample: SampledPool | HeldPool,
+    covariance: Covariance,
+    *,
+    costs: Mapping[int, float],
+    block_rows: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> pd.DataFrame:
+    """All measures of the prefixes of what was chosen from the whole pool, and of the whole of what was from less.
+
+    Parameters
+    ----------
+    choices : sequence of Choice
+    pool : FeaturePool or HeldPool
+        What they were chosen from.
+    sample : SampledPool or HeldPool
+        The candidates that they are measured against.
+    covariance : Covariance
+    costs : mapping
+        Candidate to core-hours of its label; where one has none, the cost is left out.
+    block_rows : int
+        Rows of the sample that are measured at once.
+    progress : callable
+        Called with the number of choices done and all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``pool``, ``design``, ``draw``, ``candidates``, those of
+        :class:`gapdesign.quality.measures.Quality`, and ``label_core_hours``.
+    """
+    import pandas as pd
+
+    rows = []
+    for done, choice in enumerate(choices):
+        progress(done, len(choices))
+        n = len(choice.candidates)
+        sizes = prefix_sizes(n) if choice.of == pool.size else [n]
+        cost = np.cumsum([costs.get(int(candidate), np.nan) for candidate in choice.candidates])
+        found = measure_prefixes(pool.rows(choice.candidates), sizes, sample, covariance, block_rows)
+        rows += [
+            _names(choice)
+            | {"candidates": choice.of}
+            | rounded(asdict(quality) | {"label_core_hours": float(cost[quality.size - 1])})
+            for quality in found
+        ]
+    return pd.DataFrame(rows).astype({"draw": "Int64"})
+
+
+def _names(choice: Choice) -> dict[str, object]:
+    return {"pool": choice.pool, "design": choice.design, "draw": choice.draw}
+
+
+def members(
+    choices: Sequence[Choice],
+    pool: FeaturePool | HeldPool,
+    covariance: Covariance,
+    structures: Mapping[int, Atoms],
+    costs: Mapping[int, float],
+) -> pd.DataFrame:
+    """A row a member of what was chosen from the whole pool.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``pool``, ``design``, ``draw``, ``rank``, ``candidate``; ``nearest``, the distance D to the nearest
+        other member; ``strain``, the magnitude of its deformation, if it is deformed (BR figure 4); ``core_hours``.
+    """
+    import pandas as pd
+
+    rows = []
+    for choice in choices:
+        if choice.of != pool.size:
+            continue
+        features = pool.rows(choice.candidates)
+        nearest = nearest_distances(squared_distances(features, features, covariance))
+        for rank, candidate in enumerate(map(int, choice.candidates)):
+            strain = strain_magnitudes([structures[candidate]])
+            row = {"rank": rank, "candidate": candidate, "nearest": float(nearest[rank])}
+            row |= {"strain": float(strain[0]) if len(strain) else np.nan, "core_hours": costs[candidate]}
+            rows.append(_names(choice) | rounded(row))
+    return pd.DataFrame(rows).astype({"draw": "Int64"})

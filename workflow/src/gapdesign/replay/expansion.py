@@ -1,0 +1,229 @@
+"""The functions that all potentials of a study are linear in: covariances with fixed points (gap_fit's sparse points).
+
+Terms follow one another as in gap_fit: distances of each pair of elements, then SOAP around each element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gapdesign.descriptors.quip import pair_string, soap_string
+from gapdesign.files import read_arrays, write_arrays
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from gapdesign.descriptors.options import KernelOptions, SoapOptions
+
+JOIN = "-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """Kernels of the potentials, and the widths that QUIP's descriptors fade out over.
+
+    Attributes
+    ----------
+    soap : SoapOptions
+    kernel : KernelOptions
+    transition : float
+        Width of SOAP's cutoff function, in angstrom.
+    jitter : float
+        Added to the diagonal of the covariance of the points, in eV^2.
+    """
+
+    soap: SoapOptions
+    kernel: KernelOptions
+    transition: float
+    jitter: float
+
+    def soap_string(self, centre: int, elements: list[int]) -> str:
+        """SOAP around an element, as QUIP takes it."""
+        return soap_string(self.soap, centre=centre, elements=elements, transition=self.transition)
+
+    def pair_string(self, pair: tuple[int, int]) -> str:
+        """Distances of two elements, as QUIP takes them."""
+        return pair_string(self.kernel.pair, elements=pair)
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """The points.
+
+    Attributes
+    ----------
+    pairs : dict of (int, int) to (p,)
+        Distances in angstrom, for each pair of elements (atomic numbers, the smaller first).
+    soap : dict of int to (m, d)
+        SOAP vectors of unit length, for each element.
+    """
+
+    pairs: Mapping[tuple[int, int], np.ndarray]
+    soap: Mapping[int, np.ndarray]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.pairs.values())) + sum(map(len, self.soap.values()))
+
+    @property
+    def elements(self) -> list[int]:
+        """Atomic numbers, increasing."""
+        return sorted({z for pair in self.pairs for z in pair} | set(self.soap))
+
+    def terms(self) -> Iterable[tuple[str, np.ndarray]]:
+        """Each term in words, and its points."""
+        from ase.data import chemical_symbols as symbols
+
+        yield from ((f"distances {symbols[low]}-{symbols[high]}", points) for (low, high), points in self.pairs.items())
+        yield from ((f"SOAP around {symbols[centre]}", points) for centre, points in self.soap.items())
+
+    def columns(self) -> Iterable[tuple[tuple[int, int] | int, slice]]:
+        """Each term, by its pair or its element, and where its functions are among all."""
+        start = 0
+        for key, points in [*self.pairs.items(), *self.soap.items()]:
+            yield key, slice(start, start + len(points))
+            start += len(points)
+
+    def covariance(self, model: Model) -> np.ndarray:
+        """Covariance (n, n) of the points, in eV^2, with the jitter on its diagonal."""
+        whole = np.zeros((len(self), len(self)))
+        for key, span in self.columns():
+            if isinstance(key, tuple):
+                whole[span, span] = pair_covariance(self.pairs[key], self.pairs[key], model)
+            else:
+                whole[span, span] = soap_covariance(self.soap[key], self.soap[key], model)
+        return whole + model.jitter * np.eye(len(self))
+
+    def write(self, path: str | Path) -> None:
+        """Write atomically; equal ones give equal bytes."""
+        arrays = {JOIN.join(map(str, pair)): points for pair, points in self.pairs.items()}
+        arrays |= {str(centre): points for centre, points in self.soap.items()}
+        write_arrays(path, arrays)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Expansion:
+        """Read what :meth:`write` wrote.
+
+        Raises
+        ------
+        InputError
+            If the file is missing or not whole.
+        """
+
+        def basis(arrays: dict[str, np.ndarray]) -> Expansion:
+            keys = {name: tuple(map(int, name.split(JOIN))) for name in arrays}
+            return cls(
+                {key: arrays[name] for name, key in keys.items() if len(key) == 2},
+                {key[0]: arrays[name] for name, key in keys.items() if len(key) == 1},
+            )
+
+        return read_arrays(path, basis, run="snakemake replay")
+
+
+def pair_covariance(distances: np.ndarray, points: np.ndarray, model: Model) -> np.ndarray:
+    """Gaussian covariance (n, m) of distances (n,) and points (m,), in eV^2, without cutoff."""
+    pair = model.kernel.pair
+    return pair.scale**2 * np.exp(-((distances[:, None] - points) ** 2) / (2 * pair.length**2))
+
+
+def soap_covariance(vectors: np.ndarray, points: np.ndarray, model: Model) -> np.ndarray:
+    """Covariance (n, m) of SOAP vectors (n, d) and points (m, d) of unit length, in eV^2."""
+    return model.kernel.soap.scale**2 * (vectors @ points.T) ** model.kernel.soap.zeta
+
+
+def choose(
+    frames: Iterable[Atoms],
+    elements: list[int],
+    model: Model,
+    *,
+    points: int,
+    sample: int,
+    per_length: float,
+    rng: np.random.Generator,
+) -> Expansion:
+    """Choose the points from structures alone.
+
+    Distances lie on a uniform grid from the smallest that occurs to the cutoff. SOAP vectors are the pivots of a
+    partial Cholesky factorisation: each has the largest variance, given those before it.
+
+    Parameters
+    ----------
+    frames
+        Structures.
+    elements
+        Atomic numbers in the study, increasing.
+    points
+        SOAP vectors of each element.
+    sample
+        Environments of each element that they are chosen from.
+    per_length
+        Distances on the grid for each length of the kernel.
+    rng
+        Draws the sample.
+    """
+    from quippy.descriptors import Descriptor
+
+    kernel = model.kernel
+    describe = {z: Descriptor(model.soap_string(z, elements)) for z in elements} if kernel.soap.scale > 0 else {}
+    seen: dict[int, list[np.ndarray]] = {z: [] for z in describe}
+    least: dict[tuple[int, int], float] = {}
+    for atoms in frames:
+        for z, descriptor in describe.items():
+            if z in atoms.numbers:
+                seen[z].append(np.asarray(descriptor.calc_descriptor(atoms), dtype=np.float32))
+        if kernel.pair.scale > 0:
+            _shorter(least, atoms, kernel.pair.r_cut)
+    pairs = {
+        pair: np.linspace(least[pair], kernel.pair.r_cut, 1 + _steps(least[pair], kernel, per_length))
+        for pair in combinations_with_replacement(elements, 2)
+        if pair in least
+    }
+    soap = {
+        z: pivots(_some(np.concatenate(vectors), sample, rng), points, model) for z, vectors in seen.items() if vectors
+    }
+    return Expansion(pairs, soap)
+
+
+def _shorter(least: dict[tuple[int, int], float], atoms: Atoms, r_cut: float) -> None:
+    """Lower the smallest distances to those of a structure."""
+    from matscipy.neighbours import neighbour_list
+
+    first, second, distance = neighbour_list("ijd", atoms, r_cut)
+    low, high = np.sort(atoms.numbers[np.stack([first, second])], axis=0)
+    for pair in set(zip(low.tolist(), high.tolist(), strict=True)):
+        smallest = float(distance[(low == pair[0]) & (high == pair[1])].min())
+        least[pair] = min(smallest, least.get(pair, np.inf))
+
+
+def _steps(low: float, kernel: KernelOptions, per_length: float) -> int:
+    return max(1, int(np.ceil((kernel.pair.r_cut - low) * per_length / kernel.pair.length)))
+
+
+def _some(vectors: np.ndarray, sample: int, rng: np.random.Generator) -> np.ndarray:
+    chosen = np.sort(rng.permutation(len(vectors))[:sample])
+    return vectors[chosen].astype(float)
+
+
+def pivots(vectors: np.ndarray, points: int, model: Model) -> np.ndarray:
+    """Up to ``points`` of the vectors (n, d), each with the largest variance given those before; ties to the first.
+
+    It ends early where no vector has more variance left than the jitter.
+    """
+    variance = np.full(len(vectors), model.kernel.soap.scale**2)
+    factor, chosen = np.empty((min(points, len(vectors)), len(vectors))), []
+    for row in factor:
+        best = int(np.argmax(variance))
+        if variance[best] <= model.jitter:
+            break
+        known = factor[: len(chosen)]
+        row[:] = soap_covariance(vectors[best : best + 1], vectors, model)[0] - known[:, best] @ known
+        row /= np.sqrt(variance[best])
+        variance -= row**2
+        variance[best] = 0.0
+        chosen.append(best)
+    return vectors[chosen]

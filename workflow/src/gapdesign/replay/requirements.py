@@ -1,0 +1,51 @@
+"""What one key of the configuration says against another, where designs are to be judged on labels that are there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gapdesign import methods
+from gapdesign.errors import InputError
+from gapdesign.replay.options import CUBIC
+
+if TYPE_CHECKING:
+    from gapdesign.config.study import Study
+
+
+def check(study: Study) -> None:
+    """Check what a replay needs, before any of its jobs runs.
+
+    Raises
+    ------
+    InputError
+        For the first mistake: key, value, remedy.
+    """
+    replay, pools = study.replay, study.pools
+    if replay.core is not None and replay.core not in pools.names:
+        raise InputError(f"replay.core: there is no pool '{replay.core}'; choose from {', '.join(pools.names)}.")
+    if study.labels.engine != "file":
+        raise InputError(
+            f"labels.engine: '{study.labels.engine}' makes labels, and a replay needs those of whole pools to be there;"
+            " set it to 'file' and name them in labels.file.paths."
+        )
+    for name, design in study.designs.items():
+        if design.pool == replay.core:
+            raise InputError(f"designs.{name}.pool: '{design.pool}' is replay.core; choose from another pool.")
+        if replay.budgets[-1] > pools.of(design.pool).size:
+            raise InputError(
+                f"replay.budgets: {replay.budgets[-1]} candidates are more than the {pools.of(design.pool).size}"
+                f" of pool {design.pool}; lower it."
+            )
+        problem = methods.mismatch(design, replay.budgets[0], study.kernel.structure, study.descriptor.backend)
+        if problem is not None:
+            raise InputError(f"designs.{name}.{problem}")
+    prototype = replay.surfaces.prototype
+    if prototype is not None:
+        named = study.prototypes.get(prototype)
+        if named is None or named.lattice not in CUBIC:
+            raise InputError(
+                f"replay.surfaces.prototype: '{prototype}' is no prototype on the lattice {', '.join(CUBIC)}; name one"
+                " that is."
+            )
+        if not replay.surfaces.reference:
+            raise InputError("replay.surfaces.reference: it is empty; give planes, such as {100: 2.17}.")

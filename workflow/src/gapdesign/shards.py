@@ -1,0 +1,182 @@
+"""The shards of pools: how a pool is cut, what its files are called, and how its features are read in blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from copy import copy
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from gapdesign.errors import InputError
+from gapdesign.files import read_array
+
+
+def cut(size: int, shard_size: int) -> list[tuple[int, int]]:
+    """Return the ranges [start, stop) that cut a pool of ``size`` candidates."""
+    return [(start, min(start + shard_size, size)) for start in range(0, size, shard_size)]
+
+
+def shard_path(folder: str | Path, start: int, stop: int, suffix: str) -> Path:
+    """Path of the shard that holds candidates ``start`` to ``stop`` (excluded) of a pool."""
+    return Path(folder) / f"{start}-{stop}.{suffix}"
+
+
+def shard_range(path: str | Path) -> tuple[int, int]:
+    """Range [start, stop) that a shard's name tells.
+
+    Raises
+    ------
+    InputError
+        If the name is not ``<start>-<stop>.<suffix>``.
+    """
+    try:
+        start, stop = map(int, Path(path).stem.split("-"))
+    except ValueError:
+        raise InputError(f"{path}: a shard is called <start>-<stop>{Path(path).suffix}.") from None
+    return start, stop
+
+
+def in_order(paths: Sequence[str | Path]) -> tuple[list[str | Path], list[int]]:
+    """Shards by increasing index, and where each begins and the last ends.
+
+    Raises
+    ------
+    InputError
+        If they leave out candidates between 0 and the last, or have some twice.
+    """
+    ordered, bounds = sorted(paths, key=shard_range), [0]
+    for path in ordered:
+        (start, stop), end = shard_range(path), bounds[-1]
+        if start > end:
+            raise InputError(f"{path}: candidates {end} to {start} before it are missing; run its stage for them.")
+        if start < end:
+            raise InputError(f"{path}: candidates {start} to {end} are in the shard before it too; give one.")
+        bounds.append(stop)
+    return ordered, bounds
+
+
+class _Blocks:
+    """What reads ranges of rows can be read in blocks."""
+
+    size: int
+
+    def ranges(self, rows: int) -> list[tuple[int, int]]:
+        """Ranges [start, stop) of at most ``rows`` rows."""
+        return [(start, min(start + rows, self.size)) for start in range(0, self.size, rows)]
+
+    def blocks(self, rows: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Blocks of at most ``rows`` rows: the first one's index, and the features (n, dimension)."""
+        for start, stop in self.ranges(rows):
+            yield start, self.block(start, stop)
+
+
+class ArrayFile(_Blocks):
+    """A two-dimensional array in a file, of which only the rows asked for are read.
+
+    Plain reads are used, not a memory map: what is mapped counts as a process's memory on most clusters.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, cut off or not such an array.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        mapped = read_array(path)
+        if mapped.ndim != 2 or not mapped.flags.c_contiguous:
+            raise InputError(f"{path}: not a table of numbers; delete it and run its stage again.")
+        self.shape, self._dtype, self._offset = mapped.shape, mapped.dtype, mapped.offset
+        self.size, self.dimension = mapped.shape
+
+    def block(self, start: int, stop: int) -> np.ndarray:
+        """Rows ``start`` to ``stop`` (excluded)."""
+        width = self.shape[1]
+        skipped = self._offset + start * width * self._dtype.itemsize
+        return np.fromfile(self._path, self._dtype, (stop - start) * width, offset=skipped).reshape(-1, width)
+
+    def rows(self, indices: np.ndarray) -> np.ndarray:
+        """Single rows, in the order asked for."""
+        width, size = self.shape[1], self.shape[1] * self._dtype.itemsize
+        rows = np.empty((len(indices), width), self._dtype)
+        with self._path.open("rb", buffering=0) as stream:
+            for place, index in enumerate(indices):
+                stream.seek(self._offset + int(index) * size)
+                stream.readinto(rows[place])
+        return rows
+
+
+class FeaturePool(_Blocks):
+    """The features of a whole pool, read in blocks from its shards and never all held.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Shards that together cover candidates 0 to ``size``, in any order.
+
+    Raises
+    ------
+    InputError
+        If a shard is cut off, has another shape than its name says, or one is missing between others.
+    """
+
+    def __init__(self, paths: Sequence[str | Path]) -> None:
+        ordered, self._bounds = in_order(paths)
+        self._shards = [ArrayFile(path) for path in ordered]
+        for path, shard, (start, stop) in zip(ordered, self._shards, pairwise(self._bounds), strict=True):
+            if shard.shape != (stop - start, self._shards[0].shape[1]):
+                raise InputError(f"{path}: {shard.shape} is not the shape its name promises; run its stage again.")
+        self.size = self._bounds[-1]
+        self.dimension = self._shards[0].shape[1]
+
+    def first(self, size: int) -> FeaturePool:
+        """The candidates 0 to ``size`` (excluded) as a pool of their own, which they would be."""
+        part = copy(self)
+        count = int(np.searchsorted(self._bounds, size))
+        part._shards, part._bounds = self._shards[:count], [*self._bounds[:count], size]
+        part.size = size
+        return part
+
+    def ranges(self, rows: int) -> list[tuple[int, int]]:
+        """Ranges [start, stop) of at most ``rows`` rows, none across a shard's end."""
+        return [(a, min(a + rows, stop)) for start, stop in pairwise(self._bounds) for a in range(start, stop, rows)]
+
+    def block(self, start: int, stop: int) -> np.ndarray:
+        """Features (n, dimension) of a range within one shard."""
+        number = int(np.searchsorted(self._bounds, start, side="right")) - 1
+        return self._shards[number].block(start - self._bounds[number], stop - self._bounds[number])
+
+    def rows(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Features (n, dimension) of the candidates ``indices``, in that order."""
+        indices = np.asarray(indices, dtype=np.int64)
+        features = np.empty((len(indices), self.dimension), dtype=np.float32)
+        owner = np.searchsorted(self._bounds, indices, side="right") - 1
+        for number in np.unique(owner):
+            mine = owner == number
+            features[mine] = self._shards[number].rows(indices[mine] - self._bounds[number])
+        return features
+
+    def held(self) -> HeldPool:
+        """The whole of it in memory."""
+        whole = np.empty((self.size, self.dimension), dtype=np.float32)
+        for start, stop in pairwise(self._bounds):
+            whole[start:stop] = self.block(start, stop)
+        return HeldPool(whole)
+
+
+class HeldPool(_Blocks):
+    """An array (n, dimension) that is read like a :class:`FeaturePool`."""
+
+    def __init__(self, features: np.ndarray) -> None:
+        self._features = features
+        self.size, self.dimension = features.shape
+
+    def block(self, start: int, stop: int) -> np.ndarray:
+        """Features (n, dimension) of a range."""
+        return self._features[start:stop]
+
+    def rows(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Features (n, dimension) of the candidates ``indices``, in that order."""
+        return self._features[indices]
