@@ -18,7 +18,7 @@ import numpy as np
 from gapdesign import samplers
 from gapdesign.config import study as config
 from gapdesign.engines import gpaw
-from gapdesign.engines.planewaves import KpointOptions, meshes
+from gapdesign.engines.shared.planewaves import KpointOptions, meshes
 from gapdesign.properties.base import GPA
 from gapdesign.structures import prototypes
 
@@ -38,7 +38,7 @@ def candidates(study: config.Study, count: int):
 def labels(study: config.Study, frames, ecut: float, length: float):
     """Energies an atom (n,) in eV, forces in eV/angstrom, stresses (n, 3, 3) in GPa, and CPU seconds a label."""
     options = study.labels.gpaw.model_copy(update={"ecut": ecut, "kpoints": KpointOptions(length=length)})
-    engine, begun = gpaw.Gpaw(options), getrusage(RUSAGE_CHILDREN).ru_utime
+    engine, begun = gpaw.GpawEngine(options), getrusage(RUSAGE_CHILDREN).ru_utime
     energies, forces, stresses = [], [], []
     for atoms in frames:
         with tempfile.TemporaryDirectory() as folder:

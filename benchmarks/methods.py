@@ -20,13 +20,14 @@ from pathlib import Path
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from gapdesign import engines, methods
+from gapdesign import engines
 from gapdesign.config import study as config
 from gapdesign.descriptors.environments import EnvironmentPool
+from gapdesign.methods import METHODS, Task
 from gapdesign.methods.bayesian import BayesianOptions
-from gapdesign.methods.distance import mean_descriptor, total
 from gapdesign.methods.maxent import MaxentOptions
 from gapdesign.methods.maxmin.compression import Directions
+from gapdesign.methods.shared.distance import mean_descriptor, total
 from gapdesign.quality import measures as quality
 from gapdesign.shards import FeaturePool, HeldPool, shard_range
 from gapdesign.structures import read_batch
@@ -49,7 +50,7 @@ CASES = {
 COLUMNS = ("nearest_min", "covering_radius", "covering_mean", "log_det", "posterior_std_max", "posterior_std_mean")
 
 
-def tasks(folder: Path, study: config.Study, size: int | None, budget: int) -> methods.Task:
+def tasks(folder: Path, study: config.Study, size: int | None, budget: int) -> Task:
     """The task that all methods are given."""
     paths = sorted(folder.glob("*.npy"), key=shard_range)
     held = FeaturePool(paths).held()
@@ -57,7 +58,7 @@ def tasks(folder: Path, study: config.Study, size: int | None, budget: int) -> m
     covariance = study.covariance()
     basis = Directions.of(features[:2048], covariance.layout)
     files = sorted((folder / "environments").glob("*.npz"))
-    return methods.Task(
+    return Task(
         pool=HeldPool(features),
         covariance=covariance,
         mean=mean_descriptor(total(features), len(features), covariance.layout),
@@ -81,7 +82,7 @@ def energies(folder: Path, study: config.Study, size: int) -> np.ndarray:
     return np.array(found)
 
 
-def errors(task: methods.Task, chosen: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+def errors(task: Task, chosen: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Errors on the rest of the pool of a Gaussian process that knows the chosen ones' labels (N,)."""
     known, ones, best = task.pool.rows(chosen), np.ones(len(chosen)), None
     gram = task.covariance.gram(known, known)
@@ -99,14 +100,14 @@ def errors(task: methods.Task, chosen: np.ndarray, labels: np.ndarray) -> dict[s
     return {"rmse": np.sqrt((off**2).mean()), "0.99 quantile": np.quantile(off, 0.99), "max": off.max()}
 
 
-def measure(task: methods.Task, name: str, labels: np.ndarray | None) -> dict[str, float]:
+def measure(task: Task, name: str, labels: np.ndarray | None) -> dict[str, float]:
     """CPU seconds, quality and errors of one method."""
     method, options = CASES[name]
     rows = []
-    for draw in range(10 if method == "random" else 1):
+    for draw in range(10 if METHODS[method].is_baseline else 1):
         begun = time.process_time()
         given = replace(task, options=options, seed=f"draw {draw}")
-        chosen = methods.method(method).select(given).candidates
+        chosen = METHODS[method].select(given).candidates
         seconds = time.process_time() - begun
         found = quality.measure(task.pool.rows(chosen), task.pool, task.covariance, 2048)
         row = {"CPU s": seconds, **{key: asdict(found)[key] for key in COLUMNS}}

@@ -24,6 +24,7 @@ from pathlib import Path
 import yaml
 
 from gapdesign.config import study as config
+from gapdesign.methods import METHODS
 from gapdesign.planning.costs import Sizes
 
 ROOT = Path(__file__).parents[1]
@@ -167,7 +168,7 @@ def selection(bench: Bench) -> tuple[dict[str, object], dict[str, int]]:
     costs["compress"] = line((0, start), (SHARD, min(compress)))
     costs["select"] = {
         method: _chosen(
-            bench, configured, design, (shards, arrays, sums, packed), basis if method == "maxmin" else None
+            bench, configured, design, (shards, arrays, sums, packed), basis if METHODS[method].is_compressed else None
         )
         for design, method in (("RND1", "random"), ("OPT1", "maxmin"))
     }
@@ -216,7 +217,7 @@ def models(bench: Bench, repeats: int) -> tuple[dict[str, object], dict[str, int
     bench.cost("isolated", "--config", configured, "--store", store, "--output", isolated, repeats=1)
     bench.cost(
         *("label", "--config", configured, "--store", store, "--designs", design, "--design", "OPT1", "--first", 0),
-        *("--last", BUDGET, "--output", batch, "--failed", folder / "failed.csv"),
+        *("--last", BUDGET, "--output", batch, "--output-failed", folder / "failed.csv"),
         repeats=1,
     )
     bench.cost(

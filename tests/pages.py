@@ -26,7 +26,7 @@ blocks, run, FENCE = _PAGE["blocks"], _PAGE["run"], _PAGE["FENCE"]
 
 FOLLOWED = ("bash", "python")
 COMMANDS = ("", "sh")
-OTHER_LANGUAGES = ("text", "yaml", "lammps", "mermaid")
+OTHER_LANGUAGES = ("text", "yaml", "toml", "lammps", "mermaid")
 """Languages whose blocks hold no commands."""
 
 OURS = ("snakemake", "gapdesign", "make", "python", "pytest")

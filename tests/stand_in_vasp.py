@@ -14,7 +14,7 @@ import numpy as np
 from ase.io import read
 from ase.units import GPa
 
-from gapdesign.engines.eam import Eam, EamOptions
+from gapdesign.engines.eam import EamEngine, EamOptions
 
 PARAMETERS = """\
   <i name="ENMAX">{ENCUT}</i><i name="EDIFF">{EDIFF}</i><i type="int" name="NELM">{NELM:.0f}</i>
@@ -70,7 +70,7 @@ def species():
 
 
 def answer(atoms, incar, fault):
-    label = Eam(EamOptions(potential="CuZr_mm.eam.fs")).label(atoms)
+    label = EamEngine(EamOptions(potential="CuZr_mm.eam.fs")).label(atoms)
     # The extrapolated energy is another number, so that a test sees which one is read.
     energy, extrapolated = label.energy, label.energy + 0.01
     count = int(incar["NELM"]) if fault == "electrons" else 4

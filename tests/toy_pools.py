@@ -12,7 +12,7 @@ from gapdesign.descriptors.environments import Environments
 from gapdesign.descriptors.options import KernelOptions
 from gapdesign.files import write_array
 from gapdesign.methods import Task
-from gapdesign.methods.distance import mean_descriptor, total
+from gapdesign.methods.shared.distance import mean_descriptor, total
 from gapdesign.shards import FeaturePool, HeldPool, shard_path
 
 LAYOUT = Layout(n_species=1, spectrum=6, pairs=4)
@@ -63,8 +63,8 @@ def assert_same_however_cut(select, rows: np.ndarray, budget: int, folder: Path,
     """A method gives the same bits for shards, threads, memory and blocks of any size."""
     from unittest.mock import patch
 
-    from gapdesign.methods import conditional
-    from gapdesign.methods import rows as rows_module
+    from gapdesign.methods.shared import conditional
+    from gapdesign.methods.shared import rows as rows_module
 
     expected = select(task(rows, budget, **given))
     for number, (cuts, threads, memory) in enumerate([((), 1, 64), ((1, 50), 2, 1024), ((30, 31, 90), 3, 64)]):

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 
@@ -19,8 +20,8 @@ STUDY = {
     "designs": {"OPT": {"pool": "A", "method": "maxmin"}, "RND": {"pool": "B", "method": "random"}},
 }
 
-SELECT = ["--candidates", "a", "--sums", "b", "--output", "c", "--output-features", "d", "--reserve", "e"]
-SELECT += ["--reserve-features", "f"]
+SELECT = ["--candidates", "a", "--sums", "b", "--output", "c", "--output-features", "d", "--output-reserve", "e"]
+SELECT += ["--output-reserve-features", "f"]
 
 LABELS = ["--store", "s", "--design", "OPT", "--labelled", "b.extxyz", "--failed", "b.csv", "--output-failed", "d"]
 
@@ -53,6 +54,16 @@ def test_help_explains_the_verb_and_every_argument(verb, capsys):
     assert description.splitlines()[0] in text
     for action in parsers()[verb]._actions:
         assert action.help, f"{verb} {action.dest}"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_what_a_verb_writes_is_called_output_and_nothing_else_is(verb):
+    parser = parsers()[verb]
+    inner = [choice for action in parser._actions if isinstance(action.choices, dict) for choice in action.choices]
+    for each in [parser, *(parser._subparsers._group_actions[0].choices[name] for name in inner)]:
+        for action in each._actions:
+            for flag in action.option_strings:
+                assert flag.startswith("--output") == bool(re.search(r"\bto write\b", action.help)), (verb, flag)
 
 
 def test_the_help_of_the_whole_lists_every_verb_with_a_summary(capsys):

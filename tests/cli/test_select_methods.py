@@ -1,7 +1,5 @@
 """Every method through `gapdesign select`, on a pool of two dozen candidates, with and without an existing set."""
 
-from typing import get_args
-
 import numpy as np
 import pytest
 import yaml
@@ -10,11 +8,11 @@ from gapdesign import cli
 from gapdesign.config import study as config
 from gapdesign.descriptors import Descriptor
 from gapdesign.files import read_array, read_frames
-from gapdesign.methods import Name
+from gapdesign.methods import METHODS
 from gapdesign.structures import read_batch
 
 DESIGNS = {
-    **{name.upper(): {"pool": "A", "method": name} for name in get_args(Name) if name != "maxmin"},
+    **{name.upper(): {"pool": "A", "method": name} for name in METHODS if name != "maxmin"},
     "ATOMS": {"pool": "A", "method": "bayesian", "bayesian": {"rows": "environments", "score": "energy"}},
     "FORCE": {"pool": "A", "method": "bayesian", "bayesian": {"score": "force"}},
 }

@@ -119,8 +119,8 @@ def select(study: Study, design: str, *, compressed: bool, folder: str = "design
         *["--sums", study.of_shards("descriptors/A/sums/{start}-{stop}.npy"), *(small if compressed else [])],
         *["--threads", threads, "--output", study / f"{folder}/{design}.extxyz"],
         *["--output-features", study / f"{folder}/{design}.npy"],
-        *["--reserve", study / f"{folder}/reserve/{design}.extxyz"],
-        *["--reserve-features", study / f"{folder}/reserve/{design}.npy"],
+        *["--output-reserve", study / f"{folder}/reserve/{design}.extxyz"],
+        *["--output-reserve-features", study / f"{folder}/reserve/{design}.npy"],
     )
 
 
@@ -138,7 +138,7 @@ def labelled(study):
                 *["--designs", study.of_designs("designs/{design}.extxyz")[: number + 1], "--design", design],
                 *["--first", first, "--last", last],
                 *["--output", study / f"batches/{design}/{first}-{last}.extxyz"],
-                *["--failed", study / f"batches/{design}/{first}-{last}.failed.csv"],
+                *["--output-failed", study / f"batches/{design}/{first}-{last}.failed.csv"],
             )
         study.run(
             "labels",
@@ -218,7 +218,7 @@ def test_check_says_what_is_asked_for(study, capsys):
 
 def test_document_writes_both_documents(tmp_path):
     schema, page = tmp_path / "a/schema.json", tmp_path / "b/README.md"
-    assert cli.main(["document", "--schema", str(schema), "--page", str(page)]) == 0
+    assert cli.main(["document", "--output-schema", str(schema), "--output-page", str(page)]) == 0
     assert schema.read_text() == configdoc.schema()
     assert page.read_text() == configdoc.page()
 
@@ -302,7 +302,7 @@ def test_a_max_min_design_is_the_same_with_another_basis_and_more_threads(study,
         *["--sums", study.of_shards("descriptors/A/sums/{start}-{stop}.npy")],
         *["--basis", other, "--compressed", small],
         *["--output", tmp_path / "OPT.extxyz", "--output-features", tmp_path / "again.npy"],
-        *["--reserve", tmp_path / "reserve.extxyz", "--reserve-features", tmp_path / "reserve.npy"],
+        *["--output-reserve", tmp_path / "reserve.extxyz", "--output-reserve-features", tmp_path / "reserve.npy"],
     )
     assert (tmp_path / "OPT.extxyz").read_bytes() == (study / "designs/OPT.extxyz").read_bytes()
     assert (tmp_path / "again.npy").read_bytes() == (study / "designs/OPT.npy").read_bytes()
@@ -368,7 +368,7 @@ def test_no_failures_are_a_table_without_rows(labelled):
 def test_label_refuses_a_design_that_it_was_not_given(labelled, tmp_path, capsys):
     arguments = ["--config", labelled.part("label"), "--store", labelled / "store"]
     arguments += ["--designs", labelled / "designs/OPT.extxyz", "--design", "RND", "--first", 0, "--last", 4]
-    arguments += ["--output", tmp_path / "a", "--failed", tmp_path / "b"]
+    arguments += ["--output", tmp_path / "a", "--output-failed", tmp_path / "b"]
     assert cli.main(["label", *map(str, arguments)]) == 2
     assert capsys.readouterr().err == (
         "gapdesign label: --design RND: no such design in what --designs gives, which is OPT.\n"
@@ -408,7 +408,12 @@ def test_a_design_does_not_depend_on_what_it_has_in_reserve(study, tmp_path, des
             *["--sums", study.of_shards("descriptors/A/sums/{start}-{stop}.npy")],
             *(small if design == "OPT" else []),
             *["--output", tmp_path / f"{name}.extxyz", "--output-features", tmp_path / f"{name}.npy"],
-            *["--reserve", tmp_path / f"{name}-reserve.extxyz", "--reserve-features", tmp_path / f"{name}-reserve.npy"],
+            *[
+                "--output-reserve",
+                tmp_path / f"{name}-reserve.extxyz",
+                "--output-reserve-features",
+                tmp_path / f"{name}-reserve.npy",
+            ],
         )
     for suffix in ("extxyz", "npy"):
         made = (tmp_path / f"reserved.{suffix}").read_bytes()
@@ -608,7 +613,7 @@ def test_tune_refuses_what_it_cannot_try(study, tmp_path, capsys, arguments, sen
 
 def test_tune_writes_its_tables_and_its_figure(study, tmp_path):
     outputs = ["--output", tmp_path / "tune.csv", "--output-radial", tmp_path / "radial.csv"]
-    outputs += ["--figure", tmp_path / "tune.svg", "--count", 4]
+    outputs += ["--output-figure", tmp_path / "tune.svg", "--count", 4]
     study.run("tune", "--config", study.given, "--sigma", 0.4, 0.6, "--zeta", 2, 4, *outputs)
     table = read_csv(tmp_path / "tune.csv")
     assert list(zip(table["sigma"], table["zeta"], strict=True)) == [(0.4, 2), (0.4, 4), (0.6, 2), (0.6, 4)]

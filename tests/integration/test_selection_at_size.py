@@ -10,10 +10,10 @@ from gapdesign.descriptors import Descriptor
 from gapdesign.descriptors.covariance import Covariance
 from gapdesign.descriptors.options import DescriptorOptions, KernelOptions, PairKernelOptions
 from gapdesign.methods import Task
-from gapdesign.methods.distance import mean_descriptor, total
 from gapdesign.methods.maxmin.certificate import first_wrong_rank
 from gapdesign.methods.maxmin.compression import Directions, compress_all
 from gapdesign.methods.maxmin.greedy import select
+from gapdesign.methods.shared.distance import mean_descriptor, total
 from gapdesign.samplers import PoolOptions, sample
 from gapdesign.shards import HeldPool
 from gapdesign.structures import PrototypeOptions, prototypes

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import ROOT
-from gapdesign.engines.eam import Eam, EamOptions
+from gapdesign.engines.eam import EamEngine, EamOptions
 from gapdesign.files import read_csv, read_frames
 
 NEXT_STEP = "ALGO = Normal with linear mixing (AMIX = 0.1, BMIX = 0.0001), NELM = 200"
@@ -83,7 +83,7 @@ def test_a_design_keeps_its_budget_though_vasp_fails_at_first_or_always(workflow
 
 def check_labels(frames):
     """Against the potential behind the stand-in; a vasprun.xml has eight decimals, of the stress in kilobar."""
-    eam = Eam(EamOptions(potential="CuZr_mm.eam.fs"))
+    eam = EamEngine(EamOptions(potential="CuZr_mm.eam.fs"))
     for atoms in frames:
         label = eam.label(atoms)
         assert atoms.info["REF_energy"] == pytest.approx(label.energy, abs=1e-6)

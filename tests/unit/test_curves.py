@@ -14,17 +14,17 @@ from gapdesign.descriptors.options import KernelOptions
 from gapdesign.files import write_array
 from gapdesign.quality.curves import (
     Choice,
-    QualityOptions,
     SampledPool,
     curves,
     evenly,
     members,
     prefix_sizes,
     random_draws,
-    subpool_sizes,
 )
 from gapdesign.quality.maps import coverage
 from gapdesign.quality.measures import squared_distances
+from gapdesign.quality.options import QualityOptions
+from gapdesign.quality.subpools import subpool_sizes
 from gapdesign.shards import FeaturePool, HeldPool, shard_path
 
 LAYOUT = Layout(n_species=1, spectrum=4, pairs=3)
@@ -63,12 +63,12 @@ def test_prefixes_halve_the_design_and_end_with_all_of_it():
 
 
 def test_smaller_pools_are_halves_that_hold_twice_the_budget():
-    assert subpool_sizes(5000, 100, "maxmin", 4) == [312, 625, 1250, 2500]
-    assert subpool_sizes(5000, 1000, "maxmin", 4) == [2500]
-    assert subpool_sizes(100, 80, "maxmin", 4) == []
-    assert subpool_sizes(100_000, 500, "maxmin", 2) == [25_000, 50_000]
-    assert subpool_sizes(100_000, 500, "maxent", 5) == [3125]
-    assert subpool_sizes(5000, 100, "maxmin", 0) == []
+    assert subpool_sizes(5000, 100, 4, is_light=True) == [312, 625, 1250, 2500]
+    assert subpool_sizes(5000, 1000, 4, is_light=True) == [2500]
+    assert subpool_sizes(100, 80, 4, is_light=True) == []
+    assert subpool_sizes(100_000, 500, 2, is_light=True) == [25_000, 50_000]
+    assert subpool_sizes(100_000, 500, 5, is_light=False) == [3125]
+    assert subpool_sizes(5000, 100, 0, is_light=True) == []
 
 
 def test_evenly_spaced_places_are_all_of_a_small_pool():

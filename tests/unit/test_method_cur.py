@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gapdesign.methods import cur, cur_environments
-from gapdesign.methods.cur import CurOptions
-from gapdesign.methods.cur_environments import CurEnvironmentsOptions
-from gapdesign.methods.leverage import Leverage, draw
-from gapdesign.methods.rows import linear_features
+from gapdesign.methods.cur import CurMethod, CurOptions
+from gapdesign.methods.cur_environments import CurEnvironmentsMethod, CurEnvironmentsOptions
+from gapdesign.methods.shared.leverage import Leverage, draw
+from gapdesign.methods.shared.rows import linear_features
 from toy_pools import COVARIANCE, assert_same_however_cut, environments, features, task
 
 
@@ -60,7 +59,7 @@ def test_a_pool_that_grows_keeps_the_lots_of_its_candidates():
 
 def test_the_largest_scores_may_be_taken():
     rows = features(90)
-    selection = cur.select(task(rows, 7, options=CurOptions(draw="largest", features=4)))
+    selection = CurMethod.select(task(rows, 7, options=CurOptions(draw="largest", features=4)))
     scores = by_svd(linear_features(rows, COVARIANCE).astype(float), 4)
     assert selection.candidates.tolist() == np.argsort(-scores)[:7].tolist()
     np.testing.assert_allclose(selection.scores, np.sort(scores)[::-1][:7], rtol=1e-4)
@@ -68,25 +67,25 @@ def test_the_largest_scores_may_be_taken():
 
 def test_drawn_structures_have_more_leverage_than_the_pool():
     rows = features(300)
-    assert cur.select(task(rows, 40, options=CurOptions(features=2))).scores.mean() > 1.1
+    assert CurMethod.select(task(rows, 40, options=CurOptions(features=2))).scores.mean() > 1.1
 
 
 def test_existing_structures_are_not_drawn_again():
     rows = features(30)
-    chosen = cur.select(task(rows, 30, existing=rows[[4, 9]], options=CurOptions(features=2))).candidates
+    chosen = CurMethod.select(task(rows, 30, existing=rows[[4, 9]], options=CurOptions(features=2))).candidates
     assert sorted(chosen.tolist()) == sorted(set(range(30)) - {4, 9})
 
 
 @pytest.mark.parametrize("how", ["random", "largest"])
 def test_it_does_not_depend_on_how_the_pool_is_cut(tmp_path, how):
-    assert_same_however_cut(cur.select, features(120), 20, tmp_path, options=CurOptions(draw=how))
+    assert_same_however_cut(CurMethod.select, features(120), 20, tmp_path, options=CurOptions(draw=how))
 
 
 @pytest.mark.parametrize("species", [1, 2])
 def test_leverages_of_atoms_are_summed(species):
     """Every atom is a row of the matrix, however many have the same environment."""
     there, options = environments(40, species=species), CurEnvironmentsOptions(draw="largest", features=3)
-    selection = cur_environments.select(task(features(40), 40, environments=there, options=options))
+    selection = CurEnvironmentsMethod.select(task(features(40), 40, environments=there, options=options))
     atoms = np.repeat(np.arange(len(there.vectors)), there.multiplicities)
     structures = np.repeat(np.repeat(np.arange(40), np.diff(there.offsets)), there.multiplicities)
     expected = np.zeros(40)
@@ -103,7 +102,7 @@ def test_atoms_of_what_exists_are_taken_out():
     there = environments(30)
     options = CurEnvironmentsOptions(draw="largest", features=5)
     given = {"environments": there, "options": options, "existing": features(1, seed=8)}
-    alone = cur_environments.select(task(features(30), 5, **given))
-    beside = cur_environments.select(task(features(30), 5, existing_environments=there.one(7), **given))
+    alone = CurEnvironmentsMethod.select(task(features(30), 5, **given))
+    beside = CurEnvironmentsMethod.select(task(features(30), 5, existing_environments=there.one(7), **given))
     assert 7 not in beside.candidates
     assert beside.candidates.tolist() != alone.candidates.tolist()

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from gapdesign.errors import InputError
-from gapdesign.methods import d_optimal
-from gapdesign.methods.d_optimal import DOptimalOptions
-from gapdesign.methods.optimality import coordinate_exchange, exchange, greedy, log_det, scores
-from gapdesign.methods.rows import TransformedRows, linear_features, principal
+from gapdesign.methods.d_optimal import DOptimalMethod, DOptimalOptions
+from gapdesign.methods.d_optimal.optimality import coordinate_exchange, exchange, greedy, log_det, scores
+from gapdesign.methods.shared.rows import TransformedRows, linear_features, principal
 from toy_pools import COVARIANCE, assert_same_however_cut, features, task
 
 NOTHING = {order: np.zeros((0, order + 1)) for order in (1, 2, 3)}
@@ -113,7 +112,7 @@ def test_exchange_never_lowers_the_determinant_and_ends_where_no_swap_helps(seed
 
 def test_a_pool_gives_a_set_that_no_swap_improves():
     rows = features(60)
-    selection = d_optimal.select(task(rows, 8, options=DOptimalOptions(features=5)))
+    selection = DOptimalMethod.select(task(rows, 8, options=DOptimalOptions(features=5)))
     held = TransformedRows(task(rows, 8).pool, lambda block: linear_features(block, COVARIANCE))
     directions, _ = principal(held.sample(), 5)
     components = held.take(range(60)) @ directions
@@ -126,7 +125,7 @@ def test_a_pool_gives_a_set_that_no_swap_improves():
 def test_scores_add_up_to_the_log_det():
     rows = features(60)
     job = task(rows, 8, options=DOptimalOptions(features=5))
-    selection = d_optimal.select(job)
+    selection = DOptimalMethod.select(job)
     held = TransformedRows(job.pool, lambda block: linear_features(block, COVARIANCE))
     directions, _ = principal(held.sample(), 5)
     members = held.take(selection.candidates) @ directions
@@ -146,15 +145,15 @@ def test_principal_directions_are_singular_vectors():
 def test_an_existing_set_counts_and_is_not_chosen_again():
     rows = features(40)
     options = DOptimalOptions(features=3)
-    alone = d_optimal.select(task(rows, 4, options=options)).candidates
-    beside = d_optimal.select(task(rows, 4, options=options, existing=rows[alone])).candidates
+    alone = DOptimalMethod.select(task(rows, 4, options=options)).candidates
+    beside = DOptimalMethod.select(task(rows, 4, options=options, existing=rows[alone])).candidates
     assert not set(alone) & set(beside)
 
 
 def test_it_does_not_depend_on_how_the_pool_is_cut(tmp_path):
-    assert_same_however_cut(d_optimal.select, features(120), 12, tmp_path, existing=features(2, seed=5))
+    assert_same_however_cut(DOptimalMethod.select, features(120), 12, tmp_path, existing=features(2, seed=5))
 
 
 def test_more_features_than_structures_are_refused():
     with pytest.raises(InputError, match=r"d_optimal\.features: 9 weights need as many structures"):
-        d_optimal.select(task(features(20), 8, options=DOptimalOptions(features=9)))
+        DOptimalMethod.select(task(features(20), 8, options=DOptimalOptions(features=9)))

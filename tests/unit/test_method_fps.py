@@ -6,7 +6,8 @@ from sklearn.datasets import load_diabetes
 
 from gapdesign.errors import InputError
 from gapdesign.methods import fps
-from gapdesign.methods.rows import TransformedRows, linear_features
+from gapdesign.methods.fps import FpsMethod
+from gapdesign.methods.shared.rows import TransformedRows, linear_features
 from gapdesign.shards import HeldPool
 from toy_pools import COVARIANCE, assert_same_however_cut, features, task
 
@@ -49,7 +50,7 @@ def test_the_papers_grid_is_filled_level_by_level():
 
 def test_a_pool_gives_the_plain_order_on_linear_features():
     rows = features(200)
-    selection = fps.select(task(rows, 30, start=17))
+    selection = FpsMethod.select(task(rows, 30, start=17))
     order, distances = plain(linear_features(rows, COVARIANCE).astype(float), 30, 17)
     assert selection.candidates.tolist() == order
     np.testing.assert_allclose(selection.scores[1:], distances, rtol=1e-6)
@@ -60,7 +61,7 @@ def test_it_starts_from_the_candidate_farthest_from_the_mean():
     job = task(rows, 3)
     vectors = linear_features(rows, COVARIANCE) - linear_features(job.mean[None], COVARIANCE)
     distances = np.linalg.norm(vectors.astype(float), axis=1)
-    selection = fps.select(job)
+    selection = FpsMethod.select(job)
     assert selection.candidates[0] == np.argmax(distances)
     assert selection.scores[0] == pytest.approx(distances.max(), rel=1e-6)
 
@@ -79,20 +80,20 @@ def test_linear_features_are_the_covariance_without_its_power():
 
 def test_an_existing_set_is_continued_and_never_chosen_again():
     rows = features(100)
-    whole = fps.select(task(rows, 12))
-    rest = fps.select(task(rows, 7, existing=rows[whole.candidates[:5]]))
+    whole = FpsMethod.select(task(rows, 12))
+    rest = FpsMethod.select(task(rows, 7, existing=rows[whole.candidates[:5]]))
     assert rest.candidates.tolist() == whole.candidates[5:].tolist()
 
 
 def test_copies_end_the_design():
     rows = np.repeat(features(3), 10, axis=0)
-    assert sorted(fps.select(task(rows, 9)).candidates.tolist()) == [0, 10, 20]
+    assert sorted(FpsMethod.select(task(rows, 9)).candidates.tolist()) == [0, 10, 20]
 
 
 def test_it_does_not_depend_on_how_the_pool_is_cut(tmp_path):
-    assert_same_however_cut(fps.select, features(120), 20, tmp_path)
+    assert_same_however_cut(FpsMethod.select, features(120), 20, tmp_path)
 
 
 def test_a_start_that_is_not_there_is_refused():
     with pytest.raises(InputError, match=r"start: there is no candidate 9; the pool ends at 8"):
-        fps.select(task(features(9), 2, start=9))
+        FpsMethod.select(task(features(9), 2, start=9))

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from gapdesign.errors import InputError
-from gapdesign.methods import maxent
-from gapdesign.methods.maxent import MaxentOptions, exchange
-from gapdesign.methods.rows import TransformedRows
+from gapdesign.methods.maxent import MaxentMethod, MaxentOptions, exchange
+from gapdesign.methods.shared.rows import TransformedRows
 from gapdesign.shards import HeldPool
 from toy_pools import COVARIANCE, assert_same_however_cut, features, task
 
@@ -30,7 +29,7 @@ def conditional(rows: np.ndarray, known: list[int]) -> np.ndarray:
 
 def test_each_greedy_rank_has_the_largest_variance_given_those_before():
     rows = features(150)
-    selection = maxent.select(task(rows, 15, options=GREEDY))
+    selection = MaxentMethod.select(task(rows, 15, options=GREEDY))
     for rank in range(1, 15):
         variance = conditional(rows, selection.candidates[:rank].tolist())
         assert selection.candidates[rank] == np.argmax(variance)
@@ -40,14 +39,14 @@ def test_each_greedy_rank_has_the_largest_variance_given_those_before():
 def test_log_det_is_the_sum_of_the_logarithms_of_the_scores():
     rows = features(150)
     for options in (GREEDY, MaxentOptions()):
-        selection = maxent.select(task(rows, 15, options=options))
+        selection = MaxentMethod.select(task(rows, 15, options=options))
         assert np.log(selection.scores).sum() == pytest.approx(log_det(rows[selection.candidates]), abs=1e-4)
 
 
 def test_exchange_raises_log_det_and_ends_where_no_swap_helps():
     rows = features(60, seed=3)
-    greedy = maxent.select(task(rows, 6, options=GREEDY)).candidates
-    best = maxent.select(task(rows, 6)).candidates
+    greedy = MaxentMethod.select(task(rows, 6, options=GREEDY)).candidates
+    best = MaxentMethod.select(task(rows, 6)).candidates
     assert log_det(rows[best]) >= log_det(rows[greedy])
     for place, other in itertools.product(range(6), set(range(60)) - set(best.tolist())):
         swapped = best.copy()
@@ -73,7 +72,7 @@ def test_the_best_of_all_sets_is_found_or_nearly():
     for seed in range(8):
         rows = features(15, seed=seed)
         best = max(log_det(rows[list(members)]) for members in itertools.combinations(range(15), 4))
-        found.append(best - log_det(rows[maxent.select(task(rows, 4)).candidates]))
+        found.append(best - log_det(rows[MaxentMethod.select(task(rows, 4)).candidates]))
     assert min(found) == pytest.approx(0, abs=1e-9)
     assert max(found) < 0.1
     assert sum(gap < 1e-9 for gap in found) >= 4
@@ -82,33 +81,33 @@ def test_the_best_of_all_sets_is_found_or_nearly():
 def test_an_existing_set_conditions_the_choice_and_stays():
     rows = features(80)
     existing = rows[[3, 4, 4]]
-    greedy = maxent.select(task(rows, 5, existing=existing, options=GREEDY))
+    greedy = MaxentMethod.select(task(rows, 5, existing=existing, options=GREEDY))
     known = [3, 4]
     for candidate in greedy.candidates:
         assert candidate == np.argmax(conditional(rows, known))
         known.append(int(candidate))
-    swapped = maxent.select(task(rows, 5, existing=rows[[3, 4]]))
+    swapped = MaxentMethod.select(task(rows, 5, existing=rows[[3, 4]]))
     assert not {3, 4} & set(swapped.candidates.tolist())
     assert log_det(rows[[3, 4, *swapped.candidates]]) >= log_det(rows[known])
 
 
 def test_start_is_the_first_greedy_choice():
-    selection = maxent.select(task(features(50), 4, start=31, options=GREEDY))
+    selection = MaxentMethod.select(task(features(50), 4, start=31, options=GREEDY))
     assert selection.candidates[0] == 31
     with pytest.raises(InputError, match="start: there is no candidate 50"):
-        maxent.select(task(features(50), 4, start=50, options=GREEDY))
+        MaxentMethod.select(task(features(50), 4, start=50, options=GREEDY))
 
 
 def test_copies_end_the_design():
     rows = np.repeat(features(3), 4, axis=0)
-    assert sorted(maxent.select(task(rows, 9)).candidates.tolist()) == [0, 4, 8]
+    assert sorted(MaxentMethod.select(task(rows, 9)).candidates.tolist()) == [0, 4, 8]
 
 
 @pytest.mark.parametrize("options", [GREEDY, MaxentOptions()])
 def test_it_does_not_depend_on_how_the_pool_is_cut(tmp_path, options):
-    assert_same_however_cut(maxent.select, features(120), 12, tmp_path, options=options)
+    assert_same_however_cut(MaxentMethod.select, features(120), 12, tmp_path, options=options)
 
 
 def test_memory_is_asked_for_before_it_is_taken():
     with pytest.raises(InputError, match=r"selection\.memory: maxent keeps 8 bytes .* give it \d+"):
-        maxent.select(task(features(2000), 900, memory=4))
+        MaxentMethod.select(task(features(2000), 900, memory=4))

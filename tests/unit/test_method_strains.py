@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gapdesign.methods.optimality import log_det
-from gapdesign.methods.strains import optimise, strained
+from gapdesign.methods.d_optimal.optimality import log_det
+from gapdesign.methods.d_optimal.strains import optimise, strained
 from gapdesign.structures import PrototypeOptions, prototypes
 
 CRYSTALS = prototypes(

@@ -16,12 +16,15 @@ from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.options import DescriptorOptions, KernelOptions, PairKernelOptions
 from gapdesign.errors import InputError
 from gapdesign.files import write_array
-from gapdesign.methods import Selection, Task, block_rows, frames, hold, random
-from gapdesign.methods.distance import descending, mean_descriptor, total
+from gapdesign.methods import Selection, Task
+from gapdesign.methods.designs import frames
 from gapdesign.methods.maxmin import greedy as maxmin
 from gapdesign.methods.maxmin import tiers
 from gapdesign.methods.maxmin.certificate import first_wrong_rank
 from gapdesign.methods.maxmin.compression import RESIDUAL, CompressedCovariance, Directions
+from gapdesign.methods.random import RandomMethod
+from gapdesign.methods.shared.distance import descending, mean_descriptor, total
+from gapdesign.methods.shared.resources import block_rows, hold
 from gapdesign.samplers import PoolOptions, sample
 from gapdesign.shards import FeaturePool, HeldPool, shard_path
 from gapdesign.structures import PrototypeOptions, prototypes, write_batch
@@ -510,7 +513,7 @@ def draw(seed, budget: int, size: int = 40, **given) -> list[int]:
     task = Task(
         pool=HeldPool(points), covariance=dot_product(4), mean=points[0], budget=budget, seed=str(seed), **given
     )
-    return random.select(task).candidates.tolist()
+    return RandomMethod.select(task).candidates.tolist()
 
 
 def test_every_ordered_draw_is_equally_likely():
@@ -538,7 +541,7 @@ def test_a_pool_that_grows_keeps_the_random_order_of_its_old_candidates():
 def test_random_distances_are_those_to_the_ranks_before():
     covariance = dot_product(4)
     mean = mean_of(POINTS, covariance)
-    selection = random.select(Task(pool=HeldPool(POINTS), covariance=covariance, mean=mean, budget=6, seed="0"))
+    selection = RandomMethod.select(Task(pool=HeldPool(POINTS), covariance=covariance, mean=mean, budget=6, seed="0"))
     rows = POINTS[selection.candidates]
     assert selection.distances[0] == np.sqrt(covariance.distance2(rows[:1], mean)[0])
     for k in range(1, 6):
@@ -553,7 +556,7 @@ def test_a_random_design_passes_over_copies_of_what_exists():
     task = Task(
         pool=HeldPool(POINTS), covariance=dot_product(4), mean=POINTS[0], budget=2, existing=POINTS[:5], seed="1"
     )
-    selection = random.select(task)
+    selection = RandomMethod.select(task)
     for k, candidate in enumerate(selection.candidates):
         before = np.concatenate([POINTS[:5], POINTS[selection.candidates[:k]]])
         assert selection.distances[k] == np.sqrt(dot_product(4).distance2(before, POINTS[candidate]).min())

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
-from gapdesign.engines import planewaves
-from gapdesign.engines.planewaves import KpointOptions, core_hours, is_mesh, meshes, valence
+from gapdesign.engines.shared import planewaves
+from gapdesign.engines.shared.planewaves import KpointOptions, core_hours, is_mesh, meshes, valence
 
 
 def full(mesh):

@@ -11,9 +11,10 @@ from ase.build import bulk
 from ase.calculators.lj import LennardJones
 from ase.calculators.morse import MorsePotential
 
-from gapdesign.engines.ase import Ase, AseOptions
+from gapdesign.engines import ENGINES
+from gapdesign.engines.ase import AseEngine, AseOptions
 from gapdesign.engines.base import Label
-from gapdesign.engines.eam import Eam, EamOptions
+from gapdesign.engines.eam import EamEngine, EamOptions
 from gapdesign.errors import InputError
 from gapdesign.labels.runs import Runs
 from gapdesign.properties import CURVES, Measurement, dimer, elastic, lattice, nve, phonons, volumes
@@ -60,7 +61,7 @@ def springs():
 
 @pytest.fixture(scope="module")
 def zirconium():
-    return relaxed(bulk("Zr", "hcp", a=3.232, c=5.147), of_engine(Eam(EamOptions()), "", Runs()))
+    return relaxed(bulk("Zr", "hcp", a=3.232, c=5.147), of_engine(EamEngine(EamOptions()), "", Runs()))
 
 
 def by_name(finding):
@@ -251,7 +252,7 @@ def measured(evaluate, names, **options):
 
 def test_zirconium_by_mendelev_and_ackland():
     """A = 3.234, c/a = 1.598, bcc 103 meV/atom above hcp: measured with ASE's own implementation of the potential."""
-    values, curves = measured(of_engine(Eam(EamOptions()), "", Runs()), ["lattice", "dimer"])
+    values, curves = measured(of_engine(EamEngine(EamOptions()), "", Runs()), ["lattice", "dimer"])
     found = values.set_index(["prototype", "property"])["value"]
     assert found["hcp", "a"] == pytest.approx(3.234, abs=1e-3)
     assert found["hcp", "c/a"] == pytest.approx(1.598, abs=1e-3)
@@ -261,7 +262,7 @@ def test_zirconium_by_mendelev_and_ackland():
 
 
 def test_the_work_is_estimated_within_a_factor_of_two():
-    evaluate, atoms_seen = of_engine(Eam(EamOptions()), "", Runs()), 0
+    evaluate, atoms_seen = of_engine(EamEngine(EamOptions()), "", Runs()), 0
 
     def counting(atoms):
         nonlocal atoms_seen
@@ -294,12 +295,12 @@ def test_a_number_that_is_not_finite_is_a_reason():
 
 
 def test_few_steps_are_a_reason():
-    values, _ = measured(of_engine(Eam(EamOptions()), "", Runs()), ["lattice"], max_steps=1)
+    values, _ = measured(of_engine(EamEngine(EamOptions()), "", Runs()), ["lattice"], max_steps=1)
     assert set(values["reason"]) == {"The crystal did not relax in 1 steps (properties.max_steps)."}
 
 
 def test_what_a_slow_engine_computes_is_kept(tmp_path):
-    engine = Ase(AseOptions(calculator="ase.calculators.emt.EMT"))
+    engine = AseEngine(AseOptions(calculator="ase.calculators.emt.EMT"))
     copper = bulk("Cu", "fcc", a=3.6)
     first = of_engine(engine, tmp_path, Runs())(copper)
     engine.label = None  # it is not asked again
@@ -309,7 +310,7 @@ def test_what_a_slow_engine_computes_is_kept(tmp_path):
 
 
 def test_an_engine_that_fails_is_a_reason(tmp_path):
-    engine = Ase(AseOptions(calculator="ase.calculators.emt.EMT"))
+    engine = AseEngine(AseOptions(calculator="ase.calculators.emt.EMT"))
     with pytest.raises(NotMeasuredError, match="The engine ase gave no label: "):
         of_engine(engine, tmp_path, Runs())(bulk("Zr", "hcp", a=3.2, c=5.1))
 
@@ -343,10 +344,10 @@ def test_errors_are_against_reference_and_published_values():
     ],
 )
 def test_a_mistake_is_a_sentence(options, engine, sentence):
-    assert mismatch(PropertiesOptions(**options), ["hcp"], ["Zr"], engine).startswith(sentence)
+    assert mismatch(PropertiesOptions(**options), ["hcp"], ["Zr"], ENGINES[engine]).startswith(sentence)
 
 
 def test_an_expensive_engine_is_asked_only_for_what_is_named():
-    assert PropertiesOptions().of_reference("eam") == PropertiesOptions().compute
-    assert PropertiesOptions().of_reference("vasp") == ()
-    assert PropertiesOptions(reference=("elastic",)).of_reference("vasp") == ("elastic",)
+    assert PropertiesOptions().of_reference(ENGINES["eam"]) == PropertiesOptions().compute
+    assert PropertiesOptions().of_reference(ENGINES["vasp"]) == ()
+    assert PropertiesOptions(reference=("elastic",)).of_reference(ENGINES["vasp"]) == ("elastic",)

@@ -19,7 +19,6 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation
 
 from conftest import ROOT, SMALL
-from gapdesign import methods
 from gapdesign.config import study as config
 from gapdesign.descriptors import Descriptor
 from gapdesign.descriptors.covariance import Covariance, Layout
@@ -28,10 +27,11 @@ from gapdesign.descriptors.options import DescriptorOptions, KernelOptions, Pair
 from gapdesign.descriptors.rematch import match
 from gapdesign.descriptors.structure_distances import StructurePool, similarities
 from gapdesign.errors import InputError
-from gapdesign.methods import Task, random
-from gapdesign.methods.distance import mean_descriptor, total
-from gapdesign.methods.maxmin import exhaustive, lazy
+from gapdesign.methods import Selection, Task
+from gapdesign.methods.maxmin import MaxminMethod, exhaustive, lazy
 from gapdesign.methods.maxmin.compression import Directions
+from gapdesign.methods.random import RandomMethod
+from gapdesign.methods.shared.distance import mean_descriptor, total
 from gapdesign.samplers import PoolOptions, sample
 from gapdesign.shards import HeldPool, shard_path
 from gapdesign.streams import stream
@@ -325,8 +325,8 @@ def plain(task: Task):
         distances.append(psi[best])
 
 
-def assert_plain(task: Task) -> methods.Selection:
-    selection = methods.method("maxmin", "rematch").select(task)
+def assert_plain(task: Task) -> Selection:
+    selection = MaxminMethod.select(task)
     order, distances, outside = plain(task)
     assert selection.candidates.tolist() == order
     assert selection.distances.tolist() == distances
@@ -376,9 +376,9 @@ def test_a_larger_pool_or_budget_goes_on_to_the_plain_order(structure, case, siz
 
 def test_going_on_measures_only_what_is_new():
     task = random_task("rematch", 36, 0, 20)
-    first = lazy._Greedy(replace(task, budget=10))
+    first = lazy._LazyGreedy(replace(task, budget=10))
     state = first.run().state
-    whole, rest = lazy._Greedy(task), lazy._Greedy(replace(task, earlier=state))
+    whole, rest = lazy._LazyGreedy(task), lazy._Greedy(replace(task, earlier=state))
     whole.run()
     rest.run()
     assert first.measured + rest.measured == whole.measured
@@ -437,7 +437,7 @@ def test_a_start_outside_the_pool_and_other_environments_are_refused():
 @pytest.mark.parametrize("existing", [0, 3])
 def test_a_random_design_has_the_distances_of_its_structures(structure, existing):
     task = random_task(structure, 20, 5, 7, existing=existing)
-    selection = random.select(task)
+    selection = RandomMethod.select(task)
     lots = stream(task.seed).random_raw(20)
     assert selection.candidates.tolist() == np.argsort(lots, kind="stable")[:7].tolist()
     ranks = [*task.structures.existing, *(task.structures[int(k)] for k in selection.candidates)]
@@ -448,10 +448,10 @@ def test_a_random_design_has_the_distances_of_its_structures(structure, existing
 
 def test_a_random_design_passes_over_copies_of_what_exists():
     task = random_task("environment", 20, 6, 20)
-    (first,) = random.select(replace(task, budget=1)).candidates
+    (first,) = RandomMethod.select(replace(task, budget=1)).candidates
     pool = task.structures
     pool.existing = [pool[int(first)]]
-    drawn = random.select(replace(task, existing=task.pool.rows([first])))
+    drawn = RandomMethod.select(replace(task, existing=task.pool.rows([first])))
     assert int(first) not in drawn.candidates
     assert len(drawn.candidates) == sum(pool.psi(pool[k], pool.existing) > pool.distance.overlap for k in range(20))
 
@@ -599,7 +599,7 @@ def average_design(task: Task) -> list[int]:
         psi = np.min([covariance.distance2(features, features[k]) for k in order], axis=0)
         order.append(int(np.argmax(psi)))
     compressed = compressed_task(task)
-    assert methods.method("maxmin").select(compressed).candidates.tolist() == order
+    assert MaxminMethod.select(compressed).candidates.tolist() == order
     return order
 
 

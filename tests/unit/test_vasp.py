@@ -17,11 +17,11 @@ from pydantic import ValidationError
 from pymatgen.io.vasp.inputs import Incar, Kpoints, Poscar
 
 from conftest import ROOT
-from gapdesign.engines import planewaves
 from gapdesign.engines.base import NotConvergedError
-from gapdesign.engines.eam import Eam, EamOptions
-from gapdesign.engines.vasp import Vasp, VaspOptions
-from gapdesign.engines.vasprun import parse
+from gapdesign.engines.eam import EamEngine, EamOptions
+from gapdesign.engines.shared import planewaves
+from gapdesign.engines.shared.vasprun import parse
+from gapdesign.engines.vasp import VaspEngine, VaspOptions
 from gapdesign.errors import InputError
 
 STAND_IN = f"{sys.executable} {ROOT / 'tests/stand_in_vasp.py'}"
@@ -51,7 +51,7 @@ def make(library):
     def make(fault="", until="NEVER", **options):
         potcar = {"library": str(library), "symbols": {"Zr": "Zr_sv", "Cu": "Cu"}}
         command = f"{STAND_IN} {fault} {until}" if fault else STAND_IN
-        return Vasp(VaspOptions(**{"potcar": potcar, "command": command, "kpoints": KPOINTS, **options}))
+        return VaspEngine(VaspOptions(**{"potcar": potcar, "command": command, "kpoints": KPOINTS, **options}))
 
     return make
 
@@ -75,7 +75,7 @@ def alloy() -> Atoms:
 
 def test_input_is_that_of_the_paper(library, folder):
     """Barzdajn and Race (2025), section 3.2: 600 eV, an automatic mesh, Methfessel-Paxton, defaults of VASP 5."""
-    engine = Vasp(VaspOptions(potcar={"library": str(library), "symbols": {"Zr": "Zr_sv"}}))
+    engine = VaspEngine(VaspOptions(potcar={"library": str(library), "symbols": {"Zr": "Zr_sv"}}))
     engine.write_input(bulk("Zr", "hcp", a=3.232, c=5.147), folder)
     incar = Incar.from_file(folder / "INCAR")
     expected = {"ENCUT": 600, "ISMEAR": 1, "SIGMA": 0.2, "GGA": "Pe", "NSW": 0, "IBRION": -1, "ISIF": 2}
@@ -120,7 +120,7 @@ def test_an_explicit_mesh_is_written_as_one(make, folder):
 def test_label_is_what_the_stand_in_computed_in_the_order_that_was_sent(make, folder):
     atoms = alloy()
     label = make().label(atoms, folder)
-    expected = Eam(EamOptions(potential="CuZr_mm.eam.fs")).label(atoms)
+    expected = EamEngine(EamOptions(potential="CuZr_mm.eam.fs")).label(atoms)
     assert np.abs(expected.forces).max() > 0.3 and np.abs(expected.virial).max() > 0.3
     assert label.energy == pytest.approx(expected.energy, abs=1e-7)
     np.testing.assert_allclose(label.forces, expected.forces, atol=1e-7)
@@ -133,7 +133,7 @@ def test_a_left_handed_cell_is_inverted_and_its_label_is_the_same(make, folder):
     atoms.set_cell(atoms.cell.array[[1, 0, 2]])
     assert np.linalg.det(atoms.cell.array) < 0
     label = make().label(atoms, folder)
-    expected = Eam(EamOptions(potential="CuZr_mm.eam.fs")).label(atoms)
+    expected = EamEngine(EamOptions(potential="CuZr_mm.eam.fs")).label(atoms)
     np.testing.assert_allclose(label.forces, expected.forces, atol=1e-6)
     np.testing.assert_allclose(label.virial, expected.virial, atol=1e-5)
 

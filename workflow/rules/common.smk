@@ -9,7 +9,7 @@ sys.path.insert(0, str(LIBRARY))
 from snakemake.settings.types import DeploymentMethod
 
 from gapdesign.config import study as configuration
-from gapdesign import methods
+from gapdesign.engines import ENGINES
 from gapdesign.errors import InputError
 from gapdesign.shards import cut
 from gapdesign.samplers.frames import is_extended_xyz
@@ -50,7 +50,7 @@ NEEDS_QUIPPY = any(
 CANDIDATE_ENVIRONMENT = "gap" if NEEDS_QUIPPY else "eam" if "md" in SAMPLERS else "core"
 COMPARISON_ENVIRONMENT = "core" if STUDY.comparison.descriptor.kind == "snap" else "gap"
 COMPARED = "environments" if STUDY.comparison.of == "environments" else "features"
-ENGINE_ENVIRONMENT = "core" if STUDY.labels.engine == "file" else STUDY.labels.engine
+ENGINE = ENGINES[STUDY.labels.engine]
 
 # With `--sdm apptainer` every job runs in the image that envs/container.def describes.
 IMAGE = LIBRARY.parents[1] / "envs" / "gapdesign.sif"
@@ -172,7 +172,7 @@ def basis_of(wildcards):
 
 
 def is_compressed(design):
-    return methods.is_compressed(STUDY.designs[design].method, STUDY.kernel.structure)
+    return STUDY.designs[design].is_compressed(STUDY.kernel.structure)
 
 
 def if_environments(file):

@@ -92,5 +92,5 @@ rule design_select:
         " --features {input.features} --sums {input.sums} {params.basis} --compressed {input.compressed}"
         " --environments {input.environments}"
         " --memory {resources.allowance} --threads {threads} --output {output.design}"
-        " --output-features {output.features} --reserve {output.reserve}"
-        " --reserve-features {output.reserve_features} --state {output.state} > {log} 2>&1"
+        " --output-features {output.features} --output-reserve {output.reserve}"
+        " --output-reserve-features {output.reserve_features} --state {output.state} > {log} 2>&1"

@@ -15,7 +15,7 @@ rule labels_isolated:
     benchmark:
         results("benchmarks/labels/isolated.tsv")
     conda:
-        f"../../envs/{ENGINE_ENVIRONMENT}.yaml"
+        f"../../envs/{ENGINE.environment}.yaml"
     threads: STUDY.labels.cores
     resources:
         mem_mb=growing(1500),
@@ -42,7 +42,7 @@ rule labels_batch:
     benchmark:
         results("benchmarks/labels/batches/{design}/{first}-{last}.tsv")
     conda:
-        f"../../envs/{ENGINE_ENVIRONMENT}.yaml"
+        f"../../envs/{ENGINE.environment}.yaml"
     threads: STUDY.labels.cores
     resources:
         mem_mb=growing(1500),
@@ -56,7 +56,8 @@ rule labels_batch:
     shell:
         "gapdesign label --config {params.config:q} {params.runs} --designs {input.designs} --reserves {input.reserves}"
         " --design {wildcards.design} --first {wildcards.first} --last {wildcards.last}"
-        " --max-failed {params.max_failed} --output {output.frames} --failed {output.failed} > {log} 2>&1"
+        " --max-failed {params.max_failed} --output {output.frames} --output-failed {output.failed}"
+        " > {log} 2>&1"
 
 
 rule labels_design:
@@ -74,7 +75,7 @@ rule labels_design:
     benchmark:
         results("benchmarks/labels/{design}.tsv")
     conda:
-        f"../../envs/{ENGINE_ENVIRONMENT}.yaml"
+        f"../../envs/{ENGINE.environment}.yaml"
     threads: STUDY.labels.cores
     resources:
         mem_mb=growing(1500),

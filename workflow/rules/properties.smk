@@ -40,7 +40,7 @@ rule properties_reference:
     benchmark:
         results("benchmarks/properties/reference.tsv")
     conda:
-        f"../../envs/{ENGINE_ENVIRONMENT}.yaml"
+        f"../../envs/{ENGINE.environment}.yaml"
     threads: STUDY.labels.cores
     resources:
         mem_mb=growing(1500),

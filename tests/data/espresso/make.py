@@ -13,7 +13,7 @@ import numpy as np
 from ase.build import bulk
 from ase.io import write
 
-from gapdesign.engines.espresso import Espresso, EspressoOptions
+from gapdesign.engines.espresso import EspressoEngine, EspressoOptions
 
 HERE = Path(__file__).parent
 LIBRARY = "/usr/share/espresso/pseudo"
@@ -41,7 +41,7 @@ def main() -> None:
             pseudopotentials={"library": LIBRARY, "symbols": {"Al": "Al.pz-vbc.UPF"}},
         )
         with tempfile.TemporaryDirectory() as folder:
-            Espresso(options).write_input(atoms, folder)
+            EspressoEngine(options).write_input(atoms, folder)
             output = subprocess.run(["pw.x", "-in", "pw.in"], cwd=folder, capture_output=True, text=True).stdout
             (HERE / f"{sample}.out").write_text(clean(output))
             (HERE / f"{sample}.xml").write_text(clean(Path(folder, "pwscf.save/data-file-schema.xml").read_text()))

@@ -26,11 +26,7 @@ def engine_inputs():
     try:
         engine = engines.make(STUDY.labels.engine, STUDY.labels)
         engine.check(STUDY.symbols())
-        return (
-            [given(str(path)) for source in engine.sources for path in source.files]
-            if STUDY.labels.engine == "file"
-            else []
-        )
+        return [given(str(path)) for path in engine.files]
     except InputError as error:
         sys.exit(f"gapdesign: {error}")
 

@@ -1,7 +1,7 @@
 # What the rules of properties take.
 from gapdesign.report import properties_figures
 
-POTENTIALS = DESIGNS + ["reference"] * bool(STUDY.properties.of_reference(STUDY.labels.engine))
+POTENTIALS = DESIGNS + ["reference"] * bool(STUDY.properties.of_reference(ENGINE))
 PROPERTY_FIGURES = [
     f"figures/{name}{suffix}"
     for name in properties_figures.names(STUDY.properties.compute)

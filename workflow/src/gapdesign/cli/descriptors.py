@@ -35,7 +35,7 @@ def _descriptors(arguments: argparse.Namespace) -> None:
     from gapdesign.descriptors import Descriptor
     from gapdesign.descriptors.environments import write_environments
     from gapdesign.files import write_array
-    from gapdesign.methods.distance import total
+    from gapdesign.methods.shared.distance import total
     from gapdesign.structures import read_batch
 
     study = config.load(arguments.config)

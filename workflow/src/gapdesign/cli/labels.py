@@ -37,7 +37,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--last", required=True, type=int, help="rank after the last")
     _add_max_failed(verb)
     add_output(verb, what="labelled frames to write (.extxyz)")
-    add_output(verb, "--failed", "table of structures without a label to write (.csv)")
+    add_output(verb, "--output-failed", "table of structures without a label to write (.csv)")
 
     verb = add(
         verbs,
@@ -61,7 +61,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "failed",
         _failed,
         "collect the structures of all designs that got no label",
-        "With the engine `file`, results that are of no structure are named, too.",
+        "With an engine that finds labels in files, results that are of no structure are named, too.",
     )
     add_config(verb)
     add_files(verb, "--tables", "tables of each design, in order (.csv)")
@@ -155,7 +155,7 @@ def _label(arguments: argparse.Namespace) -> None:
         allowance=Allowance(members, arguments.max_failed),
         progress=progress("labelled"),
     )
-    write_csv(arguments.failed, pd.DataFrame(failures, columns=COLUMNS))
+    write_csv(arguments.output_failed, pd.DataFrame(failures, columns=COLUMNS))
     write_frames(arguments.output, frames)
     say(f"{len(frames)} structures labelled by {labeller.engine.name}, {len(failures)} failed")
 
@@ -211,9 +211,9 @@ def _failed(arguments: argparse.Namespace) -> None:
     write_frames(arguments.output_structures, structures(rows, everything))
     write_csv(arguments.output, pd.DataFrame(rows, columns=COLUMNS))
     study = config.load(arguments.config)
-    if study.labels.engine == "file":
-        frames = [atoms for members in everything.values() for atoms in members]
-        surplus = engines.make("file", study.labels).surplus(frames)
+    engine = engines.make(study.labels.engine, study.labels)
+    if engine.files:
+        surplus = engine.surplus([atoms for members in everything.values() for atoms in members])
         say(f"{len(surplus)} results are of no structure of the study" + "".join(f"\n  {source}" for source in surplus))
 
 

@@ -49,7 +49,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "--environments", nargs="+", type=Path, metavar="FILE", help="environments, named after their pools (.npz)"
     )
     add_output(verb, what="table to write (.csv)")
-    add_output(verb, "--output-quantiles", "what the figure is drawn from (.csv)")
+    add_output(verb, "--output-quantiles", "quantiles that the figure shows, to write (.csv)")
     add_output(verb, "--output-figure", "figure to write (.svg)")
 
     verb = add(

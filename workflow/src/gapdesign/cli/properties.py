@@ -93,7 +93,7 @@ def _reference(arguments: argparse.Namespace) -> None:
     study = config.load(arguments.config)
     engine = engines.make(study.labels.engine, study.labels)
     engine.check(study.symbols())
-    names = study.properties.of_reference(study.labels.engine)
+    names = study.properties.of_reference(type(engine))
     _write(arguments, _measurement(study, names), of_engine(engine, arguments.store, runs_of(arguments)))
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,9 +22,6 @@ from gapdesign.cli.arguments import (
 )
 from gapdesign.config import study as config
 from gapdesign.errors import InputError
-
-if TYPE_CHECKING:
-    from gapdesign.quality.curves import Choice
 
 TABLES = ("curves", "members", "coverage", "pools")
 """What is measured of each pool, and collected by the page."""
@@ -59,7 +54,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_config(verb)
     add_design(verb)
     add_search(verb)
-    add_output(verb, what="what was chosen (.csv)")
+    add_output(verb, what="candidates chosen, to write (.csv)")
 
     verb = add(
         verbs,
@@ -98,8 +93,9 @@ def _quality(arguments: argparse.Namespace) -> None:
 
     import pandas as pd
 
-    from gapdesign import engines, methods
+    from gapdesign import engines
     from gapdesign.files import read_array, read_frames, write_csv
+    from gapdesign.methods.shared.resources import block_rows
     from gapdesign.quality import measures as quality
     from gapdesign.shards import FeaturePool
 
@@ -107,7 +103,7 @@ def _quality(arguments: argparse.Namespace) -> None:
     design = choose(arguments.design, study.designs)
     pool, covariance = FeaturePool(arguments.features), study.covariance()
     features = {name: np.asarray(read_array(path)) for name, path in by_name(arguments.designs).items()}
-    rows = methods.block_rows(arguments.memory, pool.dimension, study.budget)
+    rows = block_rows(arguments.memory, pool.dimension, study.budget)
     engine = engines.make(study.labels.engine, study.labels)
     row = {
         "design": arguments.design,
@@ -122,111 +118,69 @@ def _quality(arguments: argparse.Namespace) -> None:
 
 
 def _regrow(arguments: argparse.Namespace) -> None:
-    import pandas as pd
-
-    from gapdesign import methods
-    from gapdesign.cli.design import existing_set
+    from gapdesign.cli.design import description, pool_files
     from gapdesign.files import write_csv
-    from gapdesign.methods.distance import mean_descriptor, total
-    from gapdesign.methods.maxmin.compression import Directions
-    from gapdesign.shards import FeaturePool
+    from gapdesign.methods.tasks import existing_set, make_task
+    from gapdesign.quality.subpools import regrow
 
     study = config.load(arguments.config)
-    design = choose(arguments.design, study.designs)
-    pool, covariance = FeaturePool(arguments.features), study.covariance()
-    existing = existing_set(study, design.existing)
-    task = methods.Task(
-        pool=pool,
-        covariance=covariance,
-        mean=np.zeros(pool.dimension, np.float32),
+    design, described = choose(arguments.design, study.designs), description(study)
+    sizes = study.subpools(arguments.design)
+    if not sizes:
+        raise InputError(f"--design {arguments.design}: the configuration gives it no smaller pool to choose from.")
+    task = make_task(
+        pool_files(arguments),
+        design,
+        described,
         budget=study.budget,
         seed=f"{study.seed}/design/{arguments.design}",
-        options=design.options,
-        existing=None if existing is None else existing[0],
-        basis=Directions.read(arguments.basis, covariance.layout) if arguments.basis else None,
-        threads=arguments.threads,
+        existing=existing_set(design.existing, described, say),
         memory=arguments.memory,
+        threads=arguments.threads,
         progress=say,
     )
-    tables, sums, known = [], np.zeros(pool.dimension, np.int64), 0
-    for size in study.subpools(arguments.design):
-        part = pool.first(size)
-        for start, stop in part.ranges(methods.block_rows(arguments.memory, pool.dimension, 0)):
-            if stop > known:
-                sums += total(part.block(max(start, known), stop))
-        known = size
-        smaller = replace(
-            task,
-            pool=part,
-            mean=mean_descriptor(sums, size, covariance.layout),
-            start=design.start if design.start is not None and design.start < size else None,
-            compressed=methods.hold(FeaturePool(arguments.compressed).first(size), arguments.memory)
-            if arguments.compressed
-            else None,
-        )
-        chosen = methods.method(design.method).select(smaller).candidates
-        tables.append(pd.DataFrame({"candidates": size, "rank": np.arange(len(chosen)), "candidate": chosen}))
-        say(f"{len(chosen)} of the first {size} candidates chosen")
-    if not tables:
-        raise InputError(f"--design {arguments.design}: the configuration gives it no smaller pool to choose from.")
-    write_csv(arguments.output, pd.concat(tables, ignore_index=True))
+    write_csv(arguments.output, regrow(design.member, task, sizes))
 
 
 def _curves(arguments: argparse.Namespace) -> None:
-    import pandas as pd
-
-    from gapdesign import engines, methods
-    from gapdesign.files import write_csv
-    from gapdesign.quality import curves
-    from gapdesign.quality.maps import coverage
+    from gapdesign import engines
+    from gapdesign.files import read_csv, write_csv
+    from gapdesign.quality.tables import pool_tables
     from gapdesign.shards import FeaturePool
 
     study = config.load(arguments.config)
-    pool, covariance, asked = FeaturePool(arguments.features), study.covariance(), study.quality
-    rows = methods.block_rows(arguments.memory, pool.dimension, study.budget)
-    sample = curves.SampledPool(pool, asked.sample)
-    designs = _choices(arguments, pool.size)
-    halves = curves.subpool_sizes(pool.size, study.budget, "random", asked.subpools)
-    draws = curves.random_draws(
-        arguments.pool, pool.size, halves, budget=min(study.budget, pool.size), draws=asked.draws, seed=study.seed
-    )
-    whole = [choice for choice in [*designs, *draws] if choice.of == pool.size]
-    structures = methods.structures(np.unique(np.concatenate([c.candidates for c in whole])), arguments.candidates)
-    engine = engines.make(study.labels.engine, study.labels)
-    costs = {candidate: engine.core_hours(atoms) for candidate, atoms in structures.items()}
-    measured = curves.curves(
-        [*designs, *draws],
+    pool = FeaturePool(arguments.features)
+    designs = {name: _members(path) for name, path in by_name(arguments.designs).items()}
+    tables = pool_tables(
+        arguments.pool,
         pool,
-        methods.hold(sample, arguments.memory),
-        covariance,
-        costs=costs,
-        block_rows=rows,
+        arguments.candidates,
+        designs=designs,
+        regrown={name: read_csv(path) for name, path in by_name(arguments.regrown).items()},
+        covariance=study.covariance(),
+        engine=engines.make(study.labels.engine, study.labels),
+        options=study.quality,
+        budget=study.budget,
+        seed=study.seed,
+        memory=arguments.memory,
         progress=progress("designs and random draws measured"),
     )
-    points, about = coverage(designs, pool, sample, covariance, rows)
-    write_csv(arguments.output, measured)
-    write_csv(arguments.output_members, curves.members(whole, pool, covariance, structures, costs))
-    write_csv(arguments.output_coverage, points)
-    write_csv(arguments.output_pools, pd.DataFrame([about]))
-    say(f"{len(designs)} designs and {len(draws)} random draws against {sample.size} of {pool.size} candidates")
+    write_csv(arguments.output, tables.curves)
+    write_csv(arguments.output_members, tables.members)
+    write_csv(arguments.output_coverage, tables.coverage)
+    write_csv(arguments.output_pools, tables.pools)
+    seen = min(pool.size, study.quality.sample)
+    say(f"{len(designs)} designs and {study.quality.draws} random draws against {seen} of {pool.size} candidates")
 
 
-def _choices(arguments: argparse.Namespace, size: int) -> list[Choice]:
-    """Designs of a pool, and what they would be had it fewer candidates."""
-    from gapdesign.files import read_csv, read_frames
-    from gapdesign.quality.curves import Choice
+def _members(path: Path) -> np.ndarray:
+    """Candidates (n,) of a design, in the order chosen."""
+    from gapdesign.files import read_frames
 
-    choices = []
-    regrown = by_name(arguments.regrown)
-    for name, path in by_name(arguments.designs).items():
-        candidates = np.array([atoms.info["candidate"] for atoms in read_frames(path)], np.int64)
-        if not len(candidates):
-            raise InputError(f"{path}: an empty design has nothing to measure.")
-        if name in regrown:
-            for of, part in read_csv(regrown[name]).groupby("candidates"):
-                choices.append(Choice(arguments.pool, name, None, int(of), part["candidate"].to_numpy()))
-        choices.append(Choice(arguments.pool, name, None, size, candidates))
-    return choices
+    candidates = np.array([atoms.info["candidate"] for atoms in read_frames(path)], np.int64)
+    if not len(candidates):
+        raise InputError(f"{path}: an empty design has nothing to measure.")
+    return candidates
 
 
 def _page(arguments: argparse.Namespace) -> None:

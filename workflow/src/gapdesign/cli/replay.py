@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gapdesign.cli.arguments import add, add_config, add_files, add_output, choose, progress, say
-from gapdesign.cli.design import add_selection, existing_set, selection_task
+from gapdesign.cli.design import add_selection, description, pool_files
 from gapdesign.config import study as config
 
 if TYPE_CHECKING:
@@ -156,33 +155,25 @@ def _start(arguments: argparse.Namespace) -> None:
 
 
 def _choose(arguments: argparse.Namespace) -> None:
-    import pandas as pd
-
-    from gapdesign import methods
-    from gapdesign.files import read_array, write_csv
-    from gapdesign.shards import FeaturePool
+    from gapdesign.files import write_csv
+    from gapdesign.methods.tasks import existing_set, make_task
+    from gapdesign.replay.choices import choices
 
     study = config.load(arguments.config)
-    design = choose(arguments.design, study.designs)
-    pool, existing = FeaturePool(arguments.features), existing_set(study, design.existing)
-    task = selection_task(study, arguments, pool, sum(map(read_array, arguments.sums)), existing)
-    budgets = study.replay.budgets
-    tables = []
-    for draw in range(study.replay.draws if design.method in methods.BY_CHANCE else 1):
-        mine = replace(task, seed=f"{task.seed}/draw/{draw}" if draw else task.seed)
-        longest = budgets[-1:] if design.method in methods.PREFIX else budgets
-        chosen = {
-            budget: methods.select(
-                design.method, study.kernel.structure, replace(mine, budget=budget), reserve=0
-            ).candidates
-            for budget in longest
-        }
-        for budget in budgets:
-            candidates = chosen.get(budget, chosen[budgets[-1]][:budget])
-            place = {"design": arguments.design, "draw": draw, "budget": budget}
-            tables.append(pd.DataFrame({**place, "rank": np.arange(len(candidates)), "candidate": candidates}))
-        say(f"{arguments.design}, draw {draw}: chosen for budgets of {', '.join(map(str, budgets))}")
-    write_csv(arguments.output, pd.concat(tables, ignore_index=True))
+    design, described = choose(arguments.design, study.designs), description(study)
+    task = make_task(
+        pool_files(arguments),
+        design,
+        described,
+        budget=study.replay.budgets[-1],
+        seed=f"{study.seed}/design/{arguments.design}",
+        existing=existing_set(design.existing, described, say),
+        memory=arguments.memory,
+        threads=arguments.threads,
+        progress=say,
+    )
+    asked = {"budgets": study.replay.budgets, "draws": study.replay.draws}
+    write_csv(arguments.output, choices(design.member, task, arguments.design, **asked))
 
 
 def pools(arguments: argparse.Namespace) -> dict[str, LabelledRows]:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from gapdesign.cli.arguments import add, add_config, add_output, progress, say
 from gapdesign.config import study as config
-from gapdesign.engines import LabelOptions
+from gapdesign.engines import ENGINES
+from gapdesign.engines.options import LabelOptions
 from gapdesign.errors import InputError, ProgramError
+from gapdesign.labels.export import formats
 
 STORE = LabelOptions.model_fields["store"].default
 
@@ -53,7 +55,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "example: gapdesign export --format xyz results/zr-demo/designs/OPT1.extxyz --output OPT1",
     )
     add_config(verb)
-    verb.add_argument("--format", required=True, choices=("vasp", "espresso", "xyz"), help="input that is written")
+    verb.add_argument("--format", required=True, choices=formats(), help="input that is written")
     verb.add_argument("design", type=Path, metavar="DESIGN", help="design, or what it has in reserve (.extxyz)")
     verb.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="folder to write to")
 
@@ -124,9 +126,10 @@ def _match(arguments: argparse.Namespace) -> None:
     from gapdesign.files import read_frames
 
     study = config.load(arguments.config)
-    if study.labels.engine != "file":
-        raise InputError(f"labels.engine: {study.labels.engine} makes its labels; only those of `file` can be matched.")
-    engine = engines.make("file", study.labels)
+    engine = engines.make(study.labels.engine, study.labels)
+    if engine.computes:
+        found = " or ".join(f"`{name}`" for name, each in ENGINES.items() if not each.computes)
+        raise InputError(f"labels.engine: {engine.name} makes its labels; only those of {found} can be matched.")
     everything = []
     for path in arguments.designs:
         frames = read_frames(path)

@@ -34,8 +34,8 @@ def _strains(arguments: argparse.Namespace) -> None:
     from gapdesign.descriptors import Descriptor
     from gapdesign.errors import InputError
     from gapdesign.files import write_frames
-    from gapdesign.methods.rows import TransformedRows, linear_features, principal
-    from gapdesign.methods.strains import optimise
+    from gapdesign.methods.d_optimal.strains import optimise
+    from gapdesign.methods.shared.rows import TransformedRows, linear_features, principal
     from gapdesign.shards import FeaturePool
     from gapdesign.structures import pack, prototypes
 

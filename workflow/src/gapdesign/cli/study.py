@@ -42,8 +42,9 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "For developers: both files are generated from the descriptions in the library.",
     )
     schema, page = Path("workflow/schemas/config.schema.json"), Path("config/README.md")
-    verb.add_argument("--schema", type=Path, default=schema, metavar="FILE", help="schema to write (%(default)s)")
-    verb.add_argument("--page", type=Path, default=page, metavar="FILE", help="page to write (%(default)s)")
+    for flag, default in (("schema", schema), ("page", page)):
+        what = f"{flag} to write (%(default)s)"
+        verb.add_argument(f"--output-{flag}", type=Path, default=default, metavar="FILE", help=what)
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -77,5 +78,5 @@ def _document(arguments: argparse.Namespace) -> None:
     from gapdesign.config import documentation as configdoc
     from gapdesign.files import write_text
 
-    write_text(arguments.schema, configdoc.schema())
-    write_text(arguments.page, configdoc.page())
+    write_text(arguments.output_schema, configdoc.schema())
+    write_text(arguments.output_page, configdoc.page())

@@ -27,7 +27,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "compare descriptors on a trial pool before choosing one",
         "For every combination of the values given, the shares of pairs of candidates that overlap and that are\n"
         "orthogonal, both of which should be small, and how much SOAP tells of a neighbour at each distance.\n\n"
-        "example: gapdesign tune --sigma 0.15 0.3 0.5 --r-cut 5 6.8 --output tune.csv --figure tune.svg",
+        "example: gapdesign tune --sigma 0.15 0.3 0.5 --r-cut 5 6.8 --output tune.csv --output-figure tune.svg",
     )
     add_config(verb)
     verb.add_argument("--pool", help="pool whose first candidates are tried (the first)")
@@ -39,7 +39,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument(
         "--output-radial", type=Path, metavar="FILE", help="table of what each sees of a dimer to write (.csv)"
     )
-    verb.add_argument("--figure", dest="output_figure", type=Path, metavar="FILE", help="figure to write (.svg)")
+    verb.add_argument("--output-figure", type=Path, metavar="FILE", help="figure to write (.svg)")
 
 
 def _tune(arguments: argparse.Namespace) -> None:

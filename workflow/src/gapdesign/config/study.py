@@ -12,19 +12,22 @@ import yaml
 from ase.data import chemical_symbols
 from pydantic import Field, ValidationError
 
-from gapdesign import methods, samplers
+from gapdesign import samplers
 from gapdesign.comparison.pools import ComparisonOptions
 from gapdesign.config.mistakes import sentence
 from gapdesign.config.options import Identifier, Options
 from gapdesign.descriptors import layout
 from gapdesign.descriptors.covariance import Covariance
 from gapdesign.descriptors.options import DescriptorOptions, KernelOptions
-from gapdesign.engines import LabelOptions
+from gapdesign.engines import ENGINES
+from gapdesign.engines.options import LabelOptions
 from gapdesign.errors import InputError
-from gapdesign.methods import DesignOptions, SelectionOptions
+from gapdesign.methods import options as methods
+from gapdesign.methods.options import DesignOptions, SelectionOptions
 from gapdesign.models.gap.options import ModelOptions
 from gapdesign.properties.options import MEASURED, PropertiesOptions, mismatch
-from gapdesign.quality.curves import QualityOptions, subpool_sizes
+from gapdesign.quality.options import QualityOptions
+from gapdesign.quality.subpools import subpool_sizes
 from gapdesign.replay.options import ReplayOptions
 from gapdesign.samplers import PoolOptions
 from gapdesign.structures import PrototypeOptions, nearest_neighbour, prototypes
@@ -78,7 +81,8 @@ class Study(Options):
         asked = self.designs[design]
         if self.kernel.structure != "average" or asked.reads_environments:
             return []
-        return subpool_sizes(self.pools.of(asked.pool).size, self.budget, asked.method, self.quality.subpools)
+        size, is_light = self.pools.of(asked.pool).size, asked.member.is_light
+        return subpool_sizes(size, self.budget, self.quality.subpools, is_light=is_light)
 
     def covariance(self) -> Covariance:
         """The covariance of structures that the study asks for."""
@@ -281,10 +285,12 @@ def check(study: Study) -> None:
                 f"budget: {study.budget} structures cannot be chosen from pools of {size};"
                 " lower budget or raise pools.size."
             )
-        problem = methods.mismatch(design, study.budget, study.kernel.structure, study.descriptor.backend)
+        problem = methods.mismatch(
+            design, budget=study.budget, structure=study.kernel.structure, descriptor=study.descriptor
+        )
         if problem is not None:
             raise InputError(f"designs.{name}.{problem}")
-    if problem := mismatch(study.properties, list(study.prototypes), study.symbols(), study.labels.engine):
+    if problem := mismatch(study.properties, list(study.prototypes), study.symbols(), ENGINES[study.labels.engine]):
         raise InputError(f"properties.{problem}")
     if study.kernel.soap.scale == 0 and study.kernel.pair.scale == 0:
         raise InputError("kernel: soap.scale and pair.scale are both 0, so nothing is left; make one positive.")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from gapdesign.config.options import Options
-from gapdesign.engines.base import Label
+from gapdesign.engines.base import Engine, Label
 from gapdesign.errors import InputError
 from gapdesign.files import sha256
 
@@ -43,23 +43,21 @@ class AseOptions(Options):
     )
 
 
-class Ase:
+class AseEngine(Engine):
     """A calculator of ASE, in this process.
 
     Energy and forces are the calculator's; the energy is the free energy where it tells the two apart. ASE's interface
     does not say whether a calculation converged: what does not raise an exception counts as converged.
-
-    Parameters
-    ----------
-    options
-        Which calculator.
     """
 
     name = "ase"
-    attempts = ("as configured",)
+    summary = "any calculator of ASE"
+    Options = AseOptions
+    environment = "ase"
+    is_cheap = True
 
     def __init__(self, options: AseOptions) -> None:
-        self._options = options
+        super().__init__(options)
         self.isolated_box = options.isolated_box
 
     @property

@@ -1,13 +1,16 @@
-"""What a reference engine is, and what it gives."""
+"""An engine, and what it gives."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+
+from gapdesign.families import Member
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -40,35 +43,59 @@ class NotConvergedError(Exception):
     """
 
 
-class Engine(Protocol):
+class Engine(Member, ABC):
     """A program that labels structures.
 
     A label is a function of the structure, of whether it is an isolated atom, and of ``name``, ``settings`` and
-    ``version``, and of nothing else: the store identifies it by these.
+    ``version``, and of nothing else: the store identifies it by these. Rules, verbs, plan and report go by the traits
+    of an engine and never by its name.
+
+    Parameters
+    ----------
+    options
+        Its options, an instance of ``Options``; nothing is loaded or checked yet.
+
+    Attributes
+    ----------
+    environment
+        The environment in which its jobs run: the name of a file in `envs/`.
+    computes
+        Whether it labels any structure; if not, it has labels of its own structures only, and measures no properties.
+    is_cheap
+        Whether its labels cost so little that it measures properties unless it is told not to.
+    is_instant
+        Whether a label takes about a millisecond, so that those made for properties are not worth keeping.
+    attempts
+        What each attempt at one structure does, in words: as configured first, then what is changed. No attempt may
+        change what is computed, only how the program gets there.
+    isolated_box
+        Edge, in angstrom, of the periodic cube in which an isolated atom is computed.
     """
 
-    @property
-    def name(self) -> str:
-        """The engine's name in the table of engines."""
+    environment: ClassVar[str] = "core"
+    computes: ClassVar[bool] = True
+    is_cheap: ClassVar[bool] = False
+    is_instant: ClassVar[bool] = False
+    attempts: Sequence[str] = ("as configured",)
+    isolated_box: float = 20.0
+
+    def __init__(self, options: Any) -> None:
+        self._options = options
 
     @property
+    @abstractmethod
     def version(self) -> str:
         """Whatever else a label depends on: versions of programs, checksums of data files."""
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What the user chose, as JSON can hold it; no paths, which differ between sites."""
+        """All that the user chose, as JSON can hold it; no paths, which differ between sites."""
+        return self._options.model_dump(mode="json")
 
     @property
-    def attempts(self) -> Sequence[str]:
-        """What each attempt at one structure does, in words: as configured first, then what is changed.
-
-        No attempt may change what is computed, only how the program gets there.
-        """
-
-    @property
-    def isolated_box(self) -> float:
-        """Edge, in angstrom, of the periodic cube in which an isolated atom is computed."""
+    def files(self) -> Sequence[Path]:
+        """Files of the user's that labels come from: when one changes, its jobs run again."""
+        return ()
 
     def check(self, elements: Collection[str] = ()) -> None:
         """See that the engine can run at all, cheaply enough for the moment when a workflow is parsed.
@@ -84,6 +111,7 @@ class Engine(Protocol):
             If a program, a file or an element is missing; the message says what to do.
         """
 
+    @abstractmethod
     def label(self, atoms: Atoms, folder: Path, *, attempt: int = 0, isolated: bool = False) -> Label:
         """Compute energy, forces and virial of ``atoms``, which is left as it is.
 
@@ -107,5 +135,14 @@ class Engine(Protocol):
             Whatever else goes wrong; the labelling stage makes it the reason why there is no label.
         """
 
+    @abstractmethod
     def core_hours(self, atoms: Atoms) -> float:
         """Estimate what the label of ``atoms`` will cost, in core hours."""
+
+    def surplus(self, frames: Sequence[Atoms]) -> list[str]:
+        """Name what ``files`` hold that is of none of ``frames``."""
+        return []
+
+    def missing(self, frames: Sequence[Atoms]) -> list[tuple[Atoms, str]]:
+        """Give those of ``frames`` that ``files`` have no label of, each with the reason."""
+        return []

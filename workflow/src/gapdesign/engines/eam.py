@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from gapdesign.config.options import Options
-from gapdesign.engines.base import Label
+from gapdesign.engines.base import Engine, Label
 from gapdesign.errors import InputError
 from gapdesign.files import sha256
 
@@ -39,29 +39,24 @@ class EamOptions(Options):
     )
 
 
-class Eam:
+class EamEngine(Engine):
     """An embedded-atom potential, evaluated by matscipy.
 
     LAMMPS interpolates the same tables in another way: energies agree to 1e-8 eV an atom, forces to 2e-4
     eV/angstrom. A structure so dense that the table of the embedding function ends gets no label.
-
-    Parameters
-    ----------
-    options
-        Which potential.
     """
 
     name = "eam"
-    attempts = ("as configured",)
-    isolated_box = 20.0
-
-    def __init__(self, options: EamOptions) -> None:
-        self._potential = options.potential
+    summary = "an embedded-atom potential (a millisecond a structure)"
+    Options = EamOptions
+    environment = "eam"
+    is_cheap = True
+    is_instant = True
 
     @cached_property
     def path(self) -> Path:
         """The potential's file."""
-        return _locate(self._potential)
+        return _locate(self._options.potential)
 
     @cached_property
     def elements(self) -> tuple[str, ...]:
@@ -71,7 +66,7 @@ class Eam:
     @property
     def settings(self) -> dict[str, Any]:
         """The file's name; what is in it is part of the version."""
-        return {"potential": Path(self._potential).name}
+        return {"potential": Path(self._options.potential).name}
 
     @cached_property
     def version(self) -> str:

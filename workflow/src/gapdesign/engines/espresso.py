@@ -6,16 +6,14 @@ import re
 from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from pydantic import Field, field_validator
 
 from gapdesign.config.options import Options
-from gapdesign.engines import planewaves, programs
-from gapdesign.engines.base import Label, NotConvergedError
-from gapdesign.engines.planewaves import KpointOptions
+from gapdesign.engines.base import Engine, Label, NotConvergedError
+from gapdesign.engines.shared import planewaves, programs, pwscf
+from gapdesign.engines.shared.planewaves import KpointOptions
 from gapdesign.errors import InputError
 from gapdesign.files import atomic, sha256
 
@@ -91,35 +89,21 @@ class EspressoOptions(programs.ProgramOptions):
         return variables
 
 
-class Output(NamedTuple):
-    """What pw.x says of a calculation, in eV and angstrom."""
-
-    atoms: Atoms
-    label: Label
-    ecutwfc: float  # Ry
-    ecutrho: float  # Ry
-    points: np.ndarray  # shape (k, 3), fractional
-    weights: np.ndarray
-    version: str
-
-
-class Espresso:
+class EspressoEngine(Engine):
     """Quantum ESPRESSO.
 
     Energies are free energies, which include the smearing's -TS, and of which forces and stress are derivatives; they
     count from separated electrons and cores, as pseudopotentials define these.
-
-    Parameters
-    ----------
-    options
-        How it computes.
     """
 
     name = "espresso"
+    summary = "Quantum ESPRESSO's pw.x"
+    Options = EspressoOptions
+    environment = "espresso"
     attempts = tuple(words for words, _ in _STEPS)
 
     def __init__(self, options: EspressoOptions) -> None:
-        self._options = options
+        super().__init__(options)
         self.isolated_box = options.isolated_box
 
     @property
@@ -187,7 +171,7 @@ class Espresso:
         if "JOB DONE" not in (folder / "pw.out").read_text(encoding="utf-8", errors="replace"):
             raise NotConvergedError(f"pw.x did not come to its end. {said}")
         try:
-            output = parse(folder / _XML)
+            output = pwscf.parse(folder / _XML)
         except NotConvergedError as error:
             raise NotConvergedError(f"{error} {said}") from error
         if reason := self._refuse(atoms, output, isolated):
@@ -195,7 +179,7 @@ class Espresso:
         return output.label
 
     def core_hours(self, atoms: Atoms) -> float:
-        """Estimate the cost from electrons, k-points and plane waves; see :mod:`gapdesign.engines.planewaves`."""
+        """Estimate the cost from electrons, k-points and plane waves; see :mod:`.shared.planewaves`."""
         from ase.units import Ry
 
         options = self._options
@@ -213,7 +197,7 @@ class Espresso:
             variables.setdefault("tot_magnetization", float(ground_state_magnetic_moments[atoms.numbers[0]]))
         return variables
 
-    def _refuse(self, atoms: Atoms, output: Output, isolated: bool) -> str | None:
+    def _refuse(self, atoms: Atoms, output: pwscf.Output, isolated: bool) -> str | None:
         options = self._options
         if reason := programs.compare_structures(atoms, output.atoms):
             return f"the structure: {reason}"
@@ -248,53 +232,3 @@ class Espresso:
                 " choose one that is."
             )
         return path
-
-
-def parse(path: str | Path) -> Output:
-    """Read the last structure of a ``data-file-schema.xml`` of pw.x, which has more digits than its text output.
-
-    Raises
-    ------
-    NotConvergedError
-        If the file is missing or damaged, if the electrons did not converge, or if there are no forces or no stress.
-    """
-    from ase import Atoms
-    from ase.units import Bohr, Hartree
-
-    path = Path(path)
-    try:
-        root = ElementTree.parse(path).getroot()
-        output = root.find("output")
-        if output.find("convergence_info/scf_conv/convergence_achieved").text.strip() != "true":
-            raise NotConvergedError("pw.x: the electrons did not converge.")
-        structure = output.find("atomic_structure")
-        cell = np.array([_numbers(structure.find(f"cell/{vector}")) for vector in ("a1", "a2", "a3")])
-        positions = np.array([_numbers(atom) for atom in structure.findall("atomic_positions/atom")])
-        symbols = [re.match("[A-Za-z]+", atom.get("name"))[0] for atom in structure.findall("atomic_positions/atom")]
-        # Wave vectors come in units of 2 pi / alat.
-        knots = output.findall("band_structure/ks_energies/k_point")
-        points = np.array([_numbers(knot) for knot in knots]) @ cell.T / float(structure.get("alat"))
-        # Positive under compression, as the virial is.
-        stress = _numbers(output.find("stress")).reshape(3, 3) * Hartree / Bohr**3
-        volume = abs(np.linalg.det(cell)) * Bohr**3
-        return Output(
-            atoms=Atoms(symbols, positions=positions * Bohr, cell=cell * Bohr, pbc=True),
-            label=Label(
-                energy=float(output.find("total_energy/etot").text) * Hartree,
-                forces=_numbers(output.find("forces")).reshape(-1, 3) * Hartree / Bohr,
-                virial=volume * (stress + stress.T) / 2,
-            ),
-            ecutwfc=2 * float(output.find("basis_set/ecutwfc").text),
-            ecutrho=2 * float(output.find("basis_set/ecutrho").text),
-            points=points,
-            weights=np.array([float(knot.get("weight")) for knot in knots]),
-            version=root.find("general_info/creator").get("VERSION"),
-        )
-    except FileNotFoundError:
-        raise NotConvergedError(f"There is no {path.name}.") from None
-    except (ElementTree.ParseError, AttributeError, TypeError, ValueError) as error:
-        raise NotConvergedError(f"{path.name} is cut off or incomplete ({error}).") from error
-
-
-def _numbers(element: ElementTree.Element) -> np.ndarray:
-    return np.array(element.text.split(), dtype=float)

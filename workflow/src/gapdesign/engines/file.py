@@ -12,8 +12,8 @@ import numpy as np
 from pydantic import Field
 
 from gapdesign.config.options import Options
-from gapdesign.engines import results
-from gapdesign.engines.base import Label, NotConvergedError
+from gapdesign.engines.base import Engine, Label, NotConvergedError
+from gapdesign.engines.shared import results
 from gapdesign.errors import InputError
 from gapdesign.files import sha256
 from gapdesign.labels.identity import order_in, structure_key
@@ -49,21 +49,17 @@ class FileOptions(Options):
     )
 
 
-class File:
-    """Labels from files, which are found by structure to within :data:`gapdesign.labels.identity.TOLERANCE`.
-
-    Parameters
-    ----------
-    options
-        Where they are.
-    """
+class FileEngine(Engine):
+    """Labels from files, which are found by structure to within :data:`gapdesign.labels.identity.TOLERANCE`."""
 
     name = "file"
+    summary = "labels that you made elsewhere"
+    Options = FileOptions
+    computes = False
     attempts = ("as it was found",)
-    isolated_box = 20.0
 
     def __init__(self, options: FileOptions) -> None:
-        self._options = options
+        super().__init__(options)
         self._read: dict[Path, list[results.Result]] = {}
 
     @property
@@ -74,7 +70,7 @@ class File:
     @cached_property
     def version(self) -> str:
         """Checksum of all files."""
-        sums = sorted(sha256(path) for source in self.sources for path in source.files)
+        sums = sorted(sha256(path) for path in self.files)
         return f"files sha256 {hashlib.sha256(' '.join(sums).encode()).hexdigest()}"
 
     @cached_property
@@ -83,6 +79,11 @@ class File:
         if not self._options.paths:
             raise InputError("labels.file.paths: it is empty; name the files or folders that hold your labels.")
         return results.find(self._options.paths)
+
+    @property
+    def files(self) -> list[Path]:
+        """All of them, with those beside them that tell the same to more digits."""
+        return [path for source in self.sources for path in source.files]
 
     def check(self, elements: Collection[str] = ()) -> None:
         """See that all paths lead to files; see :class:`Engine`."""
@@ -118,7 +119,7 @@ class File:
         return 0.0
 
     def surplus(self, frames: Sequence[Atoms]) -> list[str]:
-        """Results that are of none of ``frames``, and of no isolated atom."""
+        """Name the results that are of none of ``frames``, and of no isolated atom."""
         keys = {structure_key(atoms) for atoms in frames}
         left = []
         for source in self.sources:
@@ -131,7 +132,7 @@ class File:
         return left
 
     def missing(self, frames: Sequence[Atoms]) -> list[tuple[Atoms, str]]:
-        """Those of ``frames`` that get no label here, each with the reason."""
+        """Give those of ``frames`` that get no label here, each with the reason."""
         absent = []
         for atoms in frames:
             try:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gapdesign.engines.results import IDENTITY, INPUT
+from gapdesign.engines import ENGINES
+from gapdesign.engines.shared.results import IDENTITY, INPUT
 from gapdesign.errors import InputError
 from gapdesign.files import read_json, write_frames, write_json
 from gapdesign.labels.identity import structure_key
@@ -18,12 +19,17 @@ if TYPE_CHECKING:
 
 
 class Writer(Protocol):
-    """What writes the input of a program: the engines `vasp` and `espresso` do."""
+    """What writes the input of a program: some engines do."""
 
     isolated_box: float
 
     def write_input(self, atoms: Atoms, folder: Path, *, attempt: int = 0, isolated: bool = False) -> None:
         """Write the files of one calculation into ``folder``, which is there."""
+
+
+def formats() -> list[str]:
+    """Names of the engines that write input, and `xyz`."""
+    return [*(name for name, engine in ENGINES.items() if hasattr(engine, "write_input")), "xyz"]
 
 
 class Xyz:

@@ -9,37 +9,52 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapdesign.methods.leverage import Leverage, LeverageOptions, chosen_by
-from gapdesign.methods.maxmin.compression import one_blas_thread
-from gapdesign.methods.rows import SAMPLE
+from gapdesign.methods.base import Method, Selection, Task
+from gapdesign.methods.shared.leverage import Leverage, LeverageOptions, chosen_by
+from gapdesign.methods.shared.resources import one_blas_thread
+from gapdesign.methods.shared.rows import SAMPLE
 
 if TYPE_CHECKING:
     from gapdesign.descriptors.environments import Environments
-    from gapdesign.methods import Selection, Task
 
 
 class CurEnvironmentsOptions(LeverageOptions):
     """Options of the method `cur_environments`."""
 
 
-def select(task: Task) -> Selection:
-    """Draw by leverage; the score of a structure is the sum over its atoms, in units of an atom's mean.
+class CurEnvironmentsMethod(Method):
+    """Draws by the leverage of atoms."""
 
-    Environments are read a structure at a time, twice; singular vectors are those of at most 8,192 candidates, evenly
-    spaced. A structure with more atoms is drawn more often.
-    """
-    options = task.options or CurEnvironmentsOptions()
-    with one_blas_thread():
-        spaced = range(0, task.pool.size, -(-task.pool.size // SAMPLE))
-        sample = [task.environments.one(k) for k in spaced]
-        there = task.existing_environments
-        existing = [] if there is None else [there.one(k) for k in range(len(there))]
-        leverages = {}
-        for z in np.unique(np.concatenate([one.species for one in sample])):
-            known = _atoms(existing, z) if existing else np.zeros((0, task.environments.one(0).vectors.shape[1]))
-            leverages[int(z)] = Leverage(_atoms(sample, z), options.features or task.budget, known)
-        scores = np.array([summed(task.environments.one(k), leverages) for k in range(task.pool.size)])
-    return chosen_by(task, scores, options)
+    name = "cur_environments"
+    summary = "drawn at random by the leverage of atoms"
+    Options = CurEnvironmentsOptions
+    title = "CUR (environments)"
+    by_chance = True
+
+    @classmethod
+    def reads_environments(cls, options: CurEnvironmentsOptions) -> bool:
+        """Always: their atoms are what it measures."""
+        return True
+
+    @classmethod
+    def select(cls, task: Task) -> Selection:
+        """Draw by leverage; the score of a structure is the sum over its atoms, in units of an atom's mean.
+
+        Environments are read a structure at a time, twice; singular vectors are those of at most 8,192 candidates,
+        evenly spaced. A structure with more atoms is drawn more often.
+        """
+        options = task.options or cls.Options()
+        with one_blas_thread():
+            spaced = range(0, task.pool.size, -(-task.pool.size // SAMPLE))
+            sample = [task.environments.one(k) for k in spaced]
+            there = task.existing_environments
+            existing = [] if there is None else [there.one(k) for k in range(len(there))]
+            leverages = {}
+            for z in np.unique(np.concatenate([one.species for one in sample])):
+                known = _atoms(existing, z) if existing else np.zeros((0, task.environments.one(0).vectors.shape[1]))
+                leverages[int(z)] = Leverage(_atoms(sample, z), options.features or task.budget, known)
+            scores = np.array([summed(task.environments.one(k), leverages) for k in range(task.pool.size)])
+        return chosen_by(task, scores, options)
 
 
 def summed(one: Environments, leverages: dict[int, Leverage]) -> float:

@@ -1,25 +1,22 @@
 """Method `fps`: farthest-point sampling, max-min on Euclidean distances (RK section 2; Eldar et al. 1997).
 
-The features are the linear ones (:func:`gapdesign.methods.rows.linear_features`), so that the squared distance is the
-kernel's D2 without its power zeta. Every rank is measured against the whole pool: n ranks of N candidates with d
-features cost n N d multiplications.
+The features are the linear ones (:func:`gapdesign.methods.shared.rows.linear_features`), so that the squared distance
+is the kernel's D2 without its power zeta. Every rank is measured against the whole pool: n ranks of N candidates with
+d features cost n N d multiplications.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gapdesign.errors import InputError
-from gapdesign.methods import distance
-from gapdesign.methods.maxmin.compression import one_blas_thread
-from gapdesign.methods.rows import TransformedRows, linear_features
-
-if TYPE_CHECKING:
-    from gapdesign.methods import Selection, Task
+from gapdesign.methods.base import Method, Selection, Task
+from gapdesign.methods.shared import distance
+from gapdesign.methods.shared.resources import one_blas_thread
+from gapdesign.methods.shared.rows import TransformedRows, linear_features
 
 OVERLAP = 1e-13
 """Squared distances of vectors of about unit length that cannot be told from zero: what rounding them leaves."""
@@ -28,28 +25,39 @@ EVERY = 10.0
 """Seconds between lines of progress."""
 
 
-def select(task: Task) -> Selection:
-    """Choose by Euclidean distance; the score of a structure is its distance from those before it, when chosen.
+class FpsMethod(Method):
+    """Farthest-point sampling."""
 
-    It starts from the candidate farthest from the pool's mean or, if there is an existing set, from all of that. It
-    ends before the budget when every candidate left out coincides with a chosen one. Distances are exact but for the
-    last bit of their sum, so that the order is that of the plain greedy algorithm; of equal ones the first wins.
-    """
-    if task.start is not None and task.start >= task.pool.size:
-        raise InputError(f"start: there is no candidate {task.start}; the pool ends at {task.pool.size - 1}.")
-    with one_blas_thread():
-        rows = TransformedRows(
-            task.pool,
-            lambda features: linear_features(features, task.covariance),
-            memory=task.memory,
-            threads=task.threads,
-        )
-        mean = rows.of(task.mean[None]).astype(float)
-        existing = rows.of(distance.existing_features(task)).astype(float)
-        chosen, scores = farthest(
-            rows, task.budget, start=task.start, mean=mean, existing=existing, progress=task.progress
-        )
-    return distance.selection(task, chosen, scores, passes=len(chosen) + 1)
+    name = "fps"
+    summary = "each next structure is the one farthest from all chosen before, by Euclidean distance"
+    title = "farthest-point"
+    is_prefix = True
+    takes_start = True
+
+    @classmethod
+    def select(cls, task: Task) -> Selection:
+        """Choose by Euclidean distance; the score of a structure is its distance from those before it, when chosen.
+
+        It starts from the candidate farthest from the pool's mean or, if there is an existing set, from all of that.
+        It ends before the budget when every candidate left out coincides with a chosen one. Distances are exact but
+        for the last bit of their sum, so that the order is that of the plain greedy algorithm; of equal ones the first
+        wins.
+        """
+        if task.start is not None and task.start >= task.pool.size:
+            raise InputError(f"start: there is no candidate {task.start}; the pool ends at {task.pool.size - 1}.")
+        with one_blas_thread():
+            rows = TransformedRows(
+                task.pool,
+                lambda features: linear_features(features, task.covariance),
+                memory=task.memory,
+                threads=task.threads,
+            )
+            mean = rows.of(task.mean[None]).astype(float)
+            existing = rows.of(distance.existing_features(task)).astype(float)
+            chosen, scores = farthest(
+                rows, task.budget, start=task.start, mean=mean, existing=existing, progress=task.progress
+            )
+        return distance.selection(task, chosen, scores, passes=len(chosen) + 1)
 
 
 def farthest(

@@ -13,14 +13,14 @@ import numpy as np
 from pydantic import Field
 
 from gapdesign.config.options import Options
-from gapdesign.methods import distance
-from gapdesign.methods.maxmin.compression import one_blas_thread
-from gapdesign.methods.rows import BLOCK, TransformedRows, first_largest, require
+from gapdesign.methods.base import Method, Selection, Task
+from gapdesign.methods.shared import distance
+from gapdesign.methods.shared.resources import one_blas_thread, require
+from gapdesign.methods.shared.rows import BLOCK, TransformedRows, first_largest
 from gapdesign.streams import stream
 
 if TYPE_CHECKING:
     from gapdesign.descriptors.covariance import Covariance
-    from gapdesign.methods import Selection, Task
 
 
 class KMedoidsOptions(Options):
@@ -35,30 +35,41 @@ class KMedoidsOptions(Options):
     samples: int = Field(3, ge=1, description="Samples that are tried where the pool is larger than one.")
 
 
-def select(task: Task) -> Selection:
-    """Choose medoids; those of an existing set are fixed, and the others are found beside them.
+class KMedoidsMethod(Method):
+    """Medoids of the pool."""
 
-    The score of a structure is the mean distance D of the sample's candidates to the nearest of what exists and of the
-    ranks so far. Ranks are ordered by how much each lowers that; a shorter design is not a prefix of a longer one.
-    """
-    options = task.options or KMedoidsOptions()
-    usable = np.flatnonzero(distance.free(task))
-    size = min(options.sample, len(usable))
-    require(task.memory, 16 * size**2, "k_medoids", f"the distances of all pairs of {size} candidates")
-    with one_blas_thread():
-        rows = TransformedRows(task.pool, memory=task.memory // 2, threads=task.threads)
-        existing = rows.of(distance.existing_features(task)).astype(float)
-        found: tuple[float, list[int], list[float]] | None = None
-        for number in range(options.samples if size < len(usable) else 1):
-            lots = stream(f"{task.seed}/sample/{number}").random_raw(len(usable))
-            sample = usable[np.sort(np.argsort(lots, kind="stable")[:size])]
-            chosen, scores = _of_sample(task, rows, sample, existing)
-            members = np.concatenate([existing, rows.take(chosen)])
-            mean = _mean_distance(rows, task.covariance, members)
-            task.progress(f"sample {number + 1}: mean distance of the pool to the medoids {mean:.6g}")
-            if found is None or mean < found[0]:
-                found = (mean, chosen, scores)
-    return distance.selection(task, found[1], found[2], passes=1)
+    name = "k_medoids"
+    summary = "the set that lies nearest to all other candidates"
+    Options = KMedoidsOptions
+    title = "k-medoids"
+    by_average_only = True
+
+    @classmethod
+    def select(cls, task: Task) -> Selection:
+        """Choose medoids; those of an existing set are fixed, and the others are found beside them.
+
+        The score of a structure is the mean distance D of the sample's candidates to the nearest of what exists and of
+        the ranks so far. Ranks are ordered by how much each lowers that; a shorter design is not a prefix of a longer
+        one.
+        """
+        options = task.options or cls.Options()
+        usable = np.flatnonzero(distance.free(task))
+        size = min(options.sample, len(usable))
+        require(task.memory, 16 * size**2, cls.name, f"the distances of all pairs of {size} candidates")
+        with one_blas_thread():
+            rows = TransformedRows(task.pool, memory=task.memory // 2, threads=task.threads)
+            existing = rows.of(distance.existing_features(task)).astype(float)
+            found: tuple[float, list[int], list[float]] | None = None
+            for number in range(options.samples if size < len(usable) else 1):
+                lots = stream(f"{task.seed}/sample/{number}").random_raw(len(usable))
+                sample = usable[np.sort(np.argsort(lots, kind="stable")[:size])]
+                chosen, scores = _of_sample(task, rows, sample, existing)
+                members = np.concatenate([existing, rows.take(chosen)])
+                mean = _mean_distance(rows, task.covariance, members)
+                task.progress(f"sample {number + 1}: mean distance of the pool to the medoids {mean:.6g}")
+                if found is None or mean < found[0]:
+                    found = (mean, chosen, scores)
+        return distance.selection(task, found[1], found[2], passes=1)
 
 
 def _of_sample(

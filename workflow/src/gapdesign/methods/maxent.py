@@ -17,14 +17,14 @@ from pydantic import Field
 
 from gapdesign.config.options import Options
 from gapdesign.errors import InputError
-from gapdesign.methods import distance
-from gapdesign.methods.conditional import SPAN, Conditional, covariance_with
-from gapdesign.methods.maxmin.compression import one_blas_thread
-from gapdesign.methods.rows import TransformedRows, first_largest, require, steady
+from gapdesign.methods.base import Method, Selection, Task
+from gapdesign.methods.shared import distance
+from gapdesign.methods.shared.conditional import SPAN, Conditional, covariance_with
+from gapdesign.methods.shared.resources import one_blas_thread, require
+from gapdesign.methods.shared.rows import TransformedRows, first_largest, steady
 
 if TYPE_CHECKING:
     from gapdesign.descriptors.covariance import Covariance
-    from gapdesign.methods import Selection, Task
 
 GAIN = 1e-6
 """A swap that raises log det K by less is none."""
@@ -46,26 +46,37 @@ class MaxentOptions(Options):
     )
 
 
-def select(task: Task) -> Selection:
-    """Choose the set; the score of a structure is its variance given what exists and the ranks before it.
+class MaxentMethod(Method):
+    """Maximum-entropy sampling."""
 
-    The greedy choice starts from the candidate farthest from the pool's mean descriptor, or from what exists. Ranks are
-    the greedy order within the final set. Memory: 8 bytes for each candidate and structure known.
-    """
-    options = task.options or MaxentOptions()
-    with one_blas_thread():
-        rows = TransformedRows(task.pool, memory=task.memory, threads=task.threads)
-        existing = rows.of(distance.existing_features(task)).astype(float)
-        known = len(existing) + task.budget
-        what = f"8 bytes for each of {rows.size} candidates and {known} structures"
-        require(task.memory, 8 * rows.size * (known + 4), "maxent", what)
-        chosen = greedy(task, rows, existing)
-        passes = len(chosen) + 1
-        if options.exchange and chosen:
-            chosen, sweeps = exchange(rows, task.covariance, chosen, existing, progress=task.progress)
-            passes += sweeps
-        ordered, variances = greedy_order(task.covariance, rows.take(chosen), existing)
-    return distance.selection(task, [chosen[place] for place in ordered], variances, passes=passes)
+    name = "maxent"
+    summary = "the set with the largest log det K"
+    Options = MaxentOptions
+    title = "maximum-entropy"
+    takes_start = True
+    by_average_only = True
+
+    @classmethod
+    def select(cls, task: Task) -> Selection:
+        """Choose the set; the score of a structure is its variance given what exists and the ranks before it.
+
+        The greedy choice starts from the candidate farthest from the pool's mean descriptor, or from what exists.
+        Ranks are the greedy order within the final set. Memory: 8 bytes for each candidate and structure known.
+        """
+        options = task.options or cls.Options()
+        with one_blas_thread():
+            rows = TransformedRows(task.pool, memory=task.memory, threads=task.threads)
+            existing = rows.of(distance.existing_features(task)).astype(float)
+            known = len(existing) + task.budget
+            what = f"8 bytes for each of {rows.size} candidates and {known} structures"
+            require(task.memory, 8 * rows.size * (known + 4), cls.name, what)
+            chosen = greedy(task, rows, existing)
+            passes = len(chosen) + 1
+            if options.exchange and chosen:
+                chosen, sweeps = exchange(rows, task.covariance, chosen, existing, progress=task.progress)
+                passes += sweeps
+            ordered, variances = greedy_order(task.covariance, rows.take(chosen), existing)
+        return distance.selection(task, [chosen[place] for place in ordered], variances, passes=passes)
 
 
 def greedy(task: Task, rows: TransformedRows, existing: np.ndarray) -> list[int]:

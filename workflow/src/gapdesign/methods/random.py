@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from gapdesign.methods import Selection, Task
-from gapdesign.methods.distance import down_the_design, is_there
-from gapdesign.streams import stream
+from gapdesign.methods.base import Method, Selection, Task
+from gapdesign.methods.shared.chance import drawn
+from gapdesign.methods.shared.distance import down_the_design
 
 
-def select(task: Task) -> Selection:
-    """Draw without replacement.
+class RandomMethod(Method):
+    """Simple random samples."""
 
-    Every candidate has a random number of its own, and those with the smallest come first: a simple
-    random sample whose prefixes are simple random samples too, and of which a pool that grows keeps
-    what is not outbid. Candidates that coincide with an existing structure are passed over.
-    """
-    lots = stream(task.seed).random_raw(task.pool.size)
-    order = np.argsort(lots, kind="stable").astype(np.int64)
-    candidates: list[int] = []
-    for candidate in order:
-        if len(candidates) == task.budget:
-            break
-        if not is_there(task, candidate):
-            candidates.append(int(candidate))
-    return Selection(np.array(candidates, np.int64), down_the_design(task, candidates))
+    name = "random"
+    summary = "drawn blindly"
+    is_prefix = True
+    by_chance = True
+    is_baseline = True
+    is_light = True
+
+    @classmethod
+    def select(cls, task: Task) -> Selection:
+        """Draw without replacement.
+
+        Every candidate has a random number of its own, and those with the smallest come first: a simple random sample
+        whose prefixes are simple random samples too, and of which a pool that grows keeps what is not outbid.
+        Candidates that coincide with an existing structure are passed over.
+        """
+        candidates = drawn(task, task.budget)
+        return Selection(candidates, down_the_design(task, candidates))

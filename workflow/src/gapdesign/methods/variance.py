@@ -11,20 +11,17 @@ existing set is drawn blindly, since every prior variance is the same.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
 
 from gapdesign.config.options import Options
-from gapdesign.methods import distance
-from gapdesign.methods.conditional import Conditional
-from gapdesign.methods.maxmin.compression import one_blas_thread
-from gapdesign.methods.rows import TransformedRows, require
-from gapdesign.streams import stream
-
-if TYPE_CHECKING:
-    from gapdesign.methods import Selection, Task
+from gapdesign.methods.base import Method, Selection, Task
+from gapdesign.methods.shared import distance
+from gapdesign.methods.shared.chance import shuffled
+from gapdesign.methods.shared.conditional import Conditional
+from gapdesign.methods.shared.resources import one_blas_thread, require
+from gapdesign.methods.shared.rows import TransformedRows
 
 EVERY = 10.0
 """Seconds between lines of progress."""
@@ -41,25 +38,35 @@ class VarianceOptions(Options):
     )
 
 
-def select(task: Task) -> Selection:
-    """Choose in rounds; the score of a structure is its posterior variance before its round.
+class VarianceMethod(Method):
+    """Rounds of active learning."""
 
-    Of equal variances the first candidate wins. Copies of what exists are passed over. Memory: 8 bytes for each
-    candidate and structure known.
-    """
-    options = task.options or VarianceOptions()
-    with one_blas_thread():
-        rows = TransformedRows(task.pool, memory=task.memory, threads=task.threads)
-        existing = rows.of(distance.existing_features(task)).astype(float)
-        known = len(existing) + task.budget
-        what = f"8 bytes for each of {rows.size} candidates and {known} structures"
-        require(task.memory, 8 * rows.size * (known + 4), "variance", what)
-        process = Conditional(rows, task.covariance, existing, known, options.noise)
-        for number in range(rows.size, rows.size + len(existing)):
-            if process.variance[number] + options.noise > task.covariance.overlap:
-                process.know(number)
-        chosen, scores = _rounds(task, process, options.batch)
-    return distance.selection(task, chosen, scores, passes=len(chosen) + 1)
+    name = "variance"
+    summary = "those with the largest posterior variance, in rounds"
+    Options = VarianceOptions
+    title = "largest-variance"
+    by_average_only = True
+
+    @classmethod
+    def select(cls, task: Task) -> Selection:
+        """Choose in rounds; the score of a structure is its posterior variance before its round.
+
+        Of equal variances the first candidate wins. Copies of what exists are passed over. Memory: 8 bytes for each
+        candidate and structure known.
+        """
+        options = task.options or cls.Options()
+        with one_blas_thread():
+            rows = TransformedRows(task.pool, memory=task.memory, threads=task.threads)
+            existing = rows.of(distance.existing_features(task)).astype(float)
+            known = len(existing) + task.budget
+            what = f"8 bytes for each of {rows.size} candidates and {known} structures"
+            require(task.memory, 8 * rows.size * (known + 4), cls.name, what)
+            process = Conditional(rows, task.covariance, existing, known, options.noise)
+            for number in range(rows.size, rows.size + len(existing)):
+                if process.variance[number] + options.noise > task.covariance.overlap:
+                    process.know(number)
+            chosen, scores = _rounds(task, process, options.batch)
+        return distance.selection(task, chosen, scores, passes=len(chosen) + 1)
 
 
 def _rounds(task: Task, process: Conditional, batch: int) -> tuple[list[int], list[float]]:
@@ -70,7 +77,7 @@ def _rounds(task: Task, process: Conditional, batch: int) -> tuple[list[int], li
         if chosen or len(distance.existing_features(task)):
             order = np.argsort(-process.variance[: process.size], kind="stable")
         else:
-            order = np.argsort(stream(task.seed).random_raw(process.size), kind="stable")
+            order = shuffled(task.seed, process.size)
         taken = order[free[order]][: min(batch, task.budget - len(chosen))].tolist()
         if not taken:
             break

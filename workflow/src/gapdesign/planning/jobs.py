@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from gapdesign.config.study import Study
-from gapdesign.methods import is_compressed
+from gapdesign.engines import ENGINES
 from gapdesign.properties.work import atoms_evaluated
 from gapdesign.samplers.frames import is_extended_xyz
 from gapdesign.shards import cut
@@ -141,7 +141,7 @@ def all_jobs(study: Study) -> list[Jobs]:
     packed = [
         pool
         for pool in pools
-        if any(d.pool == pool and is_compressed(d.method, study.kernel.structure) for d in study.designs.values())
+        if any(d.pool == pool and d.is_compressed(study.kernel.structure) for d in study.designs.values())
     ]
     options = {pool: study.pools.of(pool) for pool in study.pools.names}
     from_file = [pool for pool in options if "file" in options[pool].members]
@@ -207,7 +207,7 @@ def _properties(study: Study, one_each: Callable[..., Jobs], here: Callable[...,
     options, crystals = study.properties, prototypes(study.prototypes)
     for rule, names, potentials in (
         ("properties_model", options.compute, list(study.designs)),
-        ("properties_reference", options.of_reference(study.labels.engine), ["reference"]),
+        ("properties_reference", options.of_reference(ENGINES[study.labels.engine]), ["reference"]),
     ):
         amount = atoms_evaluated(options, crystals, names)
         yield one_each(rule, "properties", potentials if names else [], "properties/{}.tsv", amount=amount)

@@ -21,9 +21,6 @@ ANY_SHAPE = LimitOptions(min_angle=0, max_aspect=1e6)
 BOX = 1000.0
 """Volume, in angstrom^3, from which on a single atom in its cell is an isolated one."""
 
-DIRECT = ("eam",)
-"""Engines that take a millisecond: their results are not worth keeping."""
-
 
 def of_model(gp_xml: str | Path) -> Evaluate:
     """Evaluate a fitted potential with quippy.
@@ -71,7 +68,7 @@ def of_engine(engine: Engine, store: str | Path, runs: Runs) -> Evaluate:
     from gapdesign.labels.labeller import Labeller, NoLabelError
     from gapdesign.labels.store import LabelStore
 
-    if engine.name in DIRECT:
+    if engine.is_instant:
         return lambda atoms: engine.label(atoms, Path())
     labeller = Labeller(engine=engine, store=LabelStore(store), runs=runs, min_fraction=0.0, limits=ANY_SHAPE)
 

@@ -9,8 +9,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from gapdesign.config.options import Identifier, Options
+from gapdesign.engines import ENGINES, Engine
 
 Name = Literal["lattice", "volumes", "elastic", "dimer", "phonons", "nve"]
+
+
+_CHEAP = " and ".join(f"`{name}`" for name, engine in ENGINES.items() if engine.is_cheap)
 
 
 def _once(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -93,7 +97,7 @@ class PropertiesOptions(Options):
     )
     reference: Names | None = Field(
         None,
-        description="Those that the reference engine computes too: by default all for the engines `eam` and `ase`, and"
+        description=f"Those that the reference engine computes too: by default all for the engines {_CHEAP}, and"
         " none for others, for which `snakemake plan` says what it would cost. Its labels are kept in the store.",
     )
     strain: float = Field(
@@ -109,9 +113,9 @@ class PropertiesOptions(Options):
     nve: NveOptions = Field(NveOptions(), description="Settings of `nve`.")
     published: PublishedOptions = Field(PublishedOptions(), description="Published values.")
 
-    def of_reference(self, engine: str) -> tuple[str, ...]:
-        """What the reference engine of that name computes, in the order of ``compute``."""
-        cheap = self.compute if engine in ("eam", "ase") else ()
+    def of_reference(self, engine: type[Engine]) -> tuple[str, ...]:
+        """What the reference engine computes, in the order of ``compute``."""
+        cheap = self.compute if engine.is_cheap else ()
         asked = cheap if self.reference is None else self.reference
         return tuple(name for name in self.compute if name in asked)
 
@@ -124,7 +128,9 @@ MEASURED = tuple(
 _KNOWN = re.compile(r"[abc]|alpha|beta|gamma|c/a|above|V0|B|C[1-6][1-6]|length|binding|phonon_max|phonon_min")
 
 
-def mismatch(options: PropertiesOptions, prototypes: Sequence[str], symbols: Sequence[str], engine: str) -> str | None:
+def mismatch(
+    options: PropertiesOptions, prototypes: Sequence[str], symbols: Sequence[str], engine: type[Engine]
+) -> str | None:
     """Say what the options ask for that the study does not have; None if nothing.
 
     Parameters
@@ -162,9 +168,9 @@ def mismatch(options: PropertiesOptions, prototypes: Sequence[str], symbols: Seq
                     f"published.values.{crystal}: '{name}' is no property; those of properties.csv are a, c, c/a,"
                     " above, V0, B, C11 and so on, length, binding, phonon_max and phonon_min."
                 )
-    if engine == "file" and options.reference:
+    if not engine.computes and options.reference:
         return (
-            "reference: the engine file computes nothing that it is not given, so it has no properties; leave this out,"
-            " and see `properties.published`."
+            f"reference: the engine {engine.name} computes nothing that it is not given, so it has no properties; leave"
+            " this out, and see `properties.published`."
         )
     return None

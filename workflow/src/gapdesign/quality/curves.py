@@ -12,12 +12,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import Field
 
-from gapdesign.config.options import Options
 from gapdesign.descriptors.covariance import Covariance
+from gapdesign.methods.shared.chance import shuffled
 from gapdesign.quality.measures import measure_prefixes, nearest_distances, rounded, squared_distances
-from gapdesign.streams import stream
 from gapdesign.structures import strain_magnitudes
 
 if TYPE_CHECKING:
@@ -28,32 +26,6 @@ if TYPE_CHECKING:
 
 SMALLEST = 5
 """Structures in the smallest prefix, but for designs of less than twice as many."""
-
-LIGHT = frozenset({"maxmin", "random"})
-"""Methods that choose again from a smaller pool whatever its size."""
-
-EFFORT = 2_500_000
-"""Candidates times ranks of the largest smaller pool from which any other method chooses again."""
-
-
-class QualityOptions(Options):
-    """What the design page is measured on; nothing here changes a design."""
-
-    draws: int = Field(20, ge=2, le=1000, description="Random draws from each pool, for the bands.")
-    subpools: int = Field(
-        4,
-        ge=0,
-        le=16,
-        description="Smaller pools that designs are chosen from again: the first half of the candidates, a quarter, and"
-        " so on; none smaller than twice the budget. Methods other than `maxmin` and `random` do so where candidates"
-        " times budget are 2.5 million at most.",
-    )
-    sample: int = Field(
-        5000,
-        ge=10,
-        description="Candidates of each pool that curves, bands and maps are measured against, evenly spaced."
-        " `quality.csv` is measured against all.",
-    )
 
 
 @dataclass(frozen=True)
@@ -117,18 +89,10 @@ def prefix_sizes(n: int) -> list[int]:
     return sorted(size for size in sizes if size >= min(-(-n // 2), SMALLEST))
 
 
-def subpool_sizes(size: int, budget: int, method: str, halvings: int) -> list[int]:
-    """Candidates of the smaller pools from which a method chooses again, increasing."""
-    halves = {size // 2**k for k in range(1, halvings + 1)}
-    largest = size if method in LIGHT else EFFORT // budget
-    return sorted(half for half in halves if 2 * budget <= half <= largest)
-
-
 def random_draws(pool: str, size: int, subpools: Sequence[int], *, budget: int, draws: int, seed: int) -> list[Choice]:
     """Simple random samples of a pool and of its smaller pools.
 
-    Every candidate has a number of its own in each draw, and those with the smallest come first, as in the method
-    `random`; a prefix of a draw is a draw.
+    They are drawn as a design by the method `random` is; a prefix of a draw is a draw.
 
     Parameters
     ----------
@@ -145,8 +109,7 @@ def random_draws(pool: str, size: int, subpools: Sequence[int], *, budget: int, 
     """
     choices = []
     for draw in range(draws):
-        lots = stream(f"{seed}/quality/{pool}/{draw}").random_raw(size)
-        order = np.argsort(lots, kind="stable").astype(np.int64)
+        order = shuffled(f"{seed}/quality/{pool}/{draw}", size)
         choices += [Choice(pool, "", draw, of, order[order < of][:budget]) for of in [*subpools, size]]
     return choices
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gapdesign.methods import is_baseline
 from gapdesign.replay.fits import judged
 
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ def equivalents(errors: pd.DataFrame, *, core: str | None) -> pd.DataFrame:
     import pandas as pd
 
     rows = judged(errors[errors["design"] != ""], core)
-    blind = rows[rows["method"] == "random"].groupby("budget")[list(MEASURES)].mean()
+    is_blind = rows["method"].map(is_baseline).astype(bool)
+    blind = rows[is_blind].groupby("budget")[list(MEASURES)].mean()
     table = []
-    for (design, budget), own in rows[rows["method"] != "random"].groupby(["design", "budget"], sort=False):
+    for (design, budget), own in rows[~is_blind].groupby(["design", "budget"], sort=False):
         for measure in MEASURES:
             error = float(own[measure].mean())
             table.append({

@@ -11,7 +11,7 @@ import numpy as np
 from ase import Atoms
 
 from gapdesign.engines.file import SPREAD, FileOptions
-from gapdesign.engines.results import ISOLATED, find, read_frames, symmetric
+from gapdesign.engines.shared.results import ISOLATED, find, read_frames, symmetric
 from gapdesign.errors import InputError
 from gapdesign.files import read_array, read_arrays, write_arrays
 from gapdesign.labels.identity import structure_key

@@ -8,9 +8,12 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from gapdesign.config.options import Options
+from gapdesign.methods import METHODS
 
 CUBIC = ("diamond", "fcc", "bcc")
 """Lattices whose surfaces can be cut."""
+
+_BY_CHANCE = ", ".join(f"`{name}`" for name, method in METHODS.items() if method.by_chance)
 
 Plane = Literal["100", "110", "111"]
 
@@ -49,9 +52,7 @@ class ReplayOptions(Options):
     budgets: tuple[int, ...] = Field(
         (5, 10, 20, 50, 100), min_length=1, description="Numbers of candidates that potentials are trained on."
     )
-    draws: int = Field(
-        20, ge=1, description="Designs of each method that draws by chance (`random`, `cur`, `cur_environments`)."
-    )
+    draws: int = Field(20, ge=1, description=f"Designs of each method that draws by chance ({_BY_CHANCE}).")
     points: int = Field(
         500,
         ge=1,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gapdesign import methods
+from gapdesign.engines import ENGINES
+from gapdesign.engines.file import FileEngine
 from gapdesign.errors import InputError
+from gapdesign.methods.options import mismatch
 from gapdesign.replay.options import CUBIC
 
 if TYPE_CHECKING:
@@ -23,10 +25,10 @@ def check(study: Study) -> None:
     replay, pools = study.replay, study.pools
     if replay.core is not None and replay.core not in pools.names:
         raise InputError(f"replay.core: there is no pool '{replay.core}'; choose from {', '.join(pools.names)}.")
-    if study.labels.engine != "file":
+    if not issubclass(ENGINES[study.labels.engine], FileEngine):
         raise InputError(
             f"labels.engine: '{study.labels.engine}' makes labels, and a replay needs those of whole pools to be there;"
-            " set it to 'file' and name them in labels.file.paths."
+            f" set it to '{FileEngine.name}' and name them in labels.{FileEngine.name}.paths."
         )
     for name, design in study.designs.items():
         if design.pool == replay.core:
@@ -36,7 +38,9 @@ def check(study: Study) -> None:
                 f"replay.budgets: {replay.budgets[-1]} candidates are more than the {pools.of(design.pool).size}"
                 f" of pool {design.pool}; lower it."
             )
-        problem = methods.mismatch(design, replay.budgets[0], study.kernel.structure, study.descriptor.backend)
+        problem = mismatch(
+            design, budget=replay.budgets[0], structure=study.kernel.structure, descriptor=study.descriptor
+        )
         if problem is not None:
             raise InputError(f"designs.{name}.{problem}")
     prototype = replay.surfaces.prototype

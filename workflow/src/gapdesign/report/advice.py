@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import isfinite, log2
 from typing import TYPE_CHECKING
 
+from gapdesign.methods import is_baseline
 from gapdesign.report.words import cost, count, method_name, number, percent, span
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def random_radii(curves: pd.DataFrame, pool: str, size: int) -> pd.Series:
 
 
 def advice(curves: pd.DataFrame, methods: Mapping[str, str], quality: pd.DataFrame) -> str:
-    """One paragraph about the designs of the first method that is not `random`.
+    """One paragraph about the designs of the first method that does not draw blindly.
 
     Parameters
     ----------
@@ -124,7 +125,8 @@ def advice(curves: pd.DataFrame, methods: Mapping[str, str], quality: pd.DataFra
     present = [design for design in methods if (curves["design"] == design).any()]
     if not present:
         return "No design has been measured."
-    method = next((methods[design] for design in present if methods[design] != "random"), "random")
+    looking = [methods[design] for design in present if not is_baseline(methods[design])]
+    method = looking[0] if looking else methods[present[0]]
     chosen = [design for design in present if methods[design] == method]
     found = [outlook(curves, design) for design in chosen]
     name = f"the {method_name(method)} design{'s' if len(chosen) > 1 else ''}"
@@ -135,7 +137,7 @@ def advice(curves: pd.DataFrame, methods: Mapping[str, str], quality: pd.DataFra
 
 def _pool(found: list[Outlook], name: str, method: str) -> str:
     falls = [each.pool_fall for each in found if isfinite(each.pool_fall)]
-    if method == "random":
+    if is_baseline(method):
         return "A random design gains nothing from a wider pool, so it cannot tell whether this one is wide enough."
     if not falls:
         return "Whether the pool is wide enough was not measured: no smaller pool was chosen from."
@@ -171,7 +173,7 @@ def _budget(found: list[Outlook], name: str, method: str, curves: pd.DataFrame) 
     text += ": this budget is enough for this pool." if enough else ": this budget does not exhaust the pool."
     radii = [random_radii(curves, pool, each.size) for each in found for pool in _pools(curves, each.design)]
     radii = [value for part in radii for value in part]
-    if method == "random" or not radii:
+    if is_baseline(method) or not radii:
         return text
     low, middle, high = (number(value, 2) for value in _quantiles(radii))
     text += f" Random draws of this size cover the pool to {middle} ({low} to {high} in nine of ten)"

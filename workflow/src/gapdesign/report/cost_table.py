@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
+from gapdesign.engines import ENGINES
 from gapdesign.report.headline import worst_off_sample
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def cost(
     -------
     dict
         ``designs`` with labels, core-hours in all and of one, and the worst off-sample quantile of the model;
-        ``labels``, the core-hours of all; ``stages`` with jobs and core-hours; ``machine``; ``engine``.
+        ``labels``, the core-hours of all; ``stages`` with jobs and core-hours; ``machine``; ``engine``, and whether it
+        ``computes``.
     """
     worst = {row["model"]: row["q99_mev"] for row in worst_off_sample(errors).to_dict("records")}
     rows = []
@@ -76,4 +78,6 @@ def cost(
     ]
     engine = (configuration.get("labels") or {}).get("engine", "")
     machine = estimate.machine if estimate else ""
-    return {"designs": rows, "labels": labels, "stages": stages, "machine": machine, "engine": engine}
+    computes = engine not in ENGINES or ENGINES[engine].computes
+    costs = {"designs": rows, "labels": labels, "stages": stages}
+    return {**costs, "machine": machine, "engine": engine, "computes": computes}

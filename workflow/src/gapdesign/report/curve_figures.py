@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gapdesign.methods import is_baseline
 from gapdesign.report.figures import histograms, legend
 from gapdesign.report.style import BASELINE, GREY, error_colours, house_style, line_styles
 from gapdesign.report.texts import MEASURES
@@ -102,7 +103,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, along: str, measure: str, methods: Ma
         axes.fill_between(spread.index, spread[low], spread[high], color=BASELINE, alpha=0.2, linewidth=0)
         axes.plot(spread.index, spread[middle], color=BASELINE, linewidth=0.8, alpha=0.8, **mark)
     styles = line_styles(methods)
-    for design in sorted(methods, key=lambda name: methods[name] != "random"):
+    for design in sorted(methods, key=lambda name: not is_baseline(methods[name])):
         mine = rows[rows["design"] == design].sort_values(along)
         axes.plot(mine[along], mine[measure].astype(float) * factor, marker="o", markersize=2.2, **styles[design])
     axes.set_title(MEASURES[measure][0] + (", %" if kind == "share" else ""))

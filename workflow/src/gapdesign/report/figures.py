@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gapdesign.methods import is_baseline
 from gapdesign.report.headline import worst_off_sample
 from gapdesign.report.matrices import errors_figure, parity_figure
 from gapdesign.report.style import INK, MUTED, RULE, house_style, line_styles
@@ -159,9 +160,9 @@ def ranks_figure(ranks: Mapping[str, NDArray], methods: Mapping[str, str]) -> Fi
     styles = line_styles(methods)
     lengths = [2]
     # Random designs jump up and down: they go underneath.
-    for design in sorted(methods, key=lambda name: methods[name] != "random"):
+    for design in sorted(methods, key=lambda name: not is_baseline(methods[name])):
         drawn = np.asarray(ranks.get(design, ()), dtype=float)[1:]
-        thin = {"linewidth": 0.8, "alpha": 0.75} if methods[design] == "random" else {}
+        thin = {"linewidth": 0.8, "alpha": 0.75} if is_baseline(methods[design]) else {}
         mark = {"marker": "o", "markersize": 2.5} if len(drawn) < 15 else {}
         axes.plot(1 + np.arange(len(drawn)), drawn, **styles[design], **thin, **mark)
         lengths.append(len(drawn))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from gapdesign.methods import is_baseline
 from gapdesign.report.words import listing, method_name, number, span
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def headline(errors: pd.DataFrame, methods: Mapping[str, str], bootstrap: pd.Dat
     errors
         The table ``crossval/errors.csv``.
     methods
-        Design to method. Other methods are compared with ``random`` where there is one.
+        Design to method. Other methods are compared with the one that draws blindly, where there is one.
     bootstrap
         The table ``crossval/bootstrap.csv``, for intervals of the ratios; without it there are none.
 
@@ -97,15 +98,17 @@ def _intervals(bootstrap: pd.DataFrame | None, methods: Mapping[str, str]) -> di
         return {}
     table = bootstrap.assign(method=bootstrap["model"].map(methods), logarithm=np.log(bootstrap["worst_mev"]))
     means = table.groupby(["draw", "method"])["logarithm"].mean().unstack()
-    if "random" not in means or not np.isfinite(means.to_numpy()).all():
+    blind = _baseline(means)
+    if blind is None or not np.isfinite(means.to_numpy()).all():
         return {}
-    ratios = np.exp(means.rsub(means["random"], axis=0)).drop(columns="random")
+    ratios = np.exp(means.rsub(means[blind], axis=0)).drop(columns=blind)
     return {method: tuple(np.quantile(ratios[method], [0.025, 0.975])) for method in ratios}
 
 
 def _compare(groups: Mapping[str, list[float]], intervals: Mapping[str, tuple[float, float]]) -> str:
-    others = [method for method in groups if method != "random"]
-    order = [*others, *(["random"] if "random" in groups else [])]
+    blind = _baseline(groups)
+    others = [method for method in groups if method != blind]
+    order = [*others, *([] if blind is None else [blind])]
     phrases = [
         f"{span(groups[method])}{' meV/atom' if place == 0 else ''} for {_designs(method, groups)}"
         for place, method in enumerate(order)
@@ -113,9 +116,9 @@ def _compare(groups: Mapping[str, list[float]], intervals: Mapping[str, tuple[fl
     start = f"The worst off-sample 0.99 quantile is {listing(phrases)}"
     if len(order) == 1:
         return f"{start}; there is no design of another method to compare with."
-    if "random" not in groups or min(min(values) for values in groups.values()) <= 0:
+    if blind is None or min(min(values) for values in groups.values()) <= 0:
         return f"{start}."
-    ratios = {method: _geometric_mean(groups["random"]) / _geometric_mean(groups[method]) for method in others}
+    ratios = {method: _geometric_mean(groups[blind]) / _geometric_mean(groups[method]) for method in others}
     if len(others) == 1:
         interval = _interval(ratios[others[0]], intervals.get(others[0]))
         text = f"{start}: {_times(ratios[others[0]])} (geometric mean{interval and f'; {interval}'})."
@@ -124,8 +127,13 @@ def _compare(groups: Mapping[str, list[float]], intervals: Mapping[str, tuple[fl
         for method in others:
             interval = _interval(ratios[method], intervals.get(method))
             each.append(f"{_times(ratios[method])} for {method_name(method)}{interval and f' ({interval})'}")
-        text = f"{start}: against random, by geometric means, {listing(each)}."
-    return text + _reservations(groups, ratios, intervals)
+        text = f"{start}: against {method_name(blind)}, by geometric means, {listing(each)}."
+    return text + _reservations(groups, blind, ratios, intervals)
+
+
+def _baseline(methods: Iterable[str]) -> str | None:
+    """The first of some methods that draws blindly, if one does."""
+    return next(filter(is_baseline, methods), None)
 
 
 def _interval(ratio: float, interval: tuple[float, float] | None) -> str:
@@ -136,17 +144,20 @@ def _interval(ratio: float, interval: tuple[float, float] | None) -> str:
 
 
 def _reservations(
-    groups: Mapping[str, list[float]], ratios: Mapping[str, float], intervals: Mapping[str, tuple[float, float]]
+    groups: Mapping[str, list[float]],
+    blind: str,
+    ratios: Mapping[str, float],
+    intervals: Mapping[str, tuple[float, float]],
 ) -> str:
     failed = [method for method, ratio in ratios.items() if not _times(ratio).endswith("smaller")]
-    unclear = [method for method in ratios if method not in failed and max(groups[method]) >= min(groups["random"])]
+    unclear = [method for method in ratios if method not in failed and max(groups[method]) >= min(groups[blind])]
     text = ""
     if failed:
         names = listing((method_name(method) for method in failed), "or")
-        text += f" No gain over random was found here for {names} designs."
+        text += f" No gain over {method_name(blind)} was found here for {names} designs."
     if unclear:
         names = listing(method_name(method) for method in unclear)
-        text += f" The ranges of {names} and random designs overlap, so the gain is not a settled one."
+        text += f" The ranges of {names} and {method_name(blind)} designs overlap, so the gain is not a settled one."
     if doubtful := [method for method in intervals if method not in failed + unclear and intervals[method][0] <= 1]:
         names = listing(method_name(method) for method in doubtful)
         text += f" The interval for {names} designs holds 1, so the gain is not a settled one."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapdesign.methods import BY_CHANCE
+from gapdesign.methods import is_baseline, is_by_chance
 from gapdesign.replay.fits import judged
 from gapdesign.report.figures import legend
 from gapdesign.report.style import GREY, INK, house_style, line_styles
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BAND = (0.05, 0.5, 0.95)
-"""Quantiles of the draws of a design by chance: the edges of the band of `random`, and the line of all such."""
+"""Quantiles of the draws of a design by chance: the edges of the band of the baseline, and the line of all such."""
 
 BOUNDS = {"none": (0, (1, 2)), "all": (0, (4, 2))}
 """Line patterns of the potentials of no candidate and of all candidates."""
@@ -92,9 +92,9 @@ def _panel(axes: Axes, rows: pd.DataFrame, measure: str, methods: Mapping[str, s
     styles = line_styles(methods)
     for design, method in methods.items():
         mine = rows[rows["design"] == design].groupby("budget")[measure]
-        if method in BY_CHANCE:
+        if is_by_chance(method):
             low, middle, high = (mine.quantile(share) for share in BAND)
-            if method == "random":
+            if is_baseline(method):
                 axes.fill_between(middle.index, low, high, color=styles[design]["color"], alpha=0.2, linewidth=0)
         else:
             middle = mine.first()

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from gapdesign.methods import is_baseline
+
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 INK, MUTED, RULE, PAPER = "#1d2126", "#6a7079", "#dcdfe3", "#fefefe"
 
 BASELINE = "#d98a1f"
-"""The colour of random designs, which every other method is compared with."""
+"""The colour of random designs, with which those of every other method are compared."""
 
 GREY = "#8d939b"
 """What designs stand before: pools, bounds, the reference engine."""
@@ -158,12 +160,13 @@ def line_styles(methods: Mapping[str, str]) -> dict[str, dict[str, object]]:
     dict
         Design to ``{"color": ..., "linestyle": ...}``, as the ``plot`` method takes them.
     """
-    others = list(dict.fromkeys(method for method in methods.values() if method != "random"))
-    colours = {method: PALETTE[place % len(PALETTE)] for place, method in enumerate(others)} | {"random": BASELINE}
+    others = list(dict.fromkeys(method for method in methods.values() if not is_baseline(method)))
+    colours = {method: PALETTE[place % len(PALETTE)] for place, method in enumerate(others)}
     styles: dict[str, dict[str, object]] = {}
     for place, (design, method) in enumerate(methods.items()):
-        taken = [style["linestyle"] for style in styles.values() if style["color"] == colours[method]]
+        colour = colours.get(method, BASELINE)
+        taken = [style["linestyle"] for style in styles.values() if style["color"] == colour]
         order = DASHES[place % len(DASHES) :] + DASHES[: place % len(DASHES)]
         free = [pattern for pattern in order if pattern not in taken]
-        styles[design] = {"color": colours[method], "linestyle": (free or order)[0]}
+        styles[design] = {"color": colour, "linestyle": (free or order)[0]}
     return styles

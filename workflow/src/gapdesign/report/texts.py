@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gapdesign.methods import METHODS
+
 TITLES = {
     "worst": "Worst off-sample 0.99 quantile of each model",
     "distances": "Distances between the members of each design, and their strains",
@@ -135,11 +137,6 @@ _SOAP = (
     "10.1103/PhysRevB.87.184115",
     "the descriptor",
 )
-_GOLCHI = (
-    "S. Golchi and J. L. Loeppky, Monte Carlo based designs for constrained domains (2015)",
-    "10.48550/arXiv.1512.07328",
-    "the max-min algorithm",
-)
 _KARABIN = (
     "M. Karabin and D. Perez, An entropy-maximization approach to automated training set generation for "
     "interatomic potentials, The Journal of Chemical Physics 153, 094110 (2020)",
@@ -165,9 +162,9 @@ def references(configuration: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     descriptor, designs = configuration.get("descriptor"), configuration.get("designs")
     kernel = configuration.get("kernel")
     parts = designs.values() if isinstance(designs, Mapping) else ()
-    methods = {part.get("method") for part in parts if isinstance(part, Mapping)}
+    methods = dict.fromkeys(part.get("method") for part in parts if isinstance(part, Mapping))
     chosen = [_BARZDAJN, _GAP, _SOAP, _KARABIN]
-    chosen += [_GOLCHI] if "maxmin" in methods else []
+    chosen += [METHODS[name].reference for name in methods if name in METHODS and METHODS[name].reference]
     chosen += [_REMATCH] if isinstance(kernel, Mapping) and kernel.get("structure") == "rematch" else []
     chosen += [_DSCRIBE] if isinstance(descriptor, Mapping) and descriptor.get("backend") == "dscribe" else []
     return chosen

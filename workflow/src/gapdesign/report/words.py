@@ -7,21 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
+from gapdesign.methods import METHODS
+
 DASH, MINUS, TIMES = "\u2013", "\u2212", "\u00d7"
-METHOD_NAMES = {
-    "maxmin": "max-min",
-    "maxent": "maximum-entropy",
-    "fps": "farthest-point",
-    "d_optimal": "D-optimal",
-    "a_optimal": "A-optimal",
-    "e_optimal": "E-optimal",
-    "g_optimal": "G-optimal",
-    "k_medoids": "k-medoids",
-    "cur": "CUR",
-    "cur_environments": "CUR (environments)",
-    "bayesian": "Bayesian",
-    "variance": "largest-variance",
-}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -94,7 +82,8 @@ def listing(items: Iterable[str], last: str = "and") -> str:
 
 def method_name(method: str) -> str:
     """Name a method in prose; one that is not known here keeps its own name."""
-    return METHOD_NAMES.get(method, method.replace("_", " "))
+    title = METHODS[method].title if method in METHODS else ""
+    return title or method.replace("_", " ")
 
 
 def count(amount: int, noun: str) -> str:

@@ -131,14 +131,14 @@ def _calculator(options: MdOptions) -> Calculator:
 
     if options.calculator in engines.ENGINES:
         try:
-            labels = engines.LabelOptions.model_validate({options.calculator: options.arguments})
+            made_from = engines.ENGINES[options.calculator].Options.model_validate(options.arguments)
         except ValueError as error:
             reason = " ".join(str(error).split())
             raise InputError(
                 f"pools.md.arguments: the engine {options.calculator} does not take them ({reason});"
                 f" give what labels.{options.calculator} takes."
             ) from None
-        engine = engines.make(options.calculator, labels)
+        engine = engines.ENGINES[options.calculator](made_from)
         engine.check()
         return EngineCalculator(engine)
     module, _, name = options.calculator.rpartition(".")

@@ -1,1 +1,65 @@
-"""Max-min: each next structure is the one farthest from all chosen before, exactly and in bounded memory (BR)."""
+"""Method `maxmin`: each next structure is the one farthest from all chosen before, exactly and in bounded memory (BR).
+
+:mod:`.greedy` chooses by the average covariance, :mod:`.lazy` where distances of structures are expensive;
+:mod:`.certificate` and :mod:`.exhaustive` prove what either chose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gapdesign.errors import InputError
+from gapdesign.methods.base import Method, Selection, Task
+from gapdesign.methods.shared.resources import hold
+from gapdesign.shards import FeaturePool
+
+if TYPE_CHECKING:
+    from gapdesign.methods.maxmin.certificate import Wrong
+
+
+class MaxminMethod(Method):
+    """The exact max-min order."""
+
+    name = "maxmin"
+    summary = "each next structure is the one farthest from all chosen before, by kernel distance"
+    title = "max-min"
+    reference = (
+        "S. Golchi and J. L. Loeppky, Monte Carlo based designs for constrained domains (2015)",
+        "10.48550/arXiv.1512.07328",
+        "the max-min algorithm",
+    )
+    is_prefix = True
+    is_light = True
+    takes_start = True
+    is_compressed = True
+    is_certified = True
+
+    @classmethod
+    def select(cls, task: Task) -> Selection:
+        """Choose by the covariance, on compressed features, or by the task's distance of structures if it has one."""
+        from gapdesign.methods.maxmin import greedy, lazy
+
+        if task.structures is not None:
+            return lazy.select(task)
+        if task.compressed is None:
+            raise InputError(f"--compressed: the method {cls.name} needs compressed shards; run `gapdesign compress`.")
+        if isinstance(task.compressed, FeaturePool):
+            task = replace(task, compressed=hold(task.compressed, task.memory))
+        return greedy.select(task)
+
+    @classmethod
+    def first_wrong_rank(
+        cls, task: Task, *, candidates: np.ndarray, distances: np.ndarray, outside: np.ndarray
+    ) -> Wrong | None:
+        """Check a design against every candidate of the pool, by another computation than the one that chose it."""
+        from gapdesign.methods.maxmin import certificate, exhaustive
+
+        design = {"candidates": candidates, "distances": distances, "outside": outside, "progress": task.progress}
+        if task.structures is not None:
+            return exhaustive.first_wrong_rank(task.structures, **design)
+        return certificate.first_wrong_rank(
+            task.pool, task.covariance, existing=task.existing, memory=task.memory, **design
+        )

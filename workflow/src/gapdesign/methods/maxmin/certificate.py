@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gapdesign.descriptors.covariance import Covariance
-from gapdesign.methods import block_rows
+from gapdesign.methods.shared.resources import block_rows
 from gapdesign.shards import FeaturePool, HeldPool
 
 

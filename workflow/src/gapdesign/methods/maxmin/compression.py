@@ -8,9 +8,8 @@ crystals some seventy numbers do the work of six hundred, to parts in a million.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,12 +18,16 @@ import numpy as np
 
 from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.files import read_arrays, write_arrays
+from gapdesign.methods.shared.resources import one_blas_thread
 from gapdesign.shards import ArrayFile
 from gapdesign.streams import stream
 
 RESIDUAL = 1e-4
 """Largest |r|^2 that the choice of dimensions aims at. Less costs more dimensions, more leaves more near ties to
 settle on full features; the sum of both is smallest here."""
+
+SAMPLE = 2048
+"""Structures by which the directions of a pool are found."""
 
 UNIT = 2.0**-24
 """Half the distance of single precision from 1 to the next number."""
@@ -48,6 +51,14 @@ class Directions:
         generator = np.random.Generator(stream("basis"))
         parts = (*layout.soap, layout.pair)
         return cls(layout, tuple(_directions(sample[:, part].astype(float), generator) for part in parts))
+
+    @classmethod
+    def of_shards(cls, paths: Sequence[str | Path], layout: Layout) -> tuple[Directions, int]:
+        """Directions of about ``SAMPLE`` structures, as many from each shard of features; and how many these are."""
+        shards = [ArrayFile(path) for path in paths]
+        share = -(-SAMPLE // len(shards))
+        sample = [shard.rows(np.arange(0, shard.size, -(-shard.size // share))) for shard in shards]
+        return cls.of(np.concatenate(sample), layout), sum(map(len, sample))
 
     def compress(self, features: np.ndarray) -> np.ndarray:
         """Compress features (n, dimension).
@@ -92,15 +103,6 @@ def compress_all(pool: ArrayFile, basis: Directions, *, threads: int = 1) -> np.
     with one_blas_thread(), ThreadPoolExecutor(threads) as workers:
         blocks = list(workers.map(lambda span: basis.compress(pool.block(*span)), spans))
     return np.concatenate(blocks)
-
-
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Where blocks are worked on side by side, each product is to stay in the thread of its block."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"):
-        yield
 
 
 def _directions(x: np.ndarray, generator: np.random.Generator) -> np.ndarray:

@@ -21,10 +21,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from gapdesign.errors import InputError
-from gapdesign.methods import Selection, Task
-from gapdesign.methods.maxmin.compression import CompressedCovariance, one_blas_thread
+from gapdesign.methods.base import Selection, Task
+from gapdesign.methods.maxmin.compression import CompressedCovariance
 from gapdesign.methods.maxmin.state import State
 from gapdesign.methods.maxmin.tiers import CHUNK, Ranks, Tier
+from gapdesign.methods.shared.resources import one_blas_thread
 
 FRONT = 512
 """Candidates that a new front is chosen to have, at least, where there are enough."""

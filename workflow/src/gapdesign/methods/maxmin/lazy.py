@@ -16,8 +16,9 @@ import numpy as np
 
 from gapdesign.descriptors.structure_distances import Structure
 from gapdesign.errors import InputError
-from gapdesign.methods import Selection, Task, block_rows
+from gapdesign.methods.base import Selection, Task
 from gapdesign.methods.maxmin.state import State
+from gapdesign.methods.shared.resources import block_rows
 
 EVERY = 10.0
 """Seconds between lines of progress."""

@@ -41,8 +41,9 @@ class State:
         """What there is to go on from where a method starts afresh each time."""
         return cls(0, np.zeros(0, np.int64), np.zeros(0), {})
 
-    def write(self, path: str | Path, identity: str, total: np.ndarray) -> None:
-        """Write it with what it depends on: the ``identity`` of the task, and the sum of the pool's features."""
+    def write(self, path: str | Path, identity: str, sums: Sequence[Path]) -> None:
+        """Write it with what it depends on: the ``identity`` of the task, and the ``sums`` of the pool's features."""
+        total = sum(map(read_array, sums))
         own = {"size": self.size, "candidates": self.candidates, "distances2": self.distances2}
         with atomic(path) as temporary, temporary.open("wb") as target:
             np.savez(target, identity=identity, total=total, **own, **self.bounds)

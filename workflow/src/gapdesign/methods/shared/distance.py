@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gapdesign.descriptors.covariance import Covariance, Layout
-
-if TYPE_CHECKING:
-    from gapdesign.methods import Selection, Task
+from gapdesign.methods.base import Selection, Task
 
 FIXED_POINT = 2.0**36
 """A sum of integers does not depend on the order of its terms, so features are added as multiples of 2^-36."""
-
 
 ROWS = 2048
 """Candidates that are compared with an existing set at once."""
@@ -113,7 +109,5 @@ def down_the_design(task: Task, candidates: Sequence[int]) -> np.ndarray:
 
 def selection(task: Task, candidates: Sequence[int], scores: Sequence[float], *, passes: int = 1) -> Selection:
     """A design with its distances, for methods that choose by something else: ``scores``."""
-    from gapdesign.methods import Selection  # the members of the family are imported by it
-
     order = np.array(candidates, np.int64)
     return Selection(order, down_the_design(task, candidates), scores=np.array(scores, float), passes=passes)

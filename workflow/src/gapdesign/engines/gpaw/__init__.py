@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from gapdesign.engines import planewaves, programs
-from gapdesign.engines.base import Label, NotConvergedError
-from gapdesign.engines.planewaves import KpointOptions
+from gapdesign.engines.base import Engine, Label, NotConvergedError
+from gapdesign.engines.shared import planewaves, programs
+from gapdesign.engines.shared.planewaves import KpointOptions
 from gapdesign.errors import InputError
 from gapdesign.files import read_json, write_json
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-_RUNNER = Path(__file__).parent / "runners" / "run_gpaw.py"
+_RUNNER = Path(__file__).with_name("run_gpaw.py")
 
 _STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("as configured", {}),
@@ -66,22 +66,20 @@ class GpawOptions(programs.ProgramOptions):
     )
 
 
-class Gpaw:
+class GpawEngine(Engine):
     """GPAW, each label in a process of its own, so that one that crashes takes no other with it.
 
     Energies are free energies relative to GPAW's reference atoms, of which forces and stress are derivatives.
-
-    Parameters
-    ----------
-    options
-        How it computes.
     """
 
     name = "gpaw"
+    summary = "GPAW, on plane waves"
+    Options = GpawOptions
+    environment = "gpaw"
     attempts = tuple(words for words, _ in _STEPS)
 
     def __init__(self, options: GpawOptions) -> None:
-        self._options = options
+        super().__init__(options)
         self.isolated_box = options.isolated_box
 
     @property
@@ -132,7 +130,7 @@ class Gpaw:
         return Label(result["energy"], np.array(result["forces"]) + 0.0, (virial + virial.T) / 2 + 0.0)
 
     def core_hours(self, atoms: Atoms) -> float:
-        """Estimate the cost from electrons, k-points and plane waves; see :mod:`gapdesign.engines.planewaves`."""
+        """Estimate the cost from electrons, k-points and plane waves; see :mod:`.shared.planewaves`."""
         options = self._options
         return options.core_hours or planewaves.core_hours(atoms, options.ecut, options.kpoints)
 

@@ -9,11 +9,12 @@ import numpy as np
 
 from gapdesign.descriptors.covariance import dot
 from gapdesign.errors import InputError
-from gapdesign.methods.rows import BLOCK, require
+from gapdesign.methods.shared.resources import require
+from gapdesign.methods.shared.rows import BLOCK
 
 if TYPE_CHECKING:
     from gapdesign.descriptors.environments import Environments
-    from gapdesign.methods import Task
+    from gapdesign.methods.base import Task
 
 
 class EnvironmentRows:

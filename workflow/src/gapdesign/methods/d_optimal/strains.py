@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from ase import Atoms
 
-from gapdesign.methods.optimality import GAIN, coordinate_exchange, log_det
+from gapdesign.methods.d_optimal.optimality import GAIN, coordinate_exchange, log_det
 from gapdesign.streams import stream
 from gapdesign.structures import Prototype
 
@@ -82,7 +82,7 @@ def optimise(
     values : int
         Values that a parameter is tried at.
     refinements, sweeps : int
-        As of :func:`gapdesign.methods.optimality.coordinate_exchange`.
+        As of :func:`gapdesign.methods.d_optimal.optimality.coordinate_exchange`.
     tries : int
         Random designs to begin with; the best end counts.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gapdesign.descriptors.covariance import Covariance
-from gapdesign.methods.rows import TransformedRows
+from gapdesign.methods.shared.rows import TransformedRows
 
 SPAN = 16384
 """Candidates whose numbers stay in the cache of a core while they are worked on."""
@@ -15,7 +15,7 @@ class Conditional:
     """Conditional variances of N candidates, and of structures that are there already.
 
     Numbers N and above are the existing structures. Every step is element by element in one order, on covariances
-    that are exact sums (:mod:`gapdesign.methods.rows`): the bits do not depend on blocks, threads or libraries.
+    that are exact sums (:mod:`gapdesign.methods.shared.rows`): the bits do not depend on blocks, threads or libraries.
 
     Parameters
     ----------

@@ -8,12 +8,12 @@ import numpy as np
 from pydantic import Field
 
 from gapdesign.config.options import Options
-from gapdesign.methods import distance
-from gapdesign.methods.rows import principal, steady
+from gapdesign.methods.shared import distance
+from gapdesign.methods.shared.rows import principal, steady
 from gapdesign.streams import stream
 
 if TYPE_CHECKING:
-    from gapdesign.methods import Selection, Task
+    from gapdesign.methods.base import Selection, Task
 
 
 class LeverageOptions(Options):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gapdesign.methods.rows import first_largest, steady
+from gapdesign.methods.shared.rows import first_largest, steady
 
 GAIN = 1e-9
 """A swap that raises log det M by less is none."""

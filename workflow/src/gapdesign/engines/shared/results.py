@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gapdesign.engines.base import Label, NotConvergedError
-from gapdesign.engines.programs import compare_structures
+from gapdesign.engines.shared.programs import compare_structures
 from gapdesign.errors import InputError
 from gapdesign.files import read_json
 
@@ -189,10 +189,10 @@ def read(source: Source, keys: Keys) -> list[Result]:
 
 def _parsed(path: Path, kind: str, isolated: bool) -> Result:
     """Read a program's XML file as the program's engine does."""
-    from gapdesign.engines import espresso, vasprun
+    from gapdesign.engines.shared import pwscf, vasprun
 
     try:
-        found = vasprun.parse(path) if kind == "vasprun" else espresso.parse(path)
+        found = vasprun.parse(path) if kind == "vasprun" else pwscf.parse(path)
     except NotConvergedError as error:
         return Result(str(path), None, isolated, None, str(error))
     return Result(str(path), found.atoms, isolated, found.label)

@@ -16,7 +16,7 @@ one pass over all rows for each row of the structure chosen.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from pydantic import Field
@@ -24,13 +24,11 @@ from pydantic import Field
 from gapdesign.config.options import Options
 from gapdesign.descriptors.covariance import dot
 from gapdesign.errors import InputError
-from gapdesign.methods import distance
-from gapdesign.methods.environment_rows import EnvironmentRows
-from gapdesign.methods.maxmin.compression import one_blas_thread
-from gapdesign.methods.rows import TransformedRows, first_largest, linear_features, require
-
-if TYPE_CHECKING:
-    from gapdesign.methods import Selection, Task
+from gapdesign.methods.base import Method, Selection, Task
+from gapdesign.methods.bayesian.environment_rows import EnvironmentRows
+from gapdesign.methods.shared import distance
+from gapdesign.methods.shared.resources import one_blas_thread, require
+from gapdesign.methods.shared.rows import TransformedRows, first_largest, linear_features
 
 EVERY = 10.0
 """Seconds between lines of progress."""
@@ -78,16 +76,37 @@ class Scorer(Protocol):
         """What a candidate adds to the posterior: rows (n, p) and their precisions (n,)."""
 
 
-def select(task: Task) -> Selection:
-    """Choose one by one; the score of a structure is that by which it was chosen.
+class BayesianMethod(Method):
+    """Greedy choice by what a label would tell of a linear model."""
 
-    Scores are compared as multiples of 2^-40, the first of equal ones wins, and copies of what exists are passed over.
-    """
-    options = task.options or BayesianOptions()
-    with one_blas_thread():
-        scorer, prior = _scorer(task, options)
-        chosen, scores = pick(scorer, prior, task.budget, distance.free(task), progress=task.progress)
-    return distance.selection(task, chosen, scores, passes=len(chosen) + 1)
+    name = "bayesian"
+    summary = "each next structure is the one that a linear model learns most from, or is least certain of"
+    Options = BayesianOptions
+    title = "Bayesian"
+    is_prefix = True
+
+    @classmethod
+    def reads_environments(cls, options: BayesianOptions) -> bool:
+        """Where the rows of its model are those of atoms."""
+        return options.environments
+
+    @classmethod
+    def reads_derivatives(cls, options: BayesianOptions) -> bool:
+        """Where forces count."""
+        return options.score == "force"
+
+    @classmethod
+    def select(cls, task: Task) -> Selection:
+        """Choose one by one; the score of a structure is that by which it was chosen.
+
+        Scores are compared as multiples of 2^-40, the first of equal ones wins, and copies of what exists are passed
+        over.
+        """
+        options = task.options or cls.Options()
+        with one_blas_thread():
+            scorer, prior = _scorer(task, options)
+            chosen, scores = pick(scorer, prior, task.budget, distance.free(task), progress=task.progress)
+        return distance.selection(task, chosen, scores, passes=len(chosen) + 1)
 
 
 def pick(

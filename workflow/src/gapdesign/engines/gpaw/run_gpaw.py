@@ -1,6 +1,7 @@
 """Run GPAW on what is written in a folder.
 
-A script of its own, for whichever Python has GPAW, alone or under MPI; it needs nothing but ASE and GPAW.
+A script of its own, for whichever Python has GPAW, alone or under MPI; it needs nothing but ASE and GPAW. Python looks
+for these in the script's folder first, where no file may have the name of one of their modules.
 
 ``python run_gpaw.py FOLDER`` reads ``task.json`` there and writes ``result.json`` (with what GPAW says it computed, for
 the caller to compare) or, where there is no result, ``failure.json``. ``python run_gpaw.py --identify XC`` prints

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.descriptors.environments import on_grid
-from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
     from gapdesign.descriptors.covariance import Covariance
@@ -151,27 +150,3 @@ def principal(sample: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     values, vectors = values[::-1], vectors[:, ::-1]
     kept = min(count, len(sample), int((values > 1e-12 * values[0]).sum()))
     return on_grid(np.ascontiguousarray(vectors[:, :kept])).astype(float), values[:kept]
-
-
-def require(memory: int, needed: float, method: str, what: str) -> None:
-    """Stop before memory is exceeded.
-
-    Parameters
-    ----------
-    memory : int
-        What there is, in MiB.
-    needed : float
-        Bytes.
-    method, what : str
-        Who keeps what, for the message.
-
-    Raises
-    ------
-    InputError
-        If ``needed`` is more than there is.
-    """
-    if needed > memory * 2**20:
-        raise InputError(
-            f"selection.memory: {method} keeps {what}, and {memory} MiB do not hold that;"
-            f" give it {int(needed / 2**20) + 1}, or make the pool or the budget smaller."
-        )

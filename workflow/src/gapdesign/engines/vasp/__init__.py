@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field, field_validator
 
-from gapdesign.engines import planewaves, programs, vasprun
-from gapdesign.engines.base import Label, NotConvergedError
-from gapdesign.engines.planewaves import KpointOptions
-from gapdesign.engines.potcar import PotcarOptions, Potcars
+from gapdesign.engines.base import Engine, Label, NotConvergedError
+from gapdesign.engines.shared import planewaves, programs, vasprun
+from gapdesign.engines.shared.planewaves import KpointOptions
+from gapdesign.engines.vasp.potcar import PotcarOptions, Potcars
 from gapdesign.files import write_text
 
 if TYPE_CHECKING:
@@ -98,20 +98,17 @@ class VaspOptions(programs.ProgramOptions):
         return tags
 
 
-class Vasp:
-    """VASP, which has a licence of its own and is run by the user's command.
-
-    Parameters
-    ----------
-    options
-        How it computes.
-    """
+class VaspEngine(Engine):
+    """VASP, which has a licence of its own and is run by the user's command."""
 
     name = "vasp"
+    summary = "VASP"
+    Options = VaspOptions
+    environment = "vasp"
     attempts = tuple(words for words, _ in _STEPS)
 
     def __init__(self, options: VaspOptions) -> None:
-        self._options = options
+        super().__init__(options)
         self._potcars = Potcars(options.potcar)
         self.isolated_box = options.isolated_box
 
@@ -179,7 +176,7 @@ class Vasp:
         return Label(calculation.label.energy, calculation.label.forces[order], calculation.label.virial)
 
     def core_hours(self, atoms: Atoms) -> float:
-        """Estimate the cost from electrons, k-points and plane waves; see :mod:`gapdesign.engines.planewaves`."""
+        """Estimate the cost from electrons, k-points and plane waves; see :mod:`.shared.planewaves`."""
         options = self._options
         return options.core_hours or planewaves.core_hours(atoms, options.encut, options.kpoints)
 

@@ -1,1 +1,0 @@
-"""Scripts that other programs' interpreters run; they import nothing of gapdesign."""

@@ -1,0 +1,94 @@
+"""Method `d_optimal`: max det X'X of linear features (BR appendix A; MaxVol of Podryabinkin and Shapeev 2017).
+
+The features are the leading principal components of the linear features of the pool
+(:func:`gapdesign.methods.shared.rows.linear_features`): a determinant needs as many structures as features at least,
+and within the components it does not depend on which basis is taken. As many structures as features make MaxVol's
+square.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field
+
+from gapdesign.config.options import Options
+from gapdesign.errors import InputError
+from gapdesign.methods.base import Method, Selection, Task
+from gapdesign.methods.d_optimal import optimality
+from gapdesign.methods.shared import distance
+from gapdesign.methods.shared.resources import one_blas_thread, require
+from gapdesign.methods.shared.rows import TransformedRows, linear_features, principal
+
+
+class DOptimalOptions(Options):
+    """Options of the method `d_optimal`."""
+
+    features: int | None = Field(
+        None,
+        ge=1,
+        description="Principal components p of the linear features that the model has; at most as many as structures,"
+        " by default half as many.",
+    )
+
+
+class DOptimalMethod(Method):
+    """Exchange until no swap raises the determinant."""
+
+    name = "d_optimal"
+    summary = "the set with the largest det X'X of principal components"
+    Options = DOptimalOptions
+    title = "D-optimal"
+
+    @classmethod
+    def mismatch(cls, options: DOptimalOptions, *, budget: int, existing: bool) -> str | None:
+        """Refuse more features than there will be structures, as far as that is known."""
+        if options.features is None or options.features <= budget or existing:
+            return None
+        wanted = f"{options.features} weights need as many structures"
+        return f"d_optimal.features: {wanted}, and the budget is {budget}; lower it."
+
+    @classmethod
+    def select(cls, task: Task) -> Selection:
+        """Choose by exchange; the score of a structure is how much it raises log det X'X given the ranks before it.
+
+        Ranks are the greedy order within the final set; the first p raise the determinant from that of a tiny ridge.
+        Memory: 8 bytes for each candidate and component, three times over.
+        """
+        options = task.options or cls.Options()
+        with one_blas_thread():
+            rows = TransformedRows(
+                task.pool,
+                lambda features: linear_features(features, task.covariance),
+                memory=task.memory // 2,
+                threads=task.threads,
+            )
+            there = rows.of(distance.existing_features(task)).astype(float)
+            known = len(there) + task.budget
+            if options.features is not None and options.features > known:
+                wanted = f"{options.features} weights need as many structures"
+                raise InputError(f"d_optimal.features: {wanted}, and there are {known}; lower it.")
+            count = options.features or max(1, known // 2)
+            what = f"24 bytes for each of {rows.size} candidates and {count} components"
+            require(task.memory // 2, 24 * rows.size * count, cls.name, what)
+            directions, _ = principal(rows.sample(), count)
+            features = np.empty((rows.size, directions.shape[1]))
+            rows.each(lambda span, block: features.__setitem__(span, block @ directions))
+            existing = there @ directions
+            usable = np.flatnonzero(distance.free(task))
+            chosen = optimality.greedy(features[usable], task.budget, existing)
+            chosen = optimality.exchange(features[usable], chosen, existing, progress=task.progress)
+            members = features[usable[chosen]]
+            order = optimality.greedy(members, len(members), existing)
+        gains = raised(members[order], existing)
+        return distance.selection(task, usable[np.array(chosen)[order]], gains, passes=2)
+
+
+def raised(members: np.ndarray, existing: np.ndarray) -> list[float]:
+    """How much each of the members (n, p), in order, raises log det of a ridge and the structures before it."""
+    ridge = 1e-8 * np.square(members).sum(axis=1).mean() / members.shape[1]
+    information = ridge * np.eye(members.shape[1]) + existing.T @ existing
+    gains = []
+    for row in members:
+        gains.append(float(np.log1p(row @ np.linalg.solve(information, row))))
+        information = information + np.outer(row, row)
+    return gains

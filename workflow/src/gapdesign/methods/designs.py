@@ -1,0 +1,63 @@
+"""Designs of any method: its choice with a reserve behind it, and the structures that these are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gapdesign.methods.base import Method, Selection, Task
+from gapdesign.methods.shared.chance import drawn
+from gapdesign.methods.shared.distance import down_the_design
+from gapdesign.shards import shard_range
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+
+def select(method: type[Method], task: Task, *, reserve: int = 0) -> Selection:
+    """Choose a design of the task's budget and, behind it, ``reserve`` ranks that may take a place.
+
+    What a method that chooses a design as a whole would have in reserve is not defined: there it is drawn blindly.
+    """
+    if method.is_prefix:
+        return method.select(replace(task, budget=min(task.budget + reserve, task.pool.size)))
+    design = method.select(task)
+    lots = drawn(task, min(len(design.candidates) + reserve, task.pool.size))
+    others = lots[~np.isin(lots, design.candidates)][:reserve]
+    candidates = np.concatenate([design.candidates, others])
+    return replace(design, candidates=candidates, distances=down_the_design(task, candidates))
+
+
+def frames(selection: Selection, shards: Sequence[str | Path], *, pool: str) -> list[Atoms]:
+    """The structures of a design, in the order chosen, from the shards of candidates of its pool.
+
+    Each carries in ``info`` pool, candidate, rank, distance, outside where the method proves its order, and score where
+    it chooses by something other than the distance.
+    """
+    found = structures(selection.candidates, shards)
+    ordered = [found[int(index)] for index in selection.candidates]
+    for rank, atoms in enumerate(ordered):
+        extra = {} if selection.outside is None else {"outside": float(selection.outside[rank])}
+        if selection.scores is not None and rank < len(selection.scores):
+            extra["score"] = float(selection.scores[rank])
+        place = {"pool": pool, "candidate": atoms.info.pop("candidate"), "rank": rank}
+        atoms.info = {**place, "distance": float(selection.distances[rank]), **extra, **atoms.info}
+    return ordered
+
+
+def structures(candidates: np.ndarray, shards: Sequence[str | Path]) -> dict[int, Atoms]:
+    """The structures of some candidates, by their index, from the shards of candidates of their pool."""
+    from gapdesign.structures import read_batch
+
+    found: dict[int, Atoms] = {}
+    for path in shards:
+        start, stop = shard_range(path)
+        mine = candidates[(candidates >= start) & (candidates < stop)]
+        if len(mine):
+            batch = read_batch(path)
+            found |= {int(index): batch.atoms(int(index) - start) for index in mine}
+    return found

@@ -1,0 +1,117 @@
+"""What the configuration says about designs and how they are chosen."""
+
+from __future__ import annotations
+
+from pydantic import Field, create_model
+
+from gapdesign.config.options import Options
+from gapdesign.descriptors.options import DescriptorOptions
+from gapdesign.methods import METHODS, Method
+
+DIFFERENTIABLE = "quippy"
+"""The descriptor that gives derivatives by positions."""
+
+_STARTED = ", ".join(f"`{name}`" for name, method in METHODS.items() if method.takes_start)
+
+
+class _Design(Options):
+    """A training set to be chosen."""
+
+    pool: str = Field(description="Pool that it is chosen from.")
+    existing: str | None = Field(
+        None,
+        description="A file that ASE reads with structures that are there already: the design begins where they end,"
+        " and neither they nor copies of them are chosen.",
+    )
+    start: int | None = Field(
+        None,
+        ge=0,
+        description=f"Candidate to start from, for the methods that start from one ({_STARTED}); by default the one"
+        " farthest from the pool's mean descriptor.",
+    )
+    method: METHODS.names = Field(
+        description=f"How it is chosen. {METHODS.choices} docs/which-method.md compares them."
+    )
+
+    @property
+    def member(self) -> type[Method]:
+        """Its method."""
+        return METHODS[self.method]
+
+    @property
+    def options(self) -> Options:
+        """Options of its method: those given, or the defaults."""
+        return getattr(self, self.method, None) or self.member.Options()
+
+    @property
+    def reads_environments(self) -> bool:
+        """Whether its method needs the environments of the pool, whatever `kernel.structure` is."""
+        return self.member.reads_environments(self.options)
+
+    @property
+    def reads_derivatives(self) -> bool:
+        """Whether its method needs derivatives of these."""
+        return self.member.reads_derivatives(self.options)
+
+    def is_compressed(self, structure: str) -> bool:
+        """Return whether its method works on compressed features, for what `kernel.structure` says."""
+        return structure == "average" and self.member.is_compressed
+
+
+_WITH_OPTIONS = {name: method.Options for name, method in METHODS.items() if method.Options is not Options}
+
+DesignOptions = create_model(
+    "DesignOptions",
+    __base__=_Design,
+    __doc__=_Design.__doc__,
+    __module__=__name__,
+    **{
+        name: (options | None, Field(None, description=f"Options of the method `{name}`."))
+        for name, options in _WITH_OPTIONS.items()
+    },
+)
+
+
+class SelectionOptions(Options):
+    """How the selection runs; nothing here changes what is selected."""
+
+    memory: int = Field(
+        1024, ge=64, description="Memory that a job of the selection may use, in MiB, whatever the pool."
+    )
+
+
+def mismatch(design: DesignOptions, *, budget: int, structure: str, descriptor: DescriptorOptions) -> str | None:
+    """Say what a design asks of its method that the study does not have: key and remedy; None if there is nothing.
+
+    Parameters
+    ----------
+    design : DesignOptions
+    budget : int
+        Structures to choose.
+    structure : str
+        `kernel.structure`.
+    descriptor : DescriptorOptions
+    """
+    method = design.method
+    for other in _WITH_OPTIONS:
+        if other != method and getattr(design, other) is not None:
+            return f"{other}: these are options of another method than '{method}'; remove them."
+    if design.member.by_average_only and structure != "average":
+        return (
+            f"method: '{method}' needs the covariance of every pair, and has it for kernel.structure: average only, not"
+            f" '{structure}'; use maxmin."
+        )
+    if design.reads_derivatives and descriptor.backend != DIFFERENTIABLE:
+        return (
+            f"{_asks_for_derivatives(design)} needs derivatives, which {descriptor.backend} lacks; set"
+            f" descriptor.backend: {DIFFERENTIABLE}."
+        )
+    return design.member.mismatch(design.options, budget=budget, existing=design.existing is not None)
+
+
+def _asks_for_derivatives(design: DesignOptions) -> str:
+    """The option, with its key, but for which a design would need no derivatives; its method if there is none."""
+    for key, field in type(design.options).model_fields.items():
+        if not design.member.reads_derivatives(design.options.model_copy(update={key: field.default})):
+            return f"{design.method}.{key}: {getattr(design.options, key)!r}"
+    return f"method: '{design.method}'"

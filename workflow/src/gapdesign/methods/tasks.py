@@ -1,0 +1,228 @@
+"""From the files of a pool and what the configuration says to what a method is asked to do."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gapdesign.descriptors import Descriptor, layout
+from gapdesign.descriptors.covariance import Covariance
+from gapdesign.errors import InputError
+from gapdesign.files import read_array
+from gapdesign.methods.base import Task
+from gapdesign.methods.shared.distance import mean_descriptor
+from gapdesign.shards import FeaturePool, shard_range
+
+if TYPE_CHECKING:
+    from gapdesign.descriptors.environments import Environments
+    from gapdesign.descriptors.options import DescriptorOptions, KernelOptions
+    from gapdesign.descriptors.structure_distances import StructurePool
+    from gapdesign.methods.maxmin.state import State
+    from gapdesign.methods.options import DesignOptions
+
+Existing = tuple[np.ndarray, "Environments"]
+"""Features (m, dimension) and environments of the structures that a design starts from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolFiles:
+    """The files of a pool, as far as a selection reads them: all shards of each kind.
+
+    Attributes
+    ----------
+    features, sums, candidates : sequence of path
+        Features, their sums, and the structures; without sums the pool's mean descriptor stays zero.
+    compressed : sequence of path
+        Compressed features, for methods that work on them.
+    basis : path, optional
+        The directions that they were compressed by.
+    environments : sequence of path
+        Environments, which some methods and values of `kernel.structure` need.
+    """
+
+    features: Sequence[Path]
+    sums: Sequence[Path] = ()
+    candidates: Sequence[Path] = ()
+    compressed: Sequence[Path] = ()
+    basis: Path | None = None
+    environments: Sequence[Path] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What structures are described and compared by.
+
+    Attributes
+    ----------
+    descriptor : DescriptorOptions
+    kernel : KernelOptions
+    species : sequence of int
+        Atomic numbers that occur.
+    """
+
+    descriptor: DescriptorOptions
+    kernel: KernelOptions
+    species: Sequence[int]
+
+    def covariance(self) -> Covariance:
+        """The covariance of structures."""
+        return Covariance(layout(self.descriptor, self.kernel.pair, self.species), self.kernel)
+
+    def make(self) -> Descriptor:
+        """The descriptor, ready to compute."""
+        return Descriptor(self.descriptor, self.kernel.pair, self.species)
+
+
+def make_task(
+    files: PoolFiles,
+    design: DesignOptions,
+    described: Description,
+    *,
+    budget: int,
+    seed: str,
+    existing: Existing | None = None,
+    earlier: State | None = None,
+    memory: int = 1024,
+    threads: int = 1,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Task:
+    """Make the task of a design.
+
+    Parameters
+    ----------
+    files : PoolFiles
+        Of its pool.
+    design : DesignOptions
+    described : Description
+    budget : int
+        Structures to choose.
+    seed : str
+        Names the stream of random numbers.
+    existing : tuple, optional
+        What :func:`existing_set` gives.
+    earlier : State, optional
+        Where an earlier selection ended.
+    memory : int
+        In MiB.
+    threads : int
+    progress : callable
+        Called with a line of text now and then.
+
+    Raises
+    ------
+    InputError
+        If files are missing, damaged, or not of one pool.
+    """
+    from gapdesign.methods.maxmin.compression import Directions
+
+    pool, covariance = FeaturePool(files.features), described.covariance()
+    sums = sum(map(read_array, files.sums), start=np.zeros(pool.dimension, np.int64))
+    return Task(
+        pool=pool,
+        covariance=covariance,
+        mean=mean_descriptor(sums, pool.size, covariance.layout),
+        budget=budget,
+        seed=seed,
+        start=design.start,
+        earlier=earlier,
+        options=design.options,
+        existing=None if existing is None else existing[0],
+        **_environments(files, design, described, existing),
+        compressed=FeaturePool(files.compressed) if files.compressed else None,
+        basis=Directions.read(files.basis, covariance.layout) if files.basis else None,
+        structures=_structures(files, pool, covariance, described.kernel, existing),
+        threads=threads,
+        memory=memory,
+        progress=progress,
+    )
+
+
+def existing_set(
+    path: str | None, described: Description, progress: Callable[[str], None] = lambda line: None
+) -> Existing | None:
+    """Describe the structures of a file that a design starts from; None without a file.
+
+    Raises
+    ------
+    InputError
+        If it has elements that the study has not.
+    """
+    if path is None:
+        return None
+    from ase.data import chemical_symbols
+    from ase.io import read
+
+    from gapdesign.structures import pack
+
+    frames = read(path, ":")
+    unknown = {int(z) for atoms in frames for z in atoms.numbers} - set(described.species)
+    if unknown:
+        names = ", ".join(sorted(chemical_symbols[z] for z in unknown))
+        raise InputError(f"existing: '{path}' holds {names}, which no prototype of the study has; add one that does.")
+    progress(f"describing {len(frames)} existing structures")
+    return described.make().features_and_environments(pack(frames))
+
+
+def identity(configuration: str, basis: Path | None, existing: Existing | None) -> str:
+    """Digest of what a selection depends on beside its pool: configuration, directions, and what exists."""
+    parts = [configuration.encode()]
+    parts += [basis.read_bytes()] if basis else []
+    parts += [existing[0].tobytes()] if existing else []
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def _structures(
+    files: PoolFiles, pool: FeaturePool, covariance: Covariance, kernel: KernelOptions, existing: Existing | None
+) -> StructurePool | None:
+    """The pool as `kernel.structure` sees it; None where that is `average`."""
+    from gapdesign.descriptors.environments import EnvironmentPool
+    from gapdesign.descriptors.structure_distances import StructurePool
+
+    if kernel.structure == "average":
+        return None
+    if not files.environments:
+        raise InputError(
+            f"--environments: kernel.structure: {kernel.structure} needs the environments of the pool;"
+            " run `gapdesign descriptors` with --output-environments."
+        )
+    return StructurePool(pool, EnvironmentPool(files.environments), covariance, kernel, existing)
+
+
+def _environments(
+    files: PoolFiles, design: DesignOptions, described: Description, existing: Existing | None
+) -> dict[str, Any]:
+    """What methods that read the environments of the pool need of them."""
+    from gapdesign.descriptors.environments import EnvironmentPool
+
+    if not design.reads_environments:
+        return {}
+    if not files.environments:
+        raise InputError(
+            f"--environments: the method {design.method} needs the environments of the pool; run"
+            " `gapdesign descriptors` with --output-environments."
+        )
+    found: dict[str, Any] = {"environments": EnvironmentPool(files.environments)}
+    if existing is not None:
+        found["existing_environments"] = existing[1]
+    if design.reads_derivatives:
+        found["derivatives"] = _derivatives(files.candidates, described.make())
+    return found
+
+
+def _derivatives(shards: Sequence[Path], descriptor: Descriptor) -> Callable[[int], Mapping[int, np.ndarray]]:
+    """Derivatives of the environments of each candidate, for the scores of forces."""
+    from gapdesign.structures import read_batch
+
+    read = lru_cache(maxsize=1)(read_batch)
+
+    def derivatives(candidate: int) -> Mapping[int, np.ndarray]:
+        path = next(path for path in shards if candidate in range(*shard_range(path)))
+        return descriptor.derivatives(read(path), candidate - shard_range(path)[0])
+
+    return derivatives

@@ -1,0 +1,113 @@
+"""The tables of the design page, of one pool: its designs and random draws from it, put together and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from gapdesign.descriptors.covariance import Covariance
+from gapdesign.methods.designs import structures
+from gapdesign.methods.shared.resources import block_rows, hold
+from gapdesign.quality.curves import Choice, SampledPool, curves, members, random_draws
+from gapdesign.quality.maps import coverage
+from gapdesign.quality.subpools import subpool_sizes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gapdesign.engines import Engine
+    from gapdesign.quality.options import QualityOptions
+    from gapdesign.shards import FeaturePool
+
+
+class PoolTables(NamedTuple):
+    """What is measured of one pool.
+
+    Attributes
+    ----------
+    curves, members : DataFrame
+        Of its designs and of random draws; see :mod:`gapdesign.quality.curves`.
+    coverage, pools : DataFrame
+        Its map, and a row about it; see :mod:`gapdesign.quality.maps`.
+    """
+
+    curves: pd.DataFrame
+    members: pd.DataFrame
+    coverage: pd.DataFrame
+    pools: pd.DataFrame
+
+
+def pool_tables(
+    name: str,
+    pool: FeaturePool,
+    shards: Sequence[Path],
+    *,
+    designs: Mapping[str, np.ndarray],
+    regrown: Mapping[str, pd.DataFrame],
+    covariance: Covariance,
+    engine: Engine,
+    options: QualityOptions,
+    budget: int,
+    seed: int,
+    memory: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> PoolTables:
+    """Measure the designs of a pool against budget and pool size, beside random draws.
+
+    Parameters
+    ----------
+    name : str
+        The pool's name.
+    pool : FeaturePool
+    shards : sequence of Path
+        Its candidates.
+    designs : mapping of str to (n,) int64
+        Candidates of each design, in the order chosen.
+    regrown : mapping of str to DataFrame
+        What :func:`gapdesign.quality.subpools.regrow` gave for some of them.
+    covariance : Covariance
+    engine : Engine
+        Estimates the costs of labels.
+    options : QualityOptions
+    budget : int
+        Structures that the study asks for, and so of the random draws.
+    seed : int
+        Of the study.
+    memory : int
+        In MiB.
+    progress : callable
+        Called with the numbers of designs and draws done and in all.
+    """
+    import pandas as pd
+
+    rows = block_rows(memory, pool.dimension, budget)
+    sample = SampledPool(pool, options.sample)
+    chosen = list(_choices(name, pool.size, designs, regrown))
+    halves = subpool_sizes(pool.size, budget, options.subpools, is_light=True)
+    drawn = random_draws(name, pool.size, halves, budget=min(budget, pool.size), draws=options.draws, seed=seed)
+    whole = [choice for choice in [*chosen, *drawn] if choice.of == pool.size]
+    found = structures(np.unique(np.concatenate([choice.candidates for choice in whole])), shards)
+    costs = {candidate: engine.core_hours(atoms) for candidate, atoms in found.items()}
+    measured = curves(
+        [*chosen, *drawn],
+        pool,
+        hold(sample, memory),
+        covariance,
+        costs=costs,
+        block_rows=rows,
+        progress=progress,
+    )
+    points, about = coverage(chosen, pool, sample, covariance, rows)
+    return PoolTables(measured, members(whole, pool, covariance, found, costs), points, pd.DataFrame([about]))
+
+
+def _choices(name: str, size: int, designs: Mapping[str, np.ndarray], regrown: Mapping[str, pd.DataFrame]):
+    """Designs of a pool, each after what it would be had the pool fewer candidates."""
+    for design, candidates in designs.items():
+        if design in regrown:
+            for of, part in regrown[design].groupby("candidates"):
+                yield Choice(name, design, None, int(of), part["candidate"].to_numpy())
+        yield Choice(name, design, None, size, candidates)

@@ -1,0 +1,50 @@
+"""What the designs of a replay are: one for every budget, and several draws where a method draws by chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gapdesign.methods.base import Method, Task
+from gapdesign.methods.designs import select
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def choices(method: type[Method], task: Task, design: str, *, budgets: Sequence[int], draws: int) -> pd.DataFrame:
+    """Choose a design for every budget; of a prefix order the largest, of which the others are the first ranks.
+
+    Parameters
+    ----------
+    method : type of Method
+    task : Task
+        Its budget is not used.
+    design : str
+        The design's name.
+    budgets : sequence of int
+        Increasing.
+    draws : int
+        Designs of a method that draws by chance; the first has the seed of the task.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``design``, ``draw``, ``budget``, ``rank``, ``candidate``.
+    """
+    import pandas as pd
+
+    tables = []
+    for draw in range(draws if method.by_chance else 1):
+        mine = replace(task, seed=f"{task.seed}/draw/{draw}" if draw else task.seed)
+        searched = budgets[-1:] if method.is_prefix else budgets
+        chosen = {budget: select(method, replace(mine, budget=budget)).candidates for budget in searched}
+        for budget in budgets:
+            candidates = chosen.get(budget, chosen[budgets[-1]][:budget])
+            place = {"design": design, "draw": draw, "budget": budget}
+            tables.append(pd.DataFrame({**place, "rank": np.arange(len(candidates)), "candidate": candidates}))
+        task.progress(f"{design}, draw {draw}: chosen for budgets of {', '.join(map(str, budgets))}")
+    return pd.concat(tables, ignore_index=True)
