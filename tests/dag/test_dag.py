@@ -16,7 +16,8 @@ AFTER_DESIGN = {
     "properties_model",
     "properties_table",
 }
-REPORT = {"design_page", "properties_figures", "report_provenance", "report_figures", "report", "all"}
+REPORT = {"design_page", "report_provenance", "report_figures", "report_estimate", "report", "all"}
+FIGURES = {"properties_figures"}
 SELECTION = {"design_select", "design_quality", "quality", "design_regrow", "design_curves"}
 METHODS = {"OPT": "maxmin", "RND": "random"}
 COMPRESSION = {"design_basis", "design_compress"}
@@ -49,6 +50,7 @@ def test_a_dry_run_plans_every_job(workflow):
         "properties_figures": 1,
         "report_provenance": 1,
         "report_figures": 1,
+        "report_estimate": 1,
         "report": 1,
         "all": 1,
     }
@@ -195,7 +197,7 @@ def test_properties_are_planned_as_they_are_asked_for(workflow, configuration):
 def test_a_published_value_measures_nothing_again(rerun, configuration):
     configuration["properties"] = {"published": {"values": {"hcp": {"a": 3.2316}}, "source": "CRC"}}
     rerun.configure(configuration)
-    assert set(rerun.plan()) == REPORT - {"report_figures"} | {"properties_table"}
+    assert set(rerun.plan()) == REPORT - {"report_figures"} | {"properties_table", "properties_figures"}
 
 
 def test_a_change_of_the_report_redoes_only_the_report(rerun, tmp_path):
@@ -204,10 +206,10 @@ def test_a_change_of_the_report_redoes_only_the_report(rerun, tmp_path):
     shutil.copytree(ROOT / "profiles", changed / "profiles")
     shutil.copytree(ROOT / "envs", changed / "envs")
     shutil.copy(ROOT / "Snakefile", changed / "Snakefile")
-    config = changed / "workflow/src/gapdesign/config/study.py"
-    text = config.read_text()
+    stages = changed / "workflow/src/gapdesign/config/job.py"
+    text = stages.read_text()
     assert text.count('"report": 2,') == 1
-    config.write_text(text.replace('"report": 2,', '"report": 3,'))
+    stages.write_text(text.replace('"report": 2,', '"report": 3,'))
     assert set(Workflow(rerun.folder, changed / "Snakefile").plan()) == REPORT
 
 

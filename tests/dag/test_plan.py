@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+import re
+import shutil
 
 import pytest
 
-from conftest import ROOT, SMALL
+from conftest import ROOT, SMALL, Workflow
+from gapdesign import cli
+from gapdesign.config.part import At
 from gapdesign.config.study import parse
-from gapdesign.planning.jobs import GROUPS, all_jobs, cluster_jobs, needs
+from planned import all_jobs, declared, planned_jobs
 
 PAPER = {
     "study": "paper",
@@ -30,32 +31,6 @@ PAPER = {
 }
 """Barzdajn and Race's study, everything else at its default."""
 
-PROBE = """
-import json
-from types import SimpleNamespace
-
-
-include: "{root}/workflow/Snakefile"
-
-
-with open("probe.json", "w") as stream:
-    json.dump(
-        {{
-            known.name: {{
-                "asks": {{
-                    key: value.evaluate(SimpleNamespace(pool="A"), attempt=1).value
-                    for key, value in known.resources.items()
-                    if key != "tmpdir"
-                }},
-                "group": known._group,  # the public one is none where jobs run locally
-                "here": known.norun or known.name in workflow._localrules,
-            }}
-            for known in workflow.rules
-        }},
-        stream,
-    )
-"""
-
 
 def counted(configuration):
     """Jobs by rule, as the library counts them; of rules that have any."""
@@ -69,35 +44,13 @@ def planned(workflow):
 @pytest.mark.parametrize(
     "changes",
     [
-        {},
-        {"budget": 13, "labels": {"engine": "eam", "chunk": 5}},
-        {"pools": {**SMALL["pools"], "size": 77, "shard_size": 20}},
-        {"pools": {**SMALL["pools"], "names": ["A", "B", "C"]}},
-        {"properties": {"reference": []}},
-        {"properties": {"compute": []}},
-        {"designs": {name: {"pool": "A", "method": "random"} for name in ("R1", "R2", "R3")}},
-        {"kernel": {**SMALL["kernel"], "structure": "rematch"}},
-        {"pools": {**SMALL["pools"], "overrides": {"A": {"size": 31}, "B": {"sampler": "rattle"}}}},
-        {"pools": {**SMALL["pools"], "sampler": "file", "file": {"path": "mine.xyz"}}},
+        {"budget": 13, "labels": {"engine": "eam", "chunk": 5}, "properties": {"reference": []}},
         {"pools": {**SMALL["pools"], "overrides": {"B": {"sampler": "file", "file": {"path": "mine.traj"}}}}},
     ],
-    ids=[
-        "small",
-        "batches",
-        "shards",
-        "a pool for nothing",
-        "no reference",
-        "no properties",
-        "random",
-        "rematch",
-        "overrides",
-        "file",
-        "other format",
-    ],
+    ids=["batches", "file"],
 )
 def test_the_jobs_counted_are_those_of_a_dry_run(workflow, configuration, changes):
-    for name in ("mine.xyz", "mine.traj"):
-        (workflow.folder / name).touch()
+    (workflow.folder / "mine.traj").touch()
     workflow.configure(configuration | changes)
     assert counted(configuration | changes) == planned(workflow)
 
@@ -105,30 +58,51 @@ def test_the_jobs_counted_are_those_of_a_dry_run(workflow, configuration, change
 def test_the_study_of_the_paper_is_planned_and_fits_300_cluster_jobs(workflow):
     workflow.configure(PAPER)
     assert counted(PAPER) == planned(workflow)
-    assert sum(cluster_jobs(all_jobs(parse(PAPER))).values()) <= 300
+    assert sum(entry.submitted for entry in all_jobs(parse(PAPER))) <= 300
 
 
-@pytest.mark.parametrize("sampler", ["strain", "md"])
-def test_the_table_asks_for_what_the_rules_ask_for(workflow, configuration, sampler):
-    configuration["pools"]["sampler"] = sampler
-    workflow.configure(configuration)
-    (workflow.folder / "probe.smk").write_text(PROBE.format(root=ROOT))
-    command = [sys.executable, "-m", "snakemake", "-s", "probe.smk", "--configfile", "config.yaml", "-n", "candidates"]
-    subprocess.run([*command, "--quiet", "all"], cwd=workflow.folder, check=True, capture_output=True)
-    probe = json.loads((workflow.folder / "probe.json").read_text())
-    study = parse(configuration)
-    asked = needs(study)
-    apart = ("pools", "environments")  # no part of a report
-    assert {rule for rule, known in probe.items() if not known["here"] and not rule.startswith(apart)} == {*asked}
-    for rule, mine in asked.items():
-        theirs = probe[rule]["asks"]
-        assert (theirs["mem_mb"], theirs["runtime"], theirs["_cores"]) == mine, rule
-    groups = {rule: known["group"] for rule, known in probe.items() if known["group"]}
-    assert {frozenset(group.rules) for group in GROUPS} == {
-        frozenset(rule for rule in groups if groups[rule] == name) for name in set(groups.values())
-    }
-    here = {entry.rule for entry in all_jobs(study) if entry.needs is None}
-    assert all(probe[rule]["here"] for rule in here)
+def test_every_job_asks_for_what_its_verb_declares(configuration):
+    """With a pool whose shards take long, and designs that several methods choose."""
+    configuration["pools"]["overrides"] = {"B": {"sampler": "md", "md": {"calculator": "eam"}}}
+    study, by_rule = parse(configuration), declared()
+    jobs = planned_jobs(study)
+    assert {job.rule for job in jobs} <= set(by_rule)
+    for job in jobs:
+        asked, at = by_rule[job.rule], At(study, job.wildcards.get("design"), job.wildcards.get("pool"))
+        if job.memory is None:
+            assert asked.memory is asked.allowance is None, job.rule
+        else:
+            declaration = (asked.megabytes(at), asked.time_limit(at), asked.cores(at))
+            assert (job.memory, job.minutes, job.threads) == declaration, job.rule
+    assert {job.minutes for job in jobs if job.rule == "candidates_shard"} == {30, 720}
+
+
+def test_every_rule_that_runs_a_verb_is_that_of_its_declaration():
+    """Rules and verbs are found in the rule files themselves."""
+    found = {}
+    for path in (ROOT / "workflow/rules").rglob("*.smk"):
+        for rule, body in re.findall(r"^rule (\w+):\n((?:(?:    .*)?\n)+)", path.read_text(), flags=re.MULTILINE):
+            if verb := re.search(r'"gapdesign ([a-z-]+) ', body):
+                found[verb.group(1)] = rule
+                if "--config" in body:
+                    assert f'config=part("{verb.group(1)}")' in body, rule
+                if "localrule" not in body:
+                    assert f'**asks("{verb.group(1)}")' in body and f'threads: cores("{verb.group(1)}")' in body, rule
+    assert found == {verb: job.rule for verb, job in cli.jobs().items()}
+
+
+def test_the_plan_has_what_the_rules_ask_for_and_they_what_is_declared(workflow, configuration, tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(ROOT / "workflow", source / "workflow", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("profiles", "envs"):
+        shutil.copytree(ROOT / name, source / name)
+    shutil.copy(ROOT / "Snakefile", source / "Snakefile")
+    verbs = source / "workflow/src/gapdesign/cli/model.py"
+    text = verbs.read_text()
+    assert text.count("memory=4000") == 1
+    verbs.write_text(text.replace("memory=4000", "memory=7777"))
+    changed = Workflow(workflow.folder, source / "Snakefile")
+    assert "7777 MiB" in changed.run("plan", "--quiet", "all", PYTHONPATH=str(source / "workflow/src"))
 
 
 def test_snakemake_plan_prints_the_table_and_makes_nothing(workflow):

@@ -8,15 +8,17 @@ import pytest
 from ase.build import bulk
 
 from gapdesign import engines, planning
+from gapdesign.config.job import STAGES
 from gapdesign.config.study import parse
 from gapdesign.engines.base import Label
 from gapdesign.files import read_frames, write_frames
 from gapdesign.labels.store import LabelStore, label_key
-from gapdesign.planning import jobs as planned
 from gapdesign.planning.costs import Laws, Sizes, cost, shipped, structures, timed
-from gapdesign.planning.jobs import Group, all_jobs, cluster_jobs
+from gapdesign.planning.dag import PlannedJob
+from gapdesign.planning.jobs import by_rule
 from gapdesign.planning.stored import stored
 from gapdesign.planning.table import table
+from planned import all_jobs, declared
 
 
 @pytest.fixture
@@ -56,7 +58,8 @@ def test_pools_are_cut_each_by_its_own_size_and_made_though_no_design_is_chosen_
     amounts = {entry.rule: entry.amounts for entry in all_jobs(parse(configuration))}
     assert amounts["candidates_shard"] == (30, 30, 30, 10, 10)
     assert amounts["descriptors_shard"] == (30, 30, 30, 10)
-    assert cluster_jobs(all_jobs(parse(configuration)))["candidates_shard"] == 5
+    submitted = {entry.rule: entry.submitted for entry in all_jobs(parse(configuration))}
+    assert submitted["candidates_shard"] == 5
 
 
 def test_structures_of_the_user_are_indexed_and_converted_where_they_must_be(configuration):
@@ -87,7 +90,7 @@ def test_what_depends_on_the_size_of_structures_is_unknown_where_prototypes_do_n
     configuration, tmp_path, sampler
 ):
     configuration["pools"]["overrides"] = {"A": {"sampler": sampler}}
-    plan = planning.plan(parse(configuration), tmp_path)
+    plan = planning.plan(parse(configuration), all_jobs(parse(configuration)), tmp_path)
     unknown = {stage.name for stage in plan.stages if stage.core_hours is None}
     assert unknown == {"candidates", "descriptors", "labels", "hyperparameters", "models", "crossval"}
     assert {stage.bytes for stage in plan.stages} == {0}
@@ -96,25 +99,36 @@ def test_what_depends_on_the_size_of_structures_is_unknown_where_prototypes_do_n
 
 def test_the_table_names_every_size_of_pools(configuration, tmp_path):
     configuration["pools"]["overrides"] = {"B": {"size": 40}}
-    assert "2 pools of 60 and 40 candidates" in table(planning.plan(parse(configuration), tmp_path))
+    assert "2 pools of 60 and 40 candidates" in table(
+        planning.plan(parse(configuration), all_jobs(parse(configuration)), tmp_path)
+    )
 
 
 def test_only_pools_that_a_method_compresses_are_compressed(configuration):
     configuration["designs"]["OPT"]["method"] = "random"
-    counts = {entry.rule: entry.count for entry in all_jobs(parse(configuration))}
-    assert counts["design_basis"] == counts["design_compress"] == 0
+    rules = {entry.rule for entry in all_jobs(parse(configuration))}
+    assert not rules & {"design_basis", "design_compress"}
 
 
-def test_a_group_is_as_many_cluster_jobs_as_it_has_parcels(study, monkeypatch):
-    monkeypatch.setattr(planned, "GROUPS", ())
-    alone = cluster_jobs(all_jobs(study))
-    assert alone["candidates_shard"] == alone["descriptors_shard"] == 4
-    assert alone["report"] == alone["quality"] == 0
-    groups = (Group(("candidates_shard", "descriptors_shard"), 3), Group(("design_compress",), 2))
-    monkeypatch.setattr(planned, "GROUPS", groups)
-    grouped = cluster_jobs(all_jobs(study))
-    assert (grouped["candidates_shard"], grouped["descriptors_shard"]) == (2, 0)
-    assert (alone["design_compress"], grouped["design_compress"]) == (2, 1)
+def job(rule: str, parcel: int | None = None, memory: int | None = 1000, **wildcards: str) -> PlannedJob:
+    return PlannedJob(rule=rule, wildcards=wildcards, threads=1, memory=memory, minutes=30, benchmark="", parcel=parcel)
+
+
+def test_a_group_is_one_cluster_job_of_its_first_rule_and_a_local_job_none(study):
+    shards = [
+        job(rule, parcel=number, pool="A", start=str(30 * number), stop=str(30 * number + 30))
+        for number in range(3)
+        for rule in ("descriptors_shard", "candidates_shard")
+    ]
+    planned = [*shards, job("design_select", design="OPT"), job("quality", memory=None), job("all", memory=None)]
+    submitted = {entry.rule: entry.submitted for entry in by_rule(planned, declared(), study)}
+    assert submitted == {"candidates_shard": 3, "descriptors_shard": 0, "design_select": 1, "quality": 0}
+
+
+def test_jobs_of_a_rule_are_in_the_order_of_their_numbers(study):
+    planned = [job("candidates_shard", pool="A", start=str(k), stop=str(k + 9 + k % 2)) for k in (100, 9, 20)]
+    (entry,) = by_rule(planned, declared(), study)
+    assert entry.amounts == (10, 9, 9)
 
 
 def test_shards_cost_in_proportion_to_their_candidates(study):
@@ -171,7 +185,7 @@ def test_what_was_never_measured_is_unknown_and_said_to_be(study, tmp_path, monk
     units = shipped()
     del units["seconds"]["candidate"]["strain"]
     monkeypatch.setattr(planning, "shipped", lambda: units)
-    plan = planning.plan(study, tmp_path)
+    plan = planning.plan(study, all_jobs(study), tmp_path)
     assert plan.stages[0].core_hours is None
     text = table(plan)
     assert "Core-hours of candidates: unknown" in text
@@ -188,7 +202,7 @@ def test_earlier_jobs_replace_shipped_costs(study, tmp_path):
     known = cost(candidates, laws, tmp_path)
     assert known.timed == 2
     assert known.seconds == pytest.approx((50,) * 4)
-    text = table(planning.plan(study, tmp_path))
+    text = table(planning.plan(study, all_jobs(study), tmp_path))
     assert f"scaled from 2 jobs of an earlier run, in {tmp_path / 'benchmarks'}" in text
 
 
@@ -197,8 +211,8 @@ def test_times_of_smaller_designs_are_scaled_to_this_budget(configuration, tmp_p
     (fit,) = [entry for entry in all_jobs(study) if entry.rule == "models_fit"]
     laws = laws_of(study)
     write_benchmark(tmp_path / "benchmarks" / fit.timed[0], 30)
-    write_frames(tmp_path / fit.data[0], [bulk("Zr", "hcp", 3.2, 5.1)] * 10)
-    assert structures(tmp_path / fit.data[0]) == 10
+    write_frames(tmp_path / fit.works_on[0], [bulk("Zr", "hcp", 3.2, 5.1)] * 10)
+    assert structures(tmp_path / fit.works_on[0]) == 10
     expected = 30 * laws("models_fit", 1) / laws_of(study, ranks=10)("models_fit", 1)
     assert cost(fit, laws, tmp_path).seconds == pytest.approx((expected,) * 2)
 
@@ -229,7 +243,7 @@ def test_labels_in_the_store_are_counted_once_designs_exist(configuration, tmp_p
         store.put(label_key(atoms, engine), atoms, Label(1.0, atoms.positions, atoms.cell.array), engine)
     there = stored(study, tmp_path)
     assert (there.wanted, there.there) == (5, 2)  # one structure is in both designs
-    plan = planning.plan(study, tmp_path)
+    plan = planning.plan(study, all_jobs(study), tmp_path)
     assert "5 wanted, 2 in" in table(plan)
     assert "3 to compute" in table(plan)
 
@@ -242,9 +256,9 @@ def test_designs_of_another_budget_say_nothing_of_the_labels(configuration, tmp_
 
 
 def test_one_row_a_stage_and_their_sum(study, tmp_path):
-    plan = planning.plan(study, tmp_path, at_once=2)
+    plan = planning.plan(study, all_jobs(study), tmp_path, at_once=2)
     lines = table(plan).splitlines()
-    stages = [stage for stage in planning.STAGES if stage != "replay"]  # which no report of this study waits for
+    stages = [stage for stage in STAGES if stage != "replay"]  # which no report of this study waits for
     head, rule, *rows = lines[2 : 6 + len(stages)]
     assert [row.split()[0] for row in rows if not row.startswith("-")] == [*stages, "total"]
     assert len({len(line) for line in (head, rule, *rows)}) == 1
@@ -252,11 +266,11 @@ def test_one_row_a_stage_and_their_sum(study, tmp_path):
 
 
 def test_rules_without_a_job_ask_for_nothing(study, tmp_path):
-    assert planning.plan(study, tmp_path).stages[0].minutes == 30
+    assert planning.plan(study, all_jobs(study), tmp_path).stages[0].minutes == 30
 
 
 def test_fewer_jobs_at_once_take_longer_and_cost_the_same(study, tmp_path):
-    one, many = (planning.plan(study, tmp_path, at_once=n) for n in (1, 100))
+    one, many = (planning.plan(study, all_jobs(study), tmp_path, at_once=n) for n in (1, 100))
     for slow, fast in zip(one.stages, many.stages, strict=True):
         assert slow.core_hours == fast.core_hours
         assert slow.wall >= fast.wall

@@ -7,12 +7,14 @@ import math
 import pandas as pd
 import pytest
 
+from gapdesign.config.job import STAGES
 from gapdesign.config.study import parse
-from gapdesign.planning import STAGES, estimate, plan
+from gapdesign.planning import estimate, plan
 from gapdesign.report.cost_table import Estimate, cost
 from gapdesign.report.learning_table import section
 from gapdesign.report.replay_figures import errors_figure
 from gapdesign.report.style import svg_text
+from planned import all_jobs
 from reported import FOUR, page_of, study
 
 ESTIMATE = Estimate({"labels": (8, 99.0), "models": (4, 0.5), "replay": (0, 0.0), "crossval": (4, None)}, "an abacus")
@@ -55,8 +57,10 @@ def test_a_study_of_no_design_costs_nothing_that_is_known():
 def test_the_estimate_is_that_of_a_plan_before_the_first_run(tmp_path):
     asked = parse({"study": "x", "prototypes": {"hcp": {"element": "Zr", "lattice": "hcp", "a": 3.2, "c": 5.1}},
                    "designs": {"OPT": {"pool": "A", "method": "maxmin"}}})  # fmt: skip
-    planned = {stage.name: (stage.jobs, stage.core_hours) for stage in plan(asked, tmp_path / "none").stages}
-    assert estimate(asked) == planned
+    planned = {
+        stage.name: (stage.jobs, stage.core_hours) for stage in plan(asked, all_jobs(asked), tmp_path / "none").stages
+    }
+    assert estimate(asked, all_jobs(asked)) == planned
     assert list(planned) == list(STAGES)
 
 

@@ -19,7 +19,9 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation
 
 from conftest import ROOT, SMALL
+from gapdesign import cli
 from gapdesign.config import study as config
+from gapdesign.config.part import At
 from gapdesign.descriptors import Descriptor
 from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.environments import EnvironmentPool, Environments, on_grid, write_environments
@@ -475,8 +477,12 @@ def test_the_distance_is_read_by_selections_and_by_nothing_before_or_after_them(
     average, environment = (
         config.parse(given | {"kernel": {"structure": name}}) for name in ("average", "environment")
     )
-    changed = {verb for verb in config._READS if config.part(average, verb) != config.part(environment, verb)}
-    assert changed == {"select", "regrow", "replay-choose", "page", "plan", "provenance", "report"}
+    changed = {
+        verb
+        for verb, job in cli.jobs().items()
+        if job.part(At(average, "OPT", "A")) != job.part(At(environment, "OPT", "A"))
+    }
+    assert changed == {"select", "regrow", "replay-choose", "page", "plan", "estimate", "provenance", "report"}
 
 
 def test_environments_without_soap_are_refused():
@@ -501,7 +507,6 @@ ALLOY = {
 
 
 def test_a_study_of_an_alloy_chooses_by_environments(workflow, capsys):
-    from gapdesign import cli
 
     workflow.configure(ALLOY)
     plan = workflow.plan("design")

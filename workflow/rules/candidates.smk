@@ -15,10 +15,9 @@ rule candidates_convert:
         results("benchmarks/candidates/convert/{pool}.tsv")
     conda:
         "../../envs/core.yaml"
-    threads: 1
+    threads: cores("convert")
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(120),
+        **asks("convert"),
     message:
         "Converting {input} to extended XYZ"
     shell:
@@ -36,10 +35,9 @@ rule candidates_frames:
         results("benchmarks/candidates/frames/{pool}.tsv")
     conda:
         "../../envs/core.yaml"
-    threads: 1
+    threads: cores("frames")
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(60),
+        **asks("frames"),
     message:
         "Finding the structures of {input} for pool {wildcards.pool}"
     shell:
@@ -61,10 +59,9 @@ rule candidates_shard:
         "shard"
     conda:
         f"../../envs/{CANDIDATE_ENVIRONMENT}.yaml"
-    threads: 1
+    threads: cores("candidates")
     resources:
-        mem_mb=growing(1000),
-        runtime=shard_runtime,
+        **asks("candidates"),
     params:
         config=part("candidates"),
         frames=lambda wildcards, input: f"--frames {input.frames}" if input.frames else "",

@@ -8,7 +8,9 @@ sys.path.insert(0, str(LIBRARY))
 
 from snakemake.settings.types import DeploymentMethod
 
+from gapdesign import cli
 from gapdesign.config import study as configuration
+from gapdesign.config.part import At
 from gapdesign.engines import ENGINES
 from gapdesign.errors import InputError
 from gapdesign.shards import cut
@@ -91,35 +93,46 @@ def results(path):
     return f"results/{STUDY.study}/{path}"
 
 
-OVERHEAD = 700
-"""MiB that a job needs beside what its verb is allowed: Snakemake twice, on a cluster, and the interpreter."""
-
-
-def growing(amount):
-    """A resource that doubles at every attempt, for a job that was killed because it wanted more."""
-    return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
-
-
 def given(file):
     """A file of the user's, which no prefix of a module moves."""
     return local(file) if file else []
 
 
+JOBS = cli.jobs()
+"""What each verb reads, and what it asks for as a job."""
+
+
+def at(wildcards):
+    """The design or the pool that a job is about."""
+    return At(STUDY, wildcards.get("design"), wildcards.get("pool"))
+
+
 def part(verb):
     """What a verb reads of the configuration: a changed value reruns the jobs that depend on it, and no other."""
-    return lambda wildcards: configuration.part(STUDY, verb, design=wildcards.get("design"), pool=wildcards.get("pool"))
+    return lambda wildcards: JOBS[verb].part(at(wildcards))
+
+
+def asks(verb):
+    """What a job asks a scheduler for; memory and time double at every attempt."""
+    job = JOBS[verb]
+    resources = {
+        "mem_mb": lambda wildcards, attempt: job.megabytes(at(wildcards)) * 2 ** (attempt - 1),
+        "runtime": lambda wildcards, attempt: job.time_limit(at(wildcards)) * 2 ** (attempt - 1),
+    }
+    if job.allowance is not None:
+        resources["allowance"] = lambda wildcards: job.allowed(at(wildcards))
+    return resources
+
+
+def cores(verb):
+    """Cores of a job."""
+    return JOBS[verb].cores(At(STUDY))
 
 
 def of_shards(pattern, pool):
     """Files of all shards of a pool."""
     ranges = cut(STUDY.pools.of(pool).size, STUDY.pools.shard_size)
     return [results(pattern.format(pool=pool, start=start, stop=stop)) for start, stop in ranges]
-
-
-def shard_runtime(wildcards, attempt):
-    """Minutes for a shard of candidates: samplers that move atoms step by step take long."""
-    slow = {"md", "entropy"} & set(STUDY.pools.of(wildcards.pool).members)
-    return growing(720 if slow else 30)(wildcards, attempt)
 
 
 def of_all_shards(pattern):

@@ -10,10 +10,9 @@ rule crossval_predict:
         results("benchmarks/crossval/{design}.tsv")
     conda:
         "../../envs/gap.yaml"
-    threads: 1
+    threads: cores("predict")
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(120),
+        **asks("predict"),
     message:
         "Testing the model of {wildcards.design} on all designs"
     shell:

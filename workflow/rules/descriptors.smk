@@ -18,10 +18,9 @@ rule descriptors_shard:
         "shard"
     conda:
         f"../../envs/{DESCRIPTOR_ENVIRONMENT}.yaml"
-    threads: 1
+    threads: cores("descriptors")
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(60),
+        **asks("descriptors"),
     params:
         config=part("descriptors"),
         # Made from the output, it is no reason for Snakemake to describe again what is described.

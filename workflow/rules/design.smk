@@ -16,10 +16,9 @@ rule design_basis:
         results("benchmarks/design/basis/{pool}.tsv")
     conda:
         "../../envs/core.yaml"
-    threads: 1
+    threads: cores("basis")
     resources:
-        mem_mb=growing(STUDY.selection.memory + OVERHEAD),
-        runtime=growing(30),
+        **asks("basis"),
     params:
         config=part("basis"),
     message:
@@ -42,10 +41,9 @@ rule design_compress:
         "compression"
     conda:
         "../../envs/core.yaml"
-    threads: 1
+    threads: cores("compress")
     resources:
-        mem_mb=growing(STUDY.selection.memory + OVERHEAD),
-        runtime=growing(30),
+        **asks("compress"),
     params:
         config=part("compress"),
     message:
@@ -77,11 +75,9 @@ rule design_select:
         results("benchmarks/design/select/{design}.tsv")
     conda:
         "../../envs/core.yaml"
-    threads: 2
+    threads: cores("select")
     resources:
-        mem_mb=growing(STUDY.selection.memory + OVERHEAD),
-        allowance=STUDY.selection.memory,
-        runtime=growing(120),
+        **asks("select"),
     params:
         config=part("select"),
         basis=lambda wildcards, input: f"--basis {input.basis}" if input.basis else "",

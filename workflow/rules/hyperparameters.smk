@@ -10,10 +10,9 @@ rule hyperparameters:
         results("benchmarks/models/{design}/hyperparameters.tsv")
     conda:
         "../../envs/gap.yaml"
-    threads: 1
+    threads: cores("hyperparameters")
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(120),
+        **asks("hyperparameters"),
     params:
         config=part("hyperparameters"),
     message:

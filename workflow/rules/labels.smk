@@ -16,10 +16,9 @@ rule labels_isolated:
         results("benchmarks/labels/isolated.tsv")
     conda:
         f"../../envs/{ENGINE.environment}.yaml"
-    threads: STUDY.labels.cores
+    threads: cores("isolated")
     resources:
-        mem_mb=growing(1500),
-        runtime=growing(60),
+        **asks("isolated"),
     params:
         config=part("isolated"),
         runs=where_to_run,
@@ -43,10 +42,9 @@ rule labels_batch:
         results("benchmarks/labels/batches/{design}/{first}-{last}.tsv")
     conda:
         f"../../envs/{ENGINE.environment}.yaml"
-    threads: STUDY.labels.cores
+    threads: cores("label")
     resources:
-        mem_mb=growing(1500),
-        runtime=growing(240),
+        **asks("label"),
     params:
         config=part("label"),
         runs=where_to_run,
@@ -76,10 +74,9 @@ rule labels_design:
         results("benchmarks/labels/{design}.tsv")
     conda:
         f"../../envs/{ENGINE.environment}.yaml"
-    threads: STUDY.labels.cores
+    threads: cores("labels")
     resources:
-        mem_mb=growing(1500),
-        runtime=growing(240),
+        **asks("labels"),
     params:
         config=part("labels"),
         runs=where_to_run,

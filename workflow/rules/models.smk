@@ -16,10 +16,9 @@ rule models_fit:
         results("benchmarks/models/{design}/fit.tsv")
     conda:
         "../../envs/gap.yaml"
-    threads: 1
+    threads: cores("fit")
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(240),
+        **asks("fit"),
     params:
         config=part("fit"),
     message:

@@ -3,7 +3,7 @@ rule plan:
         results("logs/plan.log"),
     localrule: True
     conda:
-        "../../envs/core.yaml"
+        "../../envs/workflow.yaml"
     threads: 1
     params:
         config=part("plan"),

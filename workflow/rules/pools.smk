@@ -12,10 +12,9 @@ rule pools:
         results("benchmarks/candidates/pools.tsv")
     conda:
         "../../envs/core.yaml"
-    threads: 1
+    threads: cores("pools")
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(60),
+        **asks("pools"),
     params:
         config=part("pools"),
         of=f"--{COMPARED}",
@@ -44,10 +43,9 @@ rule environments:
         results("benchmarks/candidates/coverage.tsv")
     conda:
         "../../envs/core.yaml"
-    threads: 1
+    threads: cores("coverage")
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(30),
+        **asks("coverage"),
     params:
         config=part("coverage"),
     message:
@@ -71,10 +69,9 @@ rule environments_pool:
         results("benchmarks/candidates/environments/{pool}.tsv")
     conda:
         f"../../envs/{COMPARISON_ENVIRONMENT}.yaml"
-    threads: 1
+    threads: cores("environments")
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(60),
+        **asks("environments"),
     params:
         config=part("environments"),
     message:

@@ -16,10 +16,9 @@ rule properties_model:
         results("benchmarks/properties/{design}.tsv")
     conda:
         "../../envs/gap.yaml"
-    threads: 1
+    threads: cores("measure")
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(240),
+        **asks("measure"),
     params:
         config=part("measure"),
     message:
@@ -41,10 +40,9 @@ rule properties_reference:
         results("benchmarks/properties/reference.tsv")
     conda:
         f"../../envs/{ENGINE.environment}.yaml"
-    threads: STUDY.labels.cores
+    threads: cores("measure-reference")
     resources:
-        mem_mb=growing(1500),
-        runtime=growing(240),
+        **asks("measure-reference"),
     params:
         config=part("measure-reference"),
         runs=where_to_run,

@@ -11,11 +11,9 @@ rule design_quality:
         results("benchmarks/design/quality/{design}.tsv")
     conda:
         "../../envs/core.yaml"
-    threads: 1
+    threads: cores("quality")
     resources:
-        mem_mb=growing(STUDY.selection.memory + OVERHEAD),
-        allowance=STUDY.selection.memory,
-        runtime=growing(60),
+        **asks("quality"),
     params:
         config=part("quality"),
     message:
@@ -57,11 +55,9 @@ rule design_regrow:
         results("benchmarks/design/regrow/{design}.tsv")
     conda:
         "../../envs/core.yaml"
-    threads: 1
+    threads: cores("regrow")
     resources:
-        mem_mb=growing(STUDY.selection.memory + OVERHEAD),
-        allowance=STUDY.selection.memory,
-        runtime=growing(120),
+        **asks("regrow"),
     params:
         config=part("regrow"),
         basis=lambda wildcards, input: f"--basis {input.basis}" if input.basis else "",
@@ -90,11 +86,9 @@ rule design_curves:
         results("benchmarks/design/curves/{pool}.tsv")
     conda:
         "../../envs/core.yaml"
-    threads: 1
+    threads: cores("curves")
     resources:
-        mem_mb=growing(STUDY.selection.memory + OVERHEAD),
-        allowance=STUDY.selection.memory,
-        runtime=growing(120),
+        **asks("curves"),
     params:
         config=part("curves"),
     message:

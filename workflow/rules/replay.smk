@@ -11,10 +11,9 @@ rule replay_points:
         results("benchmarks/replay/points.tsv")
     conda:
         "../../envs/gap.yaml"
-    threads: 1
+    threads: cores("replay-points")
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(120),
+        **asks("replay-points"),
     params:
         config=part("replay-points"),
     message:
@@ -35,10 +34,9 @@ rule replay_rows:
         results("benchmarks/replay/rows/{pool}/{start}-{stop}.tsv")
     conda:
         "../../envs/gap.yaml"
-    threads: 1
+    threads: cores("replay-rows")
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(120),
+        **asks("replay-rows"),
     params:
         config=part("replay-rows"),
     message:
@@ -60,10 +58,9 @@ rule replay_labels:
         results("benchmarks/replay/labels/{pool}.tsv")
     conda:
         "../../envs/core.yaml"
-    threads: 1
+    threads: cores("replay-labels")
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(60),
+        **asks("replay-labels"),
     params:
         config=part("replay-labels"),
     message:
@@ -87,10 +84,9 @@ rule replay_start:
         results("benchmarks/replay/start.tsv")
     conda:
         "../../envs/gap.yaml"
-    threads: 1
+    threads: cores("replay-start")
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(120),
+        **asks("replay-start"),
     params:
         config=part("replay-start"),
     message:
@@ -117,11 +113,9 @@ rule replay_choose:
         results("benchmarks/replay/choices/{design}.tsv")
     conda:
         "../../envs/core.yaml"
-    threads: 1
+    threads: cores("replay-choose")
     resources:
-        mem_mb=growing(STUDY.selection.memory + OVERHEAD),
-        allowance=STUDY.selection.memory,
-        runtime=growing(240),
+        **asks("replay-choose"),
     params:
         config=part("replay-choose"),
         basis=lambda wildcards, input: f"--basis {input.basis}" if input.basis else "",
@@ -149,10 +143,9 @@ rule replay_fit:
         results("benchmarks/replay/fits/{design}.tsv")
     conda:
         "../../envs/core.yaml"
-    threads: 1
+    threads: cores("replay-fit")
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(120),
+        **asks("replay-fit"),
     params:
         config=part("replay-fit"),
     message:
@@ -177,10 +170,9 @@ rule replay_bounds:
         results("benchmarks/replay/bounds.tsv")
     conda:
         "../../envs/core.yaml"
-    threads: 1
+    threads: cores("replay-bounds")
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(120),
+        **asks("replay-bounds"),
     params:
         config=part("replay-bounds"),
     message:
@@ -203,10 +195,9 @@ rule replay_surfaces:
         results("benchmarks/replay/surfaces/{fits}.tsv")
     conda:
         "../../envs/gap.yaml"
-    threads: 1
+    threads: cores("replay-surfaces")
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(240),
+        **asks("replay-surfaces"),
     params:
         config=part("replay-surfaces"),
     message:

@@ -61,6 +61,23 @@ rule report_figures:
         " --output {output} > {log} 2>&1"
 
 
+rule report_estimate:
+    output:
+        results("estimate.json"),
+    log:
+        results("logs/report/estimate.log"),
+    localrule: True
+    conda:
+        "../../envs/workflow.yaml"
+    threads: 1
+    params:
+        config=part("estimate"),
+    message:
+        "Estimating what the stages cost"
+    shell:
+        "gapdesign estimate --config {params.config:q} --output {output} > {log} 2>&1"
+
+
 rule report:
     input:
         designs=of_designs("designs/{design}.extxyz"),
@@ -82,6 +99,7 @@ rule report:
         bootstrap=results("crossval/bootstrap.csv"),
         failed=results("labels/failed.csv"),
         provenance=results("provenance.json"),
+        estimate=results("estimate.json"),
     output:
         page=report(results("report.html"), caption="../report/report.rst", category="Report"),
         headline=results("headline.txt"),
@@ -105,4 +123,4 @@ rule report:
         " --data {input.errors} {input.predictions} {input.tables} {input.properties} {input.curves} {input.replay_tables}"
         " --hyperparameters {input.hyperparameters} --quality {input.quality} --errors {input.errors}"
         " --duplicates {input.duplicates} --bootstrap {input.bootstrap} --failed {input.failed} --candidates {input.candidates}"
-        " --provenance {input.provenance} --output {output.page} --output-headline {output.headline} > {log} 2>&1"
+        " --provenance {input.provenance} --estimate {input.estimate} --output {output.page} --output-headline {output.headline} > {log} 2>&1"

@@ -15,9 +15,10 @@ from importlib import import_module
 
 from gapdesign import __version__
 from gapdesign.cli.arguments import say
+from gapdesign.config.job import Job
 from gapdesign.errors import InputError, ProgramError
 
-STAGES = (
+MODULES = (
     *("study", "candidates", "descriptors", "tune", "pools", "design", "strains", "quality", "labels", "store"),
     *("model", "crossval", "properties", "replay", "replay_fits", "report", "profiles"),
 )
@@ -53,7 +54,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
     try:
         _say_where(options)
-        options.run(options)
+        _call(options)
         _say_what(options)
     except InputError as error:
         print(f"gapdesign {options.verb}: {error}", file=sys.stderr)
@@ -72,13 +73,35 @@ def _run(arguments: Sequence[str] | None) -> int:
     return 0
 
 
-_JOBS = {"SLURM_JOB_ID": "Slurm", "LSB_JOBID": "LSF", "PBS_JOBID": "PBS", "_CONDOR_SLOT": "HTCondor", "JOB_ID": "SGE"}
+def _call(options: argparse.Namespace) -> None:
+    """Run the verb, with its part of the configuration if it reads any."""
+    job = options.job
+    if job is None or job.reads is None:
+        options.run(options)
+    else:
+        about = {name: getattr(options, name, None) for name in ("design", "pool")}
+        options.run(options, job.load(options.config, **about))
+
+
+def jobs() -> dict[str, Job]:
+    """Return the verbs that are jobs of the workflow, in the order of the stages."""
+    modules = [import_module(f"gapdesign.cli.{name}") for name in MODULES]
+    return {job.verb: job for module in modules for job in getattr(module, "JOBS", ())}
+
+
+_SCHEDULERS = {
+    "SLURM_JOB_ID": "Slurm",
+    "LSB_JOBID": "LSF",
+    "PBS_JOBID": "PBS",
+    "_CONDOR_SLOT": "HTCondor",
+    "JOB_ID": "SGE",
+}
 """Variables by which schedulers tell a job its number."""
 
 
 def _say_where(options: argparse.Namespace) -> None:
     """Name node and job in the log of a cluster's job, for whoever looks for the reason why it failed."""
-    for variable, scheduler in _JOBS.items():
+    for variable, scheduler in _SCHEDULERS.items():
         if number := os.environ.get(variable):
             node = os.environ.get("SLURMD_NODENAME", platform.node())
             say(f"gapdesign {options.verb} on {node}, {scheduler} job {number}")
@@ -102,6 +125,6 @@ def parser() -> argparse.ArgumentParser:
     )
     whole.add_argument("--version", action="version", version=f"gapdesign {__version__}")
     verbs = whole.add_subparsers(dest="verb", required=True, metavar="VERB", title="verbs, in the order of the stages")
-    for stage in STAGES:
-        import_module(f"gapdesign.cli.{stage}").register(verbs)
+    for name in MODULES:
+        import_module(f"gapdesign.cli.{name}").register(verbs)
     return whole

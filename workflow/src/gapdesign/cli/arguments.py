@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from gapdesign.config.job import Job
 from gapdesign.config.study import DEFAULT
 from gapdesign.errors import InputError
 
@@ -22,16 +23,29 @@ EVERY = 10.0
 
 
 def add(
-    verbs: argparse._SubParsersAction, name: str, run: Callable, summary: str, more: str = ""
+    verbs: argparse._SubParsersAction, what: Job | str, run: Callable, summary: str, more: str = ""
 ) -> argparse.ArgumentParser:
-    """Add a verb that calls ``run`` with the parsed arguments."""
+    """Add a verb.
+
+    Parameters
+    ----------
+    what : Job or str
+        The job of the workflow that it is, or the name of a verb for people.
+    run : callable
+        Called with the parsed arguments and, for a job that reads the configuration, its part of that.
+    summary, more : str
+        Help: a phrase, and what follows it.
+    """
+    job = what if isinstance(what, Job) else None
     verb = verbs.add_parser(
-        name,
+        job.verb if job else what,
         help=summary,
         description=f"{summary[:1].upper()}{summary[1:]}.\n\n{more}".rstrip(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verb.set_defaults(run=run)
+    verb.set_defaults(run=run, job=job)
+    if job is not None and job.reads is not None:
+        add_config(verb)
     return verb
 
 

@@ -6,26 +6,52 @@ import argparse
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from gapdesign.cli.arguments import add, add_config, add_files, add_output, say
 from gapdesign.config import study as config
+from gapdesign.config.job import Job
+from gapdesign.config.options import Identifier
+from gapdesign.config.part import At, From, Part
 from gapdesign.errors import InputError
+from gapdesign.samplers import PoolOptions
+from gapdesign.structures import PrototypeOptions
 
 if TYPE_CHECKING:
     from gapdesign.structures import Batch
+
+
+class CandidatesPart(Part):
+    """What the candidates of a pool depend on."""
+
+    seed: int
+    prototypes: dict[Identifier, PrototypeOptions]
+    pools: Annotated[PoolOptions, From(lambda at: at.pool)]
+
+
+CONVERT = Job(verb="convert", rule="candidates_convert", stage="candidates", memory=1000, minutes=120)
+FRAMES = Job(verb="frames", rule="candidates_frames", stage="candidates", memory=1000, minutes=60)
+CANDIDATES = Job(
+    verb="candidates",
+    rule="candidates_shard",
+    stage="candidates",
+    reads=CandidatesPart,
+    memory=1000,
+    minutes=lambda at: 720 if {"md", "entropy"} & set(at.pool.members) else 30,
+)
+REFUSED = Job(verb="refused", rule="candidates_refused", stage="candidates")
+JOBS = (CONVERT, FRAMES, CANDIDATES, REFUSED)
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
     """Add the verbs of this module."""
     verb = add(
         verbs,
-        "candidates",
+        CANDIDATES,
         _candidates,
         "make one shard of a pool of candidates",
         "example: gapdesign candidates --pool A --start 0 --stop 1250 --output 0-1250.npz",
     )
-    add_config(verb)
     verb.add_argument("--pool", required=True, help="name of the pool")
     verb.add_argument("--start", required=True, type=int, help="index of the first candidate")
     verb.add_argument("--stop", required=True, type=int, help="index after the last candidate")
@@ -43,26 +69,25 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--pool", required=True, help="name of the pool")
     verb.add_argument("--index", required=True, type=int, help="index of the candidate, from 0")
 
-    verb = add(verbs, "convert", _convert, "write structures that ASE reads as extended XYZ, one after the other")
+    verb = add(verbs, CONVERT, _convert, "write structures that ASE reads as extended XYZ, one after the other")
     verb.add_argument("--structures", required=True, type=Path, metavar="FILE", help="file in any format of ASE's")
     add_output(verb, what="structures to write (.extxyz)")
-    verb = add(verbs, "frames", _frames, "find where each structure of an extended XYZ file begins")
+    verb = add(verbs, FRAMES, _frames, "find where each structure of an extended XYZ file begins")
     verb.add_argument("--structures", required=True, type=Path, metavar="FILE", help="structures (.extxyz)")
     add_output(verb, what="offsets to write, in bytes (.npy)")
-    verb = add(verbs, "refused", _refused, "count what was drawn and refused in each pool")
+    verb = add(verbs, REFUSED, _refused, "count what was drawn and refused in each pool")
     add_files(verb, "--candidates", "all shards of candidates, in folders named after their pools (.npz)")
     add_output(verb, what="table to write (.csv)")
 
 
-def _sample(arguments: argparse.Namespace, start: int, stop: int, **places: Path | None) -> Batch:
+def _sample(part: CandidatesPart, arguments: argparse.Namespace, start: int, stop: int, **places: Path | None) -> Batch:
     from gapdesign.samplers import sample
     from gapdesign.structures import prototypes
 
-    study = config.load(arguments.config)
     return sample(
-        study.pools,
-        prototypes(study.prototypes),
-        seed=study.seed,
+        part.pools,
+        prototypes(part.prototypes),
+        seed=part.seed,
         pool=arguments.pool,
         start=start,
         stop=stop,
@@ -70,13 +95,13 @@ def _sample(arguments: argparse.Namespace, start: int, stop: int, **places: Path
     )
 
 
-def _candidates(arguments: argparse.Namespace) -> None:
+def _candidates(arguments: argparse.Namespace, part: CandidatesPart) -> None:
     from gapdesign.structures import write_batch
 
     if not 0 <= arguments.start < arguments.stop:
         raise InputError(f"--start {arguments.start} --stop {arguments.stop}: a shard has 0 <= start < stop.")
     scratch = arguments.output.with_name(f".{arguments.output.name}.scratch")
-    batch = _sample(arguments, arguments.start, arguments.stop, scratch=scratch, frames=arguments.frames)
+    batch = _sample(part, arguments, arguments.start, arguments.stop, scratch=scratch, frames=arguments.frames)
     write_batch(arguments.output, batch)
     shutil.rmtree(scratch, ignore_errors=True)
     say(f"{len(batch)} candidates of pool {arguments.pool}, {int((batch.attempts > 0).sum())} of them drawn again")
@@ -110,9 +135,10 @@ def _candidate(arguments: argparse.Namespace) -> None:
     study = config.load(arguments.config)
     if arguments.pool not in study.pools.names:
         raise InputError(f"--pool {arguments.pool}: no such pool; choose from {', '.join(study.pools.names)}.")
+    part = CandidatesPart.of(At(study, pool_name=arguments.pool))
     size = study.pools.of(arguments.pool).size
     if not 0 <= arguments.index < size:
         raise InputError(f"--index {arguments.index}: pool {arguments.pool} has candidates 0 to {size - 1}.")
-    atoms = _sample(arguments, arguments.index, arguments.index + 1).atoms(0)
+    atoms = _sample(part, arguments, arguments.index, arguments.index + 1).atoms(0)
     atoms.info = {"pool": arguments.pool, **atoms.info}
     write(sys.stdout, atoms, format="extxyz")

@@ -7,13 +7,32 @@ from pathlib import Path
 
 import numpy as np
 
-from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name, say
-from gapdesign.config import study as config
+from gapdesign.cli.arguments import add, add_files, add_output, by_name, say
+from gapdesign.cli.parts import DistancePart
+from gapdesign.config.job import Job
+
+
+class CrossvalPart(DistancePart):
+    """What the table of errors depends on beside the predictions: duplicates are found by distances."""
+
+    seed: int
+
+
+PREDICT = Job(
+    verb="predict",
+    rule="crossval_predict",
+    stage="crossval",
+    memory=2000,
+    minutes=120,
+    works_on="labels/{design}.extxyz",
+)
+CROSSVAL = Job(verb="crossval", rule="crossval", stage="crossval", reads=CrossvalPart)
+JOBS = (PREDICT, CROSSVAL)
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
     """Add the verbs of this module."""
-    verb = add(verbs, "predict", _predict, "predict the energies of every design with one model")
+    verb = add(verbs, PREDICT, _predict, "predict the energies of every design with one model")
     verb.add_argument("--model", required=True, help="name of the design that the model was fitted to")
     verb.add_argument("--potential", required=True, type=Path, metavar="FILE", help="the model (gp.xml)")
     add_files(verb, "--labels", "labelled designs, in the order of the configuration (.extxyz)")
@@ -21,12 +40,11 @@ def register(verbs: argparse._SubParsersAction) -> None:
 
     verb = add(
         verbs,
-        "crossval",
+        CROSSVAL,
         _crossval,
         "make the n x n table of errors",
         "Test structures that a model was trained on, or on a copy of, are flagged and counted.",
     )
-    add_config(verb)
     add_files(verb, "--predictions", "predictions of each model (.csv)")
     add_files(verb, "--features", "features of each design (.npy)")
     verb.add_argument(
@@ -57,22 +75,21 @@ def _predict(arguments: argparse.Namespace) -> None:
     say(f"{len(together)} structures of {len(designs)} designs tested on the model of {arguments.model}")
 
 
-def _crossval(arguments: argparse.Namespace) -> None:
+def _crossval(arguments: argparse.Namespace, part: CrossvalPart) -> None:
     import pandas as pd
 
     from gapdesign import crossval
     from gapdesign.files import read_array, read_csv, write_csv
     from gapdesign.streams import stream
 
-    study = config.load(arguments.config)
     table = pd.concat([read_csv(path) for path in arguments.predictions], ignore_index=True)
     features = {name: np.asarray(read_array(path)) for name, path in by_name(arguments.features).items()}
     for name, path in by_name(arguments.reserves).items():
         features[name] = np.concatenate([features[name], read_array(path)])
-    table = crossval.flag_duplicates(table, features, study.covariance())
+    table = crossval.flag_duplicates(table, features, part.covariance)
     write_csv(arguments.output_predictions, table)
     say(f"{len(table)} predictions by {table['model'].nunique()} models")
     write_csv(arguments.output_errors, crossval.errors(table))
     write_csv(arguments.output_duplicates, crossval.duplicates(table))
-    rng = np.random.Generator(stream(f"{study.seed}/crossval/bootstrap"))
+    rng = np.random.Generator(stream(f"{part.seed}/crossval/bootstrap"))
     write_csv(arguments.output_bootstrap, crossval.bootstrap(table, rng))

@@ -5,21 +5,31 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gapdesign.cli.arguments import add, add_config, add_output, say
-from gapdesign.config import study as config
+from gapdesign.cli.arguments import add, add_output, say
+from gapdesign.cli.parts import FeaturePart
+from gapdesign.config.job import Job
+
+DESCRIPTORS = Job(
+    verb="descriptors",
+    rule="descriptors_shard",
+    stage="descriptors",
+    reads=FeaturePart,
+    memory=2000,
+    minutes=60,
+)
+JOBS = (DESCRIPTORS,)
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
     """Add the verb of this module."""
     verb = add(
         verbs,
-        "descriptors",
+        DESCRIPTORS,
         _descriptors,
         "compute the features of one shard",
         "example: gapdesign descriptors --candidates candidates/A/0-1250.npz --output descriptors/A/0-1250.npy\n"
         "             --output-sum descriptors/A/sums/0-1250.npy",
     )
-    add_config(verb)
     verb.add_argument("--candidates", required=True, type=Path, metavar="FILE", help="shard of candidates (.npz)")
     add_output(verb, what="features to write, float32 (n, dimension) (.npy)")
     add_output(verb, "--output-sum", "their sum to write, as multiples of 2^-36 (.npy)")
@@ -31,16 +41,14 @@ def register(verbs: argparse._SubParsersAction) -> None:
     )
 
 
-def _descriptors(arguments: argparse.Namespace) -> None:
-    from gapdesign.descriptors import Descriptor
+def _descriptors(arguments: argparse.Namespace, part: FeaturePart) -> None:
     from gapdesign.descriptors.environments import write_environments
     from gapdesign.files import write_array
     from gapdesign.methods.shared.distance import total
     from gapdesign.structures import read_batch
 
-    study = config.load(arguments.config)
     batch = read_batch(arguments.candidates)
-    descriptor = Descriptor(study.descriptor, study.kernel.pair, study.species())
+    descriptor = part.make()
     if arguments.output_environments is None:
         features = descriptor.features(batch)
     else:
@@ -48,4 +56,4 @@ def _descriptors(arguments: argparse.Namespace) -> None:
         write_environments(arguments.output_environments, environments)
     write_array(arguments.output_sum, total(features))
     write_array(arguments.output, features)
-    say(f"{len(features)} structures, {features.shape[1]} features each ({study.descriptor.backend})")
+    say(f"{len(features)} structures, {features.shape[1]} features each ({part.descriptor.backend})")

@@ -4,55 +4,78 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from gapdesign.cli.arguments import (
-    add,
-    add_config,
-    add_design,
-    add_files,
-    add_memory,
-    add_output,
-    add_search,
-    choose,
-    say,
-)
+from gapdesign.cli.arguments import add, add_config, add_design, add_files, add_memory, add_output, add_search, say
+from gapdesign.cli.parts import FeaturePart, SelectionPart, of_selection
 from gapdesign.config import study as config
+from gapdesign.config.job import Job
+from gapdesign.config.part import At, From
 from gapdesign.errors import InputError, ProgramError
 
 if TYPE_CHECKING:
-    from gapdesign.methods.tasks import Description, PoolFiles
+    from gapdesign.methods.tasks import PoolFiles
+
+
+class SelectPart(SelectionPart):
+    """What a design depends on beside its pool."""
+
+    budget: int
+    reserve: Annotated[int, From(lambda at: at.study.reserve())]
+
+    def without_budget(self) -> str:
+        """What a selection depends on that it keeps when it goes on with another budget."""
+        return self.model_copy(update={"budget": 1, "reserve": 0}).text()
+
+
+BASIS = Job(verb="basis", rule="design_basis", stage="design", reads=FeaturePart, allowance=of_selection, minutes=30)
+COMPRESS = Job(
+    verb="compress",
+    rule="design_compress",
+    stage="design",
+    reads=FeaturePart,
+    allowance=of_selection,
+    minutes=30,
+)
+SELECT = Job(
+    verb="select",
+    rule="design_select",
+    stage="design",
+    reads=SelectPart,
+    allowance=of_selection,
+    minutes=120,
+    threads=2,
+    works_on="designs/{design}.extxyz",
+)
+JOBS = (BASIS, COMPRESS, SELECT)
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
     """Add the verbs of this module."""
     verb = add(
         verbs,
-        "basis",
+        BASIS,
         _basis,
         "find the few directions in which the features of a pool vary",
         "Any sample of the pool will do: what it leaves out is bounded, and never changes a design.",
     )
-    add_config(verb)
     add_files(verb, "--features", "features of some shards of the pool (.npy)")
     add_output(verb, what="directions to write (.npz)")
 
-    verb = add(verbs, "compress", _compress, "compress the features of one shard")
-    add_config(verb)
+    verb = add(verbs, COMPRESS, _compress, "compress the features of one shard")
     verb.add_argument("--basis", required=True, type=Path, metavar="FILE", help="directions (.npz)")
     verb.add_argument("--features", required=True, type=Path, metavar="FILE", help="features of the shard (.npy)")
     add_output(verb, what="compressed features to write (.npy)")
 
     verb = add(
         verbs,
-        "select",
+        SELECT,
         _select,
         "choose a design from a whole pool",
         "Writes the structures in the order chosen, with pool, candidate, rank, distance and, for max-min, the\n"
         "largest distance of any candidate left out (outside), which proves the order. The ranks after the budget\n"
         "are the reserve: they take the place of structures without a label.",
     )
-    add_config(verb)
     add_selection(verb)
     add_output(verb, what="design to write (.extxyz)")
     add_output(verb, "--output-features", "features of the design to write (.npy)")
@@ -106,59 +129,49 @@ def pool_files(arguments: argparse.Namespace) -> PoolFiles:
     return PoolFiles(**{name: given[name] for name in PoolFiles.__dataclass_fields__ if given.get(name)})
 
 
-def description(study: config.Study) -> Description:
-    """What the structures of a study are described and compared by."""
-    from gapdesign.methods.tasks import Description
-
-    return Description(descriptor=study.descriptor, kernel=study.kernel, species=study.species())
-
-
-def _basis(arguments: argparse.Namespace) -> None:
+def _basis(arguments: argparse.Namespace, part: FeaturePart) -> None:
     from gapdesign.methods.maxmin.compression import Directions
 
-    study = config.load(arguments.config)
-    basis, count = Directions.of_shards(arguments.features, study.covariance().layout)
+    basis, count = Directions.of_shards(arguments.features, part.layout)
     basis.write(arguments.output)
     sizes = ", ".join(f"{vectors.shape[1]} of {vectors.shape[0]}" for vectors in basis.directions)
     say(f"directions kept: {sizes}, from {count} structures")
 
 
-def _compress(arguments: argparse.Namespace) -> None:
+def _compress(arguments: argparse.Namespace, part: FeaturePart) -> None:
     from gapdesign.files import write_array
     from gapdesign.methods.maxmin.compression import Directions, compress_all
     from gapdesign.shards import ArrayFile
 
-    study = config.load(arguments.config)
-    basis = Directions.read(arguments.basis, study.covariance().layout)
+    basis = Directions.read(arguments.basis, part.layout)
     compressed = compress_all(ArrayFile(arguments.features), basis)
     write_array(arguments.output, compressed)
     say(f"{len(compressed)} structures, {compressed.shape[1]} numbers each")
 
 
-def _select(arguments: argparse.Namespace) -> None:
+def _select(arguments: argparse.Namespace, part: SelectPart) -> None:
     from gapdesign.files import write_array, write_frames
     from gapdesign.methods import designs, tasks
     from gapdesign.methods.maxmin.state import State
 
-    study = config.load(arguments.config)
-    design, described = choose(arguments.design, study.designs), description(study)
+    design, described = part.design, part.described
     existing = tasks.existing_set(design.existing, described, say)
-    identity = tasks.identity(_lasting(study, arguments.design), arguments.basis, existing)
+    identity = tasks.identity(part.without_budget(), arguments.basis, existing)
     task = tasks.make_task(
         pool_files(arguments),
         design,
         described,
-        budget=study.budget,
-        seed=f"{study.seed}/design/{arguments.design}",
+        budget=part.budget,
+        seed=f"{part.seed}/design/{arguments.design}",
         existing=existing,
         earlier=State.read(arguments.state, identity, arguments.sums) if arguments.state else None,
         memory=arguments.memory,
         threads=arguments.threads,
         progress=say,
     )
-    selection = designs.select(design.member, task, reserve=study.reserve() if arguments.output_reserve else 0)
+    selection = designs.select(design.member, task, reserve=part.reserve if arguments.output_reserve else 0)
     frames = designs.frames(selection, arguments.candidates, pool=design.pool)
-    features, budget = task.pool.rows(selection.candidates), study.budget
+    features, budget = task.pool.rows(selection.candidates), part.budget
     write_array(arguments.output_features, features[:budget])
     write_frames(arguments.output, frames[:budget])
     if arguments.output_reserve:
@@ -175,12 +188,6 @@ def _select(arguments: argparse.Namespace) -> None:
     )
 
 
-def _lasting(study: config.Study, design: str) -> str:
-    """The configuration that a selection depends on, but for its budget and reserve, with which it can go on."""
-    alike = study.model_copy(update={"budget": 1, "labels": study.labels.model_copy(update={"reserve": None})})
-    return config.part(alike, "select", design=design)
-
-
 def _verify(arguments: argparse.Namespace) -> None:
     import numpy as np
 
@@ -190,7 +197,8 @@ def _verify(arguments: argparse.Namespace) -> None:
 
     study = config.load(arguments.config)
     name = arguments.design.stem
-    design, described = choose(name, study.designs), description(study)
+    part = SelectPart.of(At(study, name))
+    design, described = part.design, part.described
     if not design.member.is_certified:
         raise InputError(f"{arguments.design}: chosen by {design.method}; only max-min designs can be verified.")
     folder = arguments.design.parent.parent / "descriptors" / design.pool
@@ -200,7 +208,7 @@ def _verify(arguments: argparse.Namespace) -> None:
         environments=[shard_path(folder / "environments", start, stop, "npz") for start, stop in ranges],
     )
     existing = existing_set(design.existing, described, say)
-    settings = {"budget": study.budget, "seed": "", "memory": arguments.memory, "progress": say}
+    settings = {"budget": part.budget, "seed": "", "memory": arguments.memory, "progress": say}
     task = make_task(files, design, described, existing=existing, **settings)
     frames = read_frames(arguments.design)
     columns = {"candidates": "candidate", "distances": "distance", "outside": "outside"}

@@ -6,8 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from gapdesign.cli.arguments import add, add_config, add_design, add_files, add_output, by_name, choose, progress, say
-from gapdesign.config import study as config
+from gapdesign.cli.arguments import add, add_design, add_files, add_output, by_name, choose, progress, say
+from gapdesign.cli.parts import EnginePart, GatePart, Symbols, of_labels
+from gapdesign.config.job import Job
+from gapdesign.config.part import Part
 from gapdesign.labels.runs import Keep, Runs
 
 if TYPE_CHECKING:
@@ -16,20 +18,71 @@ if TYPE_CHECKING:
     from gapdesign.labels.labeller import Labeller
 
 
+class LabelPart(Part):
+    """What labels depend on beside the structures."""
+
+    engine: EnginePart
+    gate: GatePart
+
+
+class IsolatedPart(LabelPart):
+    """What the labels of isolated atoms depend on."""
+
+    symbols: Symbols
+
+
+class FailedPart(Part):
+    """What the table of structures without a label depends on."""
+
+    engine: EnginePart
+
+
+ISOLATED = Job(
+    verb="isolated",
+    rule="labels_isolated",
+    stage="labels",
+    reads=IsolatedPart,
+    memory=1500,
+    minutes=60,
+    threads=of_labels,
+)
+LABEL = Job(
+    verb="label",
+    rule="labels_batch",
+    stage="labels",
+    reads=LabelPart,
+    memory=1500,
+    minutes=240,
+    threads=of_labels,
+)
+LABELS = Job(
+    verb="labels",
+    rule="labels_design",
+    stage="labels",
+    reads=LabelPart,
+    memory=1500,
+    minutes=240,
+    threads=of_labels,
+)
+FAILED = Job(verb="failed", rule="labels_failed", stage="labels", reads=FailedPart)
+CONCATENATE = Job(verb="concatenate", rule="quality", stage="design")
+JOBS = (ISOLATED, LABEL, LABELS, FAILED, CONCATENATE)
+
+
 def register(verbs: argparse._SubParsersAction) -> None:
     """Add the verbs of this module."""
-    verb = add(verbs, "isolated", _isolated, "label the isolated atom of every element of the study")
-    _add_labeller(verb)
+    verb = add(verbs, ISOLATED, _isolated, "label the isolated atom of every element of the study")
+    add_runs(verb)
     add_output(verb, what="frames to write (.extxyz)")
 
     verb = add(
         verbs,
-        "label",
+        LABEL,
         _label,
         "label a range of ranks of a design",
         "Structures that an earlier design holds are left to it; labels in the store are not computed again.",
     )
-    _add_labeller(verb)
+    add_runs(verb)
     add_files(verb, "--designs", "this design and all before it, in the order of the configuration (.extxyz)")
     _add_reserves(verb, "reserves of earlier designs of the same pool, which are left to the verb labels")
     add_design(verb)
@@ -41,12 +94,12 @@ def register(verbs: argparse._SubParsersAction) -> None:
 
     verb = add(
         verbs,
-        "labels",
+        LABELS,
         _labels,
         "put the labels of all batches to the structures of a design, and fill it up from its reserve",
         "The next rank takes the place of each structure without a label, so that the design keeps its budget.",
     )
-    _add_labeller(verb)
+    add_runs(verb)
     add_design(verb)
     add_files(verb, "--designs", "this design and all before it (.extxyz)")
     _add_reserves(verb, "reserves of this design and of earlier ones of the same pool")
@@ -58,26 +111,20 @@ def register(verbs: argparse._SubParsersAction) -> None:
 
     verb = add(
         verbs,
-        "failed",
+        FAILED,
         _failed,
         "collect the structures of all designs that got no label",
         "With an engine that finds labels in files, results that are of no structure are named, too.",
     )
-    add_config(verb)
     add_files(verb, "--tables", "tables of each design, in order (.csv)")
     add_files(verb, "--designs", "all designs (.extxyz)")
     _add_reserves(verb, "their reserves")
     add_output(verb, what="table to write (.csv)")
     add_output(verb, "--output-structures", "the structures to write (.extxyz)")
 
-    verb = add(verbs, "concatenate", _concatenate, "put tables of the same columns under each other")
+    verb = add(verbs, CONCATENATE, _concatenate, "put tables of the same columns under each other")
     add_files(verb, "--tables", "tables, in order (.csv)")
     add_output(verb, what="table to write (.csv)")
-
-
-def _add_labeller(verb: argparse.ArgumentParser) -> None:
-    add_config(verb)
-    add_runs(verb)
 
 
 def add_runs(verb: argparse.ArgumentParser) -> None:
@@ -107,19 +154,17 @@ def runs_of(arguments: argparse.Namespace) -> Runs:
     return Runs(kept=arguments.runs, keep=arguments.keep, scratch=arguments.scratch)
 
 
-def _labeller(arguments: argparse.Namespace) -> Labeller:
-    from gapdesign import engines
+def _labeller(arguments: argparse.Namespace, part: LabelPart) -> Labeller:
     from gapdesign.labels.labeller import Labeller
     from gapdesign.labels.store import LabelStore
 
-    study = config.load(arguments.config)
     return Labeller(
-        engine=engines.make(study.labels.engine, study.labels),
+        engine=part.engine.make(),
         store=LabelStore(arguments.store),
         runs=runs_of(arguments),
-        min_fraction=study.pools.constraints.min_distance,
-        limits=study.labels.limits,
-        max_core_hours=study.labels.max_core_hours,
+        min_fraction=part.gate.min_distance,
+        limits=part.gate.limits,
+        max_core_hours=part.gate.max_core_hours,
     )
 
 
@@ -129,22 +174,21 @@ def _read(paths: list[Path]) -> dict[str, list[Atoms]]:
     return {name: read_frames(path) for name, path in by_name(paths).items()}
 
 
-def _isolated(arguments: argparse.Namespace) -> None:
+def _isolated(arguments: argparse.Namespace, part: IsolatedPart) -> None:
     from gapdesign.files import write_frames
     from gapdesign.labels.labelling import isolated_atoms
 
-    symbols = config.load(arguments.config).symbols()
-    write_frames(arguments.output, isolated_atoms(symbols, _labeller(arguments)))
+    write_frames(arguments.output, isolated_atoms(part.symbols, _labeller(arguments, part)))
 
 
-def _label(arguments: argparse.Namespace) -> None:
+def _label(arguments: argparse.Namespace, part: LabelPart) -> None:
     import pandas as pd
 
     from gapdesign.files import write_csv, write_frames
     from gapdesign.labels.failures import COLUMNS, Allowance
     from gapdesign.labels.labelling import label_frames, owned
 
-    labeller, designs = _labeller(arguments), _read(arguments.designs)
+    labeller, designs = _labeller(arguments, part), _read(arguments.designs)
     members = choose(arguments.design, designs, "--designs")
     reserves = _read(arguments.reserves).values()
     ranks = owned(designs, arguments.design, arguments.first, arguments.last, reserves=reserves)
@@ -160,7 +204,7 @@ def _label(arguments: argparse.Namespace) -> None:
     say(f"{len(frames)} structures labelled by {labeller.engine.name}, {len(failures)} failed")
 
 
-def _labels(arguments: argparse.Namespace) -> None:
+def _labels(arguments: argparse.Namespace, part: LabelPart) -> None:
     import pandas as pd
 
     from gapdesign.errors import InputError
@@ -175,7 +219,7 @@ def _labels(arguments: argparse.Namespace) -> None:
     frames, failures = complete(
         members,
         reserve,
-        _labeller(arguments),
+        _labeller(arguments, part),
         design=arguments.design,
         labelled=[atoms for path in arguments.labelled for atoms in read_frames(path)],
         failed=zip(structures(rows, everything), rows, strict=True),
@@ -198,10 +242,9 @@ def _rows(path: Path) -> list[dict]:
     return read_csv(path).fillna({"directory": ""}).to_dict("records")
 
 
-def _failed(arguments: argparse.Namespace) -> None:
+def _failed(arguments: argparse.Namespace, part: FailedPart) -> None:
     import pandas as pd
 
-    from gapdesign import engines
     from gapdesign.files import write_csv, write_frames
     from gapdesign.labels.failures import COLUMNS, structures
 
@@ -210,8 +253,7 @@ def _failed(arguments: argparse.Namespace) -> None:
     everything = {name: [*frames, *reserves.get(name, [])] for name, frames in designs.items()}
     write_frames(arguments.output_structures, structures(rows, everything))
     write_csv(arguments.output, pd.DataFrame(rows, columns=COLUMNS))
-    study = config.load(arguments.config)
-    engine = engines.make(study.labels.engine, study.labels)
+    engine = part.engine.make()
     if engine.files:
         surplus = engine.surplus([atoms for members in everything.values() for atoms in members])
         say(f"{len(surplus)} results are of no structure of the study" + "".join(f"\n  {source}" for source in surplus))

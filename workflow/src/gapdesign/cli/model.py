@@ -7,31 +7,67 @@ from pathlib import Path
 
 import numpy as np
 
-from gapdesign.cli.arguments import add, add_config, add_output, say
-from gapdesign.config import study as config
+from gapdesign.cli.arguments import add, add_output, say
+from gapdesign.cli.parts import AverageKernel, Soap
+from gapdesign.config.job import Job
+from gapdesign.config.part import Part
+from gapdesign.models.gap.options import ModelOptions
+
+
+class FitPart(Part):
+    """What a potential depends on beside its labels and hyperparameters."""
+
+    soap: Soap
+    kernel: AverageKernel
+    model: ModelOptions
+
+
+class HyperparameterPart(FitPart):
+    """What hyperparameters depend on beside the labels."""
+
+    seed: int
+
+
+HYPERPARAMETERS = Job(
+    verb="hyperparameters",
+    rule="hyperparameters",
+    stage="hyperparameters",
+    reads=HyperparameterPart,
+    memory=2000,
+    minutes=120,
+    works_on="labels/{design}.extxyz",
+)
+FIT = Job(
+    verb="fit",
+    rule="models_fit",
+    stage="models",
+    reads=FitPart,
+    memory=4000,
+    minutes=240,
+    works_on="labels/{design}.extxyz",
+)
+JOBS = (HYPERPARAMETERS, FIT)
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
     """Add the verbs of this module."""
     verb = add(
         verbs,
-        "hyperparameters",
+        HYPERPARAMETERS,
         _hyperparameters,
         "find the hyperparameters under which the energies of a design are most likely",
         "Scales and length of the kernels, and the noise; `model.optimizer` chooses how.",
     )
-    add_config(verb)
     _add_data(verb)
     add_output(verb, what="hyperparameters to write (.json)")
 
     verb = add(
         verbs,
-        "fit",
+        FIT,
         _fit,
         "fit a Gaussian approximation potential to a labelled design",
         "Runs gap_fit with energies, forces and virials, and checks that it used all of them.",
     )
-    add_config(verb)
     _add_data(verb)
     verb.add_argument("--hyperparameters", required=True, type=Path, metavar="FILE", help="hyperparameters (.json)")
     add_output(verb, what="potential to write (.xml)")
@@ -42,19 +78,18 @@ def _add_data(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--isolated", required=True, type=Path, metavar="FILE", help="labelled isolated atoms (.extxyz)")
 
 
-def _hyperparameters(arguments: argparse.Namespace) -> None:
+def _hyperparameters(arguments: argparse.Namespace, part: HyperparameterPart) -> None:
     from gapdesign.files import read_frames, write_json
     from gapdesign.models.gap.optimise import optimise
     from gapdesign.streams import stream
 
-    study = config.load(arguments.config)
     found = optimise(
         read_frames(arguments.labels),
         read_frames(arguments.isolated),
-        soap=study.descriptor.soap,
-        kernel=study.kernel,
-        options=study.model,
-        rng=np.random.Generator(stream(f"{study.seed}/hyperparameters/{arguments.labels.stem}")),
+        soap=part.soap,
+        kernel=part.kernel,
+        options=part.model,
+        rng=np.random.Generator(stream(f"{part.seed}/hyperparameters/{arguments.labels.stem}")),
     )
     write_json(arguments.output, found.to_json())
     say(f"log likelihood {found.log_likelihood:.2f} after {found.evaluations} evaluations by {found.optimizer}")
@@ -63,19 +98,18 @@ def _hyperparameters(arguments: argparse.Namespace) -> None:
         say(f"at a bound, not determined by the data: {', '.join(found.at_bound)}")
 
 
-def _fit(arguments: argparse.Namespace) -> None:
+def _fit(arguments: argparse.Namespace, part: FitPart) -> None:
     from gapdesign.files import read_frames, read_json
     from gapdesign.models.gap.fit import fit
     from gapdesign.models.gap.hyperparameters import Hyperparameters
 
-    study = config.load(arguments.config)
     result = fit(
         read_frames(arguments.labels),
         read_frames(arguments.isolated),
         Hyperparameters.from_json(read_json(arguments.hyperparameters)),
-        soap=study.descriptor.soap,
-        kernel=study.kernel,
-        options=study.model,
+        soap=part.soap,
+        kernel=part.kernel,
+        options=part.model,
         output=arguments.output,
     )
     say(result.log)

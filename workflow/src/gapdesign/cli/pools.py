@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name, progress, say
-from gapdesign.config import study as config
+from gapdesign.cli.arguments import add, add_files, add_output, by_name, progress, say
+from gapdesign.cli.parts import DistancePart, Species
+from gapdesign.comparison.pools import ComparisonOptions
+from gapdesign.config.job import Job
+from gapdesign.config.part import From, Part
+from gapdesign.samplers.differentiable import DifferentiableOptions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,28 +19,62 @@ if TYPE_CHECKING:
     from gapdesign.comparison.environments import PoolEnvironments
 
 
+class EnvironmentsPart(Part):
+    """What the environments of a pool depend on beside its candidates."""
+
+    descriptor: Annotated[DifferentiableOptions, From(lambda at: at.study.comparison.descriptor)]
+    species: Species
+
+
+class CoveragePart(Part):
+    """What the coverage of environments depends on beside them."""
+
+    comparison: ComparisonOptions
+
+
+class PoolsPart(CoveragePart):
+    """What the comparison of pools depends on beside their features or environments."""
+
+    seed: int
+    distances: DistancePart
+    samplers: Annotated[
+        dict[str, str], From(lambda at: {name: at.study.pools.of(name).sampler for name in at.study.pools.names})
+    ]
+
+
+ENVIRONMENTS = Job(
+    verb="environments",
+    rule="environments_pool",
+    stage="candidates",
+    reads=EnvironmentsPart,
+    memory=1000,
+    minutes=60,
+)
+POOLS = Job(verb="pools", rule="pools", stage="candidates", reads=PoolsPart, memory=1000, minutes=60)
+COVERAGE = Job(verb="coverage", rule="environments", stage="candidates", reads=CoveragePart, memory=1000, minutes=30)
+JOBS = (ENVIRONMENTS, POOLS, COVERAGE)
+
+
 def register(verbs: argparse._SubParsersAction) -> None:
     """Add the verbs of this module."""
     verb = add(
         verbs,
-        "environments",
+        ENVIRONMENTS,
         _environments,
         "describe the environments of the atoms of a pool",
         "By `comparison.descriptor`; `gapdesign pools` and `gapdesign coverage` compare what this writes.",
     )
-    add_config(verb)
     add_files(verb, "--candidates", "all shards of the pool (.npz)")
     add_output(verb, what="environments to write (.npz)")
 
     verb = add(
         verbs,
-        "pools",
+        POOLS,
         _pools,
         "compare the pools of a study, each against each, before any label",
         "A sample of each pool is learnt from, another asked about: structures or, as Karabin and Perez do,"
         " environments.",
     )
-    add_config(verb)
     which = verb.add_mutually_exclusive_group(required=True)
     which.add_argument(
         "--features",
@@ -54,11 +92,10 @@ def register(verbs: argparse._SubParsersAction) -> None:
 
     verb = add(
         verbs,
-        "coverage",
+        COVERAGE,
         _coverage,
         "tell which environments of every pool each design covers, and draw how those of the pools are distributed",
     )
-    add_config(verb)
     add_files(verb, "--environments", "environments, named after their pools (.npz)")
     add_files(verb, "--designs", "all designs of the study (.extxyz)")
     add_output(verb, what="table of the designs to write (.csv)")
@@ -71,73 +108,70 @@ TABLES = ("entropies", "histograms", "radial")
 """What is told of the environments of pools."""
 
 
-def _environments(arguments: argparse.Namespace) -> None:
+def _environments(arguments: argparse.Namespace, part: EnvironmentsPart) -> None:
     from gapdesign.comparison.environments import describe, write
     from gapdesign.samplers import differentiable
     from gapdesign.structures import read_structures
 
-    study = config.load(arguments.config)
-    descriptor = differentiable.make(study.comparison.descriptor, study.species()[0])
+    descriptor = differentiable.make(part.descriptor, part.species[0])
     described = describe(read_structures(arguments.candidates, progress("shards described")), descriptor)
     write(arguments.output, described)
     say(f"{len(described.q)} environments of {described.structures} structures, {described.q.shape[1]} components")
 
 
 def _standardised(
-    study: config.Study, paths: list[Path]
+    options: ComparisonOptions, paths: list[Path]
 ) -> tuple[dict[str, PoolEnvironments], dict[str, PoolEnvironments]]:
     """The pools as they are described, and standardised."""
     from gapdesign.comparison.environments import read, standardised
 
     pools = {name: read(path) for name, path in by_name(paths).items()}
-    options = study.comparison
     return pools, standardised(pools, options.scaled_by, options.components, cube_root=options.cube_root)
 
 
-def _pools(arguments: argparse.Namespace) -> None:
+def _pools(arguments: argparse.Namespace, part: PoolsPart) -> None:
     from gapdesign.files import write_csv, write_text
     from gapdesign.report.pool_figures import shares_figure
     from gapdesign.report.style import svg_text
 
-    study = config.load(arguments.config)
-    table, drawn = (_of_environments if arguments.environments else _of_structures)(study, arguments)
+    table, drawn = (_of_environments if arguments.environments else _of_structures)(arguments, part)
     write_csv(arguments.output, table)
     write_csv(arguments.output_quantiles, drawn)
-    labels = {name: f"{name} ({study.pools.of(name).sampler})" for name in dict.fromkeys(table["train"])}
+    labels = {name: f"{name} ({part.samplers[name]})" for name in dict.fromkeys(table["train"])}
     fewest = drawn[drawn["learnt"] == drawn["learnt"].min()]
     figure = shares_figure(fewest, labels, environments=bool(arguments.environments))
     write_text(arguments.output_figure, svg_text(figure))
     say(table.round(4).to_string(index=False))
 
 
-def _of_structures(study: config.Study, arguments: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _of_structures(arguments: argparse.Namespace, part: PoolsPart) -> tuple[pd.DataFrame, pd.DataFrame]:
     from gapdesign.comparison import pools
     from gapdesign.shards import FeaturePool
 
     names = list(dict.fromkeys(path.parent.name for path in arguments.features))
     shards = {name: [path for path in arguments.features if path.parent.name == name] for name in names}
-    features = pools.samples({name: FeaturePool(paths) for name, paths in shards.items()}, study.seed)
-    covariance = study.covariance()
+    features = pools.samples({name: FeaturePool(paths) for name, paths in shards.items()}, part.seed)
+    covariance = part.distances.covariance
     distances = pools.nearest(features, covariance)
     learnt = len(next(iter(features.values()))) // 2
     entropies = {name: pools.structure_entropy(rows[:learnt], covariance) for name, rows in features.items()}
     return pools.compare(distances, entropies, learnt=learnt), pools.quantiles(distances, learnt=learnt)
 
 
-def _of_environments(study: config.Study, arguments: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _of_environments(arguments: argparse.Namespace, part: PoolsPart) -> tuple[pd.DataFrame, pd.DataFrame]:
     import pandas as pd
 
     from gapdesign.comparison import environments as pool_environments
     from gapdesign.comparison import pools
 
-    options = study.comparison
-    whole = _standardised(study, arguments.environments)[1]
+    options = part.comparison
+    whole = _standardised(part.comparison, arguments.environments)[1]
     entropies = pool_environments.entropies(whole).groupby("pool")["entropy"].mean().to_dict()
     given = {name: pool.q for name, pool in whole.items()}
     tables, drawn = [], []
     for learnt in options.learnt:
         distances = pools.nearest_environments(
-            given, learnt, options.splits, study.seed, tell=progress(f"divisions, {learnt} learnt")
+            given, learnt, options.splits, part.seed, tell=progress(f"divisions, {learnt} learnt")
         )
         tables.append(pools.compare(distances, entropies, learnt=learnt))
         drawn.append(pools.quantiles(distances, learnt=learnt))
@@ -146,24 +180,23 @@ def _of_environments(study: config.Study, arguments: argparse.Namespace) -> tupl
     return pd.concat(tables, ignore_index=True), pd.concat(drawn, ignore_index=True)
 
 
-def _coverage(arguments: argparse.Namespace) -> None:
+def _coverage(arguments: argparse.Namespace, part: CoveragePart) -> None:
     from gapdesign.comparison import environments as told
     from gapdesign.comparison.pools import is_large
     from gapdesign.files import read_frames, write_csv, write_text
     from gapdesign.report import pool_figures
     from gapdesign.report.style import svg_text
 
-    study = config.load(arguments.config)
-    raw, pools = _standardised(study, arguments.environments)
+    raw, pools = _standardised(part.comparison, arguments.environments)
     frames = {name: read_frames(path) for name, path in by_name(arguments.designs).items()}
     chosen = {name: (frames[name][0].info["pool"], [a.info["candidate"] for a in frames[name]]) for name in frames}
     members = {name: [own] for name, own in chosen.items()}
-    for union, names in study.comparison.unions.items():
+    for union, names in part.comparison.unions.items():
         members[union] = told.union([chosen[name] for name in names])
-    table = told.designs(pools, members, within=study.comparison.within)
+    table = told.designs(pools, members, within=part.comparison.within)
     write_csv(arguments.output, table)
     say(table.round(4).to_string(index=False))
-    compared = {name: pool for name, pool in raw.items() if is_large(len(pool.q), min(study.comparison.learnt))}
+    compared = {name: pool for name, pool in raw.items() if is_large(len(pool.q), min(part.comparison.learnt))}
     for name, rows in {
         "entropies": told.entropies(pools),
         "histograms": told.histograms(compared or raw),

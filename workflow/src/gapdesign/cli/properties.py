@@ -3,46 +3,119 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name, say, write_figures
+from gapdesign.cli.arguments import add, add_files, add_output, by_name, say, write_figures
 from gapdesign.cli.labels import add_runs, runs_of
-from gapdesign.config import study as config
+from gapdesign.cli.parts import EnginePart, Methods, Symbols, of_labels
+from gapdesign.config.job import Job
+from gapdesign.config.options import Identifier
+from gapdesign.config.part import At, From, Part
+from gapdesign.engines import ENGINES
+from gapdesign.properties.options import MeasuredOptions
+from gapdesign.structures import PrototypeOptions
 
 if TYPE_CHECKING:
-    from gapdesign.config.study import Study
     from gapdesign.properties import Measurement
     from gapdesign.properties.base import Evaluate
+
+
+def _effort(names: Callable[[At], tuple[str, ...]]) -> Callable[[At], int]:
+    """Atoms, summed over all calculations that the properties of these names take."""
+
+    def effort(at: At) -> int:
+        from gapdesign.properties.work import atoms_evaluated
+        from gapdesign.structures import prototypes
+
+        return atoms_evaluated(at.study.properties, prototypes(at.study.prototypes), names(at))
+
+    return effort
+
+
+def _of_reference(at: At) -> tuple[str, ...]:
+    return at.study.properties.of_reference(ENGINES[at.study.labels.engine])
+
+
+class MeasurePart(Part):
+    """What the properties of a model depend on."""
+
+    seed: int
+    prototypes: dict[Identifier, PrototypeOptions]
+    properties: Annotated[MeasuredOptions, From(lambda at: at.study.properties.measured)]
+    farthest: Annotated[
+        float, From(lambda at: max(at.study.descriptor.soap.r_cut, at.study.kernel.pair.r_cut))
+    ]  # the longest dimer
+
+
+class MeasureReferencePart(MeasurePart):
+    """What the properties by the reference engine depend on."""
+
+    names: Annotated[tuple[str, ...], From(_of_reference)]
+    engine: EnginePart
+    symbols: Symbols
+
+
+class PublishedPart(Part):
+    """What the table of properties depends on beside what was measured."""
+
+    published: Annotated[dict[str, dict[str, float]], From(lambda at: at.study.properties.published.values)]
+
+
+class FiguresPart(Part):
+    """What the figures of properties depend on beside the tables."""
+
+    methods: Methods
+
+
+MEASURE = Job(
+    verb="measure",
+    rule="properties_model",
+    stage="properties",
+    reads=MeasurePart,
+    memory=2000,
+    minutes=240,
+    effort=_effort(lambda at: at.study.properties.compute),
+)
+MEASURE_REFERENCE = Job(
+    verb="measure-reference",
+    rule="properties_reference",
+    stage="properties",
+    reads=MeasureReferencePart,
+    memory=1500,
+    minutes=240,
+    threads=of_labels,
+    effort=_effort(_of_reference),
+)
+PROPERTIES = Job(verb="properties", rule="properties_table", stage="properties", reads=PublishedPart)
+FIGURES = Job(verb="properties-figures", rule="properties_figures", stage="properties", reads=FiguresPart)
+JOBS = (MEASURE, MEASURE_REFERENCE, PROPERTIES, FIGURES)
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
     """Add the verbs of this module."""
     verb = add(
         verbs,
-        "measure",
+        MEASURE,
         _measure,
         "measure the properties of crystals with one model",
         "What `properties` of the configuration asks for; what cannot be measured is a row with the reason.",
     )
-    add_config(verb)
     verb.add_argument("--potential", required=True, type=Path, metavar="FILE", help="the model (gp.xml)")
     _add_outputs(verb)
 
-    verb = add(verbs, "measure-reference", _reference, "measure the same with the reference engine")
-    add_config(verb)
+    verb = add(verbs, MEASURE_REFERENCE, _reference, "measure the same with the reference engine")
     add_runs(verb)
     _add_outputs(verb)
 
-    verb = add(verbs, "properties", _properties, "put the properties of all models beside reference and published ones")
-    add_config(verb)
+    verb = add(verbs, PROPERTIES, _properties, "put the properties of all models beside reference and published ones")
     add_files(verb, "--values", "values of each model, and of the reference, by its name (.csv)")
     add_files(verb, "--curves", "their curves (.csv)")
     add_output(verb, what="table to write (.csv)")
     add_output(verb, "--output-curves", "all curves in one table to write (.csv)")
 
-    verb = add(verbs, "properties-figures", _figures, "draw properties from the tables")
-    add_config(verb)
+    verb = add(verbs, FIGURES, _figures, "draw properties from the tables")
     verb.add_argument("--values", required=True, type=Path, metavar="FILE", help="properties.csv")
     verb.add_argument("--curves", required=True, type=Path, metavar="FILE", help="properties/curves.csv")
     add_files(verb, "--output", "figures to write, each called by what it shows (.svg)")
@@ -53,16 +126,16 @@ def _add_outputs(verb: argparse.ArgumentParser) -> None:
     add_output(verb, "--output-curves", "curves to write (.csv)")
 
 
-def _measurement(study: Study, names: tuple[str, ...]) -> Measurement:
+def _measurement(part: MeasurePart, names: tuple[str, ...]) -> Measurement:
     from gapdesign.properties import Measurement
     from gapdesign.structures import prototypes
 
     return Measurement(
         names=names,
-        prototypes=prototypes(study.prototypes),
-        options=study.properties,
-        farthest=max(study.descriptor.soap.r_cut, study.kernel.pair.r_cut),
-        seed=study.seed,
+        prototypes=prototypes(part.prototypes),
+        options=part.properties,
+        farthest=part.farthest,
+        seed=part.seed,
         say=say,
     )
 
@@ -79,43 +152,37 @@ def _write(arguments: argparse.Namespace, measurement: Measurement, evaluate: Ev
     say(f"{len(values) - len(failed)} values, {len(failed)} properties not measured")
 
 
-def _measure(arguments: argparse.Namespace) -> None:
+def _measure(arguments: argparse.Namespace, part: MeasurePart) -> None:
     from gapdesign.properties.calculators import of_model
 
-    study = config.load(arguments.config)
-    _write(arguments, _measurement(study, study.properties.compute), of_model(arguments.potential))
+    _write(arguments, _measurement(part, part.properties.compute), of_model(arguments.potential))
 
 
-def _reference(arguments: argparse.Namespace) -> None:
-    from gapdesign import engines
+def _reference(arguments: argparse.Namespace, part: MeasureReferencePart) -> None:
     from gapdesign.properties.calculators import of_engine
 
-    study = config.load(arguments.config)
-    engine = engines.make(study.labels.engine, study.labels)
-    engine.check(study.symbols())
-    names = study.properties.of_reference(type(engine))
-    _write(arguments, _measurement(study, names), of_engine(engine, arguments.store, runs_of(arguments)))
+    engine = part.engine.make()
+    engine.check(part.symbols)
+    _write(arguments, _measurement(part, part.names), of_engine(engine, arguments.store, runs_of(arguments)))
 
 
-def _properties(arguments: argparse.Namespace) -> None:
+def _properties(arguments: argparse.Namespace, part: PublishedPart) -> None:
     from gapdesign.files import read_csv, write_csv
     from gapdesign.properties.compare import compare, together
 
-    study = config.load(arguments.config)
     values = {name: read_csv(path) for name, path in by_name(arguments.values).items()}
     curves = {name: read_csv(path) for name, path in by_name(arguments.curves).items()}
     write_csv(arguments.output_curves, together(curves))
-    write_csv(arguments.output, compare(values, curves, study.properties.published.values))
+    write_csv(arguments.output, compare(values, curves, part.published))
 
 
-def _figures(arguments: argparse.Namespace) -> None:
+def _figures(arguments: argparse.Namespace, part: FiguresPart) -> None:
     from gapdesign.files import read_csv
     from gapdesign.report import properties_figures
 
-    study = config.load(arguments.config)
     figures = properties_figures.draw(
         read_csv(arguments.values),
         read_csv(arguments.curves),
-        methods=study.methods(),
+        methods=part.methods,
     )
     write_figures(arguments.output, figures)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
 from gapdesign.cli.arguments import (
     add,
-    add_config,
     add_design,
     add_files,
     add_memory,
@@ -20,23 +20,85 @@ from gapdesign.cli.arguments import (
     progress,
     say,
 )
-from gapdesign.config import study as config
+from gapdesign.cli.parts import DistancePart, EnginePart, SelectionPart, StudyPart, of_selection
+from gapdesign.config.job import Job
+from gapdesign.config.part import From
 from gapdesign.errors import InputError
+from gapdesign.methods.options import DesignOptions
+from gapdesign.quality.options import QualityOptions
 
 TABLES = ("curves", "members", "coverage", "pools")
 """What is measured of each pool, and collected by the page."""
+
+
+class QualityPart(DistancePart):
+    """What the measures of a design depend on beside its features."""
+
+    design: Annotated[DesignOptions, From(lambda at: at.design)]
+    budget: int
+    engine: EnginePart
+
+
+class RegrowPart(SelectionPart):
+    """What a design of a smaller pool depends on beside that pool."""
+
+    budget: int
+    subpools: Annotated[tuple[int, ...], From(lambda at: tuple(at.study.subpools(at.design_name)))]
+
+
+class CurvesPart(DistancePart):
+    """What the tables of the design page depend on, those of one pool, beside its designs."""
+
+    seed: int
+    budget: int
+    quality: QualityOptions
+    engine: EnginePart
+
+
+class PagePart(StudyPart):
+    """What the design page depends on beside its tables."""
+
+    distances: DistancePart
+
+
+QUALITY = Job(
+    verb="quality",
+    rule="design_quality",
+    stage="design",
+    reads=QualityPart,
+    allowance=of_selection,
+    minutes=60,
+    works_on="designs/{design}.extxyz",
+)
+REGROW = Job(
+    verb="regrow",
+    rule="design_regrow",
+    stage="design",
+    reads=RegrowPart,
+    allowance=of_selection,
+    minutes=120,
+)
+CURVES = Job(
+    verb="curves",
+    rule="design_curves",
+    stage="design",
+    reads=CurvesPart,
+    allowance=of_selection,
+    minutes=120,
+)
+PAGE = Job(verb="page", rule="design_page", stage="design", reads=PagePart)
+JOBS = (QUALITY, REGROW, CURVES, PAGE)
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
     """Add the verbs of this module."""
     verb = add(
         verbs,
-        "quality",
+        QUALITY,
         _quality,
         "measure what a design is worth before any label",
         "One row for quality.csv; the columns are explained in the report.",
     )
-    add_config(verb)
     add_design(verb)
     add_files(verb, "--features", "all shards of features of its pool (.npy)")
     add_files(verb, "--designs", "features of every design of the study (.npy)")
@@ -46,24 +108,22 @@ def register(verbs: argparse._SubParsersAction) -> None:
 
     verb = add(
         verbs,
-        "regrow",
+        REGROW,
         _regrow,
         "choose a design again from the first half of its pool, a quarter, and so on",
         "A row a structure: candidates of the smaller pool, rank, candidate.",
     )
-    add_config(verb)
     add_design(verb)
     add_search(verb)
     add_output(verb, what="candidates chosen, to write (.csv)")
 
     verb = add(
         verbs,
-        "curves",
+        CURVES,
         _curves,
         "measure the designs of a pool against budget and pool size, beside random draws",
         "The tables of the design page, of one pool.",
     )
-    add_config(verb)
     verb.add_argument("--pool", required=True, help="name of the pool")
     add_files(verb, "--candidates", "all shards of candidates of the pool (.npz)")
     add_files(verb, "--features", "all shards of features of the pool (.npy)")
@@ -77,8 +137,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_output(verb, "--output-coverage", "the pool and its designs on two components to write (.csv)")
     add_output(verb, "--output-pools", "what is known of the pool to write (.csv)")
 
-    verb = add(verbs, "page", _page, "write the design page: what is known before any label")
-    add_config(verb)
+    verb = add(verbs, PAGE, _page, "write the design page: what is known before any label")
     for table in TABLES:
         add_files(verb, f"--{table}", f"{table}.csv of every pool")
         add_output(verb, f"--output-{table}", f"{table} of all pools to write (.csv)")
@@ -88,23 +147,21 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_output(verb, what="page to write (.html)")
 
 
-def _quality(arguments: argparse.Namespace) -> None:
+def _quality(arguments: argparse.Namespace, part: QualityPart) -> None:
     from dataclasses import asdict
 
     import pandas as pd
 
-    from gapdesign import engines
     from gapdesign.files import read_array, read_frames, write_csv
     from gapdesign.methods.shared.resources import block_rows
     from gapdesign.quality import measures as quality
     from gapdesign.shards import FeaturePool
 
-    study = config.load(arguments.config)
-    design = choose(arguments.design, study.designs)
-    pool, covariance = FeaturePool(arguments.features), study.covariance()
+    design = part.design
+    pool, covariance = FeaturePool(arguments.features), part.covariance
     features = {name: np.asarray(read_array(path)) for name, path in by_name(arguments.designs).items()}
-    rows = block_rows(arguments.memory, pool.dimension, study.budget)
-    engine = engines.make(study.labels.engine, study.labels)
+    rows = block_rows(arguments.memory, pool.dimension, part.budget)
+    engine = part.engine.make()
     row = {
         "design": arguments.design,
         "method": design.method,
@@ -117,38 +174,34 @@ def _quality(arguments: argparse.Namespace) -> None:
     say(f"{arguments.design} measured against all {pool.size} candidates of pool {design.pool}")
 
 
-def _regrow(arguments: argparse.Namespace) -> None:
-    from gapdesign.cli.design import description, pool_files
+def _regrow(arguments: argparse.Namespace, part: RegrowPart) -> None:
+    from gapdesign.cli.design import pool_files
     from gapdesign.files import write_csv
     from gapdesign.methods.tasks import existing_set, make_task
     from gapdesign.quality.subpools import regrow
 
-    study = config.load(arguments.config)
-    design, described = choose(arguments.design, study.designs), description(study)
-    sizes = study.subpools(arguments.design)
-    if not sizes:
+    design, described = part.design, part.described
+    if not part.subpools:
         raise InputError(f"--design {arguments.design}: the configuration gives it no smaller pool to choose from.")
     task = make_task(
         pool_files(arguments),
         design,
         described,
-        budget=study.budget,
-        seed=f"{study.seed}/design/{arguments.design}",
+        budget=part.budget,
+        seed=f"{part.seed}/design/{arguments.design}",
         existing=existing_set(design.existing, described, say),
         memory=arguments.memory,
         threads=arguments.threads,
         progress=say,
     )
-    write_csv(arguments.output, regrow(design.member, task, sizes))
+    write_csv(arguments.output, regrow(design.member, task, part.subpools))
 
 
-def _curves(arguments: argparse.Namespace) -> None:
-    from gapdesign import engines
+def _curves(arguments: argparse.Namespace, part: CurvesPart) -> None:
     from gapdesign.files import read_csv, write_csv
     from gapdesign.quality.tables import pool_tables
     from gapdesign.shards import FeaturePool
 
-    study = config.load(arguments.config)
     pool = FeaturePool(arguments.features)
     designs = {name: _members(path) for name, path in by_name(arguments.designs).items()}
     tables = pool_tables(
@@ -157,11 +210,11 @@ def _curves(arguments: argparse.Namespace) -> None:
         arguments.candidates,
         designs=designs,
         regrown={name: read_csv(path) for name, path in by_name(arguments.regrown).items()},
-        covariance=study.covariance(),
-        engine=engines.make(study.labels.engine, study.labels),
-        options=study.quality,
-        budget=study.budget,
-        seed=study.seed,
+        covariance=part.covariance,
+        engine=part.engine.make(),
+        options=part.quality,
+        budget=part.budget,
+        seed=part.seed,
         memory=arguments.memory,
         progress=progress("designs and random draws measured"),
     )
@@ -169,8 +222,8 @@ def _curves(arguments: argparse.Namespace) -> None:
     write_csv(arguments.output_members, tables.members)
     write_csv(arguments.output_coverage, tables.coverage)
     write_csv(arguments.output_pools, tables.pools)
-    seen = min(pool.size, study.quality.sample)
-    say(f"{len(designs)} designs and {study.quality.draws} random draws against {seen} of {pool.size} candidates")
+    seen = min(pool.size, part.quality.sample)
+    say(f"{len(designs)} designs and {part.quality.draws} random draws against {seen} of {pool.size} candidates")
 
 
 def _members(path: Path) -> np.ndarray:
@@ -183,14 +236,13 @@ def _members(path: Path) -> np.ndarray:
     return candidates
 
 
-def _page(arguments: argparse.Namespace) -> None:
+def _page(arguments: argparse.Namespace, part: PagePart) -> None:
     import pandas as pd
 
     from gapdesign.files import read_array, read_csv, read_frames, write_csv, write_text
     from gapdesign.quality.measures import pair_distances
     from gapdesign.report import design_page
 
-    study = config.load(arguments.config)
     features = {name: np.asarray(read_array(path)) for name, path in by_name(arguments.features).items()}
     tables = {}
     for name in TABLES:
@@ -199,10 +251,10 @@ def _page(arguments: argparse.Namespace) -> None:
         tables[name] = table.astype(whole)
         write_csv(getattr(arguments, f"output_{name}"), tables[name])
     page = design_page.render(
-        configuration=study.model_dump(mode="json", exclude_none=True),
-        methods=study.methods(),
+        configuration=part.study.model_dump(mode="json", exclude_none=True),
+        methods=part.study.methods(),
         designs={name: read_frames(path) for name, path in by_name(arguments.designs).items()},
-        distances={name: pair_distances(rows, study.covariance()) for name, rows in features.items()},
+        distances={name: pair_distances(rows, part.distances.covariance) for name, rows in features.items()},
         **tables,
         quality=read_csv(arguments.quality),
     )

@@ -4,51 +4,125 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
-from gapdesign.cli.arguments import add, add_config, add_files, add_output, choose, progress, say
-from gapdesign.cli.design import add_selection, description, pool_files
-from gapdesign.config import study as config
+from gapdesign.cli.arguments import add, add_files, add_output, progress, say
+from gapdesign.cli.design import add_selection, pool_files
+from gapdesign.cli.parts import AverageKernel, SelectionPart, Soap, Species, of_selection
+from gapdesign.config.job import Job
+from gapdesign.config.part import From, Part
+from gapdesign.engines.file import FileOptions
 
 if TYPE_CHECKING:
     from gapdesign.replay.expansion import Model
     from gapdesign.replay.fits import Sigmas
-    from gapdesign.replay.labels import LabelFiles, LabelledRows
+    from gapdesign.replay.labels import LabelledRows
+
+
+Core = Annotated[str | None, From(lambda at: at.study.replay.core)]
+"""The pool that all training sets of the replay have in common, if there is one."""
+
+
+class SigmaPart(Part):
+    """Expected errors of labels, by which they are weighted."""
+
+    energy_sigma: Annotated[float, From(lambda at: at.study.replay.energy_sigma)]
+    force_sigma: Annotated[float, From(lambda at: at.study.model.sigma.force)]
+    virial_sigma: Annotated[float, From(lambda at: at.study.model.sigma.virial)]
+
+    @property
+    def sigmas(self) -> Sigmas:
+        """The expected errors."""
+        from gapdesign.replay.fits import Sigmas
+
+        return Sigmas(self.energy_sigma, self.force_sigma, self.virial_sigma)
+
+
+class ModelPart(Part):
+    """What the functions that potentials are expanded in depend on."""
+
+    soap: Soap
+    kernel: AverageKernel
+    transition: Annotated[float, From(lambda at: at.study.model.soap_transition)]
+    jitter: Annotated[float, From(lambda at: at.study.model.sparse.jitter)]
+
+    @property
+    def model(self) -> Model:
+        """The kernels of the potentials."""
+        from gapdesign.replay.expansion import Model
+
+        return Model(soap=self.soap, kernel=self.kernel, transition=self.transition, jitter=self.jitter)
+
+
+class PointsPart(ModelPart):
+    """What the points of the expansion depend on beside the candidates."""
+
+    seed: int
+    species: Species
+    points: Annotated[int, From(lambda at: at.study.replay.points)]
+    sample: Annotated[int, From(lambda at: at.study.replay.sample)]
+    per_length: Annotated[float, From(lambda at: at.study.model.sparse.points_per_length)]
+
+
+class LabelsPart(Part):
+    """Where labels of whole pools are."""
+
+    files: Annotated[FileOptions, From(lambda at: at.study.labels.file)]
+
+
+class StartPart(ModelPart, LabelsPart, SigmaPart):
+    """What the part that all potentials have in common depends on."""
+
+    core: Core
+
+
+class ChoosePart(SelectionPart):
+    """What the designs of every budget depend on beside their pool."""
+
+    budgets: Annotated[tuple[int, ...], From(lambda at: at.study.replay.budgets)]
+    draws: Annotated[int, From(lambda at: at.study.replay.draws)]
+
+
+POINTS = Job(verb="replay-points", rule="replay_points", stage="replay", reads=PointsPart, memory=4000, minutes=120)
+ROWS = Job(verb="replay-rows", rule="replay_rows", stage="replay", reads=ModelPart, memory=2000, minutes=120)
+LABELS = Job(verb="replay-labels", rule="replay_labels", stage="replay", reads=LabelsPart, memory=2000, minutes=60)
+START = Job(verb="replay-start", rule="replay_start", stage="replay", reads=StartPart, memory=4000, minutes=120)
+CHOOSE = Job(
+    verb="replay-choose",
+    rule="replay_choose",
+    stage="replay",
+    reads=ChoosePart,
+    allowance=of_selection,
+    minutes=240,
+)
+JOBS = (POINTS, ROWS, LABELS, START, CHOOSE)
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
     """Add the verbs of this module."""
-    verb = add(
-        verbs, "replay-points", _points, "choose what all potentials of the replay are expanded in, without labels"
-    )
-    add_config(verb)
+    verb = add(verbs, POINTS, _points, "choose what all potentials of the replay are expanded in, without labels")
     add_files(verb, "--candidates", "all shards of candidates of all pools (.npz)")
     add_output(verb, what="points to write (.npz)")
 
-    verb = add(
-        verbs, "replay-rows", _rows, "compute the rows of energies, virials and forces of one shard of candidates"
-    )
-    add_config(verb)
+    verb = add(verbs, ROWS, _rows, "compute the rows of energies, virials and forces of one shard of candidates")
     verb.add_argument("--candidates", required=True, type=Path, metavar="FILE", help="shard of candidates (.npz)")
     _add_points(verb)
     add_output(verb, what="rows to write (.npy)")
 
-    verb = add(verbs, "replay-labels", _labels, "find the labels of all candidates of a pool in the user's files")
-    add_config(verb)
+    verb = add(verbs, LABELS, _labels, "find the labels of all candidates of a pool in the user's files")
     verb.add_argument("--pool", required=True, help="name of the pool")
     add_files(verb, "--candidates", "all shards of candidates of the pool (.npz)")
     add_output(verb, what="labels to write (.npz)")
 
     verb = add(
         verbs,
-        "replay-start",
+        START,
         _start,
         "factorise what all training sets have in common, and write a potential that others are made from",
         "The basis, isolated atoms and the core.",
     )
-    add_config(verb)
     _add_points(verb)
     add_rows(verb)
     add_output(verb, what="factor to write (.npy)")
@@ -56,11 +130,10 @@ def register(verbs: argparse._SubParsersAction) -> None:
 
     verb = add(
         verbs,
-        "replay-choose",
+        CHOOSE,
         _choose,
         "choose a design for every budget of the replay, several times where the method draws by chance",
     )
-    add_config(verb)
     add_selection(verb)
     add_output(verb, what="table of candidates to write (.csv)")
 
@@ -78,37 +151,33 @@ def add_rows(verb: argparse.ArgumentParser) -> None:
         verb.add_argument(flag, nargs="*", default=[], type=Path, metavar="FILE", help=what)
 
 
-def _points(arguments: argparse.Namespace) -> None:
+def _points(arguments: argparse.Namespace, part: PointsPart) -> None:
     from gapdesign.replay import expansion as basis
     from gapdesign.streams import stream
     from gapdesign.structures import read_structures
 
-    study = config.load(arguments.config)
     chosen = basis.choose(
         read_structures(arguments.candidates),
-        study.species(),
-        _model(study),
-        points=study.replay.points,
-        sample=study.replay.sample,
-        per_length=study.model.sparse.points_per_length,
-        rng=np.random.Generator(stream(f"{study.seed}/replay/points")),
+        part.species,
+        part.model,
+        points=part.points,
+        sample=part.sample,
+        per_length=part.per_length,
+        rng=np.random.Generator(stream(f"{part.seed}/replay/points")),
     )
     chosen.write(arguments.output)
     say(f"{len(chosen)} points: " + ", ".join(f"{len(points)} of {key}" for key, points in chosen.terms()))
 
 
-def _rows(arguments: argparse.Namespace) -> None:
+def _rows(arguments: argparse.Namespace, part: ModelPart) -> None:
     from gapdesign.files import atomic
     from gapdesign.replay.expansion import Expansion
     from gapdesign.replay.rows import LabelRows, offsets
     from gapdesign.structures import read_batch
 
-    study, basis, batch = (
-        config.load(arguments.config),
-        Expansion.read(arguments.points),
-        read_batch(arguments.candidates),
-    )
-    rows, ends, tell = LabelRows(basis, _model(study)), offsets(np.diff(batch.offsets)), progress("structures")
+    basis, batch = Expansion.read(arguments.points), read_batch(arguments.candidates)
+
+    rows, ends, tell = LabelRows(basis, part.model), offsets(np.diff(batch.offsets)), progress("structures")
     with atomic(arguments.output) as temporary:
         shape = (int(ends[-1]), len(basis))
         # Not held in memory: a shard may have a gigabyte of them.
@@ -120,33 +189,34 @@ def _rows(arguments: argparse.Namespace) -> None:
     say(f"{len(batch)} structures, {shape[0]} rows of {shape[1]}")
 
 
-def _labels(arguments: argparse.Namespace) -> None:
+def _labels(arguments: argparse.Namespace, part: LabelsPart) -> None:
+    from gapdesign.replay.labels import LabelFiles
     from gapdesign.structures import read_structures
 
-    study = config.load(arguments.config)
-    labels = _label_files(study).labels(read_structures(arguments.candidates), arguments.pool)
+    labels = LabelFiles(part.files).labels(read_structures(arguments.candidates), arguments.pool)
     labels.write(arguments.output)
     begin = labels.offsets[:-1]
     energies, virials = (int(np.isfinite(labels.values[begin + k]).sum()) for k in (0, 1))
     say(f"{len(labels.sizes)} structures: {energies} with an energy, {virials} with a virial")
 
 
-def _start(arguments: argparse.Namespace) -> None:
+def _start(arguments: argparse.Namespace, part: StartPart) -> None:
     from gapdesign.files import write_array, write_text
     from gapdesign.models.gap.environments import boxed
     from gapdesign.replay import leastsquares
     from gapdesign.replay.expansion import Expansion
     from gapdesign.replay.fits import trained
+    from gapdesign.replay.labels import LabelFiles
     from gapdesign.replay.potential import gap_fit
     from gapdesign.replay.rows import LabelRows
 
-    study, basis = config.load(arguments.config), Expansion.read(arguments.points)
-    model, errors, known = _model(study), sigmas(study), pools(arguments)
-    boxes = boxed(_label_files(study).atoms(), cutoff=max(model.soap.r_cut, model.kernel.pair.r_cut))
+    basis = Expansion.read(arguments.points)
+    model, errors, known = part.model, part.sigmas, pools(arguments)
+    boxes = boxed(LabelFiles(part.files).atoms(), cutoff=max(model.soap.r_cut, model.kernel.pair.r_cut))
     rows = LabelRows(basis, model)
     alone = [(rows(box), np.r_[0.0, np.full(9, np.nan)], errors.of(1)) for box in boxes]
     factor = leastsquares.add(leastsquares.prior(basis.covariance(model)), alone)
-    core = {study.replay.core: range(len(known[study.replay.core].labels.sizes))} if study.replay.core else {}
+    core = {part.core: range(len(known[part.core].labels.sizes))} if part.core else {}
     factor = trained(factor, known, core, errors)
     write_array(arguments.output, factor)
     say(f"factorised with the isolated atoms and {sum(map(len, core.values()))} structures")
@@ -154,25 +224,24 @@ def _start(arguments: argparse.Namespace) -> None:
     write_text(arguments.output_potential, gap_fit(basis, model, boxes, [], **own))
 
 
-def _choose(arguments: argparse.Namespace) -> None:
+def _choose(arguments: argparse.Namespace, part: ChoosePart) -> None:
     from gapdesign.files import write_csv
     from gapdesign.methods.tasks import existing_set, make_task
     from gapdesign.replay.choices import choices
 
-    study = config.load(arguments.config)
-    design, described = choose(arguments.design, study.designs), description(study)
+    design, described = part.design, part.described
     task = make_task(
         pool_files(arguments),
         design,
         described,
-        budget=study.replay.budgets[-1],
-        seed=f"{study.seed}/design/{arguments.design}",
+        budget=part.budgets[-1],
+        seed=f"{part.seed}/design/{arguments.design}",
         existing=existing_set(design.existing, described, say),
         memory=arguments.memory,
         threads=arguments.threads,
         progress=say,
     )
-    asked = {"budgets": study.replay.budgets, "draws": study.replay.draws}
+    asked = {"budgets": part.budgets, "draws": part.draws}
     write_csv(arguments.output, choices(design.member, task, arguments.design, **asked))
 
 
@@ -183,25 +252,3 @@ def pools(arguments: argparse.Namespace) -> dict[str, LabelledRows]:
 
     shards = {path.stem: [own for own in arguments.rows if own.parent.name == path.stem] for path in arguments.labels}
     return {path.stem: LabelledRows(in_order(shards[path.stem])[0], Labels.read(path)) for path in arguments.labels}
-
-
-def _model(study: config.Study) -> Model:
-    from gapdesign.replay.expansion import Model
-
-    own = study.model
-    return Model(
-        soap=study.descriptor.soap, kernel=study.kernel, transition=own.soap_transition, jitter=own.sparse.jitter
-    )
-
-
-def sigmas(study: config.Study) -> Sigmas:
-    """Expected errors of labels."""
-    from gapdesign.replay.fits import Sigmas
-
-    return Sigmas(study.replay.energy_sigma, study.model.sigma.force, study.model.sigma.virial)
-
-
-def _label_files(study: config.Study) -> LabelFiles:
-    from gapdesign.replay.labels import LabelFiles
-
-    return LabelFiles(study.labels.file)

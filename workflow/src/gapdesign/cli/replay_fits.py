@@ -5,44 +5,76 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
-from gapdesign.cli.arguments import (
-    add,
-    add_config,
-    add_design,
-    add_files,
-    add_output,
-    choose,
-    progress,
-    say,
-    write_figures,
-)
-from gapdesign.cli.replay import add_rows, pools, sigmas
-from gapdesign.config import study as config
+from gapdesign.cli.arguments import add, add_design, add_files, add_output, progress, say, write_figures
+from gapdesign.cli.parts import Methods
+from gapdesign.cli.replay import Core, SigmaPart, add_rows, pools
+from gapdesign.config.job import Job
+from gapdesign.config.part import From, Part
 from gapdesign.errors import InputError
+from gapdesign.replay.options import SurfaceEnergyOptions
+from gapdesign.structures import PrototypeOptions
+
+
+class ErrorsPart(SigmaPart):
+    """What potentials of the replay and their errors depend on beside rows, labels and factor."""
+
+    core: Core
+
+
+class FitPart(ErrorsPart):
+    """What the potentials of one design depend on beside those."""
+
+    method: Annotated[str, From(lambda at: at.design.method)]
+    pool: Annotated[str, From(lambda at: at.design.pool)]
+
+
+class SurfacesPart(Part):
+    """What surface energies depend on beside the potentials."""
+
+    surfaces: Annotated[SurfaceEnergyOptions, From(lambda at: at.study.replay.surfaces)]
+    prototype: Annotated[PrototypeOptions, From(lambda at: at.study.prototypes[at.study.replay.surfaces.prototype])]
+
+
+class ReplayPart(Part):
+    """What the tables and figures of the replay depend on beside the errors."""
+
+    methods: Methods
+    core: Core
+
+
+FIT = Job(verb="replay-fit", rule="replay_fit", stage="replay", reads=FitPart, memory=4000, minutes=120)
+BOUNDS = Job(verb="replay-bounds", rule="replay_bounds", stage="replay", reads=ErrorsPart, memory=4000, minutes=120)
+SURFACES = Job(
+    verb="replay-surfaces",
+    rule="replay_surfaces",
+    stage="replay",
+    reads=SurfacesPart,
+    memory=2000,
+    minutes=240,
+)
+REPLAY = Job(verb="replay", rule="replay", stage="replay", reads=ReplayPart)
+JOBS = (FIT, BOUNDS, SURFACES, REPLAY)
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
     """Add the verbs of this module."""
-    verb = add(verbs, "replay-fit", _fit, "fit and test the potentials of one design, for every budget and draw")
-    add_config(verb)
+    verb = add(verbs, FIT, _fit, "fit and test the potentials of one design, for every budget and draw")
     add_design(verb)
     verb.add_argument("--choices", required=True, type=Path, metavar="FILE", help="candidates of the design (.csv)")
     _add_fits(verb)
 
-    verb = add(verbs, "replay-bounds", _bounds, "fit and test the potentials of no candidate and of all candidates")
-    add_config(verb)
+    verb = add(verbs, BOUNDS, _bounds, "fit and test the potentials of no candidate and of all candidates")
     _add_fits(verb)
 
-    verb = add(verbs, "replay-surfaces", _surfaces, "compute surface energies with some potentials of the replay")
-    add_config(verb)
+    verb = add(verbs, SURFACES, _surfaces, "compute surface energies with some potentials of the replay")
     _add_potentials(verb)
     add_output(verb, what="surface energies to write (.csv)")
 
-    verb = add(verbs, "replay", _replay, "collect errors and surface energies, and draw them")
-    add_config(verb)
+    verb = add(verbs, REPLAY, _replay, "collect errors and surface energies, and draw them")
     add_files(verb, "--errors", "errors of all potentials (.csv)")
     verb.add_argument("--surfaces", nargs="*", default=[], type=Path, metavar="FILE", help="surface energies (.csv)")
     add_output(verb, "--output-errors", "errors to write (.csv)")
@@ -81,35 +113,32 @@ def _add_fits(verb: argparse.ArgumentParser) -> None:
     add_output(verb, "--output-coefficients", "coefficients of the potentials to write (.npy)")
 
 
-def _fit(arguments: argparse.Namespace) -> None:
+def _fit(arguments: argparse.Namespace, part: FitPart) -> None:
     from gapdesign.files import read_csv
 
-    study = config.load(arguments.config)
-    design = choose(arguments.design, study.designs)
-    own = {"design": arguments.design, "method": design.method}
+    own = {"design": arguments.design, "method": part.method}
     chosen, places = [], []
     for (draw, budget), mine in read_csv(arguments.choices).groupby(["draw", "budget"]):
-        chosen.append({design.pool: mine["candidate"].tolist()})
+        chosen.append({part.pool: mine["candidate"].tolist()})
         places.append(own | {"budget": budget, "draw": draw})
-    _fit_and_test(study, arguments, chosen, places)
+    _fit_and_test(arguments, part, chosen, places)
 
 
-def _bounds(arguments: argparse.Namespace) -> None:
+def _bounds(arguments: argparse.Namespace, part: ErrorsPart) -> None:
     from gapdesign.replay.labels import Labels
 
-    study = config.load(arguments.config)
     sizes = {path.stem: len(Labels.read(path).sizes) for path in arguments.labels}
-    candidates = {pool: range(size) for pool, size in sizes.items() if pool != study.replay.core}
+    candidates = {pool: range(size) for pool, size in sizes.items() if pool != part.core}
     places = [
         {"design": "", "method": "none", "budget": 0, "draw": 0},
         {"design": "", "method": "all", "budget": sum(map(len, candidates.values())), "draw": 0},
     ]
-    _fit_and_test(study, arguments, [{}, candidates], places)
+    _fit_and_test(arguments, part, [{}, candidates], places)
 
 
 def _fit_and_test(
-    study: config.Study,
     arguments: argparse.Namespace,
+    part: ErrorsPart,
     chosen: list[Mapping[str, list[int] | range]],
     places: list[dict[str, object]],
 ) -> None:
@@ -120,46 +149,35 @@ def _fit_and_test(
     from gapdesign.replay.fits import errors, factors
     from gapdesign.replay.leastsquares import coefficients
 
-    known, widths, factor, tell = pools(arguments), sigmas(study), read_array(arguments.factor), progress("fits")
+    known, widths, factor, tell = pools(arguments), part.sigmas, read_array(arguments.factor), progress("fits")
     found = []
     for number, own in enumerate(factors(factor, known, chosen, widths)):
         found.append(coefficients(own))
         tell(number + 1, len(chosen))
-    table = errors(known, study.replay.core, np.array(found), chosen)
+    table = errors(known, part.core, np.array(found), chosen)
     table = pd.concat([pd.DataFrame([places[k] for k in table["number"]]), table.drop(columns="number")], axis=1)
     write_array(arguments.output_coefficients, np.array(found))
     write_csv(arguments.output, table)
     say(f"{len(chosen)} potentials, tested on {sum(len(pool.labels.sizes) for pool in known.values())} structures")
 
 
-def _surfaces(arguments: argparse.Namespace) -> None:
+def _surfaces(arguments: argparse.Namespace, part: SurfacesPart) -> None:
     import pandas as pd
 
     from gapdesign.files import read_array, write_csv
-    from gapdesign.replay.potential import calculator, with_coefficients
-    from gapdesign.replay.surfaces import crystal, surface_energy
+    from gapdesign.replay.surfaces import surface_energies
 
-    study = config.load(arguments.config)
-    options, template = study.replay.surfaces, arguments.potential.read_text(encoding="utf-8")
-    prototype = study.prototypes[options.prototype]
-    bulks = {
-        plane: crystal(prototype.element, prototype.lattice, prototype.a, plane, options.repeats)
-        for plane in options.reference
-    }
-    places, table, tell = _places(arguments), [], progress("potentials")
-    for number, (place, own) in enumerate(zip(places, read_array(arguments.coefficients), strict=True)):
-        if place["draw"] >= options.draws:
-            continue
-        potential = calculator(with_coefficients(template, own))
-        for plane, bulk in bulks.items():
-            energy = surface_energy(
-                bulk, potential, vacuum=options.vacuum, max_force=options.max_force, steps=options.steps
-            )
-            known = options.reference[plane]
-            table.append({**place, "plane": plane, "energy": energy, "reference": known, "error": energy - known})
-        tell(number + 1, len(places))
-    write_csv(arguments.output, pd.DataFrame(table))
-    say(f"{len(table)} surface energies; {sum(np.isnan(row['energy']) for row in table)} slabs did not come to rest")
+    energies = surface_energies(
+        arguments.potential.read_text(encoding="utf-8"),
+        read_array(arguments.coefficients),
+        _places(arguments),
+        prototype=part.prototype,
+        options=part.surfaces,
+        progress=progress("potentials"),
+    )
+    write_csv(arguments.output, pd.DataFrame(energies))
+    unrelaxed = sum(np.isnan(row["energy"]) for row in energies)
+    say(f"{len(energies)} surface energies; {unrelaxed} slabs did not come to rest")
 
 
 def _places(arguments: argparse.Namespace) -> list[dict[str, object]]:
@@ -169,24 +187,22 @@ def _places(arguments: argparse.Namespace) -> list[dict[str, object]]:
     return read_csv(arguments.errors)[["design", "method", "budget", "draw"]].drop_duplicates().to_dict("records")
 
 
-def _replay(arguments: argparse.Namespace) -> None:
+def _replay(arguments: argparse.Namespace, part: ReplayPart) -> None:
     import pandas as pd
 
     from gapdesign.files import read_csv, write_csv
     from gapdesign.replay.equivalents import equivalents
     from gapdesign.report.replay_figures import errors_figure, surfaces_figure
 
-    study = config.load(arguments.config)
-    methods = study.methods()
     errors = pd.concat([read_csv(path) for path in arguments.errors], ignore_index=True)
     write_csv(arguments.output_errors, errors)
-    write_csv(arguments.output_equivalents, equivalents(errors, core=study.replay.core))
-    figures = {"errors": errors_figure(errors, methods, core=study.replay.core)}
+    write_csv(arguments.output_equivalents, equivalents(errors, core=part.core))
+    figures = {"errors": errors_figure(errors, part.methods, core=part.core)}
     say(f"{len(errors)} rows of errors")
     if arguments.surfaces:
         surfaces = pd.concat([read_csv(path) for path in arguments.surfaces], ignore_index=True)
         write_csv(arguments.output_surfaces, surfaces)
-        figures["surface_energies"] = surfaces_figure(surfaces, methods)
+        figures["surface_energies"] = surfaces_figure(surfaces, part.methods)
     write_figures(arguments.output_figures, figures)
 
 

@@ -10,31 +10,41 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapdesign.cli.arguments import add, add_config, add_files, add_output, by_name, write_figures
-from gapdesign.config import study as config
+from gapdesign.cli.arguments import add, add_files, add_output, by_name, write_figures
+from gapdesign.cli.parts import DistancePart, Methods, StudyPart
+from gapdesign.config.job import Job
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
     from gapdesign.report.downloads import File
 
 
+class FiguresPart(DistancePart):
+    """What the figures depend on beside the tables."""
+
+    methods: Methods
+
+
+PROVENANCE = Job(verb="provenance", rule="report_provenance", stage="report", reads=StudyPart)
+FIGURES = Job(verb="figures", rule="report_figures", stage="report", reads=FiguresPart)
+REPORT = Job(verb="report", rule="report", stage="report", reads=StudyPart)
+JOBS = (PROVENANCE, FIGURES, REPORT)
+
+
 def register(verbs: argparse._SubParsersAction) -> None:
     """Add the verbs of this module."""
-    verb = add(verbs, "provenance", _provenance, "record versions, commit, configuration and checksums")
-    add_config(verb)
+    verb = add(verbs, PROVENANCE, _provenance, "record versions, commit, configuration and checksums")
     add_files(verb, "--files", "results to record the checksums of")
     add_output(verb, what="record to write (.json)")
 
-    verb = add(verbs, "figures", _figures, "draw the figures from the tables")
-    add_config(verb)
+    verb = add(verbs, FIGURES, _figures, "draw the figures from the tables")
     add_files(verb, "--designs", "designs (.extxyz)")
     add_files(verb, "--features", "features of the designs (.npy)")
     _add_tables(verb)
     verb.add_argument("--predictions", required=True, type=Path, metavar="FILE", help="crossval/predictions.csv")
     add_files(verb, "--output", "figures and their data to write, each called by what it shows (.svg, .pdf, .csv)")
 
-    verb = add(verbs, "report", _report, "write the page of the study")
-    add_config(verb)
+    verb = add(verbs, REPORT, _report, "write the page of the study")
     add_files(verb, "--designs", "designs (.extxyz)")
     add_files(verb, "--labelled", "designs with their labels (.extxyz)")
     add_files(verb, "--figures", "figures (.svg), and the same for a manuscript (.pdf)")
@@ -52,6 +62,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument(
         "--data", nargs="*", default=[], type=Path, metavar="FILE", help="tables that figures are drawn from (.csv)"
     )
+    verb.add_argument("--estimate", required=True, type=Path, metavar="FILE", help="estimate.json")
     verb.add_argument("--provenance", required=True, type=Path, metavar="FILE", help="provenance.json")
     add_output(verb, what="page to write (.html)")
     add_output(verb, "--output-headline", "the comparison in one sentence to write (.txt)")
@@ -71,25 +82,24 @@ def _add_tables(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--duplicates", required=True, type=Path, metavar="FILE", help="crossval/duplicates.csv")
 
 
-def _provenance(arguments: argparse.Namespace) -> None:
+def _provenance(arguments: argparse.Namespace, part: StudyPart) -> None:
     from gapdesign.files import write_json
     from gapdesign.report.provenance import provenance
 
-    configuration = config.load(arguments.config).model_dump(mode="json", exclude_none=True)
+    configuration = part.study.model_dump(mode="json", exclude_none=True)
     write_json(arguments.output, provenance(configuration, arguments.files))
 
 
-def _figures(arguments: argparse.Namespace) -> None:
+def _figures(arguments: argparse.Namespace, part: FiguresPart) -> None:
     from gapdesign.files import read_array, read_csv, read_frames, write_csv
     from gapdesign.quality.measures import pair_distances
     from gapdesign.report.figures import TABLES, Results, draw
 
-    study = config.load(arguments.config)
     features = {name: np.asarray(read_array(path)) for name, path in by_name(arguments.features).items()}
     results = Results(
-        methods=study.methods(),
+        methods=part.methods,
         designs={name: read_frames(path) for name, path in by_name(arguments.designs).items()},
-        distances={name: pair_distances(rows, study.covariance()) for name, rows in features.items()},
+        distances={name: pair_distances(rows, part.covariance) for name, rows in features.items()},
         errors=read_csv(arguments.errors),
         predictions=read_csv(arguments.predictions),
         duplicates=read_csv(arguments.duplicates),
@@ -102,21 +112,19 @@ def _figures(arguments: argparse.Namespace) -> None:
     write_figures([path for path in arguments.output if path not in tables], draw(results))
 
 
-def _report(arguments: argparse.Namespace) -> None:
-    from gapdesign import planning
+def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
     from gapdesign.files import read_csv, read_frames, read_json, write_text
     from gapdesign.report import study_page as page
     from gapdesign.report.cost_table import Estimate
     from gapdesign.report.headline import headline
 
-    study = config.load(arguments.config)
-    methods = study.methods()
+    methods = part.study.methods()
     errors = read_csv(arguments.errors)
     bootstrap = read_csv(arguments.bootstrap) if arguments.bootstrap else None
     figures = {path: path.stem for path in arguments.figures}
     figures |= {path: {"errors": "learning", "surface_energies": "surfaces"}[path.stem] for path in arguments.replay}
     text = page.render(
-        configuration=study.model_dump(mode="json", exclude_none=True),
+        configuration=part.study.model_dump(mode="json", exclude_none=True),
         methods=methods,
         designs={name: read_frames(path) for name, path in by_name(arguments.designs).items()},
         figures={name: path.read_text(encoding="utf-8") for path, name in figures.items() if path.suffix == ".svg"},
@@ -134,7 +142,7 @@ def _report(arguments: argparse.Namespace) -> None:
         properties=read_csv(arguments.properties) if arguments.properties else None,
         bootstrap=bootstrap,
         equivalents=read_csv(arguments.equivalents) if arguments.equivalents else None,
-        estimate=Estimate(planning.estimate(study), planning.shipped()["machine"]),
+        estimate=Estimate.of(read_json(arguments.estimate)),
         files=_files(figures, arguments.data, arguments.output.parent),
     )
     write_text(arguments.output_headline, headline(errors, methods, bootstrap) + "\n")

@@ -5,10 +5,21 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gapdesign.cli.arguments import add, add_config
+from gapdesign.cli.arguments import add, add_config, add_output
+from gapdesign.cli.parts import StudyPart
 from gapdesign.config import study as config
+from gapdesign.config.job import Job
 from gapdesign.errors import InputError
+
+if TYPE_CHECKING:
+    from gapdesign.config.study import Study
+    from gapdesign.planning.jobs import Jobs
+
+PLAN = Job(verb="plan", rule="plan", stage="report", reads=StudyPart)
+ESTIMATE = Job(verb="estimate", rule="report_estimate", stage="report", reads=StudyPart)
+JOBS = (PLAN, ESTIMATE)
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -24,16 +35,23 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_config(verb)
     verb = add(
         verbs,
-        "plan",
+        PLAN,
         _plan,
         "say what a study will cost, before anything is spent",
         "Jobs, core-hours, memory, time and disk of every stage, labels that the store has already, and where each\n"
         "figure comes from: measured unit costs, or earlier jobs of this study where there are any.\n\n"
         "example: gapdesign plan --config config/studies/zr-elastic.yaml",
     )
-    add_config(verb)
     verb.add_argument("--results", type=Path, metavar="FOLDER", help="where the study's results are (results/<study>)")
     verb.add_argument("--jobs", type=int, default=100, metavar="N", help="jobs at once, for wall times (%(default)s)")
+    verb = add(
+        verbs,
+        ESTIMATE,
+        _estimate,
+        "estimate the jobs and core-hours of every stage for the report",
+        "By unit costs alone, whatever ran before, so that the page of a study is the same every time it is made.",
+    )
+    add_output(verb, what="estimate to write (.json)")
     verb = add(
         verbs,
         "document",
@@ -63,15 +81,34 @@ def _check(arguments: argparse.Namespace) -> None:
     )
 
 
-def _plan(arguments: argparse.Namespace) -> None:
+def _plan(arguments: argparse.Namespace, part: StudyPart) -> None:
     from gapdesign.planning import plan
     from gapdesign.planning.table import table
 
     if arguments.jobs < 1:
         raise InputError(f"--jobs {arguments.jobs}: nothing runs with fewer than one job at once; give 1 or more.")
-    study = config.load(arguments.config)
-    results = arguments.results or Path("results", study.study)
-    print(table(plan(study, results, at_once=arguments.jobs)))
+    results = arguments.results or Path("results", part.study.study)
+    print(table(plan(part.study, _jobs(part.study), results, at_once=arguments.jobs)))
+
+
+def _estimate(arguments: argparse.Namespace, part: StudyPart) -> None:
+    from gapdesign.files import write_json
+    from gapdesign.planning import estimate, shipped
+
+    stages = {
+        name: {"jobs": jobs, "core_hours": hours}
+        for name, (jobs, hours) in estimate(part.study, _jobs(part.study)).items()
+    }
+    write_json(arguments.output, {"machine": shipped()["machine"], "stages": stages})
+
+
+def _jobs(study: Study) -> list[Jobs]:
+    """All jobs of a study by rule."""
+    from gapdesign import cli
+    from gapdesign.planning import dag
+    from gapdesign.planning.jobs import by_rule
+
+    return by_rule(dag.ask(study), {job.rule: job for job in cli.jobs().values()}, study)
 
 
 def _document(arguments: argparse.Namespace) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from gapdesign.errors import InputError
 from gapdesign.methods import options as methods
 from gapdesign.methods.options import DesignOptions, SelectionOptions
 from gapdesign.models.gap.options import ModelOptions
-from gapdesign.properties.options import MEASURED, PropertiesOptions, mismatch
+from gapdesign.properties.options import PropertiesOptions, mismatch
 from gapdesign.quality.options import QualityOptions
 from gapdesign.quality.subpools import subpool_sizes
 from gapdesign.replay.options import ReplayOptions
@@ -89,141 +88,25 @@ class Study(Options):
         return Covariance(layout(self.descriptor, self.kernel.pair, self.species()), self.kernel)
 
 
-REVISIONS = {
-    "candidates": 2,
-    "descriptors": 1,
-    "design": 1,
-    "labels": 1,
-    "model": 1,
-    "crossval": 1,
-    "properties": 1,
-    "replay": 1,
-    "report": 2,
-}
-"""Bumped when a change of the library alters the results of a stage, so that reruns notice."""
-
-_FEATURES = ("descriptor", "kernel.pair.r_cut", "kernel.pair.length", "kernel.pair.transition", "prototypes")
-_COVARIANCE = ("kernel.soap", "kernel.pair")
-_DISTANCES = ("descriptor", *_COVARIANCE, "prototypes")
-_SIZES = ("seed", "budget", "pools.size")
-_ENGINE = ("labels.engine", "labels.{engine}")
-_GATE = ("pools.constraints.min_distance", "labels.limits", "labels.max_core_hours")
-_PROPERTIES = ("seed", "prototypes", "descriptor.soap.r_cut", "kernel.pair.r_cut", *MEASURED)
-_MODEL = ("seed", "descriptor.soap", *_COVARIANCE, "model", "prototypes")
-_BASIS = ("descriptor.soap", "kernel.soap", "kernel.pair", "model.soap_transition", "model.sparse", "prototypes")
-_SIGMAS = ("replay.energy_sigma", "model.sigma")
-_REPLAY_LABELS = ("labels.engine", "labels.file", "prototypes")
-_READS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "candidates": (
-        "candidates",
-        ("seed", "prototypes", "pools.sampler", "pools.{sampler}", "pools.constraints"),
-    ),
-    "descriptors": ("descriptors", _FEATURES),
-    "environments": ("candidates", ("prototypes", "comparison.descriptor")),
-    "pools": ("design", ("seed", "comparison", "pools.sampler", "pools.mixture", "pools.overrides", *_DISTANCES)),
-    "coverage": ("candidates", ("comparison",)),
-    "basis": ("design", _FEATURES),
-    "compress": ("design", _FEATURES),
-    "select": (
-        "design",
-        ("seed", "budget", "labels.reserve", "designs", "kernel.structure", "kernel.rematch", *_DISTANCES),
-    ),
-    "quality": ("design", ("designs", *_ENGINE, *_DISTANCES)),
-    "regrow": ("design", (*_SIZES, "designs", "quality.subpools", "kernel.structure", *_DISTANCES)),
-    "curves": ("design", (*_SIZES, "quality", *_ENGINE, *_DISTANCES)),
-    "page": ("report", tuple(Study.model_fields)),
-    "isolated": ("labels", (*_ENGINE, "prototypes")),
-    "label": ("labels", (*_ENGINE, *_GATE)),
-    "labels": ("labels", (*_ENGINE, *_GATE)),
-    "failed": ("labels", _ENGINE),
-    "hyperparameters": ("model", _MODEL),
-    "fit": ("model", _MODEL),
-    "predict": ("crossval", ()),
-    "crossval": ("crossval", ("seed", *_DISTANCES)),
-    "measure": ("properties", _PROPERTIES),
-    "measure-reference": ("properties", (*_PROPERTIES, *_ENGINE, "properties.reference")),
-    "properties": ("properties", ("properties.published",)),
-    "properties-figures": ("report", ("designs",)),
-    "replay-points": ("replay", ("seed", "replay.points", "replay.sample", *_BASIS)),
-    "replay-rows": ("replay", _BASIS),
-    "replay-labels": ("replay", _REPLAY_LABELS),
-    "replay-start": ("replay", ("replay.core", *_SIGMAS, *_REPLAY_LABELS, *_BASIS)),
-    "replay-choose": (
-        "replay",
-        ("seed", "designs", "replay.budgets", "replay.draws", "kernel.structure", "kernel.rematch", *_DISTANCES),
-    ),
-    "replay-fit": ("replay", ("designs", "replay.core", *_SIGMAS)),
-    "replay-bounds": ("replay", ("replay.core", *_SIGMAS)),
-    "replay-surfaces": ("replay", ("replay.surfaces", "prototypes")),
-    "replay": ("replay", ("study", "designs", "replay")),
-    "provenance": ("report", tuple(Study.model_fields)),
-    "figures": ("report", ("designs", *_DISTANCES)),
-    "report": ("report", tuple(Study.model_fields)),
-    "plan": ("report", tuple(Study.model_fields)),
-}
-
-
-def part(study: Study, verb: str, *, design: str | None = None, pool: str | None = None) -> str:
-    """What a verb reads of the configuration, as JSON: a job reruns when this changes, and only then.
-
-    Parameters
-    ----------
-    study : Study
-    verb : str
-        Verb of the command line.
-    design : str, optional
-        The design that the job is about, if it is about one: of others it then reads nothing.
-    pool : str, optional
-        The pool that the job is about, if it is about one; its overrides are then in their places.
-    """
-    stage, keys = _READS[verb]
-    if pool is not None:
-        study = study.model_copy(update={"pools": study.pools.of(pool)})
-    whole = study.model_dump(mode="json", exclude_none=True)
-    pools = study.pools
-    members = (*pools.members, "mixture") if pools.sampler == "mixture" else pools.members
-    chosen = [{"sampler": member, "engine": study.labels.engine} for member in members]
-    picked: dict[str, Any] = {"revision": REVISIONS[stage]}
-    for key in dict.fromkeys(key.format(**names) for key in keys for names in chosen):
-        path = key.split(".")
-        source, target = whole, picked
-        for name in path[:-1]:
-            source, target = source[name], target.setdefault(name, {})
-        if path[-1] in source:
-            target[path[-1]] = source[path[-1]]
-    if design is not None and "designs" in picked:
-        picked["designs"] = {design: picked["designs"][design]}
-    return json.dumps(picked, separators=(",", ":"))
-
-
 def checksum(study: Study) -> str:
     """Tell configurations apart: SHA-256 of all values, defaults too, in hexadecimal digits."""
     return hashlib.sha256(study.model_dump_json().encode()).hexdigest()
 
 
-def load(source: str) -> Study:
-    """Read a configuration from a YAML file, or from JSON made by :func:`part`.
-
-    Of a part only the keys it has may be used; the others have their defaults.
+def load(path: str | Path) -> Study:
+    """Read and check the configuration of a study in a YAML file.
 
     Raises
     ------
     InputError
         If it cannot be read or is not valid.
     """
-    if source.lstrip().startswith("{"):
-        try:
-            given = json.loads(source)
-        except json.JSONDecodeError as error:
-            raise InputError(f"--config: a text that begins with '{{' must be JSON ({error}).") from None
-        given.pop("revision", None)
-        return parse(given)
     try:
-        given = yaml.safe_load(Path(source).read_text(encoding="utf-8"))
+        given = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{source}: no such file; name a configuration with --config.") from None
+        raise InputError(f"{path}: no such file; name a configuration with --config.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{source}: not valid YAML ({' '.join(str(error).split())}).") from error
+        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())}).") from error
     study = parse(given)
     check(study)
     return study

@@ -14,7 +14,7 @@ import numpy as np
 
 from gapdesign.descriptors.covariance import Layout
 from gapdesign.descriptors.environments import Environments, on_grid
-from gapdesign.descriptors.options import DescriptorOptions, PairKernelOptions
+from gapdesign.descriptors.options import DescriptorOptions, PairShapeOptions
 from gapdesign.descriptors.pairs import PairFeatures
 from gapdesign.errors import InputError
 
@@ -37,13 +37,13 @@ class Descriptor:
     Parameters
     ----------
     options : DescriptorOptions
-    pair : PairKernelOptions
+    pair : PairShapeOptions
         Of these only what shapes the features counts: cutoff, length, transition.
     species : sequence of int
         Atomic numbers that occur in the study.
     """
 
-    def __init__(self, options: DescriptorOptions, pair: PairKernelOptions, species: Sequence[int]) -> None:
+    def __init__(self, options: DescriptorOptions, pair: PairShapeOptions, species: Sequence[int]) -> None:
         self.species = tuple(sorted(species))
         self._soap: SoapBackend = import_module(BACKENDS[options.backend]).make(options.soap, self.species)
         self._pairs = PairFeatures(pair, self.species)
@@ -114,7 +114,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.sqrt(np.add.reduce(vectors * vectors, axis=-1, keepdims=True))
 
 
-def layout(options: DescriptorOptions, pair: PairKernelOptions, species: Sequence[int]) -> Layout:
+def layout(options: DescriptorOptions, pair: PairShapeOptions, species: Sequence[int]) -> Layout:
     """Where the parts of a feature vector lie, without computing one."""
     spectrum = import_module(BACKENDS[options.backend]).dimension(options.soap, len(species))
     return Layout(len(species), spectrum, PairFeatures(pair, sorted(species)).dimension)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gapdesign.descriptors.options import KernelOptions
+from gapdesign.descriptors.options import CovarianceOptions
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Covariance:
     algebra library; :meth:`distance2` is the defining computation, slow and the same everywhere.
     """
 
-    def __init__(self, layout: Layout, options: KernelOptions) -> None:
+    def __init__(self, layout: Layout, options: CovarianceOptions) -> None:
         self.layout = layout
         self.zeta = options.soap.zeta
         total = options.soap.scale**2 + options.pair.scale**2

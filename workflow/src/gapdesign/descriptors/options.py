@@ -41,15 +41,25 @@ class SoapKernelOptions(Options):
     scale: float = Field(0.3, ge=0, description="Scale of the SOAP covariance, in eV; 0 leaves it out.")
 
 
-class PairKernelOptions(Options):
-    """Gaussian kernel on pair distances."""
+class PairShapeOptions(Options):
+    """What pair distances become features by."""
 
     r_cut: float = Field(7.0, gt=0, description="Largest pair distance, in angstrom.")
     length: float = Field(0.3, gt=0, description="Length scale of the Gaussian kernel, in angstrom.")
-    scale: float = Field(0.8, ge=0, description="Scale of the pair covariance, in eV; 0 leaves it out.")
     transition: float = Field(
         0.5, gt=0, description="Width over which pairs fade out below `r_cut`, in angstrom, as in QUIP."
     )
+
+
+class PairKernelOptions(PairShapeOptions):
+    """Gaussian kernel on pair distances."""
+
+    scale: float = Field(0.8, ge=0, description="Scale of the pair covariance, in eV; 0 leaves it out.")
+
+    @property
+    def shape(self) -> PairShapeOptions:
+        """What shapes the features, without the weight that the kernel gives them."""
+        return PairShapeOptions(r_cut=self.r_cut, length=self.length, transition=self.transition)
 
 
 class RematchOptions(Options):
@@ -68,8 +78,15 @@ class RematchOptions(Options):
     )
 
 
-class KernelOptions(Options):
-    """The complete covariance: SOAP and pairs, weighted by their squared scales."""
+class CovarianceOptions(Options):
+    """The covariance of averaged structures: SOAP and pairs, weighted by their squared scales."""
+
+    soap: SoapKernelOptions = Field(SoapKernelOptions(), description="Kernel on SOAP vectors.")
+    pair: PairKernelOptions = Field(PairKernelOptions(), description="Kernel on pair distances.")
+
+
+class KernelOptions(CovarianceOptions):
+    """The complete covariance, and what a structure with many environments is to it."""
 
     structure: Literal["average", "rematch", "environment"] = Field(
         "average",
@@ -80,5 +97,8 @@ class KernelOptions(Options):
         " here.",
     )
     rematch: RematchOptions = Field(RematchOptions(), description="How `structure: rematch` matches.")
-    soap: SoapKernelOptions = Field(SoapKernelOptions(), description="Kernel on SOAP vectors.")
-    pair: PairKernelOptions = Field(PairKernelOptions(), description="Kernel on pair distances.")
+
+    @property
+    def covariance(self) -> CovarianceOptions:
+        """The covariance of averaged structures, whatever `structure` is."""
+        return CovarianceOptions(soap=self.soap, pair=self.pair)

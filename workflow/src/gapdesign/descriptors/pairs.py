@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapdesign.descriptors.options import PairKernelOptions
+from gapdesign.descriptors.options import PairShapeOptions
 
 if TYPE_CHECKING:
     from gapdesign.structures import Batch
@@ -29,12 +29,12 @@ class PairFeatures:
 
     Parameters
     ----------
-    options : PairKernelOptions
+    options : PairShapeOptions
     species : sequence of int
         Atomic numbers, increasing.
     """
 
-    def __init__(self, options: PairKernelOptions, species: Sequence[int]) -> None:
+    def __init__(self, options: PairShapeOptions, species: Sequence[int]) -> None:
         self._options = options
         self._width = options.length / np.sqrt(2)
         step = SPACING * self._width

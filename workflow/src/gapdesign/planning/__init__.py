@@ -1,20 +1,21 @@
 """What a study will cost, before anything is spent.
 
-Arrows run one way: jobs (what runs, from the configuration) -> costs (what each takes) and disk -> the plan, which
-:mod:`gapdesign.planning.table` prints.
+Arrows run one way: dag (what runs, as Snakemake says) -> jobs (by rule) -> costs (of each) and disk -> the plan,
+which :mod:`gapdesign.planning.table` prints.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gapdesign.config.job import STAGES
 from gapdesign.config.study import Study
 from gapdesign.planning.costs import Cost, Laws, Sizes, cost, shipped, unscaled
 from gapdesign.planning.disk import disk
-from gapdesign.planning.jobs import STAGES, Jobs, all_jobs, cluster_jobs
+from gapdesign.planning.jobs import Jobs
 from gapdesign.planning.stored import Stored, stored
 
 __all__ = ["STAGES", "Plan", "Stage", "estimate", "plan", "shipped"]
@@ -85,12 +86,14 @@ class Plan:
     units: Mapping[str, Any]
 
 
-def plan(study: Study, results: Path, *, at_once: int = 100) -> Plan:
+def plan(study: Study, jobs: Sequence[Jobs], results: Path, *, at_once: int = 100) -> Plan:
     """Plan a study of which no results but labels are kept.
 
     Parameters
     ----------
     study : Study
+    jobs : sequence of Jobs
+        All of them, from :func:`gapdesign.planning.jobs.by_rule`.
     results : Path
         Folder of the study's results. If it is there, benchmarks of earlier jobs replace shipped unit costs, and the
         store is asked for the labels of designs.
@@ -101,17 +104,15 @@ def plan(study: Study, results: Path, *, at_once: int = 100) -> Plan:
     -------
     Plan
     """
-    units, sizes, jobs = shipped(), Sizes.of(study), all_jobs(study)
+    units, sizes = shipped(), Sizes.of(study)
     laws, labels = Laws(study, sizes, units), stored(study, results)
     at_once = min(at_once, sum(entry.count for entry in jobs))  # more are never there
     sizes_on_disk = disk(jobs, study, sizes, units)
-    seen = cluster_jobs(jobs)
     stages = []
     for name in STAGES:
         mine = [entry for entry in jobs if entry.stage == name]
         costs = [_without_stored(entry, cost(entry, laws, results, slowest=name == "labels"), labels) for entry in mine]
-        submitted = sum(seen[entry.rule] for entry in mine)
-        stages.append(_stage(name, mine, costs, submitted, at_once, sizes_on_disk.get(name, 0)))
+        stages.append(_stage(name, mine, costs, at_once, sizes_on_disk.get(name, 0)))
     return Plan(
         study=study,
         stages=tuple(stages),
@@ -123,13 +124,13 @@ def plan(study: Study, results: Path, *, at_once: int = 100) -> Plan:
     )
 
 
-def estimate(study: Study) -> dict[str, tuple[int, float | None]]:
+def estimate(study: Study, jobs: Sequence[Jobs]) -> dict[str, tuple[int, float | None]]:
     """Jobs and core-hours of every stage by shipped unit costs alone, whatever ran before; None where unknown."""
-    laws, jobs = Laws(study, Sizes.of(study), shipped()), all_jobs(study)
+    laws = Laws(study, Sizes.of(study), shipped())
     found = {}
     for name in STAGES:
         mine = [entry for entry in jobs if entry.stage == name]
-        stage = _stage(name, mine, [unscaled(entry, laws) for entry in mine], 0, 1, 0)
+        stage = _stage(name, mine, [unscaled(entry, laws) for entry in mine], 1, 0)
         found[name] = (stage.jobs, stage.core_hours)
     return found
 
@@ -142,7 +143,7 @@ def _without_stored(jobs: Jobs, whole: Cost, labels: Stored) -> Cost:
     return Cost(tuple(seconds * left for seconds in whole.seconds), whole.timed)
 
 
-def _stage(name: str, jobs: list[Jobs], costs: list[Cost], submitted: int, at_once: int, size: int) -> Stage:
+def _stage(name: str, jobs: list[Jobs], costs: list[Cost], at_once: int, size: int) -> Stage:
     hours = longest = wall = 0.0
     for entry, spent in zip(jobs, costs, strict=True):
         if spent.seconds is None:
@@ -151,16 +152,15 @@ def _stage(name: str, jobs: list[Jobs], costs: list[Cost], submitted: int, at_on
         one = max(spent.seconds, default=0.0) / entry.threads / 3600
         hours += sum(spent.seconds) / 3600
         longest = max(longest, one)
-        wall += one * -(-entry.count // (at_once if entry.needs else 1))
+        wall += one * -(-entry.count // (1 if entry.is_local else at_once))
     known = hours == hours
-    asked = [entry.needs for entry in jobs if entry.needs and entry.count]
     return Stage(
         name=name,
         jobs=sum(entry.count for entry in jobs),
-        cluster_jobs=submitted,
+        cluster_jobs=sum(entry.submitted for entry in jobs),
         core_hours=hours if known else None,
-        memory=max((each.memory for each in asked), default=0),
-        minutes=max((each.minutes for each in asked), default=0),
+        memory=max((entry.memory or 0 for entry in jobs), default=0),
+        minutes=max((entry.minutes or 0 for entry in jobs), default=0),
         longest=longest if known else None,
         wall=wall if known else None,
         bytes=size,

@@ -249,9 +249,9 @@ def cost(jobs: Jobs, laws: Laws, results: Path, *, slowest: bool = False) -> Cos
     weights = law or tuple(float(amount) for amount in jobs.amounts)
     known = []
     for k, name in enumerate(jobs.timed):
-        if (wall := timed(results / "benchmarks" / name)) is not None:
+        if name and (wall := timed(results / "benchmarks" / name)) is not None:
             weight = weights[k]
-            if law and jobs.data and (ranks := structures(results / jobs.data[k])):
+            if law and jobs.works_on and (ranks := structures(results / jobs.works_on[k])):
                 weight = Laws(laws.study, laws.sizes, laws.given, ranks=ranks)(jobs.rule, jobs.amounts[k]) or weight
             known.append((wall * jobs.threads, weight))
     if not known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +26,7 @@ def disk(jobs: list[Jobs], study: Study, sizes: Sizes, units: Mapping[str, Any])
     Parameters
     ----------
     jobs : list of Jobs
-        From :func:`gapdesign.planning.jobs.all_jobs`.
+        From :func:`gapdesign.planning.jobs.by_rule`.
     study : Study
     sizes : Sizes
     units : mapping
@@ -33,7 +34,7 @@ def disk(jobs: list[Jobs], study: Study, sizes: Sizes, units: Mapping[str, Any])
     """
     if not sizes.known:
         return {}
-    amounts = {entry.rule: sum(entry.amounts) for entry in jobs}
+    amounts = Counter({entry.rule: sum(entry.amounts) for entry in jobs})
     candidates, designs = amounts["candidates_shard"], len(study.designs)
     reference = units["reference"]
     floats = sizes.dimension

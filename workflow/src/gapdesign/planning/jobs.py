@@ -1,90 +1,14 @@
-"""What a study runs: the jobs of every rule of the workflow, how much work each has, and what each asks for."""
+"""The jobs of a study by rule: how much work each has, and what each asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
+from gapdesign.config.job import STAGES, Job
+from gapdesign.config.part import At
 from gapdesign.config.study import Study
-from gapdesign.engines import ENGINES
-from gapdesign.properties.work import atoms_evaluated
-from gapdesign.samplers.frames import is_extended_xyz
-from gapdesign.shards import cut
-from gapdesign.structures import prototypes
-
-STAGES = (
-    "candidates",
-    "descriptors",
-    "design",
-    "labels",
-    "hyperparameters",
-    "models",
-    "crossval",
-    "properties",
-    "replay",
-    "report",
-)
-"""In the order in which they run."""
-
-
-class Needs(NamedTuple):
-    """What one job of a rule asks for at its first attempt; memory in MiB."""
-
-    memory: int
-    minutes: int
-    threads: int = 1
-
-
-class Group(NamedTuple):
-    """Rules whose connected jobs go to the scheduler as one, and how many of such parcels make one cluster job."""
-
-    rules: tuple[str, ...]
-    parcels: int = 1
-
-
-GROUPS = (
-    Group(("candidates_shard", "descriptors_shard")),
-    Group(("design_compress",)),
-)
-"""The `group:` of the rules, and the `group-components` of the cluster profiles; a test compares them."""
-
-OVERHEAD = 700
-"""MiB that a job of the selection asks for beside `selection.memory`, as in the rules."""
-
-
-def needs(study: Study) -> dict[str, Needs]:
-    """What jobs of the rules that a cluster sees ask for at most; a test compares it with the rules."""
-    selection, cores = study.selection.memory + OVERHEAD, study.labels.cores
-    samplers = {member for pool in study.pools.names for member in study.pools.of(pool).members}
-    return {
-        "candidates_convert": Needs(1000, 120),
-        "candidates_frames": Needs(1000, 60),
-        "candidates_shard": Needs(1000, 720 if samplers & {"md", "entropy"} else 30),
-        "descriptors_shard": Needs(2000, 60),
-        "design_basis": Needs(selection, 30),
-        "design_compress": Needs(selection, 30),
-        "design_select": Needs(selection, 120, threads=2),
-        "design_quality": Needs(selection, 60),
-        "design_regrow": Needs(selection, 120),
-        "design_curves": Needs(selection, 120),
-        "labels_isolated": Needs(1500, 60, cores),
-        "labels_batch": Needs(1500, 240, cores),
-        "labels_design": Needs(1500, 240, cores),
-        "hyperparameters": Needs(2000, 120),
-        "models_fit": Needs(4000, 240),
-        "crossval_predict": Needs(2000, 120),
-        "properties_model": Needs(2000, 240),
-        "properties_reference": Needs(1500, 240, cores),
-        "replay_points": Needs(4000, 120),
-        "replay_rows": Needs(2000, 120),
-        "replay_labels": Needs(2000, 60),
-        "replay_start": Needs(4000, 120),
-        "replay_choose": Needs(selection, 240),
-        "replay_fit": Needs(4000, 120),
-        "replay_bounds": Needs(4000, 120),
-        "replay_surfaces": Needs(2000, 240),
-    }
+from gapdesign.planning.dag import PlannedJob
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,21 +20,28 @@ class Jobs:
     rule, stage
         Names of the rule and of the stage it belongs to.
     amounts
-        For each job what it works on: candidates of a shard or a pool, ranks of a batch, or 1.
+        For each job what it works on: candidates of a shard, ranks of a batch, atoms of all calculations, or 1.
     timed
-        For each job the file, under `benchmarks/`, in which a run leaves its time; none for local jobs.
-    data
-        For each job the file whose structures it works on, where their number is not in its amount.
-    needs
-        What one job asks for; None for jobs that run beside Snakemake itself and not on a cluster.
+        For each job the file, under `benchmarks/`, in which a run leaves its time; empty for local jobs.
+    works_on
+        For each job the file whose structures it works on, if its time depends on their number.
+    memory, minutes
+        Most that one of them asks for at its first attempt, in MiB; None for jobs that run beside Snakemake.
+    threads
+        Cores of one job.
+    submitted
+        Jobs that the scheduler of a cluster sees; those of a group count for its first rule.
     """
 
     rule: str
     stage: str
     amounts: tuple[int, ...]
-    timed: tuple[str, ...] = ()
-    data: tuple[str, ...] = ()
-    needs: Needs | None = None
+    timed: tuple[str, ...]
+    works_on: tuple[str, ...]
+    memory: int | None
+    minutes: int | None
+    threads: int
+    submitted: int
 
     @property
     def count(self) -> int:
@@ -118,124 +49,63 @@ class Jobs:
         return len(self.amounts)
 
     @property
-    def threads(self) -> int:
-        """Cores of one job."""
-        return self.needs.threads if self.needs else 1
+    def is_local(self) -> bool:
+        """Whether they run beside Snakemake and not on a cluster."""
+        return self.memory is None
 
 
-def all_jobs(study: Study) -> list[Jobs]:
-    """Every job of a study of which nothing is there yet, by rule, in the order of the stages.
+def by_rule(planned: Iterable[PlannedJob], declared: Mapping[str, Job], study: Study) -> list[Jobs]:
+    """Group jobs by rule, in the order of the stages.
 
     Parameters
     ----------
+    planned : iterable of PlannedJob
+    declared : mapping of str to Job
+        What each rule is, by its name.
     study : Study
-
-    Returns
-    -------
-    list of Jobs
-        What `snakemake report` runs, but for the targets, which do nothing themselves.
     """
-    asked = needs(study)
-    designs = tuple(study.designs)
-    pools = tuple(dict.fromkeys(design.pool for design in study.designs.values()))
-    packed = [
-        pool
-        for pool in pools
-        if any(d.pool == pool and d.is_compressed(study.kernel.structure) for d in study.designs.values())
+    mine: dict[str, list[PlannedJob]] = {rule: [] for rule in declared}
+    for job in planned:
+        if job.rule in mine:  # others are targets, which do nothing themselves
+            mine[job.rule].append(job)
+    order = {rule: place for place, rule in enumerate(mine)}
+    first: dict[int, str] = {}
+    for job in sorted((job for jobs in mine.values() for job in jobs), key=lambda job: order[job.rule]):
+        if job.parcel is not None:
+            first.setdefault(job.parcel, job.rule)
+    found = [
+        _jobs(declared[rule], sorted(jobs, key=_place), study, sum(first_rule == rule for first_rule in first.values()))
+        for rule, jobs in mine.items()
+        if jobs
     ]
-    options = {pool: study.pools.of(pool) for pool in study.pools.names}
-    from_file = [pool for pool in options if "file" in options[pool].members]
-    converted = [pool for pool in from_file if not is_extended_xyz(options[pool].file.path)]
-    parts = {pool: cut(options[pool].size, study.pools.shard_size) for pool in options}
-    batches = dict.fromkeys(designs, cut(study.budget, study.labels.chunk))
-
-    def ranges(rule: str, stage: str, parts: Mapping[str, list[tuple[int, int]]], timed: str) -> Jobs:
-        """A job for each shard of each pool, or for each batch of each design."""
-        each = [(name, start, stop) for name in parts for start, stop in parts[name]]
-        files = tuple(f"{timed}/{name}/{start}-{stop}.tsv" for name, start, stop in each)
-        amounts = tuple(stop - start for _, start, stop in each)
-        return Jobs(rule=rule, stage=stage, amounts=amounts, timed=files, needs=asked[rule])
-
-    def one_each(rule: str, stage: str, names: Sequence[str], timed: str, data: str = "", *, amount: int = 1) -> Jobs:
-        """A job for each pool or design."""
-        files = tuple(timed.format(name) for name in names)
-        structures = tuple(data.format(name) for name in names) if data else ()
-        amounts = (amount,) * len(names)
-        return Jobs(rule=rule, stage=stage, amounts=amounts, timed=files, data=structures, needs=asked[rule])
-
-    def here(rule: str, stage: str, count: int = 1) -> Jobs:
-        """Small jobs that run beside Snakemake."""
-        return Jobs(rule=rule, stage=stage, amounts=(1,) * count)
-
-    chosen, labelled = "designs/{}.extxyz", "labels/{}.extxyz"
-    return [
-        one_each("candidates_convert", "candidates", converted, "candidates/convert/{}.tsv"),
-        one_each("candidates_frames", "candidates", from_file, "candidates/frames/{}.tsv"),
-        ranges("candidates_shard", "candidates", parts, "candidates"),
-        here("candidates_refused", "candidates"),
-        ranges("descriptors_shard", "descriptors", {pool: parts[pool] for pool in pools}, "descriptors"),
-        one_each("design_basis", "design", packed, "design/basis/{}.tsv"),
-        ranges("design_compress", "design", {pool: parts[pool] for pool in packed}, "design/compress"),
-        one_each("design_select", "design", designs, "design/select/{}.tsv", chosen),
-        one_each("design_quality", "design", designs, "design/quality/{}.tsv", chosen),
-        here("quality", "design"),
-        one_each("design_regrow", "design", [d for d in designs if study.subpools(d)], "design/regrow/{}.tsv"),
-        one_each("design_curves", "design", pools, "design/curves/{}.tsv"),
-        here("design_page", "design"),
-        one_each("labels_isolated", "labels", ["isolated"], "labels/{}.tsv"),
-        ranges("labels_batch", "labels", batches, "labels/batches"),
-        one_each("labels_design", "labels", designs, "labels/{}.tsv"),
-        here("labels_failed", "labels"),
-        one_each("hyperparameters", "hyperparameters", designs, "models/{}/hyperparameters.tsv", labelled),
-        one_each("models_fit", "models", designs, "models/{}/fit.tsv", labelled),
-        one_each("crossval_predict", "crossval", designs, "crossval/{}.tsv", labelled),
-        here("crossval", "crossval"),
-        *_properties(study, one_each, here),
-        *(
-            _replay(study, one_each, ranges("replay_rows", "replay", parts, "replay/rows"), here)
-            if study.replay.report
-            else ()
-        ),
-        here("report_provenance", "report"),
-        here("report_figures", "report"),
-        here("report", "report"),
-    ]
+    return sorted(found, key=lambda jobs: list(STAGES).index(jobs.stage))
 
 
-def _properties(study: Study, one_each: Callable[..., Jobs], here: Callable[..., Jobs]) -> Iterator[Jobs]:
-    """Jobs on properties: their amounts are atoms, summed over all calculations."""
-    options, crystals = study.properties, prototypes(study.prototypes)
-    for rule, names, potentials in (
-        ("properties_model", options.compute, list(study.designs)),
-        ("properties_reference", options.of_reference(ENGINES[study.labels.engine]), ["reference"]),
-    ):
-        amount = atoms_evaluated(options, crystals, names)
-        yield one_each(rule, "properties", potentials if names else [], "properties/{}.tsv", amount=amount)
-    yield here("properties_table", "properties", 1 if options.compute else 0)
-    yield here("properties_figures", "properties", 1 if options.compute else 0)
+def _jobs(job: Job, planned: list[PlannedJob], study: Study, parcels: int) -> Jobs:
+    asked = [(each.memory, each.minutes) for each in planned if each.memory is not None]
+    return Jobs(
+        rule=job.rule,
+        stage=job.stage,
+        amounts=tuple(_amount(job, each, study) for each in planned),
+        timed=tuple(each.benchmark for each in planned),
+        works_on=tuple(job.works_on.format(**each.wildcards) for each in planned) if job.works_on else (),
+        memory=max((memory for memory, _ in asked), default=None),
+        minutes=max((minutes or 0 for _, minutes in asked), default=None),
+        threads=max(each.threads for each in planned),
+        submitted=parcels + sum(each.parcel is None and each.memory is not None for each in planned),
+    )
 
 
-def _replay(study: Study, one_each: Callable[..., Jobs], rows: Jobs, here: Callable[..., Jobs]) -> Iterator[Jobs]:
-    """Jobs on designs judged on labels that are there, where the report shows them."""
-    designs = list(study.designs)
-    fits = ["bounds", *(f"fits/{design}" for design in designs)] if study.replay.surfaces.prototype else []
-    yield one_each("replay_points", "replay", ["points"], "replay/{}.tsv")
-    yield rows
-    yield one_each("replay_labels", "replay", study.pools.names, "replay/labels/{}.tsv")
-    yield one_each("replay_start", "replay", ["start"], "replay/{}.tsv")
-    yield one_each("replay_choose", "replay", designs, "replay/choices/{}.tsv")
-    yield one_each("replay_fit", "replay", designs, "replay/fits/{}.tsv")
-    yield one_each("replay_bounds", "replay", ["bounds"], "replay/{}.tsv")
-    yield one_each("replay_surfaces", "replay", fits, "replay/surfaces/{}.tsv")
-    yield here("replay", "replay")
+def _amount(job: Job, planned: PlannedJob, study: Study) -> int:
+    wildcards = planned.wildcards
+    if job.effort is not None:
+        return job.effort(At(study, wildcards.get("design"), wildcards.get("pool")))
+    for begin, end in (("start", "stop"), ("first", "last")):
+        if end in wildcards:
+            return int(wildcards[end]) - int(wildcards[begin])
+    return 1
 
 
-def cluster_jobs(jobs: Iterable[Jobs]) -> dict[str, int]:
-    """Jobs that the scheduler of a cluster sees, by rule; those of a group count for its first rule."""
-    counts = {entry.rule: entry.count if entry.needs else 0 for entry in jobs}
-    for group in GROUPS:
-        first, *others = group.rules
-        # A parcel has at most one job of each rule, and just one of the rule that has most.
-        parcels = max(counts[rule] for rule in group.rules)
-        counts |= {first: -(-parcels // group.parcels)} | dict.fromkeys(others, 0)
-    return counts
+def _place(job: PlannedJob) -> list[tuple[int, int, str]]:
+    """Jobs of one rule by what they are about, numbers by their value."""
+    return [(0, int(value), "") if value.isdigit() else (1, 0, value) for value in job.wildcards.values()]

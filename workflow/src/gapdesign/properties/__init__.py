@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gapdesign.properties import dimer, elastic, lattice, nve, phonons, volumes
 from gapdesign.properties.base import Crystal, Evaluate, Evaluator, Finding, NotMeasuredError, Point, Value
-from gapdesign.properties.options import PropertiesOptions
+from gapdesign.properties.options import MeasuredOptions, PropertiesOptions
 from gapdesign.properties.relax import relax_crystal
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Measurement:
 
     names: Sequence[str]
     prototypes: Sequence[Prototype]
-    options: PropertiesOptions
+    options: MeasuredOptions
     farthest: float
     seed: int
     say: Callable[[str], None] = field(default=lambda line: None)

@@ -85,8 +85,8 @@ class PublishedOptions(Options):
     )
 
 
-class PropertiesOptions(Options):
-    """What the potentials are worth: properties of crystals, of every model beside the reference engine."""
+class MeasuredOptions(Options):
+    """Which properties of crystals are measured, and how."""
 
     compute: Names = Field(
         ("lattice", "volumes", "elastic", "dimer", "phonons"),
@@ -94,11 +94,6 @@ class PropertiesOptions(Options):
         " `volumes` (equation of state), `elastic` (elastic constants), `dimer`, `phonons`, `nve` (conservation of"
         " energy in a short run, which takes several times as long as all the others). All that is listed is part of"
         " the report, which has no such section if the list is empty.",
-    )
-    reference: Names | None = Field(
-        None,
-        description=f"Those that the reference engine computes too: by default all for the engines {_CHEAP}, and"
-        " none for others, for which `snakemake plan` says what it would cost. Its labels are kept in the store.",
     )
     strain: float = Field(
         0.005, gt=0, le=0.02, description="Strain, to either side, by which elastic constants are measured."
@@ -111,7 +106,22 @@ class PropertiesOptions(Options):
     dimer: DimerOptions = Field(DimerOptions(), description="Settings of `dimer`.")
     phonons: PhononsOptions = Field(PhononsOptions(), description="Settings of `phonons`.")
     nve: NveOptions = Field(NveOptions(), description="Settings of `nve`.")
+
+
+class PropertiesOptions(MeasuredOptions):
+    """What the potentials are worth: properties of crystals, of every model beside the reference engine."""
+
+    reference: Names | None = Field(
+        None,
+        description=f"Those that the reference engine computes too: by default all for the engines {_CHEAP}, and"
+        " none for others, for which `snakemake plan` says what it would cost. Its labels are kept in the store.",
+    )
     published: PublishedOptions = Field(PublishedOptions(), description="Published values.")
+
+    @property
+    def measured(self) -> MeasuredOptions:
+        """All that the values of a model depend on."""
+        return MeasuredOptions(**{name: getattr(self, name) for name in MeasuredOptions.model_fields})
 
     def of_reference(self, engine: type[Engine]) -> tuple[str, ...]:
         """What the reference engine computes, in the order of ``compute``."""
@@ -119,11 +129,6 @@ class PropertiesOptions(Options):
         asked = cheap if self.reference is None else self.reference
         return tuple(name for name in self.compute if name in asked)
 
-
-MEASURED = tuple(
-    f"properties.{name}" for name in PropertiesOptions.model_fields if name not in ("reference", "published")
-)
-"""Keys that the values of a model depend on."""
 
 _KNOWN = re.compile(r"[abc]|alpha|beta|gamma|c/a|above|V0|B|C[1-6][1-6]|length|binding|phonon_max|phonon_min")
 

@@ -19,7 +19,7 @@ from gapdesign.files import read_arrays, write_arrays
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from gapdesign.descriptors.options import KernelOptions, SoapOptions
+    from gapdesign.descriptors.options import CovarianceOptions, SoapOptions
 
 JOIN = "-"
 
@@ -31,7 +31,7 @@ class Model:
     Attributes
     ----------
     soap : SoapOptions
-    kernel : KernelOptions
+    kernel : CovarianceOptions
     transition : float
         Width of SOAP's cutoff function, in angstrom.
     jitter : float
@@ -39,7 +39,7 @@ class Model:
     """
 
     soap: SoapOptions
-    kernel: KernelOptions
+    kernel: CovarianceOptions
     transition: float
     jitter: float
 
@@ -200,7 +200,7 @@ def _shorter(least: dict[tuple[int, int], float], atoms: Atoms, r_cut: float) ->
         least[pair] = min(smallest, least.get(pair, np.inf))
 
 
-def _steps(low: float, kernel: KernelOptions, per_length: float) -> int:
+def _steps(low: float, kernel: CovarianceOptions, per_length: float) -> int:
     return max(1, int(np.ceil((kernel.pair.r_cut - low) * per_length / kernel.pair.length)))
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gapdesign.replay.options import CUBIC
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from ase import Atoms
     from ase.calculators.calculator import Calculator
+
+    from gapdesign.replay.options import SurfaceEnergyOptions
+    from gapdesign.structures import PrototypeOptions
 
 AXES = {
     "100": ([1, 1, 0], [-1, 1, 0], [0, 0, 1]),
@@ -75,3 +80,53 @@ def surface_energy(bulk: Atoms, calculator: Calculator, *, vacuum: float, max_fo
     rest = LBFGS(slab, logfile=None, maxstep=0.1).run(fmax=max_force, steps=steps)
     area = float(np.linalg.norm(np.cross(slab.cell[0], slab.cell[1])))
     return JOULES * (slab.get_potential_energy() - whole) / (2 * area) if rest else float("nan")
+
+
+def surface_energies(
+    template: str,
+    coefficients: np.ndarray,
+    places: Sequence[Mapping[str, Any]],
+    *,
+    prototype: PrototypeOptions,
+    options: SurfaceEnergyOptions,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[dict[str, Any]]:
+    """Surface energies of several potentials beside those of the reference.
+
+    Parameters
+    ----------
+    template
+        A potential of the same basis.
+    coefficients : (n, m)
+        Coefficients of n potentials.
+    places : (n,) sequence of mapping
+        Design, method, budget and draw of each; of several draws the first ``options.draws`` count.
+    prototype
+        The crystal that is cut.
+    progress
+        Called with the number of potentials done and all.
+
+    Returns
+    -------
+    list of dict
+        Each place with ``plane``, ``energy``, ``reference`` and ``error``, in J/m^2, a row per plane.
+    """
+    from gapdesign.replay.potential import calculator, with_coefficients
+
+    bulks = {
+        plane: crystal(prototype.element, prototype.lattice, prototype.a, plane, options.repeats)
+        for plane in options.reference
+    }
+    found = []
+    for number, (place, own) in enumerate(zip(places, coefficients, strict=True)):
+        if place["draw"] >= options.draws:
+            continue
+        potential = calculator(with_coefficients(template, own))
+        for plane, bulk in bulks.items():
+            energy = surface_energy(
+                bulk, potential, vacuum=options.vacuum, max_force=options.max_force, steps=options.steps
+            )
+            known = options.reference[plane]
+            found.append({**place, "plane": plane, "energy": energy, "reference": known, "error": energy - known})
+        progress(number + 1, len(places))
+    return found

@@ -33,6 +33,12 @@ class Estimate:
     stages: Mapping[str, tuple[int, float | None]]
     machine: str
 
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Estimate:
+        """Read what the verb `estimate` wrote."""
+        stages = {name: (stage["jobs"], stage["core_hours"]) for name, stage in document["stages"].items()}
+        return cls(stages, document["machine"])
+
 
 def cost(
     quality: pd.DataFrame,

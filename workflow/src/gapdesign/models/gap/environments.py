@@ -17,7 +17,7 @@ from gapdesign.errors import InputError
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from gapdesign.descriptors.options import KernelOptions, SoapOptions
+    from gapdesign.descriptors.options import CovarianceOptions, SoapOptions
 
 ROUNDING = 10
 
@@ -133,7 +133,7 @@ def energies_above_atoms(frames: Sequence[Atoms], isolated: Sequence[Atoms]) -> 
 
 
 def environments(
-    frames: Sequence[Atoms], *, soap: SoapOptions, kernel: KernelOptions, transition: float
+    frames: Sequence[Atoms], *, soap: SoapOptions, kernel: CovarianceOptions, transition: float
 ) -> GapStructures:
     """Compute QUIP's descriptors of a list of structures.
 
@@ -196,7 +196,7 @@ def merge(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _pair_blocks(
-    frames: Sequence[Atoms], elements: Sequence[int], kernel: KernelOptions
+    frames: Sequence[Atoms], elements: Sequence[int], kernel: CovarianceOptions
 ) -> dict[tuple[int, int], PairBlock]:
     """Gather the distances of every pair of elements."""
     from matscipy.neighbours import neighbour_list

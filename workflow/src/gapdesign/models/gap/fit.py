@@ -18,7 +18,7 @@ from gapdesign.models.gap.program import Term, find_gap_fit, potential
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from gapdesign.descriptors.options import KernelOptions, SoapOptions
+    from gapdesign.descriptors.options import CovarianceOptions, SoapOptions
     from gapdesign.models.gap.hyperparameters import Hyperparameters
     from gapdesign.models.gap.options import ModelOptions
 
@@ -51,7 +51,7 @@ def fit(
     hyperparameters: Hyperparameters,
     *,
     soap: SoapOptions,
-    kernel: KernelOptions,
+    kernel: CovarianceOptions,
     options: ModelOptions,
     output: str | Path,
 ) -> Fit:
@@ -135,7 +135,7 @@ def _training_frame(atoms: Atoms) -> Atoms:
 
 
 def _pairs(
-    seen: GapStructures, hyperparameters: Hyperparameters, *, kernel: KernelOptions, options: ModelOptions
+    seen: GapStructures, hyperparameters: Hyperparameters, *, kernel: CovarianceOptions, options: ModelOptions
 ) -> list[Term]:
     """A function for each pair of elements, on a grid over their distances."""
     terms, length = [], hyperparameters.pair_length
@@ -153,7 +153,7 @@ def _soaps(
     hyperparameters: Hyperparameters,
     *,
     soap: SoapOptions,
-    kernel: KernelOptions,
+    kernel: CovarianceOptions,
     options: ModelOptions,
 ) -> list[Term]:
     """A function for each element, in all of its different environments."""

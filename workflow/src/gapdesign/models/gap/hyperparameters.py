@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
-    from gapdesign.descriptors.options import KernelOptions, SoapOptions
+    from gapdesign.descriptors.options import CovarianceOptions, SoapOptions
     from gapdesign.models.gap.options import ModelOptions
 
 
@@ -74,7 +74,7 @@ class Hyperparameters:
             )
         return cls(**{**value, "starts": tuple(value["starts"]), "at_bound": tuple(value["at_bound"])})
 
-    def check(self, *, soap: SoapOptions, kernel: KernelOptions, options: ModelOptions) -> None:
+    def check(self, *, soap: SoapOptions, kernel: CovarianceOptions, options: ModelOptions) -> None:
         """See that they were found for this configuration.
 
         Raises
@@ -94,7 +94,7 @@ class Hyperparameters:
                 )
 
 
-def fixed(*, soap: SoapOptions, kernel: KernelOptions, options: ModelOptions) -> dict[str, dict[str, float]]:
+def fixed(*, soap: SoapOptions, kernel: CovarianceOptions, options: ModelOptions) -> dict[str, dict[str, float]]:
     """Give the parts ``pair`` and ``soap`` of the model that are chosen, not found."""
     return {
         "pair": {"r_cut": kernel.pair.r_cut, "transition": kernel.pair.transition},

@@ -15,7 +15,7 @@ from gapdesign.models.gap.likelihood import Likelihood
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from gapdesign.descriptors.options import KernelOptions, SoapOptions
+    from gapdesign.descriptors.options import CovarianceOptions, SoapOptions
     from gapdesign.models.gap.options import CmaOptions, LbfgsOptions, ModelOptions
 
 SINGULAR = 1e30
@@ -43,7 +43,7 @@ def optimise(
     isolated: Sequence[Atoms],
     *,
     soap: SoapOptions,
-    kernel: KernelOptions,
+    kernel: CovarianceOptions,
     options: ModelOptions,
     rng: np.random.Generator,
 ) -> Hyperparameters:
@@ -192,7 +192,7 @@ def _bounds(likelihood: Likelihood, options: ModelOptions) -> np.ndarray:
     return np.log([getattr(options.bounds, name) for name in likelihood.names])
 
 
-def _configured(likelihood: Likelihood, kernel: KernelOptions) -> np.ndarray:
+def _configured(likelihood: Likelihood, kernel: CovarianceOptions) -> np.ndarray:
     """Theta of the configured kernel, with a noise of 10 meV an atom."""
     values = {
         "pair_scale": kernel.pair.scale,
@@ -208,7 +208,7 @@ def _result(
     records: Sequence[_Record],
     *,
     soap: SoapOptions,
-    kernel: KernelOptions,
+    kernel: CovarianceOptions,
     options: ModelOptions,
 ) -> Hyperparameters:
     best = max(records, key=lambda record: record.value)

@@ -1,0 +1,153 @@
+"""Declarations of jobs: parts without defaults, the same from JSON as from a whole file, overrides resolved."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+
+import pytest
+import yaml
+
+from conftest import SMALL
+from gapdesign import cli
+from gapdesign.config import study
+from gapdesign.config.job import STAGES, Job
+from gapdesign.config.part import At, Part
+from gapdesign.config.study import Study
+from gapdesign.errors import InputError
+from other_configuration import leaves, other_configuration
+
+JOBS = cli.jobs()
+READING = {verb: job for verb, job in JOBS.items() if job.reads is not None}
+
+
+def parts(reads: type[Part]) -> set[type[Part]]:
+    """A part and those inside it."""
+    kinds = [field.annotation for field in reads.model_fields.values()]
+    inner = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Part)]
+    return {reads}.union(*map(parts, inner))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Study:
+    """A study in a file that differs from the default in every key."""
+    return study.parse(other_configuration())
+
+
+@pytest.mark.parametrize("verb", READING)
+def test_no_field_of_a_part_has_a_default_and_no_other_is_accepted(verb):
+    for part in parts(READING[verb].reads):
+        assert part.model_config["extra"] == "forbid" and part.model_config["frozen"]
+        assert [name for name, field in part.model_fields.items() if not field.is_required()] == []
+    with pytest.raises(AttributeError):
+        _ = READING[verb].reads.model_construct().nothing_of_the_kind
+
+
+def test_the_configuration_differs_from_the_default_in_every_key(whole):
+    mine, default = leaves(whole.model_dump(mode="json")), leaves(Study().model_dump(mode="json"))
+    assert len(default) > 200
+    assert [path for path in default if path in mine and mine[path] == default[path]] == []
+
+
+@pytest.mark.parametrize("verb", READING)
+def test_a_part_is_the_same_from_its_own_text_as_from_the_whole_file(verb, whole, tmp_path):
+    job, path = READING[verb], tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(other_configuration(), sort_keys=False))
+    for design, pool in product(whole.designs, whole.pools.names):
+        text = job.part(At(whole, design, pool))
+        assert json.loads(text)["revision"] == STAGES[job.stage]
+        one, other = job.load(text), job.load(str(path), design=design, pool=pool)
+        assert one == other
+        assert one.text() == other.text()
+
+
+@pytest.mark.parametrize("verb", READING)
+def test_a_text_that_lacks_any_value_or_has_another_is_refused(verb, whole):
+    job = READING[verb]
+    given = json.loads(job.part(At(whole, "M", "Q")))
+    for path in leaves(given):
+        if path == "revision":
+            continue
+        cut = json.loads(json.dumps(given))
+        block, *steps = cut, *path.split(".")
+        for step in steps[:-1]:
+            if not isinstance(block.get(step), dict):
+                break
+            block = block[step]
+        else:
+            if steps[-1] in block and not open_ended(path):
+                del block[steps[-1]]
+                with pytest.raises(InputError, match=r"--config: .*\.$"):
+                    job.load(json.dumps(cut))
+    with pytest.raises(InputError, match=r"--config: nothing_of_the_kind"):
+        job.load(json.dumps(given | {"nothing_of_the_kind": 1}))
+    with pytest.raises(InputError, match=r"^--config: .* JSON"):
+        job.load("{")
+
+
+def open_ended(path: str) -> bool:
+    """Whether a mapping of the user's own names is meant, from which any may be missing."""
+    names = ("prototypes", "values", "incar", "arguments", "isolated", "methods", "samplers", "published", "input")
+    names += ("potcar", "mixture", "kinds", "composition", "unions", "reference", "overrides", "convergence", "setups")
+    names += ("designs", "pseudopotentials", "isolated_incar", "isolated_input", "isolated_arguments", "magmom")
+    return any(name in path.split(".") for name in names)
+
+
+def small(**changes) -> Study:
+    return study.parse(SMALL | changes)
+
+
+def test_the_size_of_a_pool_is_that_of_its_override():
+    """Designs are chosen again from halves of their own pool, however large other pools are."""
+    pools = SMALL["pools"] | {"size": 5000, "overrides": {"A": {"size": 1000}, "B": {"size": 100_000}}}
+    sizes = {
+        design: JOBS["regrow"].load(JOBS["regrow"].part(At(small(pools=pools), design))).subpools
+        for design in ("OPT", "RND")
+    }
+    assert sizes["OPT"] == (62, 125, 250, 500)
+    assert sizes["RND"] == (6250, 12_500, 25_000, 50_000)
+
+
+def test_the_measures_of_a_design_know_its_budget():
+    job = JOBS["quality"]
+    assert job.load(job.part(At(small(budget=7), "OPT"))).budget == 7
+
+
+def test_jobs_about_one_design_see_no_other():
+    changed = SMALL["designs"] | {"RND": {"pool": "A", "method": "random"}}
+    for verb in ("select", "quality", "regrow", "replay-choose", "replay-fit"):
+        assert JOBS[verb].part(At(small(), "OPT")) == JOBS[verb].part(At(small(designs=changed), "OPT"))
+        assert JOBS[verb].part(At(small(), "RND")) != JOBS[verb].part(At(small(designs=changed), "RND"))
+
+
+def test_samplers_that_a_pool_does_not_use_change_nothing_of_it():
+    pools = SMALL["pools"] | {"rattle": {"atoms": 9}, "overrides": {"B": {"sampler": "rattle"}}}
+    job = JOBS["candidates"]
+    assert job.part(At(small(), pool_name="A")) == job.part(At(small(pools=pools), pool_name="A"))
+    assert job.part(At(small(), pool_name="B")) != job.part(At(small(pools=pools), pool_name="B"))
+
+
+def test_the_order_of_prototypes_matters_because_candidates_depend_on_it():
+    reverse = dict(reversed(SMALL["prototypes"].items()))
+    job = JOBS["candidates"]
+    assert job.part(At(small(prototypes=reverse), pool_name="A")) != job.part(At(small(), pool_name="A"))
+
+
+def test_a_stage_whose_results_change_reruns(monkeypatch):
+    at = At(small(), "OPT", "A")
+    before = {verb: job.part(at) for verb, job in READING.items() if not verb.startswith("replay")}
+    monkeypatch.setitem(STAGES, "design", STAGES["design"] + 1)
+    rerun = {verb for verb in before if READING[verb].part(at) != before[verb]}
+    assert rerun == {"basis", "compress", "select", "quality", "regrow", "curves", "page"}
+
+
+def test_a_design_or_a_pool_that_is_not_there_is_named():
+    with pytest.raises(InputError, match=r"^--design X: there is no such design; choose from OPT, RND\.$"):
+        JOBS["select"].part(At(small(), "X"))
+    with pytest.raises(InputError, match=r"^--pool X: there is no such pool; choose from A, B\.$"):
+        JOBS["candidates"].part(At(small(), pool_name="X"))
+
+
+def test_a_job_of_no_stage_is_a_mistake_of_ours():
+    with pytest.raises(ValueError, match="there is no stage 'lunch'"):
+        Job(verb="eat", rule="eat", stage="lunch")

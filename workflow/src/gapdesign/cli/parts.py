@@ -1,0 +1,136 @@
+"""Parts of the configuration that several jobs read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import SerializeAsAny, model_validator
+
+from gapdesign.config.options import Options
+from gapdesign.config.part import At, From, Part
+from gapdesign.config.study import Study
+from gapdesign.descriptors.options import (
+    CovarianceOptions,
+    DescriptorOptions,
+    KernelOptions,
+    PairShapeOptions,
+    SoapOptions,
+)
+from gapdesign.engines import ENGINES
+from gapdesign.labels.gate import LimitOptions
+from gapdesign.methods.options import DesignOptions
+
+if TYPE_CHECKING:
+    from gapdesign.descriptors import Descriptor
+    from gapdesign.descriptors.covariance import Covariance, Layout
+    from gapdesign.engines.base import Engine
+    from gapdesign.methods.tasks import Description
+
+Species = Annotated[tuple[int, ...], From(lambda at: tuple(at.study.species()))]
+"""Atomic numbers in the study, increasing."""
+
+Symbols = Annotated[tuple[str, ...], From(lambda at: tuple(at.study.symbols()))]
+"""Chemical symbols in the study, by increasing atomic number."""
+
+Soap = Annotated[SoapOptions, From(lambda at: at.study.descriptor.soap)]
+
+AverageKernel = Annotated[CovarianceOptions, From(lambda at: at.study.kernel.covariance)]
+"""The kernels and their scales, whatever a structure of many environments is to them."""
+
+Methods = Annotated[dict[str, str], From(lambda at: at.study.methods())]
+"""Designs and the methods that choose them, in order."""
+
+
+class StudyPart(Part):
+    """All of the configuration."""
+
+    study: Annotated[Study, From(lambda at: at.study)]
+
+
+class FeaturePart(Part):
+    """What the features of structures depend on."""
+
+    descriptor: DescriptorOptions
+    pair: Annotated[PairShapeOptions, From(lambda at: at.study.kernel.pair.shape)]
+    species: Species
+
+    @property
+    def layout(self) -> Layout:
+        """Where the parts of a feature vector lie."""
+        from gapdesign.descriptors import layout
+
+        return layout(self.descriptor, self.pair, self.species)
+
+    def make(self) -> Descriptor:
+        """Return what computes the features."""
+        from gapdesign.descriptors import Descriptor
+
+        return Descriptor(self.descriptor, self.pair, self.species)
+
+
+class DistancePart(Part):
+    """What kernel distances between structures depend on."""
+
+    descriptor: DescriptorOptions
+    kernel: AverageKernel
+    species: Species
+
+    @property
+    def covariance(self) -> Covariance:
+        """The covariance of structures."""
+        from gapdesign.descriptors import layout
+        from gapdesign.descriptors.covariance import Covariance
+
+        return Covariance(layout(self.descriptor, self.kernel.pair, self.species), self.kernel)
+
+
+class EnginePart(Part):
+    """The reference engine and its options, without those of other engines."""
+
+    name: Annotated[str, From(lambda at: at.study.labels.engine)]
+    options: Annotated[SerializeAsAny[Options], From(lambda at: getattr(at.study.labels, at.study.labels.engine))]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _typed(cls, given: Any) -> Any:
+        """Read the options as those of the engine."""
+        if isinstance(given, dict) and isinstance(given.get("options"), dict) and given.get("name") in ENGINES:
+            return given | {"options": ENGINES[given["name"]].Options.model_validate(given["options"])}
+        return given
+
+    def make(self) -> Engine:
+        """Return the engine; nothing is loaded or checked yet."""
+        return ENGINES[self.name](self.options)
+
+
+class GatePart(Part):
+    """What bars structures from the engine."""
+
+    min_distance: Annotated[float, From(lambda at: at.study.pools.constraints.min_distance)]
+    limits: Annotated[LimitOptions, From(lambda at: at.study.labels.limits)]
+    max_core_hours: Annotated[float | None, From(lambda at: at.study.labels.max_core_hours)]
+
+
+def of_selection(at: At) -> int:
+    """MiB that a job of the selection may use."""
+    return at.study.selection.memory
+
+
+def of_labels(at: At) -> int:
+    """Cores that a job is given to label with."""
+    return at.study.labels.cores
+
+
+class SelectionPart(DistancePart):
+    """What the choice of a design depends on beside its pool."""
+
+    seed: int
+    kernel: KernelOptions
+    design: Annotated[DesignOptions, From(lambda at: at.design)]
+
+    @property
+    def described(self) -> Description:
+        """What structures are described and compared by."""
+        from gapdesign.methods.tasks import Description
+
+        return Description(descriptor=self.descriptor, kernel=self.kernel, species=self.species)

@@ -1,0 +1,121 @@
+"""What a verb is as a job of the workflow: what it reads, its stage, and what it asks a scheduler for.
+
+Rules, plan and command line derive from these declarations, which stand beside the verbs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gapdesign.config import study
+from gapdesign.config.part import At, Part
+from gapdesign.errors import InputError
+
+STAGES = {
+    "candidates": 2,
+    "descriptors": 1,
+    "design": 1,
+    "labels": 1,
+    "hyperparameters": 1,
+    "models": 1,
+    "crossval": 1,
+    "properties": 1,
+    "replay": 1,
+    "report": 2,
+}
+"""The stages in the order in which they run, each with its revision: raised when a change of the library alters the
+results of the stage, so that its jobs run again."""
+
+OVERHEAD = 700
+"""MiB that a job needs beside what its verb is allowed: Snakemake twice, on a cluster, and the interpreter."""
+
+Amount = int | Callable[[At], int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A verb as a job.
+
+    Attributes
+    ----------
+    verb, rule
+        What the command line and the workflow call it.
+    stage
+        One of ``STAGES``.
+    reads
+        What it reads of the configuration; None if nothing.
+    memory
+        MiB at the first attempt; None for a job that runs beside Snakemake or has an allowance.
+    allowance
+        MiB that its verb is told to keep to (``--memory``), to which :data:`OVERHEAD` is added.
+    minutes
+        Time limit at the first attempt.
+    threads
+        Cores.
+    works_on
+        File whose structures it works on, if its time depends on their number.
+    effort
+        What it works on otherwise; by default as many things as its wildcards say, or one.
+    """
+
+    verb: str
+    rule: str
+    stage: str
+    reads: type[Part] | None = None
+    memory: Amount | None = None
+    allowance: Amount | None = None
+    minutes: Amount = 0
+    threads: Amount = 1
+    works_on: str = ""
+    effort: Callable[[At], int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.stage not in STAGES:
+            raise ValueError(f"{self.verb}: there is no stage '{self.stage}'")
+
+    def part(self, at: At) -> str:
+        """Return what it reads, as JSON: the job runs again when this changes, and only then."""
+        revision = {"revision": STAGES[self.stage]}
+        read = {} if self.reads is None else json.loads(self.reads.of(at).text())
+        return json.dumps(revision | read, separators=(",", ":"))
+
+    def load(self, source: str, *, design: str | None = None, pool: str | None = None) -> Part:
+        """Read its part from JSON, made by :meth:`part`, or from the YAML file of a whole study.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read, is not valid, or lacks something that the job reads.
+        """
+        if self.reads is None:
+            raise TypeError(f"{self.verb} reads nothing of the configuration")
+        if source.lstrip().startswith("{"):
+            try:
+                given = json.loads(source)
+            except json.JSONDecodeError as error:
+                raise InputError(f"--config: a text that begins with '{{' must be JSON ({error}).") from None
+            given.pop("revision", None)
+            return self.reads.parse(given)
+        return self.reads.of(At(study.load(source), design, pool))
+
+    def megabytes(self, at: At) -> int:
+        """MiB at the first attempt."""
+        return self.allowed(at) + OVERHEAD if self.allowance is not None else _amount(self.memory or 0, at)
+
+    def allowed(self, at: At) -> int:
+        """MiB that its verb is told to keep to."""
+        return _amount(self.allowance or 0, at)
+
+    def time_limit(self, at: At) -> int:
+        """Minutes at the first attempt."""
+        return _amount(self.minutes, at)
+
+    def cores(self, at: At) -> int:
+        """Cores that it is given."""
+        return _amount(self.threads, at)
+
+
+def _amount(amount: Amount, at: At) -> int:
+    return amount(at) if callable(amount) else amount

@@ -1,0 +1,134 @@
+"""What one job reads of a study: a type without defaults, taken from the whole configuration or from JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from inspect import isclass
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from gapdesign.errors import InputError
+
+if TYPE_CHECKING:
+    from gapdesign.config.study import Study
+    from gapdesign.methods.options import DesignOptions
+    from gapdesign.samplers import PoolOptions
+
+
+@dataclass(frozen=True)
+class At:
+    """A study, and the design or pool in it that a job is about.
+
+    Attributes
+    ----------
+    study : Study
+    design_name, pool_name : str, optional
+        A job about a design is also about the pool that it is chosen from.
+    """
+
+    study: Study
+    design_name: str | None = None
+    pool_name: str | None = None
+
+    @cached_property
+    def design(self) -> DesignOptions:
+        """The design that the job is about.
+
+        Raises
+        ------
+        InputError
+            If the study has none of that name.
+        """
+        designs = self.study.designs
+        if self.design_name not in designs:
+            raise InputError(f"--design {self.design_name}: there is no such design; choose from {', '.join(designs)}.")
+        return designs[self.design_name]
+
+    @cached_property
+    def pool(self) -> PoolOptions:
+        """The options of the pool that the job is about, overrides in their places.
+
+        Raises
+        ------
+        InputError
+            If the study has none of that name.
+        """
+        name = self.pool_name if self.design_name is None else self.design.pool
+        names = self.study.pools.names
+        if name not in names:
+            raise InputError(f"--pool {name}: there is no such pool; choose from {', '.join(names)}.")
+        return self.study.pools.of(name)
+
+
+@dataclass(frozen=True)
+class From:
+    """Where a field of a part comes from, if it is no key of the study that is called as the field is.
+
+    Use it in the annotation: ``reserve: Annotated[int, From(lambda at: at.study.reserve())]``.
+    """
+
+    read: Callable[[At], Any]
+
+
+class Part(BaseModel):
+    """What a job reads of a study.
+
+    A field is the key of the study of the same name, a part of its own, or what :class:`From` gives. No field has a
+    default, so that none can be left out, and reading any other key is an ``AttributeError``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @classmethod
+    def of(cls, at: At) -> Self:
+        """Return the part of a study at one of its designs or pools."""
+        values = {}
+        for name, field in cls.model_fields.items():
+            source = next((entry for entry in field.metadata if isinstance(entry, From)), None)
+            if source is not None:
+                values[name] = source.read(at)
+            elif isclass(field.annotation) and issubclass(field.annotation, Part):
+                values[name] = field.annotation.of(at)
+            else:
+                values[name] = getattr(at.study, name)
+        return cls(**values)
+
+    def text(self) -> str:
+        """Return all values as JSON."""
+        return json.dumps(self.model_dump(mode="json"), separators=(",", ":"))
+
+    @classmethod
+    def parse(cls, given: Any) -> Self:
+        """Read the values that :meth:`text` gave, from JSON that is loaded already.
+
+        Raises
+        ------
+        InputError
+            If a value is missing, at any depth, or not valid, or if there is one that the job does not read.
+        """
+        try:
+            part = cls.model_validate(given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"]))
+            raise InputError(f"--config: {key or 'this JSON'}: {first['msg'][0].lower()}{first['msg'][1:]}.") from None
+        if (key := _difference(given, part.model_dump(mode="json"))) is not None:
+            raise InputError(f"--config: {key}: this key is missing; a job's JSON has every key, and no defaults.")
+        return part
+
+
+def _difference(given: Any, whole: Any, key: str = "") -> str | None:
+    """The first key that is not in both of two nested mappings."""
+    if not (isinstance(given, dict) and isinstance(whole, dict)):
+        return None
+    for name in {**whole, **given}:
+        path = f"{key}.{name}" if key else str(name)
+        if name not in given or name not in whole:
+            return path
+        if (found := _difference(given[name], whole[name], path)) is not None:
+            return found
+    return None
