@@ -446,7 +446,7 @@ class TestEquivalents:
                 "budget": budget,
                 "draw": draw,
                 "test_set": "left_out",
-                "group": np.nan,
+                "group": "",
             }
             | dict.fromkeys(MEASURES, factor * budget**-0.5 * (1 + shift))
             for design, method, factor, shifts in (("RND", "random", 8.0, (-0.1, 0.1)), ("OPT", "maxmin", 4.0, (0.0,)))
@@ -473,7 +473,7 @@ class TestFigures:
             for budget in [5, 10] if design else [0 if method == "none" else 60]:
                 for draw in range(3 if method == "random" else 1):
                     place = {"design": design, "method": method, "budget": budget, "draw": draw}
-                    rows.append({**place, "test_set": "all", "group": np.nan, "structures": 9,
+                    rows.append({**place, "test_set": "all", "group": "", "structures": 9,
                                  "energy_rmse_mev": 1.0 + budget + draw, "force_rmse_mev": 2.0})  # fmt: skip
                     planes += [{**place, "plane": plane, "energy": 2.0, "reference": 2.1, "error": -0.1}
                                for plane in ("100", "111")]  # fmt: skip
