@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,13 +81,13 @@ def add_rows(verb: argparse.ArgumentParser) -> None:
 
 
 def _points(arguments: argparse.Namespace) -> None:
-    from gapdesign.replay import expansion as basis
+    from gapdesign.replay import expansion
     from gapdesign.streams import stream
     from gapdesign.structures import read_structures
 
     study = config.load(arguments.config)
-    chosen = basis.choose(
-        read_structures(arguments.candidates),
+    chosen = expansion.choose(
+        partial(read_structures, arguments.candidates),
         study.species(),
         _model(study),
         points=study.replay.points,
