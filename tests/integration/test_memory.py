@@ -8,6 +8,7 @@ import textwrap
 
 import numpy as np
 
+from gapdesign.descriptors.environments import Environments, on_grid, write_environments
 from gapdesign.files import write_array
 from gapdesign.shards import shard_path
 
@@ -127,3 +128,47 @@ def test_points_are_chosen_without_holding_all_environments():
     width, structures, atoms, megabytes = 1000, 500, 40, 60
     assert 4 * width * structures * atoms > 1.2 * megabytes * 2**20
     assert run(POINTS, width, structures, atoms, megabytes) == ["(5, 1000)"]
+
+
+STRUCTURES = """
+from gapdesign.descriptors.covariance import Covariance, Layout
+from gapdesign.descriptors.environments import EnvironmentPool
+from gapdesign.descriptors.options import KernelOptions
+from gapdesign.descriptors.structure_distances import StructurePool
+from gapdesign.methods import Task
+from gapdesign.methods.maxmin import lazy
+from gapdesign.shards import FeaturePool
+
+features, environments = sys.argv[1].split(","), sys.argv[2].split(",")
+allowed, megabytes = map(int, sys.argv[3:])
+options = KernelOptions(structure="environment", pair={"scale": 0})
+pool = FeaturePool(features)
+covariance = Covariance(Layout(n_species=1, spectrum=pool.dimension - 1, pairs=1), options)
+np.eye(200) @ np.eye(200)  # the linear algebra library takes a buffer of its own once
+limit(megabytes)
+structures = StructurePool(pool, EnvironmentPool(environments), covariance, options, memory=allowed)
+selection = lazy.select(Task(
+    pool=pool, covariance=covariance, mean=pool.rows([0])[0], budget=4, structures=structures, memory=allowed,
+))
+print(selection.candidates.tolist(), selection.distances.tobytes().hex())
+"""
+
+
+def test_structures_of_many_environments_are_chosen_within_the_memory(tmp_path):
+    """The fourth part of a memory does not hold what is known of each environment, so that some is measured again."""
+    size, atoms, dimension, cut, allowed = 8_000, 150, 5, 2_000, 32
+    rng = np.random.default_rng(0)
+    features, environments = [], []
+    for start in range(0, size, cut):
+        vectors = rng.random((cut * atoms, dimension)) ** 3
+        vectors = on_grid(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+        mean = vectors.reshape(cut, atoms, -1).mean(axis=1)
+        mean /= np.linalg.norm(mean, axis=1, keepdims=True)
+        features.append(shard_path(tmp_path / "features", start, start + cut, "npy"))
+        write_array(features[-1], np.hstack([mean, np.zeros((cut, 1))]).astype(np.float32))
+        environments.append(shard_path(tmp_path / "environments", start, start + cut, "npz"))
+        ones, places = np.ones(cut * atoms, np.int32), np.arange(0, cut * atoms + 1, atoms)
+        write_environments(environments[-1], Environments(places, vectors, ones, 14 * ones))
+    assert size * atoms * 8 > 0.8 * allowed / 4 * 2**20
+    files = ",".join(map(str, features)), ",".join(map(str, environments))
+    assert run(STRUCTURES, *files, allowed, allowed) == run(STRUCTURES, *files, 2048, 2048)

@@ -209,7 +209,7 @@ def selection_task(
         **_environments(study, design, arguments, existing),
         compressed=compressed,
         basis=basis,
-        structures=_structures(study, pool, arguments.environments, existing),
+        structures=_structures(study, pool, arguments.environments, existing, arguments.memory),
         threads=arguments.threads,
         memory=arguments.memory,
         progress=say,
@@ -246,7 +246,11 @@ def existing_set(study: config.Study, path: str | None) -> tuple[np.ndarray, Env
 
 
 def _structures(
-    study: config.Study, pool: FeaturePool, files: list[Path], existing: tuple[np.ndarray, Environments] | None
+    study: config.Study,
+    pool: FeaturePool,
+    files: list[Path],
+    existing: tuple[np.ndarray, Environments] | None,
+    memory: int,
 ) -> StructurePool | None:
     """The pool as `kernel.structure` sees it; None where that is `average`."""
     from gapdesign.descriptors.environments import EnvironmentPool
@@ -259,7 +263,7 @@ def _structures(
             f"--environments: kernel.structure: {study.kernel.structure} needs the environments of the pool;"
             " run `gapdesign descriptors` with --output-environments."
         )
-    return StructurePool(pool, EnvironmentPool(files), study.covariance(), study.kernel, existing)
+    return StructurePool(pool, EnvironmentPool(files), study.covariance(), study.kernel, existing, memory=memory)
 
 
 def _environments(
@@ -329,7 +333,8 @@ def _verify(arguments: argparse.Namespace) -> None:
         wrong = first_wrong_rank(pool, study.covariance(), existing=features, memory=arguments.memory, **proved)
     else:
         files = [shard_path(folder / "environments", start, stop, "npz") for start, stop in ranges]
-        wrong = exhaustive.first_wrong_rank(_structures(study, pool, files, existing), **proved)
+        structures = _structures(study, pool, files, existing, arguments.memory)
+        wrong = exhaustive.first_wrong_rank(structures, **proved)
     if wrong is not None:
         raise ProgramError(f"{arguments.design}: not exact; rank {wrong.rank}: {wrong.reason}.")
     print(f"{arguments.design}: exact; {len(frames)} ranks against all {pool.size} candidates of pool {design.pool}")
