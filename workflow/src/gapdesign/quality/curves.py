@@ -147,7 +147,8 @@ def random_draws(pool: str, size: int, subpools: Sequence[int], *, budget: int, 
     for draw in range(draws):
         lots = stream(f"{seed}/quality/{pool}/{draw}").random_raw(size)
         order = np.argsort(lots, kind="stable").astype(np.int64)
-        choices += [Choice(pool, "", draw, of, order[order < of][:budget]) for of in [*subpools, size]]
+        # Copies, or each would hold on to an order of all candidates.
+        choices += [Choice(pool, "", draw, of, order[order < of][:budget].copy()) for of in [*subpools, size]]
     return choices
 
 
