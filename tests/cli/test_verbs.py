@@ -621,6 +621,23 @@ def test_tune_writes_its_tables_and_its_figure(study, tmp_path):
     assert "visibility" in (tmp_path / "tune.svg").read_text()
 
 
+def test_tune_makes_its_pool_once_and_describes_it_once_a_soap(study, tmp_path, monkeypatch):
+    from gapdesign import samplers
+    from gapdesign.descriptors import Descriptor
+
+    calls = []
+
+    def count(place, name):
+        work = getattr(place, name)
+        monkeypatch.setattr(place, name, lambda *given, **named: calls.append(name) or work(*given, **named))
+
+    count(samplers, "sample")
+    count(Descriptor, "features")
+    scanned = ["--count", 4, "--sigma", 0.4, 0.6, "--zeta", 2, 4]
+    study.run("tune", "--config", study.given, *scanned, "--output", tmp_path / "tune.csv")
+    assert calls == ["sample", "features", "features"]
+
+
 def test_environments_are_described_and_compared_with_the_pool_and_its_designs(study):
     """A pool of 24 crystals of one or two atoms: enough to learn 8 environments from."""
     shards = study.of_shards("candidates/A/{start}-{stop}.npz")

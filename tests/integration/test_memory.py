@@ -1,4 +1,4 @@
-"""The selection keeps to its memory, whatever the pool."""
+"""Jobs keep to their memory, whatever the pool."""
 
 from __future__ import annotations
 
@@ -8,12 +8,30 @@ import textwrap
 
 import numpy as np
 
+from gapdesign.descriptors.environments import Environments, on_grid, write_environments
 from gapdesign.files import write_array
 from gapdesign.shards import shard_path
 
-PROGRAM = """
+LIMIT = """
 import re, resource, sys
 import numpy as np
+
+def limit(megabytes):
+    used = int(re.search(r"VmData:\\s*(\\d+) kB", open("/proc/self/status").read()).group(1)) * 1024
+    resource.setrlimit(resource.RLIMIT_DATA, (used + megabytes * 2**20,) * 2)
+"""
+"""How a program bounds what it may allocate from there on."""
+
+
+def run(program: str, *arguments: object) -> list[str]:
+    """Return the lines that a program writes."""
+    words = [sys.executable, "-c", textwrap.dedent(LIMIT + program), *map(str, arguments)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+SELECTION = """
 from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.options import KernelOptions
 from gapdesign.shards import FeaturePool
@@ -28,8 +46,7 @@ layout = Layout(n_species=1, spectrum=pool.dimension - 1, pairs=1)
 covariance = Covariance(layout, KernelOptions(soap={"zeta": 2, "scale": 1}, pair={"scale": 0}))
 basis = Directions.read(sys.argv[5], layout)
 if limited:
-    used = int(re.search(r"VmData:\\s*(\\d+) kB", open("/proc/self/status").read()).group(1)) * 1024
-    resource.setrlimit(resource.RLIMIT_DATA, (used + megabytes * 2**20,) * 2)
+    limit(megabytes)
     try:
         pool.held()
     except MemoryError:
@@ -61,16 +78,97 @@ def test_the_selection_runs_within_its_memory(tmp_path):
         write_array(full[-1], x)
         write_array(small[-1], basis.compress(x))
 
-    def run(megabytes: int, mode: str) -> list[str]:
-        arguments = [",".join(full), ",".join(small), str(megabytes), mode, str(tmp_path / "basis.npz")]
-        done = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(PROGRAM), *arguments], capture_output=True, text=True, timeout=300
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.splitlines()
+    def select(megabytes: int, mode: str) -> list[str]:
+        return run(SELECTION, ",".join(full), ",".join(small), megabytes, mode, tmp_path / "basis.npz")
 
     assert size * dimension * 4 > 1.8 * 100 * 2**20
-    verdict, within = run(100, "limited")
+    verdict, within = select(100, "limited")
     assert verdict == "the pool does not fit"
-    (free,) = run(4096, "free")
+    (free,) = select(4096, "free")
     assert within == free
+
+
+POINTS = """
+import quippy.descriptors
+from ase import Atoms
+from gapdesign.descriptors.options import KernelOptions, SoapOptions
+from gapdesign.replay.expansion import Model, choose
+
+class Descriptor:
+    # Stands for QUIP's, which takes its time.
+    def __init__(self, string):
+        self.turn = np.random.default_rng(0).normal(size=(3, width))
+
+    def calc_descriptor(self, atoms):
+        vectors = np.cos(atoms.positions @ self.turn)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+width, structures, atoms, megabytes = map(int, sys.argv[1:])
+quippy.descriptors.Descriptor = Descriptor
+
+def frames(count):
+    rng = np.random.default_rng(1)
+    for _ in range(count):
+        yield Atoms(f"Si{atoms}", positions=9 * rng.random((atoms, 3)), cell=[9] * 3, pbc=True)
+
+model = Model(soap=SoapOptions(r_cut=3.0), kernel=KernelOptions(pair={"scale": 0}), transition=0.5, jitter=1e-12)
+
+def chosen(count):
+    own = {"points": 5, "sample": 200, "per_length": 2.0, "rng": np.random.default_rng(2)}
+    ((_, points),) = choose(lambda: frames(count), [14], model, **own).terms()
+    return points.shape
+
+chosen(1)
+limit(megabytes)
+print(chosen(structures))
+"""
+
+
+def test_points_are_chosen_without_holding_all_environments():
+    width, structures, atoms, megabytes = 1000, 500, 40, 60
+    assert 4 * width * structures * atoms > 1.2 * megabytes * 2**20
+    assert run(POINTS, width, structures, atoms, megabytes) == ["(5, 1000)"]
+
+
+STRUCTURES = """
+from gapdesign.descriptors.covariance import Covariance, Layout
+from gapdesign.descriptors.environments import EnvironmentPool
+from gapdesign.descriptors.options import KernelOptions
+from gapdesign.descriptors.structure_distances import StructurePool
+from gapdesign.methods import Task
+from gapdesign.methods.maxmin import lazy
+from gapdesign.shards import FeaturePool
+
+features, environments = sys.argv[1].split(","), sys.argv[2].split(",")
+allowed, megabytes = map(int, sys.argv[3:])
+options = KernelOptions(structure="environment", pair={"scale": 0})
+pool = FeaturePool(features)
+covariance = Covariance(Layout(n_species=1, spectrum=pool.dimension - 1, pairs=1), options)
+np.eye(200) @ np.eye(200)  # the linear algebra library takes a buffer of its own once
+limit(megabytes)
+structures = StructurePool(pool, EnvironmentPool(environments), covariance, options, memory=allowed)
+selection = lazy.select(Task(
+    pool=pool, covariance=covariance, mean=pool.rows([0])[0], budget=4, structures=structures, memory=allowed,
+))
+print(selection.candidates.tolist(), selection.distances.tobytes().hex())
+"""
+
+
+def test_structures_of_many_environments_are_chosen_within_the_memory(tmp_path):
+    """The fourth part of a memory does not hold what is known of each environment, so that some is measured again."""
+    size, atoms, dimension, cut, allowed = 8_000, 150, 5, 2_000, 32
+    rng = np.random.default_rng(0)
+    features, environments = [], []
+    for start in range(0, size, cut):
+        vectors = rng.random((cut * atoms, dimension)) ** 3
+        vectors = on_grid(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+        mean = vectors.reshape(cut, atoms, -1).mean(axis=1)
+        mean /= np.linalg.norm(mean, axis=1, keepdims=True)
+        features.append(shard_path(tmp_path / "features", start, start + cut, "npy"))
+        write_array(features[-1], np.hstack([mean, np.zeros((cut, 1))]).astype(np.float32))
+        environments.append(shard_path(tmp_path / "environments", start, start + cut, "npz"))
+        ones, places = np.ones(cut * atoms, np.int32), np.arange(0, cut * atoms + 1, atoms)
+        write_environments(environments[-1], Environments(places, vectors, ones, 14 * ones))
+    assert size * atoms * 8 > 0.8 * allowed / 4 * 2**20
+    files = ",".join(map(str, features)), ",".join(map(str, environments))
+    assert run(STRUCTURES, *files, allowed, allowed) == run(STRUCTURES, *files, 2048, 2048)

@@ -68,7 +68,7 @@ def reduced(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
 
 def test_every_design_and_budget_is_judged(reduced: Workflow) -> None:
     errors = read_csv(reduced.folder / "results/si-surfaces/replay/errors.csv")
-    everything = errors[(errors["test_set"] == "all") & errors["group"].isna()]
+    everything = errors[(errors["test_set"] == "all") & (errors["group"] == "")]
     counts = everything.groupby(["method", "budget"]).size().to_dict()
     assert counts == {
         ("none", 0): 1, ("all", 12): 1, ("random", 2): 2, ("random", 4): 2,

@@ -124,6 +124,18 @@ def test_draws_are_without_replacement_from_the_beginning_of_the_pool():
         assert draw.candidates.max() < draw.of
 
 
+def test_draws_from_a_large_pool_hold_what_they_drew_alone():
+    import tracemalloc
+
+    tracemalloc.start()
+    try:
+        draws = random_draws("A", 100_000, [25_000, 50_000], budget=6, draws=20, seed=3)
+        assert tracemalloc.get_traced_memory()[0] < 100_000
+    finally:
+        tracemalloc.stop()
+    assert len(draws) == 60
+
+
 def test_the_band_of_random_draws_is_what_chance_gives():
     """With one far candidate among 40, a draw of 10 covers it in one draw of four; the rest have its distance."""
     rows = np.tile(ROWS[0], (40, 1))

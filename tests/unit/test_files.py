@@ -145,6 +145,23 @@ def test_frames_keep_order_info_and_arrays(tmp_path):
     assert "_JSON" not in (tmp_path / "a.extxyz").read_text()
 
 
+ALIKE = ("1", "01", "1e5", "-0", "1_000", "nan", "inf", "T", "F", "true", "False", "None", "null", "0x1", "A.b-c_1")
+"""Names, some of which extended XYZ has no other spelling for than that of a number or a truth value."""
+
+
+@QUICK
+@given(st.sampled_from(ALIKE) | st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]*", fullmatch=True))
+def test_names_in_frames_stay_the_text_they_are(tmp_path_factory, name):
+    path = tmp_path_factory.mktemp("frames") / "a.extxyz"
+    names = dict.fromkeys(("pool", "design", "prototype", "config_type"), name)
+    atoms = bulk("Zr", "hcp")
+    atoms.info = {"reason": f'pool=3 is "of no" design=T, {name}', **names, "candidate": 7, "distance": 0.5}
+    files.write_frames(path, [atoms, bulk("Zr", "hcp")])
+    first, second = files.read_frames(path)
+    assert first.info == atoms.info
+    assert second.info == {}
+
+
 def test_no_frames_are_an_empty_file(tmp_path):
     files.write_frames(tmp_path / "a.extxyz", [])
     assert (tmp_path / "a.extxyz").read_bytes() == b""

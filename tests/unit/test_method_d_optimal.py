@@ -60,19 +60,6 @@ def test_coordinate_exchange_in_two_dimensions_finds_the_factorial_design():
     assert log_det(model(found)) == pytest.approx(4 * np.log(8))
 
 
-def test_coordinate_exchange_takes_other_criteria():
-    """A-optimal quadratic regression has a half of its weight in the middle (Kiefer 1974)."""
-
-    def a_score(design: np.ndarray) -> float:
-        return -scores(design, design).a
-
-    starts = np.random.default_rng(4).random((8, 1))
-    found = coordinate_exchange(
-        lambda x: polynomial(2 * x - 1, 2), starts, np.linspace(0, 1, 21), criterion=a_score, refinements=4
-    )
-    assert sorted(np.round(2 * found[:, 0] - 1, 6) + 0.0) == [-1, -1, 0, 0, 0, 0, 1, 1]
-
-
 def test_criteria_are_those_of_their_definitions():
     rng = np.random.default_rng(0)
     design, candidates = rng.random((9, 3)), rng.random((50, 3))

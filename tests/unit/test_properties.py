@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from ase.calculators.morse import MorsePotential
 
 from gapdesign.engines import ENGINES
 from gapdesign.engines.ase import AseEngine, AseOptions
-from gapdesign.engines.base import Label
+from gapdesign.engines.base import Label, NotConvergedError
 from gapdesign.engines.eam import EamEngine, EamOptions
 from gapdesign.errors import InputError
 from gapdesign.labels.runs import Runs
@@ -313,6 +314,32 @@ def test_an_engine_that_fails_is_a_reason(tmp_path):
     engine = AseEngine(AseOptions(calculator="ase.calculators.emt.EMT"))
     with pytest.raises(NotMeasuredError, match="The engine ase gave no label: "):
         of_engine(engine, tmp_path, Runs())(bulk("Zr", "hcp", a=3.2, c=5.1))
+
+
+SENTENCE = "The engine ase gave no label: It did not converge"
+
+
+class Diverging(AseEngine):
+    """Leaves a file and does not converge."""
+
+    def label(self, atoms, folder, *, attempt=0, isolated=False):
+        (folder / "log").write_text(atoms.get_chemical_formula())
+        raise NotConvergedError("It did not converge.")
+
+
+def test_every_run_that_failed_is_kept_and_the_reason_says_where(tmp_path):
+    evaluate = of_engine(
+        Diverging(AseOptions(calculator="ase.calculators.emt.EMT")), tmp_path / "store", Runs(kept=tmp_path / "runs")
+    )
+    values, _ = Measurement(names=["lattice"], prototypes=ZIRCONIUM, options=OPTIONS, farthest=7.0, seed=1).run(
+        evaluate
+    )
+    places = [reason.removeprefix(f"{SENTENCE}; its files are in ").removesuffix(".") for reason in values["reason"]]
+    assert [(Path(place) / "log").read_text() for place in places] == ["Zr2", "Zr"]
+    # A run that comes again takes the place of the earlier one and of nothing else.
+    with pytest.raises(NotMeasuredError):
+        evaluate(ZIRCONIUM[0].atoms)
+    assert sorted(map(str, (tmp_path / "runs/properties").iterdir())) == sorted(places)
 
 
 def test_errors_are_against_reference_and_published_values():

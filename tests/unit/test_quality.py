@@ -9,6 +9,8 @@ import pytest
 from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.options import KernelOptions
 from gapdesign.files import write_array
+from gapdesign.quality.curves import Choice, SampledPool
+from gapdesign.quality.maps import coverage
 from gapdesign.quality.measures import (
     JITTER,
     measure,
@@ -17,7 +19,7 @@ from gapdesign.quality.measures import (
     pair_distances,
     squared_distances,
 )
-from gapdesign.shards import FeaturePool, shard_path
+from gapdesign.shards import FeaturePool, HeldPool, shard_path
 
 LAYOUT = Layout(n_species=1, spectrum=6, pairs=5)
 COVARIANCE = Covariance(LAYOUT, KernelOptions(soap={"zeta": 2, "scale": 0.5}, pair={"scale": 0.7}))
@@ -162,3 +164,14 @@ def test_nearest_distances_to_other_designs_go_from_test_to_train(pool_rows):
     assert list(found) == [f"nearest_{name}_{what}" for name in "ABC" for what in ("mean", "median", "max")]
     assert all(np.isnan(found[f"nearest_A_{what}"]) for what in ("mean", "median", "max"))
     assert nearest_to_others("C", designs, COVARIANCE)["nearest_B_max"] != found["nearest_B_max"]
+
+
+def test_the_covariance_of_members_is_computed_once(pool_rows, monkeypatch):
+    computed, gram = [], Covariance.gram
+    monkeypatch.setattr(Covariance, "gram", lambda self, a, b: computed.append(a is b) or gram(self, a, b))
+    measure(pool_rows[MEMBERS], HeldPool(pool_rows), COVARIANCE, 100)
+    assert computed == [True, False]
+    computed.clear()
+    pool = HeldPool(pool_rows)
+    coverage([Choice("A", "OPT", None, 30, np.arange(3))], pool, SampledPool(pool, 30), COVARIANCE, 100)
+    assert computed.count(True) == 1

@@ -65,7 +65,7 @@ def frames() -> list[Atoms]:
 @pytest.fixture(scope="module")
 def basis(frames: list[Atoms]) -> Expansion:
     own = {"points": 8, "sample": 100, "per_length": 2.0, "rng": np.random.default_rng(0)}
-    return choose(frames, [29, 40], MODEL, **own)
+    return choose(lambda: iter(frames), [29, 40], MODEL, **own)
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +151,23 @@ class TestBasis:
             solved = np.linalg.solve(whole[np.ix_(known, known)], whole[known])
             variance = np.diag(whole) - (whole[known] * solved).sum(axis=0)
             assert chosen[count] == np.argmax(variance)
+
+    @pytest.mark.parametrize("sample", [1, 7, 1000])
+    def test_pivots_are_of_a_blind_draw_from_the_environments_of_all_structures(
+        self, frames: list[Atoms], sample: int
+    ) -> None:
+        """The draw by its definition: all environments one under the other, and a permutation an element."""
+        from quippy.descriptors import Descriptor
+
+        own = {"points": 5, "sample": sample, "per_length": 2.0}
+        found = choose(lambda: iter(frames), [29, 40], MODEL, rng=np.random.default_rng(5), **own)
+        rng = np.random.default_rng(5)
+        for z, points in found.soap.items():
+            descriptor = Descriptor(MODEL.soap_string(z, [29, 40]))
+            parts = [descriptor.calc_descriptor(atoms) for atoms in frames if z in atoms.numbers]
+            whole = np.concatenate(parts).astype(np.float32).astype(float)
+            drawn = whole[np.sort(rng.permutation(len(whole))[:sample])]
+            np.testing.assert_array_equal(points, pivots(drawn, 5, MODEL))
 
     def test_copies_are_no_points(self) -> None:
         assert len(pivots(np.repeat(np.eye(3), 4, axis=0), 12, MODEL)) == 3
@@ -446,7 +463,7 @@ class TestEquivalents:
                 "budget": budget,
                 "draw": draw,
                 "test_set": "left_out",
-                "group": np.nan,
+                "group": "",
             }
             | dict.fromkeys(MEASURES, factor * budget**-0.5 * (1 + shift))
             for design, method, factor, shifts in (("RND", "random", 8.0, (-0.1, 0.1)), ("OPT", "maxmin", 4.0, (0.0,)))
@@ -473,7 +490,7 @@ class TestFigures:
             for budget in [5, 10] if design else [0 if method == "none" else 60]:
                 for draw in range(3 if method == "random" else 1):
                     place = {"design": design, "method": method, "budget": budget, "draw": draw}
-                    rows.append({**place, "test_set": "all", "group": np.nan, "structures": 9,
+                    rows.append({**place, "test_set": "all", "group": "", "structures": 9,
                                  "energy_rmse_mev": 1.0 + budget + draw, "force_rmse_mev": 2.0})  # fmt: skip
                     planes += [{**place, "plane": plane, "energy": 2.0, "reference": 2.1, "error": -0.1}
                                for plane in ("100", "111")]  # fmt: skip

@@ -85,7 +85,7 @@ def test_learning_curves_are_told_where_there_are_any():
 @pytest.mark.parametrize("asked", [True, False])
 def test_the_page_shows_them_or_says_how_to_get_them(asked):
     parts = study(FOUR)
-    rows = [{"design": design, "method": method, "budget": budget, "draw": 0, "test_set": "left_out", "group": math.nan,
+    rows = [{"design": design, "method": method, "budget": budget, "draw": 0, "test_set": "left_out", "group": "",
              "energy_rmse_mev": 90 / budget, "force_rmse_mev": 9 / budget}
             for design, method in FOUR.items() for budget in (10, 20)]  # fmt: skip
     curves = {"learning": svg_text(errors_figure(pd.DataFrame(rows), FOUR, core=None))} if asked else {}

@@ -19,7 +19,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation
 
 from conftest import ROOT, SMALL
-from gapdesign import cli
+from gapdesign import cli, progress
 from gapdesign.config import study as config
 from gapdesign.config.part import At
 from gapdesign.descriptors import Descriptor
@@ -27,7 +27,7 @@ from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.environments import EnvironmentPool, Environments, on_grid, write_environments
 from gapdesign.descriptors.options import DescriptorOptions, KernelOptions, PairKernelOptions
 from gapdesign.descriptors.rematch import match
-from gapdesign.descriptors.structure_distances import StructurePool, similarities
+from gapdesign.descriptors.structure_distances import Recent, StructurePool, similarities
 from gapdesign.errors import InputError
 from gapdesign.methods import Selection, Task
 from gapdesign.methods.maxmin import MaxminMethod, exhaustive, lazy
@@ -369,7 +369,9 @@ def beginning(task: Task, size: int, **given) -> Task:
 
 @pytest.mark.parametrize("structure", DISTANCES)
 @pytest.mark.parametrize("case", ["plain", "started", "with copies", "from existing"])
-@pytest.mark.parametrize(("size", "budgets"), [(None, (5, 12)), (None, (12, 5)), (28, (12, 12)), (30, (12, 14))])
+@pytest.mark.parametrize(
+    ("size", "budgets"), [(None, (5, 12)), (None, (12, 5)), (16, (12, 12)), (28, (12, 12)), (30, (12, 14))]
+)
 def test_a_larger_pool_or_budget_goes_on_to_the_plain_order(structure, case, size, budgets):
     task = random_task(structure, 36, 0, budgets[1], **CASES[case])
     state = lazy.select(beginning(task, size or task.structures.size, budget=budgets[0])).state
@@ -380,10 +382,39 @@ def test_going_on_measures_only_what_is_new():
     task = random_task("rematch", 36, 0, 20)
     first = lazy._LazyGreedy(replace(task, budget=10))
     state = first.run().state
-    whole, rest = lazy._LazyGreedy(task), lazy._Greedy(replace(task, earlier=state))
+    whole, rest = lazy._LazyGreedy(task), lazy._LazyGreedy(replace(task, earlier=state))
     whole.run()
     rest.run()
     assert first.measured + rest.measured == whole.measured
+
+
+@pytest.mark.parametrize("structure", DISTANCES)
+@pytest.mark.parametrize("case", ["plain", "with copies", "from existing"])
+def test_what_is_forgotten_is_measured_again(monkeypatch, structure, case):
+    """The plain order, also where what is known of two candidates is all that may be kept, and where it goes on."""
+    task = random_task(structure, 36, 0, 12, **CASES[case])
+    init = Recent.__init__
+    monkeypatch.setattr(Recent, "__init__", lambda self, limit: init(self, 1000))
+    assert_plain(task)
+    state = lazy.select(beginning(task, 30, budget=8)).state
+    assert_plain(replace(task, earlier=state))
+
+
+def test_recent_arrays_are_kept_within_their_limit():
+    recent = Recent(3 * (Recent.ENTRY + 80))
+    gone = [recent.put(k, np.full(10, k)) for k in range(3)]
+    assert gone == [[], [], []]
+    assert recent.get(0)[0] == 0
+    assert recent.put(3, np.zeros(10)) == [1]
+    assert recent.put(4, np.zeros(1000)) == [2, 0, 3]
+    assert (list(recent), recent.get(2)) == ([4], None)
+    recent.drop(4)
+    assert recent.put(5, np.zeros(10)) == []
+
+
+def test_a_design_that_does_not_fit_its_memory_is_refused():
+    with pytest.raises(InputError, match=r"^selection\.memory: maxmin keeps 12 bytes for each of 30 candidates, and 9"):
+        lazy.select(random_task("environment", 30, 0, 8, memory=0))
 
 
 @pytest.mark.parametrize("structure", DISTANCES)
@@ -404,7 +435,7 @@ def test_progress_is_told_now_and_then(monkeypatch):
     lines = []
     lazy.select(random_task("environment", 20, 1, 5, progress=lines.append))
     assert lines == []
-    monkeypatch.setattr(lazy, "EVERY", 0.0)
+    monkeypatch.setattr(progress, "EVERY", 0.0)
     lazy.select(random_task("environment", 20, 1, 5, progress=lines.append))
     assert all(line.startswith("rank ") and " of 5, distance about " in line for line in lines)
     assert len(lines) >= 20
@@ -480,7 +511,8 @@ def test_the_distance_is_read_by_selections_and_by_nothing_before_or_after_them(
     changed = {
         verb
         for verb, job in cli.jobs().items()
-        if job.part(At(average, "OPT", "A")) != job.part(At(environment, "OPT", "A"))
+        if verb != "replay-surfaces"  # of a prototype that this study does not name
+        and job.part(At(average, "OPT", "A")) != job.part(At(environment, "OPT", "A"))
     }
     assert changed == {"select", "regrow", "replay-choose", "page", "plan", "estimate", "provenance", "report"}
 

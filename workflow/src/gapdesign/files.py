@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 Made = TypeVar("Made")
+
+TEXTS = (
+    *("study", "pool", "prototype", "design", "model", "train", "test", "test_set", "config_type"),
+    *("method", "engine", "property", "curve", "unit", "label", "group", "reason", "directory"),
+)
+"""Columns of tables, and keys of frames, that hold text whatever it looks like."""
+
+_PAIR = re.compile(r'([^\s="]+)=("(?:[^"\\]|\\.)*"|\S*)')
+"""A key and its value in the second line of a frame."""
 
 _HOST = platform.node()
 
@@ -114,11 +124,9 @@ def read_csv(path: str | Path) -> pd.DataFrame:
 
     if not Path(path).exists():
         raise InputError(f"{path}: no such file; run the stage that makes it.")
-    texts = ("design", "model", "test_set", "method", "pool", "engine", "reason", "directory")
-    names = dict.fromkeys((*texts, "prototype", "property", "unit", "label"), str)
     try:
-        table = pd.read_csv(path, dtype=names, keep_default_na=False, na_values=[""])
-        return table.fillna({name: "" for name in names if name in table})
+        table = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=[""])
+        return table.fillna({name: "" for name in TEXTS if name in table})
     except ValueError as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: not readable as CSV ({reason}); delete it and run its stage again.") from error
@@ -164,7 +172,7 @@ def write_frames(path: str | Path, frames: Sequence[Atoms]) -> None:
 
 
 def read_frames(path: str | Path) -> list[Atoms]:
-    """Read all structures of an extended XYZ file; an empty file gives an empty list.
+    """Read all structures of an extended XYZ file, names as text; an empty file gives an empty list.
 
     Raises
     ------
@@ -179,12 +187,23 @@ def read_frames(path: str | Path) -> list[Atoms]:
     if path.stat().st_size == 0:
         return []
     try:
-        return list(read(path, index=":", format="extxyz"))
+        return list(read(path, index=":", format="extxyz", properties_parser=_properties))
     except Exception as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"{path}: not readable as extended XYZ ({reason}); delete it and run its stage again."
         ) from error
+
+
+def _properties(line: str) -> dict[str, Any]:
+    """Read the second line of a frame as ASE does, but keep names that look like numbers or truth values as text."""
+    from ase.io.extxyz import key_val_str_to_dict
+
+    properties = key_val_str_to_dict(line)
+    if mistaken := [key for key in TEXTS if not isinstance(properties.get(key, ""), str)]:
+        spelt = dict(_PAIR.findall(line))
+        properties |= {key: spelt[key].strip('"') for key in mistaken}
+    return properties
 
 
 def sha256(path: str | Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -152,12 +153,12 @@ def add_rows(verb: argparse.ArgumentParser) -> None:
 
 
 def _points(arguments: argparse.Namespace, part: PointsPart) -> None:
-    from gapdesign.replay import expansion as basis
+    from gapdesign.replay import expansion
     from gapdesign.streams import stream
     from gapdesign.structures import read_structures
 
-    chosen = basis.choose(
-        read_structures(arguments.candidates),
+    chosen = expansion.choose(
+        partial(read_structures, arguments.candidates),
         part.species,
         part.model,
         points=part.points,

@@ -58,7 +58,6 @@ def _tune(arguments: argparse.Namespace) -> None:
     if not 2 <= arguments.count <= options.size:
         raise InputError(f"--count {arguments.count}: give 2 to {options.size} candidates, which the pool has.")
     scanned = {name: given for name in SCANNED if (given := getattr(arguments, name))}
-    batch = sample(options, prototypes(study.prototypes), seed=study.seed, pool=pool, start=0, stop=arguments.count)
     try:
         for soap, _ in settings(study.descriptor.soap, study.kernel, scanned):
             config.check(study.model_copy(update={"descriptor": study.descriptor.model_copy(update={"soap": soap})}))

@@ -51,6 +51,16 @@ class Environments:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    @property
+    def count(self) -> int:
+        """How many environments there are."""
+        return len(self.vectors)
+
+    @property
+    def dimension(self) -> int:
+        """Length of their vectors."""
+        return self.vectors.shape[1]
+
     @classmethod
     def joined(cls, parts: Sequence[Environments]) -> Environments:
         """One pack of all structures, in order."""
@@ -73,8 +83,41 @@ def write_environments(path: str | Path, environments: Environments) -> None:
     write_arrays(path, {field.name: getattr(environments, field.name) for field in fields(environments)})
 
 
+@dataclass(frozen=True)
+class _Member:
+    """Where an array lies in a file.
+
+    Attributes
+    ----------
+    first : int
+        Byte at which it begins.
+    shape : tuple of int
+    dtype : numpy.dtype
+    """
+
+    first: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @classmethod
+    def of(cls, stream: BinaryIO, name: str) -> _Member:
+        """Find an array in an uncompressed archive."""
+        _skip_to_member(stream, f"{name}.npy")
+        shape, in_columns, dtype = _header(stream)
+        if in_columns:
+            raise ValueError(f"{name} is stored by columns")
+        return cls(stream.tell(), shape, dtype)
+
+    def read(self, stream: BinaryIO, start: int, stop: int) -> np.ndarray:
+        """Read rows ``start`` to ``stop`` (excluded)."""
+        rows = np.empty((stop - start, *self.shape[1:]), self.dtype)
+        stream.seek(self.first + start * self.dtype.itemsize * int(np.prod(self.shape[1:])))
+        stream.readinto(rows.reshape(-1).view(np.uint8))
+        return rows
+
+
 class EnvironmentFile:
-    """Environments in a file; of the vectors only those asked for are read.
+    """Environments in a file, of which only those asked for are read, and none are held.
 
     Raises
     ------
@@ -87,31 +130,29 @@ class EnvironmentFile:
         try:
             with self._path.open("rb") as stream:
                 with np.load(stream, allow_pickle=False) as archive:
-                    self.offsets, self._multiplicities, self._species = (
-                        archive[name] for name in ("offsets", "multiplicities", "species")
-                    )
-                _skip_to_member(stream, "vectors.npy")
-                shape, in_columns, dtype = _header(stream)
-                self._first = stream.tell()
+                    count = int(archive["offsets"][-1])
+                    # Read for their checksums, which the vectors, being many, are spared.
+                    sizes = {len(archive[name]) for name in ("multiplicities", "species")}
+                self._members = {field.name: _Member.of(stream, field.name) for field in fields(Environments)}
         except FileNotFoundError:
             raise InputError(f"{path}: no such file; run `snakemake descriptors`.") from None
         except Exception as error:
             raise InputError(f"{path}: not complete ({error}); delete it and run its stage again.") from error
-        count = int(self.offsets[-1])
-        if in_columns or dtype != np.float32 or {shape[0], len(self._species), len(self._multiplicities)} != {count}:
+        vectors = self._members["vectors"]
+        if vectors.dtype != np.float32 or sizes | {vectors.shape[0]} != {count}:
             raise InputError(f"{path}: its arrays do not belong together; delete it and run its stage again.")
-        self.dimension = shape[1]
+        self.count, self.dimension = vectors.shape
 
     def __len__(self) -> int:
-        return len(self.offsets) - 1
+        return self._members["offsets"].shape[0] - 1
 
     def one(self, k: int) -> Environments:
         """Structure ``k`` alone."""
-        span = slice(int(self.offsets[k]), int(self.offsets[k + 1]))
-        count, before = span.stop - span.start, 4 * self.dimension * span.start
-        vectors = np.fromfile(self._path, np.float32, count * self.dimension, offset=self._first + before)
-        offsets = np.array([0, count], np.int64)
-        return Environments(offsets, vectors.reshape(count, -1), self._multiplicities[span], self._species[span])
+        with self._path.open("rb", buffering=0) as stream:
+            start, stop = self._members["offsets"].read(stream, k, k + 2).tolist()
+            rest = ("vectors", "multiplicities", "species")
+            arrays = {name: self._members[name].read(stream, start, stop) for name in rest}
+        return Environments(np.array([0, stop - start], np.int64), **arrays)
 
 
 def _skip_to_member(stream: BinaryIO, name: str) -> None:
@@ -152,6 +193,16 @@ class EnvironmentPool:
 
     def __len__(self) -> int:
         return self._bounds[-1]
+
+    @property
+    def count(self) -> int:
+        """How many environments there are."""
+        return sum(shard.count for shard in self._shards)
+
+    @property
+    def dimension(self) -> int:
+        """Length of their vectors."""
+        return self._shards[0].dimension
 
     def one(self, k: int) -> Environments:
         """Candidate ``k`` alone."""

@@ -10,7 +10,8 @@ is made of them is made element by element and summed in a fixed order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -130,6 +131,48 @@ def similarities(p: Structure, q: Structure, zeta: int) -> np.ndarray:
     return np.where(p.species[:, None] == q.species, cross, 0.0)
 
 
+class Recent(Mapping[int, np.ndarray]):
+    """Small arrays by candidate; where they take too much, all but the last go, those that were used longest ago first.
+
+    Parameters
+    ----------
+    limit : float
+        Bytes that they may take, with what Python needs to find them.
+    """
+
+    ENTRY = 400
+    """Bytes that an array takes beside its numbers."""
+
+    def __init__(self, limit: float) -> None:
+        self._limit, self._held, self._bytes = limit, OrderedDict[int, np.ndarray](), 0
+
+    def __getitem__(self, candidate: int) -> np.ndarray:
+        self._held.move_to_end(candidate)
+        return self._held[candidate]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def put(self, candidate: int, array: np.ndarray) -> list[int]:
+        """Keep an array, and return the candidates whose arrays had to go."""
+        self.drop(candidate)
+        self._held[candidate] = array
+        self._bytes += self.ENTRY + array.nbytes
+        gone = []
+        while self._bytes > self._limit and len(self) > 1:
+            gone.append(next(iter(self._held)))
+            self.drop(gone[-1])
+        return gone
+
+    def drop(self, candidate: int) -> None:
+        """Forget an array, if it is there."""
+        if candidate in self._held:
+            self._bytes -= self.ENTRY + self._held.pop(candidate).nbytes
+
+
 DISTANCES: dict[str, type[StructureDistance]] = {"rematch": Rematch, "environment": FarthestEnvironment}
 """What `kernel.structure` may be beside `average`."""
 
@@ -154,6 +197,8 @@ class StructurePool:
     options : KernelOptions
         Its ``structure`` is not ``average``.
     existing : tuple of features (m, dimension) and their Environments, optional
+    memory : int
+        In MiB; an eighth of it is for what was precomputed of candidates.
     """
 
     def __init__(
@@ -163,6 +208,8 @@ class StructurePool:
         covariance: Covariance,
         options: KernelOptions,
         existing: tuple[np.ndarray, Environments] | None = None,
+        *,
+        memory: int = 1024,
     ) -> None:
         self._features, self._environments, self._part = features, environments, covariance.layout.pair
         self.distance = DISTANCES[options.structure](covariance, options)
@@ -176,13 +223,19 @@ class StructurePool:
         self.existing: Sequence[Structure] = [
             structure(others.one(k), row[self._part], self.distance) for k, row in enumerate(rows)
         ]
-        self._own: dict[int, np.ndarray] = {}
+        self._own = Recent(memory * 2**20 / 8)
+
+    @property
+    def bytes_each(self) -> float:
+        """Bytes that a structure takes while it is held, on average."""
+        numbers = 4 * self._environments.dimension + 20
+        return numbers * self._environments.count / len(self._environments) + 4 * self._features.dimension
 
     def __getitem__(self, candidate: int) -> Structure:
         environments = self._environments.one(candidate)
         pairs = self._features.rows([candidate])[0, self._part]
         found = structure(environments, pairs, self.distance, self._own.get(candidate))
-        self._own[candidate] = found.own
+        self._own.put(candidate, found.own)
         return found
 
     def distance2(self, p: Structure, q: Structure) -> np.ndarray:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
-from itertools import product
+from itertools import groupby, product
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 from ase import Atoms
 
 from gapdesign.descriptors import BACKENDS, Descriptor
-from gapdesign.descriptors.covariance import Covariance
+from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.options import DescriptorOptions, KernelOptions, SoapKernelOptions, SoapOptions
 from gapdesign.errors import InputError
 from gapdesign.quality.measures import ORTHOGONAL, OVERLAPPING, pair_distances
@@ -99,26 +100,32 @@ def scan(
     import pandas as pd
 
     rows, curves = [], []
-    for soap, whole in settings(descriptor.soap, kernel, scanned):
-        asked, zeta = descriptor.model_copy(update={"soap": soap}), whole.soap.zeta
-        alone = whole.model_copy(update={"pair": whole.pair.model_copy(update={"scale": 0.0})})
+    for soap, powers in groupby(settings(descriptor.soap, kernel, scanned), key=itemgetter(0)):
+        asked = descriptor.model_copy(update={"soap": soap})
         described = Descriptor(asked, kernel.pair, species)
-        features = described.features(batch)
-        complete = pair_distances(features, Covariance(described.layout, whole))
-        parameters = soap.model_dump() | {"zeta": zeta}
-        row = parameters | _shares(complete, "") | {"median_d2": float(np.median(complete))}
-        if alone.soap.scale > 0:
-            row |= _shares(pair_distances(features, Covariance(described.layout, alone)), "soap_")
-        distances, seen = visibility(asked, species)
+        features, (distances, seen) = described.features(batch), visibility(asked, species)
         blind = " ".join(f"{r:.2f}" for r in blind_distances(distances, seen))
-        rows.append(row | {"variation": float(seen.max() / seen.min()), "blind": blind})
-        curves.append(pd.DataFrame({**parameters, "distance": distances, "visibility": seen}))
-        progress(
-            f"sigma {soap.sigma:g}, r_cut {soap.r_cut:g}, n_max {soap.n_max}, l_max {soap.l_max}, zeta {zeta}:"
-            f" {100 * row['overlapping_share']:.3g} % overlapping, {100 * row['orthogonal_share']:.3g} % orthogonal,"
-            f" variation {rows[-1]['variation']:.3g}"
-        )
+        for _, whole in powers:
+            parameters = soap.model_dump() | {"zeta": whole.soap.zeta}
+            row = parameters | _told_apart(features, described.layout, whole)
+            rows.append(row | {"variation": float(seen.max() / seen.min()), "blind": blind})
+            curves.append(pd.DataFrame({**parameters, "distance": distances, "visibility": seen}))
+            progress(
+                f"sigma {soap.sigma:g}, r_cut {soap.r_cut:g}, n_max {soap.n_max}, l_max {soap.l_max}, zeta"
+                f" {whole.soap.zeta}: {100 * row['overlapping_share']:.3g} % overlapping,"
+                f" {100 * row['orthogonal_share']:.3g} % orthogonal, variation {rows[-1]['variation']:.3g}"
+            )
     return pd.DataFrame(rows), pd.concat(curves, ignore_index=True)
+
+
+def _told_apart(features: np.ndarray, layout: Layout, kernel: KernelOptions) -> dict[str, float]:
+    """Return what :func:`scan` tells of the distances of pairs, by the complete covariance and by SOAP alone."""
+    complete = pair_distances(features, Covariance(layout, kernel))
+    told = _shares(complete, "") | {"median_d2": float(np.median(complete))}
+    if kernel.soap.scale > 0:
+        alone = kernel.model_copy(update={"pair": kernel.pair.model_copy(update={"scale": 0.0})})
+        told |= _shares(pair_distances(features, Covariance(layout, alone)), "soap_")
+    return told
 
 
 def _shares(squared: np.ndarray, prefix: str) -> dict[str, float]:

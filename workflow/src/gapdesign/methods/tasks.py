@@ -136,7 +136,7 @@ def make_task(
         **_environments(files, design, described, existing),
         compressed=FeaturePool(files.compressed) if files.compressed else None,
         basis=Directions.read(files.basis, covariance.layout) if files.basis else None,
-        structures=_structures(files, pool, covariance, described.kernel, existing),
+        structures=_structures(files, pool, covariance, described.kernel, existing, memory),
         threads=threads,
         memory=memory,
         progress=progress,
@@ -178,7 +178,12 @@ def identity(configuration: str, basis: Path | None, existing: Existing | None) 
 
 
 def _structures(
-    files: PoolFiles, pool: FeaturePool, covariance: Covariance, kernel: KernelOptions, existing: Existing | None
+    files: PoolFiles,
+    pool: FeaturePool,
+    covariance: Covariance,
+    kernel: KernelOptions,
+    existing: Existing | None,
+    memory: int,
 ) -> StructurePool | None:
     """The pool as `kernel.structure` sees it; None where that is `average`."""
     from gapdesign.descriptors.environments import EnvironmentPool
@@ -191,7 +196,7 @@ def _structures(
             f"--environments: kernel.structure: {kernel.structure} needs the environments of the pool;"
             " run `gapdesign descriptors` with --output-environments."
         )
-    return StructurePool(pool, EnvironmentPool(files.environments), covariance, kernel, existing)
+    return StructurePool(pool, EnvironmentPool(files.environments), covariance, kernel, existing, memory=memory)
 
 
 def _environments(

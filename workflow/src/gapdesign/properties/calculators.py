@@ -21,6 +21,9 @@ ANY_SHAPE = LimitOptions(min_angle=0, max_aspect=1e6)
 BOX = 1000.0
 """Volume, in angstrom^3, from which on a single atom in its cell is an isolated one."""
 
+DIGITS = 16
+"""Of a structure's key in the name of its folder."""
+
 
 def of_model(gp_xml: str | Path) -> Evaluate:
     """Evaluate a fitted potential with quippy.
@@ -49,7 +52,8 @@ def of_model(gp_xml: str | Path) -> Evaluate:
 def of_engine(engine: Engine, store: str | Path, runs: Runs) -> Evaluate:
     """Evaluate by a reference engine, with all its attempts.
 
-    What takes longer than a moment is kept in the store of labels, so that it is never computed twice.
+    What takes longer than a moment is kept in the store of labels, so that it is never computed twice. Every structure
+    has a folder of its own among the runs that are kept, called by the key of the structure.
 
     Parameters
     ----------
@@ -65,6 +69,7 @@ def of_engine(engine: Engine, store: str | Path, runs: Runs) -> Evaluate:
     InputError
         If the engine cannot run here.
     """
+    from gapdesign.labels.identity import structure_key
     from gapdesign.labels.labeller import Labeller, NoLabelError
     from gapdesign.labels.store import LabelStore
 
@@ -75,8 +80,9 @@ def of_engine(engine: Engine, store: str | Path, runs: Runs) -> Evaluate:
     def evaluate(atoms: Atoms) -> Label:
         alone = len(atoms) == 1 and bool(atoms.get_volume() > BOX)
         try:
-            return labeller.label(atoms, "properties", isolated=alone)
+            return labeller.label(atoms, f"properties/{structure_key(atoms)[:DIGITS]}", isolated=alone)
         except NoLabelError as error:
-            raise NotMeasuredError(f"The engine {engine.name} gave no label: {error}") from None
+            reason = f"{error}".rstrip(".") + f"; its files are in {error.directory}." if error.directory else error
+            raise NotMeasuredError(f"The engine {engine.name} gave no label: {reason}") from None
 
     return evaluate

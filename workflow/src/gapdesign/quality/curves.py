@@ -110,7 +110,8 @@ def random_draws(pool: str, size: int, subpools: Sequence[int], *, budget: int, 
     choices = []
     for draw in range(draws):
         order = shuffled(f"{seed}/quality/{pool}/{draw}", size)
-        choices += [Choice(pool, "", draw, of, order[order < of][:budget]) for of in [*subpools, size]]
+        # Copies, or each would hold on to an order of all candidates.
+        choices += [Choice(pool, "", draw, of, order[order < of][:budget].copy()) for of in [*subpools, size]]
     return choices
 
 

@@ -48,7 +48,8 @@ def coverage(
     import pandas as pd
 
     anchors = sample.rows(evenly(sample.size, ANCHORS))
-    project, shares = _components(anchors, covariance)
+    gram = covariance.gram(anchors, anchors)
+    project, shares = _components(anchors, gram, covariance)
     (name,) = {choice.pool for choice in choices}
     tables = []
     for start, block in sample.blocks(block_rows):
@@ -58,7 +59,7 @@ def coverage(
         if choice.draw is None and choice.of == pool.size:
             points = project(pool.rows(choice.candidates))
             tables.append(_points(name, choice.design, choice.candidates, points))
-    pairs = pair_distances(anchors, covariance)
+    pairs = pair_distances(anchors, covariance, gram)
     about = {
         "size": pool.size,
         "sampled": sample.size,
@@ -79,11 +80,12 @@ def _points(pool: str, design: str, candidates: np.ndarray, points: np.ndarray) 
     return pd.DataFrame(columns | {"x": np.round(points[:, 0], 6) + 0.0, "y": np.round(points[:, 1], 6) + 0.0})
 
 
-def _components(anchors: np.ndarray, covariance: Covariance) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
+def _components(
+    anchors: np.ndarray, gram: np.ndarray, covariance: Covariance
+) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
     """Principal components of the kernel (Schölkopf et al. 1998): a projection to (n, 2), and shares of variance."""
     from scipy.linalg import eigh
 
-    gram = covariance.gram(anchors, anchors)
     means, mean = gram.mean(axis=0), gram.mean()
     centred = gram - means - means[:, None] + mean
     n = len(anchors)

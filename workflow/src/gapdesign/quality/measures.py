@@ -57,13 +57,18 @@ class Quality:
 
 def squared_distances(a: np.ndarray, b: np.ndarray, covariance: Covariance) -> np.ndarray:
     """D2 (n, m) of all pairs of features (n, d) and (m, d)."""
-    cross = covariance.gram(a, b)
-    return np.maximum(covariance.diagonal(a)[:, None] + covariance.diagonal(b) - 2 * cross, 0.0)
+    return _squared(covariance.diagonal(a), covariance.diagonal(b), covariance.gram(a, b))
 
 
-def pair_distances(features: np.ndarray, covariance: Covariance) -> np.ndarray:
-    """D2 of each pair of n structures once: (n (n - 1) / 2,)."""
-    return squared_distances(features, features, covariance)[np.triu_indices(len(features), 1)]
+def _squared(own_a: np.ndarray, own_b: np.ndarray, cross: np.ndarray) -> np.ndarray:
+    return np.maximum(own_a[:, None] + own_b - 2 * cross, 0.0)
+
+
+def pair_distances(features: np.ndarray, covariance: Covariance, gram: np.ndarray | None = None) -> np.ndarray:
+    """D2 of each pair of n structures once: (n (n - 1) / 2,); their covariance (n, n) is computed if not given."""
+    own = covariance.diagonal(features)
+    gram = covariance.gram(features, features) if gram is None else gram
+    return _squared(own, own, gram)[np.triu_indices(len(features), 1)]
 
 
 def measure(features: np.ndarray, pool: FeaturePool | HeldPool, covariance: Covariance, block_rows: int) -> Quality:
@@ -113,11 +118,10 @@ def measure_prefixes(
         One a size.
     """
     features, starts = features[: sizes[-1]], [0, *sizes[:-1]]
-    within = squared_distances(features, features, covariance)
-    gram = covariance.gram(features, features)
+    own, gram = covariance.diagonal(features), covariance.gram(features, features)
+    within = _squared(own, own, gram)
     gram[np.diag_indices(len(features))] += JITTER
     lower = np.linalg.cholesky(gram)
-    own = covariance.diagonal(features)
     covering, deviation = (np.zeros((2, len(sizes))) for _ in range(2))  # largest, sum
     for _, block in pool.blocks(block_rows):
         cross = covariance.gram(block, features)

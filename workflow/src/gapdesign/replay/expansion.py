@@ -5,7 +5,7 @@ Terms follow one another as in gap_fit: distances of each pair of elements, then
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from pathlib import Path
@@ -137,7 +137,7 @@ def soap_covariance(vectors: np.ndarray, points: np.ndarray, model: Model) -> np
 
 
 def choose(
-    frames: Iterable[Atoms],
+    structures: Callable[[], Iterable[Atoms]],
     elements: list[int],
     model: Model,
     *,
@@ -151,10 +151,13 @@ def choose(
     Distances lie on a uniform grid from the smallest that occurs to the cutoff. SOAP vectors are the pivots of a
     partial Cholesky factorisation: each has the largest variance, given those before it.
 
+    The structures are gone through twice: to count environments, and to describe those that are drawn. Only these are
+    held, and eight bytes for each environment while it is drawn.
+
     Parameters
     ----------
-    frames
-        Structures.
+    structures
+        Gives all structures, in the same order each time it is called.
     elements
         Atomic numbers in the study, increasing.
     points
@@ -166,16 +169,12 @@ def choose(
     rng
         Draws the sample.
     """
-    from quippy.descriptors import Descriptor
-
     kernel = model.kernel
-    describe = {z: Descriptor(model.soap_string(z, elements)) for z in elements} if kernel.soap.scale > 0 else {}
-    seen: dict[int, list[np.ndarray]] = {z: [] for z in describe}
+    counts = dict.fromkeys(elements if kernel.soap.scale > 0 else [], 0)
     least: dict[tuple[int, int], float] = {}
-    for atoms in frames:
-        for z, descriptor in describe.items():
-            if z in atoms.numbers:
-                seen[z].append(np.asarray(descriptor.calc_descriptor(atoms), dtype=np.float32))
+    for atoms in structures():
+        for z in counts:
+            counts[z] += int((atoms.numbers == z).sum())
         if kernel.pair.scale > 0:
             _shorter(least, atoms, kernel.pair.r_cut)
     pairs = {
@@ -183,10 +182,28 @@ def choose(
         for pair in combinations_with_replacement(elements, 2)
         if pair in least
     }
-    soap = {
-        z: pivots(_some(np.concatenate(vectors), sample, rng), points, model) for z, vectors in seen.items() if vectors
-    }
-    return Expansion(pairs, soap)
+    drawn = {z: np.sort(rng.permutation(count)[:sample]) for z, count in counts.items() if count}
+    vectors = _described(structures(), elements, model, drawn) if drawn else {}
+    return Expansion(pairs, {z: pivots(own, points, model) for z, own in vectors.items()})
+
+
+def _described(
+    structures: Iterable[Atoms], elements: list[int], model: Model, drawn: Mapping[int, np.ndarray]
+) -> dict[int, np.ndarray]:
+    """Return SOAP vectors (n, d) of the environments of each element whose increasing numbers ``drawn`` (n,) gives."""
+    from quippy.descriptors import Descriptor
+
+    describe = {z: Descriptor(model.soap_string(z, elements)) for z in drawn}
+    found: dict[int, list[np.ndarray]] = {z: [] for z in drawn}
+    begin = dict.fromkeys(drawn, 0)
+    for atoms in structures:
+        for z, numbers in drawn.items():
+            end = begin[z] + int((atoms.numbers == z).sum())
+            mine = numbers[slice(*np.searchsorted(numbers, [begin[z], end]))] - begin[z]
+            if len(mine):
+                found[z].append(np.asarray(describe[z].calc_descriptor(atoms), dtype=np.float32)[mine])
+            begin[z] = end
+    return {z: np.concatenate(parts).astype(float) for z, parts in found.items()}
 
 
 def _shorter(least: dict[tuple[int, int], float], atoms: Atoms, r_cut: float) -> None:
@@ -202,11 +219,6 @@ def _shorter(least: dict[tuple[int, int], float], atoms: Atoms, r_cut: float) ->
 
 def _steps(low: float, kernel: CovarianceOptions, per_length: float) -> int:
     return max(1, int(np.ceil((kernel.pair.r_cut - low) * per_length / kernel.pair.length)))
-
-
-def _some(vectors: np.ndarray, sample: int, rng: np.random.Generator) -> np.ndarray:
-    chosen = np.sort(rng.permutation(len(vectors))[:sample])
-    return vectors[chosen].astype(float)
 
 
 def pivots(vectors: np.ndarray, points: int, model: Model) -> np.ndarray:

@@ -150,7 +150,7 @@ def errors(
 
 def judged(errors: pd.DataFrame, core: str | None) -> pd.DataFrame:
     """The rows that designs are compared by: of all structures where there is a core, else of those left out."""
-    return errors[(errors["test_set"] == (EVERYTHING if core else LEFT_OUT)) & errors["group"].isna()]
+    return errors[(errors["test_set"] == (EVERYTHING if core else LEFT_OUT)) & (errors["group"] == "")]
 
 
 def _measures(found: Mapping[str, Differences], picked: Mapping[str, np.ndarray], number: int) -> dict[str, float]:

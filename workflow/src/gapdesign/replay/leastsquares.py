@@ -13,7 +13,7 @@ import numpy as np
 from scipy.linalg import cholesky, qr, solve_triangular
 
 from gapdesign.errors import ProgramError
-from gapdesign.replay.rows import OFFSET, VOIGT
+from gapdesign.replay.rows import VOIGT
 
 BLOCK = 8192
 """Rows that are added to a factor at once."""
@@ -81,14 +81,3 @@ def _reduce(parts: list[np.ndarray]) -> np.ndarray:
 def coefficients(factor: np.ndarray) -> np.ndarray:
     """The coefficients (m,) of a factor with all labels in it."""
     return solve_triangular(factor[:-1, :-1], factor[:-1, -1])
-
-
-def errors(difference: np.ndarray, size: int) -> tuple[float, np.ndarray]:
-    """The error of the energy an atom, and those of the forces (3 n,), of a structure of n atoms.
-
-    Parameters
-    ----------
-    difference : (7 + 3 n,)
-        What is predicted less the labels.
-    """
-    return float(difference[0]) / size, difference[OFFSET:]

@@ -38,11 +38,14 @@ class EnvironmentRows:
 
     def __init__(self, task: Task, score: str, weight: float) -> None:
         self._score, self._weight, self._task = score, weight, task
-        self._species = sorted({int(z) for k in range(task.pool.size) for z in task.environments.one(k).species})
         existing = task.existing_environments
-        if existing is not None:
-            self._species = sorted({*self._species, *map(int, existing.species)})
-        counts = np.array([len(task.environments.one(k).species) for k in range(task.pool.size)])
+        species = set() if existing is None else set(existing.species.tolist())
+        counts = np.zeros(task.pool.size, np.int64)
+        for k in range(task.pool.size):
+            own = task.environments.one(k).species
+            species.update(own.tolist())
+            counts[k] = len(own)
+        self._species = sorted(species)
         self._ends = np.concatenate([[0], np.cumsum(counts)])
         self._width = task.environments.one(0).vectors.shape[1]
         self.dimension = self._width * len(self._species)

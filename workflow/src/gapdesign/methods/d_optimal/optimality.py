@@ -167,12 +167,11 @@ def coordinate_exchange(
     grid: np.ndarray,
     *,
     existing: np.ndarray | None = None,
-    criterion: Callable[[np.ndarray], float] | None = None,
     sweeps: int = 50,
     refinements: int = 20,
     progress: Callable[[str], None] = lambda line: None,
 ) -> np.ndarray:
-    """Optimal design over continuous parameters, a coordinate at a time (Meyer and Nachtsheim 1995).
+    """D-optimal design over continuous parameters, a coordinate at a time (Meyer and Nachtsheim 1995).
 
     Candidates are made as it goes: each coordinate of each point in turn is moved to the best of a grid of values; when
     that helps no more, the grid shrinks around the present values, by half each time.
@@ -187,8 +186,6 @@ def coordinate_exchange(
         Values in [0, 1] that a coordinate may be moved to.
     existing : (m, p), optional
         Features of points that stay.
-    criterion : callable, optional
-        From the features of a whole design (n, p) to what is to be as large as possible; by default log det M.
     sweeps : int
         Sweeps over all points at most, at each size of the grid.
     refinements : int
@@ -202,8 +199,7 @@ def coordinate_exchange(
     points = np.array(starts, float)
     design = features(points)
     stays = np.zeros((0, design.shape[1])) if existing is None else existing
-    worth = log_det if criterion is None else criterion
-    value = worth(np.concatenate([stays, design]))
+    value = log_det(np.concatenate([stays, design]))
     for refinement in range(refinements + 1):
         width = 0.5**refinement
         for _ in range(sweeps):
@@ -214,13 +210,13 @@ def coordinate_exchange(
                 trials = np.repeat(points[[place]], len(tried), axis=0)
                 trials[:, coordinate] = tried
                 vectors = features(trials)
-                values = np.array([worth(np.concatenate([stays, _with(design, place, v)])) for v in vectors])
+                values = np.array([log_det(np.concatenate([stays, _with(design, place, v)])) for v in vectors])
                 best = first_largest(np.where(np.isfinite(values), values, -1e300))
                 if values[best] > value + GAIN:
                     points[place], design[place], value = trials[best], vectors[best], values[best]
             if value <= before + GAIN:
                 break
-        progress(f"coordinate exchange, grid of width {width:.3g}: criterion {value:.6g}")
+        progress(f"coordinate exchange, grid of width {width:.3g}: log det {value:.6g}")
     return points
 
 
