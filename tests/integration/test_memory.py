@@ -15,7 +15,7 @@ PROGRAM = """
 import re, resource, sys
 import numpy as np
 from gapdesign.descriptors.covariance import Covariance, Layout
-from gapdesign.descriptors.options import KernelOptions
+from gapdesign.descriptors.kernel import KernelOptions
 from gapdesign.shards import FeaturePool
 from gapdesign.methods import Task, hold
 from gapdesign.methods.maxmin.compression import Directions

@@ -13,7 +13,8 @@ from scipy import stats
 
 from gapdesign.descriptors import Descriptor
 from gapdesign.descriptors.covariance import Covariance, Layout
-from gapdesign.descriptors.options import DescriptorOptions, KernelOptions, PairKernelOptions
+from gapdesign.descriptors.kernel import KernelOptions, PairKernelOptions
+from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.errors import InputError
 from gapdesign.files import write_array
 from gapdesign.methods import Selection, Task, block_rows, frames, hold, random
@@ -22,7 +23,8 @@ from gapdesign.methods.maxmin import greedy as maxmin
 from gapdesign.methods.maxmin import tiers
 from gapdesign.methods.maxmin.certificate import first_wrong_rank
 from gapdesign.methods.maxmin.compression import RESIDUAL, CompressedCovariance, Directions
-from gapdesign.samplers import PoolOptions, sample
+from gapdesign.samplers import sample
+from gapdesign.samplers.options import PoolOptions
 from gapdesign.shards import FeaturePool, HeldPool, shard_path
 from gapdesign.structures import PrototypeOptions, prototypes, write_batch
 

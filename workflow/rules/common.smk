@@ -8,13 +8,14 @@ sys.path.insert(0, str(LIBRARY))
 
 from snakemake.settings.types import DeploymentMethod
 
-from gapdesign.config import study as configuration
-from gapdesign import methods
 from gapdesign.errors import InputError
 from gapdesign.shards import cut
-from gapdesign.samplers.frames import is_extended_xyz
+from gapdesign.samplers.shared.frames import is_extended_xyz
 
 try:
+    from gapdesign.config import study as configuration
+    from gapdesign import methods
+
     STUDY = configuration.parse(config)
     configuration.check(STUDY)
 except InputError as error:
@@ -41,14 +42,8 @@ if workflow.resource_settings.nodes is not None:
     workflow.global_resources["_cores"] = None
 
 DESIGNS = list(STUDY.designs)
-DESCRIPTOR_ENVIRONMENT = "gap" if STUDY.descriptor.backend == "quippy" else "core"
-SAMPLERS = {member for pool in STUDY.pools.names for member in STUDY.pools.of(pool).members}
-NEEDS_QUIPPY = any(
-    "entropy" in STUDY.pools.of(pool).members and STUDY.pools.of(pool).entropy.descriptor.kind != "snap"
-    for pool in STUDY.pools.names
-)
-CANDIDATE_ENVIRONMENT = "gap" if NEEDS_QUIPPY else "eam" if "md" in SAMPLERS else "core"
-COMPARISON_ENVIRONMENT = "core" if STUDY.comparison.descriptor.kind == "snap" else "gap"
+DESCRIPTOR_ENVIRONMENT = STUDY.descriptor.member.environment
+COMPARISON_ENVIRONMENT = STUDY.comparison.descriptor.environment
 COMPARED = "environments" if STUDY.comparison.of == "environments" else "features"
 ENGINE_ENVIRONMENT = "core" if STUDY.labels.engine == "file" else STUDY.labels.engine
 
@@ -62,6 +57,15 @@ if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
 
     container: str(IMAGE)
 
+
+# With `--sdm conda` a job runs in one environment, and so do all samplers that share a pool.
+if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+    for pool in STUDY.pools.names:
+        if len(needed := STUDY.pools.of(pool).environments) > 1:
+            sys.exit(
+                f"gapdesign: pools.mixture: the samplers of pool {pool} run in different environments, {' and '.join(sorted(needed))};"
+                " give each a pool of its own, or run without --sdm conda."
+            )
 
 # Jobs run the library that stands beside this file: with the interpreter that runs Snakemake, or, where each rule
 # has an environment or container of its own, with the one there.
@@ -116,10 +120,14 @@ def of_shards(pattern, pool):
     return [results(pattern.format(pool=pool, start=start, stop=stop)) for start, stop in ranges]
 
 
+def shard_environment(wildcards):
+    """The environment in which the samplers of a pool make a shard."""
+    return f"../../envs/{next(iter(STUDY.pools.of(wildcards.pool).environments), 'core')}.yaml"
+
+
 def shard_runtime(wildcards, attempt):
-    """Minutes for a shard of candidates: samplers that move atoms step by step take long."""
-    slow = {"md", "entropy"} & set(STUDY.pools.of(wildcards.pool).members)
-    return growing(720 if slow else 30)(wildcards, attempt)
+    """Minutes for a shard of candidates, by the samplers of its pool."""
+    return growing(STUDY.pools.of(wildcards.pool).minutes)(wildcards, attempt)
 
 
 def of_all_shards(pattern):
@@ -148,10 +156,9 @@ def of_sample(pattern, pool):
 
 def structures_of(wildcards):
     """The user's own structures as extended XYZ, if the pool has some."""
-    options = STUDY.pools.of(wildcards.pool)
-    if "file" not in options.members:
+    path = STUDY.pools.of(wildcards.pool).structures
+    if path is None:
         return []
-    path = options.file.path
     return given(path) if is_extended_xyz(path) else results("candidates/frames/{pool}.extxyz")
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from gapdesign.config.study import DEFAULT
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,6 +36,8 @@ def add(
 
 def add_config(verb: argparse.ArgumentParser) -> None:
     """Add ``--config``."""
+    from gapdesign.config.study import DEFAULT
+
     verb.add_argument(
         "--config",
         default=DEFAULT,

@@ -83,14 +83,14 @@ def _candidates(arguments: argparse.Namespace) -> None:
 
 
 def _convert(arguments: argparse.Namespace) -> None:
-    from gapdesign.samplers.frames import convert
+    from gapdesign.samplers.shared.frames import convert
 
     convert(arguments.structures, arguments.output)
 
 
 def _frames(arguments: argparse.Namespace) -> None:
     from gapdesign.files import write_array
-    from gapdesign.samplers.frames import offsets
+    from gapdesign.samplers.shared.frames import offsets
 
     begins = offsets(arguments.structures)
     write_array(arguments.output, begins)
@@ -99,7 +99,7 @@ def _frames(arguments: argparse.Namespace) -> None:
 
 def _refused(arguments: argparse.Namespace) -> None:
     from gapdesign.files import write_csv
-    from gapdesign.samplers.constraints import count
+    from gapdesign.samplers.shared.constraints import count
 
     write_csv(arguments.output, count(arguments.candidates))
 

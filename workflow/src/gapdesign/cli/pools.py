@@ -73,7 +73,7 @@ TABLES = ("entropies", "histograms", "radial")
 
 def _environments(arguments: argparse.Namespace) -> None:
     from gapdesign.comparison.environments import describe, write
-    from gapdesign.samplers import differentiable
+    from gapdesign.samplers.shared import differentiable
     from gapdesign.structures import read_structures
 
     study = config.load(arguments.config)

@@ -18,7 +18,8 @@ from gapdesign.config.mistakes import sentence
 from gapdesign.config.options import Identifier, Options
 from gapdesign.descriptors import layout
 from gapdesign.descriptors.covariance import Covariance
-from gapdesign.descriptors.options import DescriptorOptions, KernelOptions
+from gapdesign.descriptors.kernel import KernelOptions
+from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.engines import LabelOptions
 from gapdesign.errors import InputError
 from gapdesign.methods import DesignOptions, SelectionOptions
@@ -26,7 +27,7 @@ from gapdesign.models.gap.options import ModelOptions
 from gapdesign.properties.options import MEASURED, PropertiesOptions, mismatch
 from gapdesign.quality.curves import QualityOptions, subpool_sizes
 from gapdesign.replay.options import ReplayOptions
-from gapdesign.samplers import PoolOptions
+from gapdesign.samplers.options import PoolOptions
 from gapdesign.structures import PrototypeOptions, nearest_neighbour, prototypes
 
 DEFAULT = "config/config.yaml"
@@ -98,9 +99,10 @@ REVISIONS = {
 }
 """Bumped when a change of the library alters the results of a stage, so that reruns notice."""
 
-_FEATURES = ("descriptor", "kernel.pair.r_cut", "kernel.pair.length", "kernel.pair.transition", "prototypes")
+_DESCRIPTOR = ("descriptor.backend", "descriptor.{descriptor}")
+_FEATURES = (*_DESCRIPTOR, "kernel.pair.r_cut", "kernel.pair.length", "kernel.pair.transition", "prototypes")
 _COVARIANCE = ("kernel.soap", "kernel.pair")
-_DISTANCES = ("descriptor", *_COVARIANCE, "prototypes")
+_DISTANCES = (*_DESCRIPTOR, *_COVARIANCE, "prototypes")
 _SIZES = ("seed", "budget", "pools.size")
 _ENGINE = ("labels.engine", "labels.{engine}")
 _GATE = ("pools.constraints.min_distance", "labels.limits", "labels.max_core_hours")
@@ -177,8 +179,9 @@ def part(study: Study, verb: str, *, design: str | None = None, pool: str | None
         study = study.model_copy(update={"pools": study.pools.of(pool)})
     whole = study.model_dump(mode="json", exclude_none=True)
     pools = study.pools
-    members = (*pools.members, "mixture") if pools.sampler == "mixture" else pools.members
-    chosen = [{"sampler": member, "engine": study.labels.engine} for member in members]
+    members = (*pools.members, pools.sampler) if pools.is_mixture else pools.members
+    described = study.descriptor.member.block
+    chosen = [{"sampler": name, "engine": study.labels.engine, "descriptor": described} for name in members]
     picked: dict[str, Any] = {"revision": REVISIONS[stage]}
     for key in dict.fromkeys(key.format(**names) for key in keys for names in chosen):
         path = key.split(".")
@@ -325,16 +328,15 @@ def _check_pools(study: Study) -> None:
                 f"comparison.unions.{union}: a union has a name of its own, and those of designs in a list; the designs"
                 f" are {', '.join(study.designs)}."
             )
-    kind = study.comparison.descriptor.kind
-    if kind != "snap" and len(study.species()) > 1:
-        raise InputError(f"comparison.descriptor.kind: '{kind}' is for one element; with several, take 'snap'.")
+    described = study.comparison.descriptor
+    if described.is_quip and len(study.species()) > 1:
+        raise InputError(
+            f"comparison.descriptor.kind: '{described.kind}' is for one element; with several, take 'snap'."
+        )
     for name in study.pools.names:
         try:
             options = study.pools.of(name)
         except ValidationError as error:
             raise InputError(f"pools.overrides.{name}: {sentence(error, Study)}") from None
-        if "file" in options.members and not Path(options.file.path).is_file():
-            raise InputError(
-                f"pools.file.path: no file '{options.file.path}' for pool {name}; paths start where snakemake is run."
-            )
+        study.pools.check(name)
         samplers.make(options, crystals)

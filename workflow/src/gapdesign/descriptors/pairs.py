@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapdesign.descriptors.options import PairKernelOptions
+from gapdesign.descriptors.kernel import PairKernelOptions
 
 if TYPE_CHECKING:
     from gapdesign.structures import Batch

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from gapdesign.config.study import Study
 from gapdesign.methods import is_compressed
 from gapdesign.properties.work import atoms_evaluated
-from gapdesign.samplers.frames import is_extended_xyz
+from gapdesign.samplers.shared.frames import is_extended_xyz
 from gapdesign.shards import cut
 from gapdesign.structures import prototypes
 
@@ -56,11 +56,10 @@ OVERHEAD = 700
 def needs(study: Study) -> dict[str, Needs]:
     """What jobs of the rules that a cluster sees ask for at most; a test compares it with the rules."""
     selection, cores = study.selection.memory + OVERHEAD, study.labels.cores
-    samplers = {member for pool in study.pools.names for member in study.pools.of(pool).members}
     return {
         "candidates_convert": Needs(1000, 120),
         "candidates_frames": Needs(1000, 60),
-        "candidates_shard": Needs(1000, 720 if samplers & {"md", "entropy"} else 30),
+        "candidates_shard": Needs(1000, max(study.pools.of(pool).minutes for pool in study.pools.names)),
         "descriptors_shard": Needs(2000, 60),
         "design_basis": Needs(selection, 30),
         "design_compress": Needs(selection, 30),
@@ -144,8 +143,8 @@ def all_jobs(study: Study) -> list[Jobs]:
         if any(d.pool == pool and is_compressed(d.method, study.kernel.structure) for d in study.designs.values())
     ]
     options = {pool: study.pools.of(pool) for pool in study.pools.names}
-    from_file = [pool for pool in options if "file" in options[pool].members]
-    converted = [pool for pool in from_file if not is_extended_xyz(options[pool].file.path)]
+    from_file = {pool: path for pool in options if (path := options[pool].structures)}
+    converted = [pool for pool, path in from_file.items() if not is_extended_xyz(path)]
     parts = {pool: cut(options[pool].size, study.pools.shard_size) for pool in options}
     batches = dict.fromkeys(designs, cut(study.budget, study.labels.chunk))
 
@@ -170,7 +169,7 @@ def all_jobs(study: Study) -> list[Jobs]:
     chosen, labelled = "designs/{}.extxyz", "labels/{}.extxyz"
     return [
         one_each("candidates_convert", "candidates", converted, "candidates/convert/{}.tsv"),
-        one_each("candidates_frames", "candidates", from_file, "candidates/frames/{}.tsv"),
+        one_each("candidates_frames", "candidates", list(from_file), "candidates/frames/{}.tsv"),
         ranges("candidates_shard", "candidates", parts, "candidates"),
         here("candidates_refused", "candidates"),
         ranges("descriptors_shard", "descriptors", {pool: parts[pool] for pool in pools}, "descriptors"),

@@ -13,7 +13,8 @@ import numpy as np
 from scipy.linalg import cholesky, qr, solve_triangular
 
 from gapdesign.errors import ProgramError
-from gapdesign.replay.rows import OFFSET, VOIGT
+from gapdesign.replay.rows import OFFSET
+from gapdesign.structures import VOIGT
 
 BLOCK = 8192
 """Rows that are added to a factor at once."""

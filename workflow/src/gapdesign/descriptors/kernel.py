@@ -1,0 +1,59 @@
+"""What the user says about the kernel on features."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from gapdesign.config.options import Options
+
+
+class SoapKernelOptions(Options):
+    """Kernel on SOAP vectors."""
+
+    zeta: int = Field(4, ge=1, le=16, description="Power to which the dot product of two SOAP vectors is raised.")
+    scale: float = Field(0.3, ge=0, description="Scale of the SOAP covariance, in eV; 0 leaves it out.")
+
+
+class PairKernelOptions(Options):
+    """Gaussian kernel on pair distances."""
+
+    r_cut: float = Field(7.0, gt=0, description="Largest pair distance, in angstrom.")
+    length: float = Field(0.3, gt=0, description="Length scale of the Gaussian kernel, in angstrom.")
+    scale: float = Field(0.8, ge=0, description="Scale of the pair covariance, in eV; 0 leaves it out.")
+    transition: float = Field(
+        0.5, gt=0, description="Width over which pairs fade out below `r_cut`, in angstrom, as in QUIP."
+    )
+
+
+class RematchOptions(Options):
+    """The regularised-entropy match of two structures' environments; counts for `structure: rematch` alone."""
+
+    gamma: float = Field(
+        0.1,
+        ge=0.005,
+        description="Weight of the entropy: small pairs each environment with its best match, large compares averages.",
+    )
+    tolerance: float = Field(
+        1e-10,
+        ge=1e-12,
+        le=1e-3,
+        description="How far the match may be from giving every atom its share, as a sum over the shares.",
+    )
+
+
+class KernelOptions(Options):
+    """The complete covariance: SOAP and pairs, weighted by their squared scales."""
+
+    structure: Literal["average", "rematch", "environment"] = Field(
+        "average",
+        description="What a structure with many environments is to the distance that designs are chosen by. `average`:"
+        " their mean for each element. `rematch`: all of them, matched to those of the other structure (De et al."
+        " 2016). `environment`: the one farthest from all environments in the design, by SOAP without the pairs."
+        " The measures of `quality.csv` and the duplicates of the cross-validation are by `average` whatever stands"
+        " here.",
+    )
+    rematch: RematchOptions = Field(RematchOptions(), description="How `structure: rematch` matches.")
+    soap: SoapKernelOptions = Field(SoapKernelOptions(), description="Kernel on SOAP vectors.")
+    pair: PairKernelOptions = Field(PairKernelOptions(), description="Kernel on pair distances.")
