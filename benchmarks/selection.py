@@ -25,7 +25,8 @@ def make_part(start: int, stop: int) -> np.ndarray:
     """QUIP's SOAP vectors of candidates ``start`` to ``stop`` of the default study's pool A."""
     from gapdesign.config import study as config
     from gapdesign.descriptors import Descriptor
-    from gapdesign.descriptors.options import DescriptorOptions, SoapOptions
+    from gapdesign.descriptors.options import DescriptorOptions
+    from gapdesign.descriptors.soap import SoapOptions
     from gapdesign.samplers import sample
     from gapdesign.structures import prototypes
 

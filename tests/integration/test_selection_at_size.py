@@ -8,13 +8,15 @@ import numpy as np
 
 from gapdesign.descriptors import Descriptor
 from gapdesign.descriptors.covariance import Covariance
-from gapdesign.descriptors.options import DescriptorOptions, KernelOptions, PairKernelOptions
+from gapdesign.descriptors.kernel import KernelOptions, PairKernelOptions
+from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.methods import Task
 from gapdesign.methods.maxmin.certificate import first_wrong_rank
 from gapdesign.methods.maxmin.compression import Directions, compress_all
 from gapdesign.methods.maxmin.greedy import select
 from gapdesign.methods.shared.distance import mean_descriptor, total
-from gapdesign.samplers import PoolOptions, sample
+from gapdesign.samplers import sample
+from gapdesign.samplers.options import PoolOptions
 from gapdesign.shards import HeldPool
 from gapdesign.structures import PrototypeOptions, prototypes
 

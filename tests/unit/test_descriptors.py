@@ -6,10 +6,13 @@ from ase import Atoms
 from ase.build import bulk, make_supercell
 
 from gapdesign.descriptors import Descriptor, layout
-from gapdesign.descriptors.options import DescriptorOptions, PairKernelOptions, SoapOptions
+from gapdesign.descriptors.kernel import PairKernelOptions
+from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.descriptors.pairs import PairFeatures, fade
+from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.errors import InputError
-from gapdesign.samplers import PoolOptions, sample
+from gapdesign.samplers import sample
+from gapdesign.samplers.options import PoolOptions
 from gapdesign.structures import Batch, PrototypeOptions, deformation_orbits, pack, prototypes
 
 BACKENDS = ["dscribe", "quippy"]

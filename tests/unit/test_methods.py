@@ -13,7 +13,8 @@ from scipy import stats
 
 from gapdesign.descriptors import Descriptor
 from gapdesign.descriptors.covariance import Covariance, Layout
-from gapdesign.descriptors.options import DescriptorOptions, KernelOptions, PairKernelOptions
+from gapdesign.descriptors.kernel import KernelOptions, PairKernelOptions
+from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.errors import InputError
 from gapdesign.files import write_array
 from gapdesign.methods import Selection, Task
@@ -25,7 +26,8 @@ from gapdesign.methods.maxmin.compression import RESIDUAL, CompressedCovariance,
 from gapdesign.methods.random import RandomMethod
 from gapdesign.methods.shared.distance import descending, mean_descriptor, total
 from gapdesign.methods.shared.resources import block_rows, hold
-from gapdesign.samplers import PoolOptions, sample
+from gapdesign.samplers import sample
+from gapdesign.samplers.options import PoolOptions
 from gapdesign.shards import FeaturePool, HeldPool, shard_path
 from gapdesign.structures import PrototypeOptions, prototypes, write_batch
 

@@ -25,7 +25,8 @@ from gapdesign.config.part import At
 from gapdesign.descriptors import Descriptor
 from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.environments import EnvironmentPool, Environments, on_grid, write_environments
-from gapdesign.descriptors.options import DescriptorOptions, KernelOptions, PairKernelOptions
+from gapdesign.descriptors.kernel import KernelOptions, PairKernelOptions
+from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.descriptors.rematch import match
 from gapdesign.descriptors.structure_distances import Recent, StructurePool, similarities
 from gapdesign.errors import InputError
@@ -34,7 +35,8 @@ from gapdesign.methods.maxmin import MaxminMethod, exhaustive, lazy
 from gapdesign.methods.maxmin.compression import Directions
 from gapdesign.methods.random import RandomMethod
 from gapdesign.methods.shared.distance import mean_descriptor, total
-from gapdesign.samplers import PoolOptions, sample
+from gapdesign.samplers import sample
+from gapdesign.samplers.options import PoolOptions
 from gapdesign.shards import HeldPool, shard_path
 from gapdesign.streams import stream
 from gapdesign.structures import PrototypeOptions, pack, prototypes

@@ -51,7 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    options = parser().parse_args(arguments)
+    try:
+        options = parser().parse_args(arguments)
+    except InputError as error:  # of a package that is installed beside this one
+        print(f"gapdesign: {error}", file=sys.stderr)
+        return 2
     try:
         _say_where(options)
         _call(options)

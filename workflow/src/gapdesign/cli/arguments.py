@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from gapdesign.config.job import Job
-from gapdesign.config.study import DEFAULT
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,6 +50,8 @@ def add(
 
 def add_config(verb: argparse.ArgumentParser) -> None:
     """Add ``--config``."""
+    from gapdesign.config.study import DEFAULT
+
     verb.add_argument(
         "--config",
         default=DEFAULT,

@@ -6,15 +6,19 @@ import argparse
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import SerializeAsAny, field_validator
 
 from gapdesign.cli.arguments import add, add_config, add_files, add_output, say
 from gapdesign.config import study as config
 from gapdesign.config.job import Job
-from gapdesign.config.options import Identifier
+from gapdesign.config.options import Identifier, Options
 from gapdesign.config.part import At, From, Part
 from gapdesign.errors import InputError
-from gapdesign.samplers import PoolOptions
+from gapdesign.samplers import SAMPLERS
+from gapdesign.samplers.options import PoolOptions
+from gapdesign.samplers.shared.constraints import ConstraintOptions
 from gapdesign.structures import PrototypeOptions
 
 if TYPE_CHECKING:
@@ -26,7 +30,29 @@ class CandidatesPart(Part):
 
     seed: int
     prototypes: dict[Identifier, PrototypeOptions]
-    pools: Annotated[PoolOptions, From(lambda at: at.pool)]
+    sampler: Annotated[str, From(lambda at: at.pool.sampler)]
+    mixture: Annotated[dict[str, float], From(lambda at: at.pool.mixture if at.pool.is_mixture else {})]
+    samplers: Annotated[
+        dict[str, SerializeAsAny[Options]], From(lambda at: {name: at.pool.block(name) for name in at.pool.members})
+    ]
+    constraints: Annotated[ConstraintOptions, From(lambda at: at.pool.constraints)]
+
+    @field_validator("samplers", mode="before")
+    @classmethod
+    def _typed(cls, given: Any) -> Any:
+        """Read the options as those of each sampler."""
+        return {
+            name: SAMPLERS[name].Options.model_validate(options)
+            if isinstance(options, dict) and name in SAMPLERS
+            else options
+            for name, options in given.items()
+        }
+
+    @property
+    def pools(self) -> PoolOptions:
+        """How the pool is sampled."""
+        blocks = {name: options for name, options in self.samplers.items() if name in PoolOptions.model_fields}
+        return PoolOptions(sampler=self.sampler, mixture=self.mixture, constraints=self.constraints, **blocks)
 
 
 CONVERT = Job(verb="convert", rule="candidates_convert", stage="candidates", memory=1000, minutes=120)
@@ -37,7 +63,7 @@ CANDIDATES = Job(
     stage="candidates",
     reads=CandidatesPart,
     memory=1000,
-    minutes=lambda at: 720 if {"md", "entropy"} & set(at.pool.members) else 30,
+    minutes=lambda at: at.pool.minutes,
 )
 REFUSED = Job(verb="refused", rule="candidates_refused", stage="candidates")
 JOBS = (CONVERT, FRAMES, CANDIDATES, REFUSED)
@@ -108,14 +134,14 @@ def _candidates(arguments: argparse.Namespace, part: CandidatesPart) -> None:
 
 
 def _convert(arguments: argparse.Namespace) -> None:
-    from gapdesign.samplers.frames import convert
+    from gapdesign.samplers.shared.frames import convert
 
     convert(arguments.structures, arguments.output)
 
 
 def _frames(arguments: argparse.Namespace) -> None:
     from gapdesign.files import write_array
-    from gapdesign.samplers.frames import offsets
+    from gapdesign.samplers.shared.frames import offsets
 
     begins = offsets(arguments.structures)
     write_array(arguments.output, begins)
@@ -124,7 +150,7 @@ def _frames(arguments: argparse.Namespace) -> None:
 
 def _refused(arguments: argparse.Namespace) -> None:
     from gapdesign.files import write_csv
-    from gapdesign.samplers.constraints import count
+    from gapdesign.samplers.shared.constraints import count
 
     write_csv(arguments.output, count(arguments.candidates))
 

@@ -9,13 +9,9 @@ from pydantic import SerializeAsAny, model_validator
 from gapdesign.config.options import Options
 from gapdesign.config.part import At, From, Part
 from gapdesign.config.study import Study
-from gapdesign.descriptors.options import (
-    CovarianceOptions,
-    DescriptorOptions,
-    KernelOptions,
-    PairShapeOptions,
-    SoapOptions,
-)
+from gapdesign.descriptors.kernel import CovarianceOptions, KernelOptions, PairShapeOptions
+from gapdesign.descriptors.options import DescriptorOptions
+from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.engines import ENGINES
 from gapdesign.labels.gate import LimitOptions
 from gapdesign.methods.options import DesignOptions

@@ -21,7 +21,8 @@ from gapdesign.shards import FeaturePool, shard_range
 
 if TYPE_CHECKING:
     from gapdesign.descriptors.environments import Environments
-    from gapdesign.descriptors.options import DescriptorOptions, KernelOptions
+    from gapdesign.descriptors.kernel import KernelOptions
+    from gapdesign.descriptors.options import DescriptorOptions
     from gapdesign.descriptors.structure_distances import StructurePool
     from gapdesign.methods.maxmin.state import State
     from gapdesign.methods.options import DesignOptions

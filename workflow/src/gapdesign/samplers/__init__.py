@@ -1,54 +1,45 @@
 """Where candidates come from: a family of samplers, each a pure function of (seed, pool, index).
 
-A sampler is a module with an ``Options`` class and a function ``make(options, prototypes)`` that
-returns a :class:`Sampler`. ``SAMPLERS`` is the table of names, :mod:`gapdesign.samplers.options` that of options.
+Each module here that has a class derived from :class:`Sampler` is one sampler; :mod:`.shared` holds what several of
+them use, and :mod:`.options` what the configuration says about pools.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gapdesign.errors import InputError
-from gapdesign.samplers.constraints import KEYS, ConstraintOptions, refusals
-from gapdesign.samplers.draw import Draw
-from gapdesign.samplers.mixture import Mixture
-from gapdesign.samplers.options import MEMBERS, PoolOptions
+from gapdesign.families import Family
+from gapdesign.samplers.base import Sampler
+from gapdesign.samplers.shared.constraints import KEYS, ConstraintOptions, refusals
+from gapdesign.samplers.shared.draw import Draw
+from gapdesign.samplers.shared.mixture import Mixture
 from gapdesign.structures import REASONS, Batch, Prototype, concatenate
 
-__all__ = ["SAMPLERS", "ConstraintOptions", "PoolOptions", "Sampler", "make", "sample"]
+if TYPE_CHECKING:
+    from gapdesign.samplers.options import PoolOptions
 
-SAMPLERS: dict[str, str] = {name: f"gapdesign.samplers.{name}" for name in MEMBERS}
+__all__ = ["SAMPLERS", "Sampler", "make", "sample"]
 
-
-class Sampler(Protocol):
-    """Makes structures."""
-
-    def __call__(self, draw: Draw) -> Batch:
-        """Make the structures ``draw.indices``.
-
-        Each depends on the seed, the pool, its own index and the attempt alone, whichever others are asked for with
-        it. ``candidates`` and ``refusals`` are filled in by whoever asked; ``names`` are those of all prototypes.
-        """
+SAMPLERS: Family[Sampler] = Family("gapdesign.samplers", Sampler)
+"""Every sampler by its name; `mixture`, which shares a pool among them, is none."""
 
 
-def make(options: PoolOptions, prototypes: Sequence[Prototype]) -> Sampler:
-    """The sampler that the options of one pool ask for.
+def make(options: PoolOptions, prototypes: Sequence[Prototype]) -> Callable[[Draw], Batch]:
+    """Make the sampler, or the mixture of samplers, that the options of one pool ask for.
 
     Raises
     ------
     InputError
         If its options do not fit the prototypes.
     """
-    samplers = {
-        name: import_module(SAMPLERS[name]).make(getattr(options, name), prototypes) for name in options.members
-    }
-    return Mixture(samplers, options.mixture) if options.sampler == "mixture" else samplers[options.sampler]
+    samplers = {name: SAMPLERS[name](options.block(name), prototypes) for name in options.members}
+    return Mixture(samplers, options.mixture) if options.is_mixture else samplers[options.sampler]
 
 
 def sample(
@@ -62,7 +53,7 @@ def sample(
     scratch: Path | None = None,
     frames: Path | None = None,
 ) -> Batch:
-    """Candidates ``start`` to ``stop`` (excluded) of a pool.
+    """Make candidates ``start`` to ``stop`` (excluded) of a pool.
 
     Parameters
     ----------
@@ -75,7 +66,7 @@ def sample(
     scratch : Path, optional
         Folder that an interrupted call with the same arguments continues from.
     frames : Path, optional
-        Index of the frames of the sampler `file`, if it has been made.
+        Index of the frames of the user's file, if it has been made.
 
     Returns
     -------
