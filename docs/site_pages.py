@@ -20,20 +20,18 @@ sys.path.insert(0, str(ROOT / "workflow" / "src"))
 
 ROOMS = {
     "Candidates": ("structures", "samplers", "streams"),
-    "Descriptors and pools": ("descriptors", "tuning", "pools", "pool_environments"),
-    "Designs, before any label": ("methods", "quality", "curves", "coverage"),
-    "Labels": (*("engines", "labels", "labeller", "gate", "failures", "store", "identity", "export", "runs"),),
-    "Potentials": ("gap", "crossval", "properties", "replay"),
-    "Pages and plans": ("report", "provenance", "planning"),
-    "What all stages share": ("config", "options", "files", "errors", "slurm"),
+    "Descriptors and pools": ("descriptors", "shards", "comparison"),
+    "Designs, before any label": ("methods", "quality"),
+    "Labels": ("engines", "labels"),
+    "Potentials": ("models", "crossval", "properties", "replay"),
+    "Pages and plans": ("report", "planning"),
+    "What all stages share": ("config", "families", "files", "cluster", "errors"),
 }
-"""Modules and packages of the library, each with a page, along the way of a study."""
+"""Modules and packages of the library, each with a page, in the order of the stages."""
 
 NO_ROOM = {
     "cli": "has a page of its own: the commands",
     "__main__": "is the command line",
-    "configdoc": "writes the page of the configuration",
-    "mistakes": "words for the configuration's mistakes",
 }
 """Modules without a page, each with the reason."""
 
