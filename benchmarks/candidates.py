@@ -1,7 +1,7 @@
-"""Time the making of candidates: `python benchmarks/candidates.py [--number 100000]`, or `--entropy` for one cycle.
+"""Time the samplers: `python benchmarks/candidates.py [--number 100000]`, or `--entropy` for one cycle.
 
-Prints CPU microseconds a candidate for every sampler on zirconium prototypes, constraints included; with
-`--entropy`, where the time of one annealing cycle at Karabin and Perez's parameters goes.
+Prints CPU microseconds per candidate for every sampler on zirconium prototypes, constraints included; with
+`--entropy`, profiles one annealing cycle at Karabin and Perez's parameters.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CRYSTALS = {
     "bcc": PrototypeOptions(element="Zr", lattice="bcc", a=3.574),
     "fcc": PrototypeOptions(element="Zr", lattice="fcc", a=4.532),
 }
-# The share of the candidates asked for that each sampler makes, by what it costs.
+# Each sampler makes this share of the candidates asked for: the more expensive, the fewer.
 SHARES = {
     "strain": 1,
     "strain_components": 1,

@@ -1,9 +1,9 @@
-"""What one candidate, description, selection, fit and prediction cost: ``python benchmarks/unit_costs.py``.
+"""Measure the cost of one candidate, description, selection, fit and prediction: ``python benchmarks/unit_costs.py``.
 
 Runs the commands that jobs run, each at two sizes, on strained zirconium (the default study) with one thread. The
-CPU time of a process is the smallest of ``--repeats``, since other processes only ever add to it; from two sizes come
-the cost of a unit and of starting. Writes workflow/src/gapdesign/planning/unit_costs.json, which `gapdesign plan`
-reads; takes some five minutes on an idle machine, most of it in the fit of 300 structures.
+CPU time of a process is the smallest of ``--repeats``, since other processes can only add to it. Two sizes give the
+cost per unit and the cost of starting. Writes workflow/src/gapdesign/planning/unit_costs.json, which `gapdesign plan`
+reads. Takes some five minutes on an idle machine, most of it in the fit of 300 structures.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class Bench:
 
     @cached_property
     def start(self) -> float:
-        """CPU seconds of a verb that has nothing to do."""
+        """Return CPU seconds of a verb that has nothing to do."""
         return self.cost("check", "--config", self.configure())
 
     def configure(self, **changes: dict | int) -> str:
-        """Write the default study with some blocks changed; gives the file's name."""
+        """Write the default study with some blocks changed, and return the name of the file."""
         study = self.study | {key: value for key, value in changes.items() if not isinstance(value, dict)}
         for key, value in changes.items():
             if isinstance(value, dict):
@@ -64,7 +64,7 @@ class Bench:
         return str(name)
 
     def cost(self, *arguments: str | Path, repeats: int | None = None) -> float:
-        """CPU seconds of one verb, its children's too: the smallest of several runs."""
+        """Return CPU seconds of one verb, its children included: the smallest of several runs."""
         command = [sys.executable, "-m", "gapdesign", *map(str, arguments)]
         environment = os.environ | {
             "PYTHONPATH": str(LIBRARY),
@@ -88,12 +88,12 @@ class Bench:
 
 
 def line(small: tuple[float, float], large: tuple[float, float]) -> float:
-    """Cost of one more unit, from (units, seconds) twice."""
+    """Return the cost of one more unit, from two points of units and seconds."""
     return max(0.0, (large[1] - small[1]) / (large[0] - small[0]))
 
 
 def candidates(bench: Bench) -> dict[str, float]:
-    """Seconds a candidate, by sampler."""
+    """Return seconds per candidate, by sampler."""
     costs = {}
     for sampler in SAMPLERS:
         configured = bench.configure(pools={"sampler": sampler})
@@ -112,7 +112,7 @@ def candidates(bench: Bench) -> dict[str, float]:
 
 
 def descriptors(bench: Bench) -> dict[str, float]:
-    """Seconds a description, by backend of SOAP; of the mean of the three prototypes, one environment each."""
+    """Return seconds per description, by backend of SOAP, averaged over three prototypes of one environment each."""
     costs = {}
     for backend, sizes in BACKENDS.items():
         configured = bench.configure(descriptor={"backend": backend})
@@ -131,12 +131,12 @@ def descriptors(bench: Bench) -> dict[str, float]:
 
 
 def features(shard: Path) -> list[str | Path]:
-    """Where a shard's features go."""
+    """Return the options that name the files of a shard's features."""
     return ["--output", shard.with_suffix(".npy"), "--output-sum", shard.with_suffix(".sum.npy")]
 
 
 def pool(bench: Bench) -> None:
-    """Make and describe the pool that selections are timed on."""
+    """Make and describe the pool on which selections are timed."""
     configured = bench.configure()
     for start in range(0, POOLS[-1], SHARD):
         shard = bench.folder / "pool" / f"{start}-{start + SHARD}.npz"
@@ -150,7 +150,7 @@ def pool(bench: Bench) -> None:
 
 
 def selection(bench: Bench) -> tuple[dict[str, object], dict[str, int]]:
-    """Seconds of a basis, of a candidate compressed, and of choosing and measuring; bytes of a compressed one."""
+    """Return seconds for a basis, per candidate compressed, chosen and measured, and bytes per compressed candidate."""
     configured = bench.configure(budget=BUDGET)
     shards = [bench.folder / "pool" / f"{start}-{start + SHARD}.npz" for start in range(0, POOLS[-1], SHARD)]
     arrays = [shard.with_suffix(".npy") for shard in shards]
@@ -186,7 +186,7 @@ def selection(bench: Bench) -> tuple[dict[str, object], dict[str, int]]:
 
 
 def _chosen(bench: Bench, configured: str, design: str, files: tuple[list[Path], ...], basis: Path | None) -> dict:
-    """Seconds a candidate and a rank of one method."""
+    """Return seconds per candidate and per rank of one method."""
     shards, arrays, sums, packed = files
     output = bench.folder / f"{design}.extxyz"
     return two_sizes(
@@ -201,14 +201,14 @@ def _chosen(bench: Bench, configured: str, design: str, files: tuple[list[Path],
 
 
 def two_sizes(run: Callable[[int], float], start: float) -> dict[str, float]:
-    """Seconds a candidate and, of what is left but for starting, a rank, from pools of two sizes."""
+    """Return seconds per candidate from pools of two sizes, and per rank from the rest without the start."""
     points = [(size, run(size // SHARD)) for size in POOLS]
     candidate = line(*points)
     return {"candidate": candidate, "rank": max(0.0, points[0][1] - candidate * points[0][0] - start) / BUDGET}
 
 
 def models(bench: Bench, repeats: int) -> tuple[dict[str, object], dict[str, int]]:
-    """Seconds of hyperparameters and fits of designs of two sizes, and of a prediction; bytes a structure."""
+    """Return seconds of hyperparameters and fits of designs of two sizes, and per prediction; bytes per structure."""
     from ase.io import read, write
 
     configured, folder = bench.configure(budget=BUDGET), bench.folder
@@ -257,13 +257,13 @@ def models(bench: Bench, repeats: int) -> tuple[dict[str, object], dict[str, int
 
 
 def reference() -> dict[str, float]:
-    """What the structures of the default study are like."""
+    """Return sizes of the structures of the default study."""
     sizes = Sizes.of(config.load(str(ROOT / "config" / "config.yaml")))
     return {name: getattr(sizes, name) for name in ("atoms", "environments", "terms", "dimension")}
 
 
 def machine() -> str:
-    """The processor's name."""
+    """Return the name of the processor."""
     for entry in Path("/proc/cpuinfo").read_text().splitlines():
         if entry.startswith("model name"):
             return entry.split(":", 1)[1].strip()
@@ -271,14 +271,14 @@ def machine() -> str:
 
 
 def rounded(value: object) -> object:
-    """Numbers to four digits; what is in a table likewise."""
+    """Round numbers to four digits, in tables too."""
     if isinstance(value, dict):
         return {key: rounded(entry) for key, entry in value.items()}
     return float(f"{value:.4g}")
 
 
 def main() -> None:
-    """Measure all, write the file."""
+    """Measure everything and write the file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5, help="runs of each command (%(default)s)")
     parser.add_argument("--fits", type=int, default=1, help="runs of hyperparameters and gap_fit (%(default)s)")
