@@ -1,11 +1,11 @@
-"""How far labels of GPAW are from those with a larger basis and a denser mesh, and what they cost, as a Markdown table.
+"""Compare labels of GPAW with those of a larger basis and a denser mesh, errors and costs, in a Markdown table.
 
     python benchmarks/dft_convergence.py --config config/studies/zr-gpaw.yaml --structures 6 \
         --settings 600/50 340/20 340/30 400/30 450/30 450/40
 
-A setting is a cut-off in eV and the length in angstrom that the mesh of k-points follows from. The first is what the
-others are compared with, on the same candidates of the study's first pool. Energies are compared after the mean
-difference is taken off, which no potential sees; forces and stresses as they are.
+A setting is a cut-off in eV and the length in angstrom that the mesh of k-points follows from. All others are compared
+with the first, on the same candidates of the study's first pool. Energies are compared after their mean difference,
+which no potential sees, is subtracted; forces and stresses are compared as they are.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from gapdesign.structures import prototypes
 
 
 def candidates(study: config.Study, count: int):
-    """The first candidates of the study's first pool, as many of each prototype as can be."""
+    """Return the first candidates of the study's first pool, shared evenly among the prototypes."""
     pool = study.pools.names[0]
     crystals = prototypes(study.prototypes)
     batch = samplers.sample(study.pools, crystals, seed=study.seed, pool=pool, start=0, stop=20 * count)
@@ -36,7 +36,7 @@ def candidates(study: config.Study, count: int):
 
 
 def labels(study: config.Study, frames, ecut: float, length: float):
-    """Energies an atom (n,) in eV, forces in eV/angstrom, stresses (n, 3, 3) in GPa, and CPU seconds a label."""
+    """Return energies per atom (n,) in eV, forces in eV/angstrom, stresses (n, 3, 3) in GPa, CPU seconds per label."""
     options = study.labels.gpaw.model_copy(update={"ecut": ecut, "kpoints": KpointOptions(length=length)})
     engine, begun = gpaw.GpawEngine(options), getrusage(RUSAGE_CHILDREN).ru_utime
     energies, forces, stresses = [], [], []
@@ -51,7 +51,7 @@ def labels(study: config.Study, frames, ecut: float, length: float):
 
 
 def main() -> None:
-    """Print the table, a row as soon as it is known."""
+    """Print the table, each row as soon as it is known."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--config", required=True, help="a study with settings of the engine gpaw")
     parser.add_argument("--structures", type=int, default=6)

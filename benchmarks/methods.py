@@ -1,14 +1,14 @@
-"""What each method costs on one pool, and what its design is worth before any label, as a Markdown table.
+"""Measure what each method costs on one pool, and what its design is worth before any label, in a Markdown table.
 
     snakemake descriptors --config pools='{names: [A], size: 10000}' study=cost designs='{...}'
     python benchmarks/methods.py results/cost/descriptors/A --config config/studies/all-methods.yaml --budget 100
 
-The folder is one of descriptors, with environments if a method that reads them is among ``--methods``. CPU seconds are
-those of choosing alone, without reading the pool from disk; `random` is the mean over ten draws, quality too.
+Give a folder of descriptors, with environments if a method that reads them is among ``--methods``. CPU seconds are
+those of choosing alone, without reading the pool from disk; `random` is the mean over ten draws, its quality too.
 
-With ``--candidates`` (the folder of shards of candidates) all of the pool is labelled by the study's engine, which an
-embedded-atom potential makes possible, and each design gets a Gaussian process on the selection's own covariance, with
-a constant mean and the noise of largest likelihood. Its errors are those on the rest of the pool, in meV an atom.
+With ``--candidates`` (the folder of shards of candidates) the study's engine labels the whole pool, which an
+embedded-atom potential makes possible. Each design then gets a Gaussian process on the selection's own covariance, with
+a constant mean and the noise of largest likelihood. Errors are those on the rest of the pool, in meV per atom.
 """
 
 import argparse
@@ -51,7 +51,7 @@ COLUMNS = ("nearest_min", "covering_radius", "covering_mean", "log_det", "poster
 
 
 def tasks(folder: Path, study: config.Study, size: int | None, budget: int) -> Task:
-    """The task that all methods are given."""
+    """Return the task that all methods get."""
     paths = sorted(folder.glob("*.npy"), key=shard_range)
     held = FeaturePool(paths).held()
     features = held.rows(np.arange(min(size or held.size, held.size)))
@@ -71,7 +71,7 @@ def tasks(folder: Path, study: config.Study, size: int | None, budget: int) -> T
 
 
 def energies(folder: Path, study: config.Study, size: int) -> np.ndarray:
-    """Energies (N,) of candidates by the study's engine, in meV an atom."""
+    """Return energies (N,) of candidates by the study's engine, in meV per atom."""
     engine, found = engines.make(study.labels.engine, study.labels), []
     with tempfile.TemporaryDirectory() as scratch:
         for path in sorted(folder.glob("*.npz"), key=shard_range):
@@ -83,7 +83,7 @@ def energies(folder: Path, study: config.Study, size: int) -> np.ndarray:
 
 
 def errors(task: Task, chosen: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Errors on the rest of the pool of a Gaussian process that knows the chosen ones' labels (N,)."""
+    """Return the errors, on the rest of the pool, of a Gaussian process that knows the labels of those chosen."""
     known, ones, best = task.pool.rows(chosen), np.ones(len(chosen)), None
     gram = task.covariance.gram(known, known)
     for noise in 10.0 ** np.arange(-9, -1):
@@ -101,7 +101,7 @@ def errors(task: Task, chosen: np.ndarray, labels: np.ndarray) -> dict[str, floa
 
 
 def measure(task: Task, name: str, labels: np.ndarray | None) -> dict[str, float]:
-    """CPU seconds, quality and errors of one method."""
+    """Return CPU seconds, quality and errors of one method."""
     method, options = CASES[name]
     rows = []
     for draw in range(10 if METHODS[method].is_baseline else 1):

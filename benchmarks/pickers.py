@@ -1,7 +1,7 @@
 """Choose points by one program, as a process of its own: ``python pickers.py PROGRAM VECTORS.npy BUDGET PICKS.npy``.
 
-Every program starts from the first vector and works on Euclidean distances of unit vectors. Each is called as
-its documentation says.
+Every program starts from the first vector and works on Euclidean distances of unit vectors. The calls follow each
+program's documentation.
 """
 
 import sys
@@ -61,7 +61,7 @@ def fpsample_fps(vectors: str, budget: int) -> np.ndarray:
 
 
 def wfl_greedy(vectors: str, budget: int) -> np.ndarray:
-    """libAtoms/workflow's greedy farthest point selection, told that the first vector is there already."""
+    """libAtoms/workflow's greedy farthest point selection, which is told to start from the first vector."""
     from ase import Atoms
     from wfl.configset import ConfigSet, OutputSpec
     from wfl.select.by_descriptor import greedy_fps_conf_global

@@ -1,8 +1,8 @@
-"""What a design costs against the size of its pool: ``python benchmarks/scaling.py --sizes 10000 100000 1000000``.
+"""Time a design against the size of its pool: ``python benchmarks/scaling.py --sizes 10000 100000 1000000``.
 
-Runs the workflow to the target ``design`` for each size, one max-min design of 500, and adds up what each stage's
-jobs took (CPU, as Snakemake's benchmark files have it). Writes docs/images/scaling.svg. What is there already
-is not run again; a million candidates take some ten minutes and 4 GB on two cores.
+Runs the workflow to the target ``design`` for each size, with one max-min design of 500, and adds up the CPU time of
+each stage's jobs from Snakemake's benchmark files. Writes docs/images/scaling.svg. Existing results are not computed
+again; a million candidates take some ten minutes and 4 GB on two cores.
 """
 
 import argparse
@@ -25,7 +25,7 @@ STAGES = {
 
 
 def run(size: int, folder: Path) -> pd.DataFrame:
-    """Run one size; a row a stage with its jobs, CPU seconds and largest memory of a job in MiB."""
+    """Run one size, and return one row per stage: its jobs, CPU seconds, and the largest memory of a job in MiB."""
     study = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
     study |= {"study": f"scaling-{size}", "budget": 500, "designs": {"OPT1": {"pool": "A", "method": "maxmin"}}}
     study["pools"] |= {"names": ["A"], "size": size, "shard_size": min(size, 25_000)}

@@ -1,8 +1,8 @@
-"""Selection side by side: 500 of 100,000 real descriptors of strained zirconium, each program a process of its own.
+"""Compare selections side by side: 500 of 100,000 real descriptors of strained zirconium, one process per program.
 
-``make bench`` runs this. CPU, wall time and peak memory are those that the operating system accounts to the
-finished process, start-up and reading included; the ratios are within this one run. The vectors (QUIP's SOAP at
-the published setting, 606 numbers each) take a few minutes to make and are kept in results/benchmarks/.
+``make bench`` runs this. The operating system gives CPU time, wall time and peak memory of the finished process,
+start-up and reading included; ratios are within this one run. The vectors (QUIP's SOAP at the published setting, 606
+numbers each) take a few minutes to make and are kept in results/benchmarks/.
 """
 
 import argparse
@@ -22,7 +22,7 @@ ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "RAYON_NUM_TH
 
 
 def make_part(start: int, stop: int) -> np.ndarray:
-    """QUIP's SOAP vectors of candidates ``start`` to ``stop`` of the default study's pool A."""
+    """Return QUIP's SOAP vectors of candidates ``start`` to ``stop`` of the default study's pool A."""
     from gapdesign.config import study as config
     from gapdesign.descriptors import Descriptor
     from gapdesign.descriptors.options import DescriptorOptions
@@ -39,7 +39,7 @@ def make_part(start: int, stop: int) -> np.ndarray:
 
 
 def vectors(size: int) -> Path:
-    """Make the vectors, or find them made."""
+    """Make the vectors unless they exist, and return their file."""
     path = FOLDER / f"zirconium-{size}x606.npy"
     if not path.exists():
         FOLDER.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def vectors(size: int) -> Path:
 def measure(
     program: str, path: Path, budget: int, threads: int | None = None
 ) -> tuple[float, float, float, np.ndarray]:
-    """CPU seconds, wall seconds, peak MiB and picks of one program."""
+    """Return CPU seconds, wall seconds, peak MiB and picks of one program."""
     python = sys.executable if program == "gapdesign" else str(PEERS)
     picks = FOLDER / f"picks-{program}.npy"
     extra = [] if threads is None else [str(threads)]

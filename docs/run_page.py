@@ -1,8 +1,9 @@
 """Run a page of documentation: ``python docs/run_page.py docs/toy-studies.md docs/images``.
 
-Its blocks run one after another in the folder given, where their files go: those of ``python`` in one interpreter,
-those of ``bash`` each in a shell that stops at the first error, and one with a ``title`` is written to the file that
-this names. A block of ``text`` after one of these is what it prints; the program fails if it prints something else.
+The blocks of the page run one after another in the given folder, which also receives their files. All blocks of
+``python`` share one interpreter; each block of ``bash`` has a shell that stops at the first error; a block with a
+``title`` is written to the file of that name. A block of ``text`` after one of these holds the expected output: the
+program fails if a block prints something else.
 """
 
 import contextlib
@@ -23,7 +24,7 @@ FENCE = re.compile(
 
 
 class Block(NamedTuple):
-    """A block of a page: where it begins, what it is, and the text that follows it, which is what it prints."""
+    """A block of a page: the line where it begins, its language, its content, and the output that the page expects."""
 
     line: int
     language: str
@@ -33,7 +34,7 @@ class Block(NamedTuple):
 
 
 def blocks(text: str) -> list[Block]:
-    """All blocks of a page, in order."""
+    """Return all blocks of a page, in order."""
     return [
         Block(
             text.count("\n", 0, found.start()) + 1,
@@ -47,12 +48,12 @@ def blocks(text: str) -> list[Block]:
 
 
 def run(page: Path, folder: Path) -> dict[str, object]:
-    """Run a page's blocks in a folder; what its names in Python stand for in the end.
+    """Run the blocks of a page in a folder, and return the final values of its Python names.
 
     Raises
     ------
     ValueError
-        If a block prints something else than the page says.
+        If a block prints something other than the page says.
     subprocess.CalledProcessError
         If a command fails.
     """
@@ -80,7 +81,7 @@ def _python(code: str, page: Path, names: dict[str, object]) -> str:
 
 
 def _shell(commands: str) -> str:
-    """What commands print; what they say beside that goes where it always does."""
+    """Return the standard output of commands; their standard error is not captured."""
     words = ["bash", "-euo", "pipefail", "-c", commands]
     return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
 

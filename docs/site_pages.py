@@ -1,7 +1,8 @@
-"""Pages of the site that are made from the project itself: see mkdocs.yml.
+"""Make those pages of the site that come from the project itself; mkdocs.yml names this file.
 
-The start page is README.md, the configuration config/README.md, commands come from the command line's own help, and the
-library from its docstrings. Links to files that are no pages are shown as their names.
+README.md becomes the start page and config/README.md the page of the configuration. The command line's help gives the
+page of commands, and docstrings give the pages of the library. Links to files without a page become the names of the
+files.
 """
 
 from __future__ import annotations
@@ -20,28 +21,26 @@ sys.path.insert(0, str(ROOT / "workflow" / "src"))
 
 ROOMS = {
     "Candidates": ("structures", "samplers", "streams"),
-    "Descriptors and pools": ("descriptors", "tuning", "pools", "pool_environments"),
-    "Designs, before any label": ("methods", "quality", "curves", "coverage"),
-    "Labels": (*("engines", "labels", "labeller", "gate", "failures", "store", "identity", "export", "runs"),),
-    "Potentials": ("gap", "crossval", "properties", "replay"),
-    "Pages and plans": ("report", "provenance", "planning"),
-    "What all stages share": ("config", "options", "files", "errors", "slurm"),
+    "Descriptors and pools": ("descriptors", "shards", "comparison"),
+    "Designs, before any label": ("methods", "quality"),
+    "Labels": ("engines", "labels"),
+    "Potentials": ("models", "crossval", "properties", "replay"),
+    "Pages and plans": ("report", "planning"),
+    "What all stages share": ("config", "families", "files", "cluster", "errors"),
 }
-"""Modules and packages of the library, each with a page, along the way of a study."""
+"""Modules and packages of the library, each with a page, in the order of the stages."""
 
 NO_ROOM = {
     "cli": "has a page of its own: the commands",
     "__main__": "is the command line",
-    "configdoc": "writes the page of the configuration",
-    "mistakes": "words for the configuration's mistakes",
 }
 """Modules without a page, each with the reason."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are made."""
+    """Add the generated pages."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    readme = re.sub(r":\n\n```mermaid\n.*?```\n", ".\n", readme, flags=re.DOTALL)  # drawn by scripts from elsewhere
+    readme = re.sub(r":\n\n```mermaid\n.*?```\n", ".\n", readme, flags=re.DOTALL)  # it needs scripts from elsewhere
     made = {
         "index.md": readme.replace("](docs/", "]("),
         "configuration.md": (ROOT / "config" / "README.md").read_text(encoding="utf-8"),
@@ -55,20 +54,20 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_) -> str:
-    """Lead links to the configuration to its page; other files of the project have none."""
+    """Point links to the configuration at its page, and turn links to files without a page into their names."""
     markdown = re.sub(r"\]\((\.\./)?config/README\.md", "](configuration.md", markdown)
     return re.sub(r"\[([^\]]*)\]\((?:\.\./[^)]*|LICENSE|CITATION\.cff|config/[^)]*\.yaml)\)", r"`\1`", markdown)
 
 
 def commands() -> str:
-    """Help on every verb, and on those that some of them have."""
+    """Return the help of every verb and of its sub-verbs."""
     from gapdesign.cli import parser
 
     return "\n".join(["# Commands\n\n`gapdesign VERB --help` prints the same.\n", *_verbs(parser(), level=2)])
 
 
 def _verbs(parser: argparse.ArgumentParser, *, level: int) -> Iterator[str]:
-    """A part of the page for each verb of a parser."""
+    """Yield a section of the page for each verb of a parser."""
     families = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
     for family in families:
         for _, verb in sorted(family.choices.items()):
@@ -79,12 +78,12 @@ def _verbs(parser: argparse.ArgumentParser, *, level: int) -> Iterator[str]:
 
 
 def library() -> str:
-    """The rooms of the library, each with the first line of its docstring.
+    """Return the index of the library: its rooms, each with the first line of its docstring.
 
     Raises
     ------
     ValueError
-        If a module is neither listed nor left out.
+        If a module is neither in `ROOMS` nor in `NO_ROOM`.
     """
     import pkgutil
     from importlib import import_module

@@ -1,6 +1,6 @@
-"""How GPAW is compiled (`make gpaw`): serial, with the libraries where compilers look for them.
+"""Settings with which `make gpaw` compiles GPAW: serial, with the libraries where compilers look for them.
 
-GPAW is C++, which its default, the C compiler of Python, does not link.
+GPAW is written in C++. By default it is built with Python's C compiler, which does not link C++.
 """
 
 compiler = "g++"
