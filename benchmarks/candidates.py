@@ -13,9 +13,10 @@ import time
 
 import numpy as np
 
-from gapdesign.samplers import PoolOptions, sample
-from gapdesign.samplers.draw import Draw
-from gapdesign.samplers.entropy import Entropy, EntropyOptions
+from gapdesign.samplers import SAMPLERS, Sampler, sample
+from gapdesign.samplers.entropy import EntropyOptions, EntropySampler
+from gapdesign.samplers.options import PoolOptions
+from gapdesign.samplers.shared.draw import Draw
 from gapdesign.structures import PrototypeOptions, prototypes
 
 CRYSTALS = {
@@ -23,40 +24,32 @@ CRYSTALS = {
     "bcc": PrototypeOptions(element="Zr", lattice="bcc", a=3.574),
     "fcc": PrototypeOptions(element="Zr", lattice="fcc", a=4.532),
 }
-# The share of the candidates asked for that each sampler makes, by what it costs.
-SHARES = {
-    "strain": 1,
-    "strain_components": 1,
-    "volume": 1,
-    "rattle": 0.1,
-    "occupation": 0.02,
-    "random": 0.01,
-    "supercell": 0.01,
-    "surface": 0.005,
-}
+TUNGSTEN = {"bcc": PrototypeOptions(element="W", lattice="bcc", a=3.165)}
 
 
-def samplers(number: int) -> None:
-    """Time every sampler that needs neither a file nor forces."""
+def samplers(number: int, seconds: float) -> None:
+    """Time every sampler that needs no file and is quick."""
     crystals = prototypes(CRYSTALS)
     print("sampler            candidates  us each  refused")
-    for name, share in SHARES.items():
+    for name in SAMPLERS:
         options = PoolOptions(sampler=name)
-        sample(options, crystals, seed=1, pool="A", start=0, stop=20)  # imports
-        count = max(20, int(number * share))
-        start = time.process_time()
-        refused = 0
-        for first in range(0, count, 10_000):
-            batch = sample(options, crystals, seed=1, pool="A", start=first, stop=min(first + 10_000, count))
-            refused += int(batch.attempts.sum())
-        print(f"{name:18} {count:10} {(time.process_time() - start) / count * 1e6:8.1f} {refused:8}", flush=True)
+        if options.structures or options.minutes > Sampler.minutes:
+            continue
+        sample(options.sampling, crystals, seed=1, pool="A", start=0, stop=20)  # imports
+        made = refused = 0
+        start, spent = time.process_time(), 0.0
+        while made < number and spent < seconds:
+            stop = min(number, max(20, 2 * made), made + 10_000)
+            refused += int(sample(options.sampling, crystals, seed=1, pool="A", start=made, stop=stop).attempts.sum())
+            made, spent = stop, time.process_time() - start
+        print(f"{name:18} {made:10} {spent / made * 1e6:8.1f} {refused:8}", flush=True)
 
 
 def entropy() -> None:
     """Time one cycle of 39 atoms and one without bias, then profile the first by CPU time."""
     cycle = Draw(1, "A", np.arange(1))
     for name, options in (("unbiased", EntropyOptions(strength=0, relaxation=0)), ("biased", EntropyOptions())):
-        sampler = Entropy(options, 74, ["bcc"])
+        sampler = EntropySampler(options, prototypes(TUNGSTEN))
         sampler._scale(1)
         start = time.process_time()
         sampler(cycle)
@@ -68,7 +61,8 @@ def entropy() -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--number", type=int, default=100_000, help="candidates of the quickest samplers")
+    parser.add_argument("--number", type=int, default=100_000, help="most candidates of a sampler (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=20, help="CPU seconds after which it ends (%(default)s)")
     parser.add_argument("--entropy", action="store_true", help="profile one annealing cycle instead")
     arguments = parser.parse_args()
-    entropy() if arguments.entropy else samplers(arguments.number)
+    entropy() if arguments.entropy else samplers(arguments.number, arguments.seconds)

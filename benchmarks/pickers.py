@@ -12,7 +12,7 @@ import numpy as np
 def gapdesign(vectors: str, budget: int, threads: int = 1) -> np.ndarray:
     """Max-min by gapdesign: the basis from a sample, compression block by block, selection."""
     from gapdesign.descriptors.covariance import Covariance, Layout
-    from gapdesign.descriptors.options import KernelOptions
+    from gapdesign.descriptors.kernel import KernelOptions
     from gapdesign.methods import Task
     from gapdesign.methods.maxmin.compression import Directions, compress_all
     from gapdesign.methods.maxmin.greedy import select

@@ -25,7 +25,8 @@ def make_part(start: int, stop: int) -> np.ndarray:
     """QUIP's SOAP vectors of candidates ``start`` to ``stop`` of the default study's pool A."""
     from gapdesign.config import study as config
     from gapdesign.descriptors import Descriptor
-    from gapdesign.descriptors.options import DescriptorOptions, SoapOptions
+    from gapdesign.descriptors.options import DescriptorOptions
+    from gapdesign.descriptors.soap import SoapOptions
     from gapdesign.samplers import sample
     from gapdesign.structures import prototypes
 
@@ -33,7 +34,7 @@ def make_part(start: int, stop: int) -> np.ndarray:
     options = DescriptorOptions(backend="quippy", soap=SoapOptions(sigma=0.15))
     descriptor = Descriptor(options, study.kernel.pair, study.species())
     crystals = prototypes(study.prototypes)
-    batch = sample(study.pools, crystals, seed=study.seed, pool="A", start=start, stop=stop)
+    batch = sample(study.pools.of("A").sampling, crystals, seed=study.seed, pool="A", start=start, stop=stop)
     return descriptor.features(batch)[:, descriptor.layout.soap[0]]
 
 

@@ -24,16 +24,17 @@ from pathlib import Path
 import yaml
 
 from gapdesign.config import study as config
+from gapdesign.descriptors import DESCRIPTORS
 from gapdesign.methods import METHODS
 from gapdesign.planning.costs import Sizes
+from gapdesign.samplers import SAMPLERS
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "workflow" / "src"
 OUTPUT = LIBRARY / "gapdesign" / "planning" / "unit_costs.json"
 PACKAGES = ("numpy", "scipy", "dscribe", "quippy-ase", "matscipy", "cma")
 
-SAMPLERS = ("strain", "strain_components")
-BACKENDS = {"dscribe": (500, 2500), "quippy": (250, 750)}
+DESCRIBED = (250, 1250)
 POOLS = (5_000, 20_000)
 SHARD = 5_000
 BUDGET = 500
@@ -93,9 +94,9 @@ def line(small: tuple[float, float], large: tuple[float, float]) -> float:
 
 
 def candidates(bench: Bench) -> dict[str, float]:
-    """Seconds a candidate, by sampler."""
+    """Seconds a candidate, by sampler that only deforms prototypes."""
     costs = {}
-    for sampler in SAMPLERS:
+    for sampler in (name for name, member in SAMPLERS.items() if member.keeps_cells):
         configured = bench.configure(pools={"sampler": sampler})
         points = [
             (
@@ -112,12 +113,12 @@ def candidates(bench: Bench) -> dict[str, float]:
 
 
 def descriptors(bench: Bench) -> dict[str, float]:
-    """Seconds a description, by backend of SOAP; of the mean of the three prototypes, one environment each."""
+    """Seconds a description, by descriptor; of the mean of the three prototypes, one environment each."""
     costs = {}
-    for backend, sizes in BACKENDS.items():
+    for backend in DESCRIPTORS:
         configured = bench.configure(descriptor={"backend": backend})
         points = []
-        for n in sizes:
+        for n in DESCRIBED:
             shard = bench.folder / f"0-{n}.npz"
             bench.cost(
                 *("candidates", "--config", configured, "--pool", "A", "--start", 0, "--stop", n, "--output", shard),

@@ -9,7 +9,7 @@ import numpy as np
 
 from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.environments import Environments
-from gapdesign.descriptors.options import KernelOptions
+from gapdesign.descriptors.kernel import KernelOptions
 from gapdesign.files import write_array
 from gapdesign.methods import Task
 from gapdesign.methods.shared.distance import mean_descriptor, total

@@ -108,7 +108,7 @@ def test_derivatives_of_environments_are_those_of_finite_differences(pool):
             moved = atoms.copy()
             moved.positions[atom, axis] += step
             batch = pack([moved])
-            spectra = descriptor._soap(batch, 0, np.arange(len(moved)))
+            spectra = descriptor._environments(batch, 0, np.arange(len(moved)))
             sums.append((spectra / np.linalg.norm(spectra, axis=1, keepdims=True)).sum(axis=0))
         np.testing.assert_allclose(derivative[3 * atom + axis], (sums[0] - sums[1]) / 2e-4, atol=2e-7)
 

@@ -33,7 +33,7 @@ def run(program: str, *arguments: object) -> list[str]:
 
 SELECTION = """
 from gapdesign.descriptors.covariance import Covariance, Layout
-from gapdesign.descriptors.options import KernelOptions
+from gapdesign.descriptors.kernel import KernelOptions
 from gapdesign.shards import FeaturePool
 from gapdesign.methods import Task, hold
 from gapdesign.methods.maxmin.compression import Directions
@@ -91,7 +91,8 @@ def test_the_selection_runs_within_its_memory(tmp_path):
 POINTS = """
 import quippy.descriptors
 from ase import Atoms
-from gapdesign.descriptors.options import KernelOptions, SoapOptions
+from gapdesign.descriptors.kernel import KernelOptions
+from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.replay.expansion import Model, choose
 
 class Descriptor:
@@ -133,7 +134,7 @@ def test_points_are_chosen_without_holding_all_environments():
 STRUCTURES = """
 from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.environments import EnvironmentPool
-from gapdesign.descriptors.options import KernelOptions
+from gapdesign.descriptors.kernel import KernelOptions
 from gapdesign.descriptors.structure_distances import StructurePool
 from gapdesign.methods import Task
 from gapdesign.methods.maxmin import lazy

@@ -8,13 +8,15 @@ import numpy as np
 
 from gapdesign.descriptors import Descriptor
 from gapdesign.descriptors.covariance import Covariance
-from gapdesign.descriptors.options import DescriptorOptions, KernelOptions, PairKernelOptions
+from gapdesign.descriptors.kernel import KernelOptions, PairKernelOptions
+from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.methods import Task
 from gapdesign.methods.maxmin.certificate import first_wrong_rank
 from gapdesign.methods.maxmin.compression import Directions, compress_all
 from gapdesign.methods.maxmin.greedy import select
 from gapdesign.methods.shared.distance import mean_descriptor, total
-from gapdesign.samplers import PoolOptions, sample
+from gapdesign.samplers import sample
+from gapdesign.samplers.options import PoolOptions
 from gapdesign.shards import HeldPool
 from gapdesign.structures import PrototypeOptions, prototypes
 
@@ -28,7 +30,7 @@ def describe(start: int) -> np.ndarray:
         "bcc": PrototypeOptions(element="Zr", lattice="bcc", a=3.574),
         "fcc": PrototypeOptions(element="Zr", lattice="fcc", a=4.532),
     }
-    batch = sample(PoolOptions(), prototypes(crystals), seed=3, pool="A", start=start, stop=start + SIZE // 4)
+    batch = sample(PoolOptions().sampling, prototypes(crystals), seed=3, pool="A", start=start, stop=start + SIZE // 4)
     return Descriptor(OPTIONS, PairKernelOptions(), [40]).features(batch)
 
 

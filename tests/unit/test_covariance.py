@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gapdesign.descriptors.covariance import Covariance, Layout, power
-from gapdesign.descriptors.options import KernelOptions
+from gapdesign.descriptors.kernel import KernelOptions
 
 QUICK = settings(max_examples=40, deadline=None, derandomize=True, database=None)
 

@@ -7,7 +7,7 @@ from ase import Atoms
 
 from gapdesign import crossval
 from gapdesign.descriptors.covariance import Covariance, Layout
-from gapdesign.descriptors.options import KernelOptions
+from gapdesign.descriptors.kernel import KernelOptions
 
 COVARIANCE = Covariance(
     Layout(n_species=1, spectrum=3, pairs=1), KernelOptions(soap={"zeta": 1, "scale": 1}, pair={"scale": 0})

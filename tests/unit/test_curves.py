@@ -10,7 +10,7 @@ import pytest
 from ase import Atoms
 
 from gapdesign.descriptors.covariance import Covariance, Layout
-from gapdesign.descriptors.options import KernelOptions
+from gapdesign.descriptors.kernel import KernelOptions
 from gapdesign.files import write_array
 from gapdesign.quality.curves import (
     Choice,

@@ -6,10 +6,13 @@ from ase import Atoms
 from ase.build import bulk, make_supercell
 
 from gapdesign.descriptors import Descriptor, layout
-from gapdesign.descriptors.options import DescriptorOptions, PairKernelOptions, SoapOptions
+from gapdesign.descriptors.kernel import PairKernelOptions
+from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.descriptors.pairs import PairFeatures, fade
+from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.errors import InputError
-from gapdesign.samplers import PoolOptions, sample
+from gapdesign.samplers import sample
+from gapdesign.samplers.options import PoolOptions
 from gapdesign.structures import Batch, PrototypeOptions, deformation_orbits, pack, prototypes
 
 BACKENDS = ["dscribe", "quippy"]
@@ -239,7 +242,7 @@ def test_at_the_papers_size_a_turned_crystal_is_the_same(backend, sigma):
 
 
 def strained(names: dict[str, PrototypeOptions], n: int) -> Batch:
-    return sample(PoolOptions(), prototypes(names), seed=1, pool="A", start=0, stop=n)
+    return sample(PoolOptions().sampling, prototypes(names), seed=1, pool="A", start=0, stop=n)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

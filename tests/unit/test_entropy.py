@@ -7,17 +7,19 @@ from ase.build import bulk
 from scipy.spatial.distance import cdist
 
 from gapdesign.errors import InputError
-from gapdesign.samplers import PoolOptions, differentiable, sample
-from gapdesign.samplers.crystals import places
-from gapdesign.samplers.differentiable import DifferentiableOptions
-from gapdesign.samplers.diversity import (
+from gapdesign.samplers import sample
+from gapdesign.samplers.entropy import EntropyOptions, EntropySampler
+from gapdesign.samplers.options import PoolOptions
+from gapdesign.samplers.shared import differentiable
+from gapdesign.samplers.shared.crystals import places
+from gapdesign.samplers.shared.differentiable import DifferentiableOptions
+from gapdesign.samplers.shared.diversity import (
     EffectivePotential,
     GlobalEntropy,
     RepulsionOptions,
     local_entropy,
     repulsion,
 )
-from gapdesign.samplers.entropy import Entropy, EntropyOptions
 from gapdesign.structures import Batch, PrototypeOptions, prototypes
 
 TUNGSTEN = prototypes({"bcc": PrototypeOptions(element="W", lattice="bcc", a=3.165)})
@@ -139,12 +141,12 @@ def test_descriptors_do_not_notice_rotation_and_periodic_images(gas, kind):
 
 def make(start: int, stop: int, *, scratch=None, **options) -> Batch:
     pool = PoolOptions(sampler="entropy", entropy={**QUICK, **options}, constraints={"min_distance": 0.3})
-    return sample(pool, TUNGSTEN, seed=1, pool="A", start=start, stop=stop, scratch=scratch)
+    return sample(pool.sampling, TUNGSTEN, seed=1, pool="A", start=start, stop=stop, scratch=scratch)
 
 
 @pytest.mark.parametrize("form", ["local", "global"])
 def test_an_interrupted_shard_continues_to_the_same_bytes(form, tmp_path, monkeypatch):
-    steps, step = [], Entropy._step
+    steps, step = [], EntropySampler._step
 
     def broken(self, *arguments):
         if len(steps) == stop:
@@ -152,9 +154,9 @@ def test_an_interrupted_shard_continues_to_the_same_bytes(form, tmp_path, monkey
         steps.append(1)
         return step(self, *arguments)
 
-    monkeypatch.setattr(Entropy, "_scale", lambda self, seed: SCALE)
+    monkeypatch.setattr(EntropySampler, "_scale", lambda self, seed: SCALE)
     whole = make(0, 4, form=form)
-    monkeypatch.setattr(Entropy, "_step", broken)
+    monkeypatch.setattr(EntropySampler, "_step", broken)
     for stop in (12, 40, 75, 10**6):
         if stop < 10**6:
             with pytest.raises(KeyboardInterrupt):
@@ -183,8 +185,8 @@ def test_bias_raises_the_entropy_of_the_atoms():
 
 
 def test_the_scale_is_that_of_the_unbiased_system_for_every_pool():
-    sampler = Entropy(EntropyOptions(**QUICK), 74, ["bcc"])
-    other = Entropy(EntropyOptions(**{**QUICK, "strength": 0.0}), 74, ["bcc"])
+    sampler = EntropySampler(EntropyOptions(**QUICK), TUNGSTEN)
+    other = EntropySampler(EntropyOptions(**{**QUICK, "strength": 0.0}), TUNGSTEN)
     assert np.array_equal(sampler._scale(1), other._scale(1))
     assert (sampler._scale(1) > 0).all()
 
@@ -199,5 +201,6 @@ def test_the_scale_is_that_of_the_unbiased_system_for_every_pool():
 )
 def test_what_cannot_be_annealed_is_refused_in_one_sentence(given, elements, sentence):
     crystals = prototypes({e: PrototypeOptions(element=e, lattice="bcc", a=3.2) for e in elements})
+    options = PoolOptions(sampler="entropy", entropy={**QUICK, **given})
     with pytest.raises(InputError, match=sentence):
-        sample(PoolOptions(sampler="entropy", entropy={**QUICK, **given}), crystals, seed=1, pool="A", start=0, stop=1)
+        sample(options.sampling, crystals, seed=1, pool="A", start=0, stop=1)

@@ -12,7 +12,8 @@ from ase import Atoms
 from ase.build import bulk
 from ase.io import write
 
-from gapdesign.descriptors.options import KernelOptions, PairKernelOptions, SoapKernelOptions, SoapOptions
+from gapdesign.descriptors.kernel import KernelOptions, PairKernelOptions, SoapKernelOptions
+from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.errors import InputError, ProgramError
 from gapdesign.models.gap import program
 from gapdesign.models.gap.environments import boxed, energies_above_atoms, environments

@@ -7,12 +7,8 @@ from ase.build import bulk
 from scipy.sparse import csr_array
 from scipy.stats import multivariate_normal
 
-from gapdesign.descriptors.options import (
-    KernelOptions,
-    PairKernelOptions,
-    SoapKernelOptions,
-    SoapOptions,
-)
+from gapdesign.descriptors.kernel import KernelOptions, PairKernelOptions, SoapKernelOptions
+from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.errors import InputError
 from gapdesign.models.gap.environments import (
     GapStructures,

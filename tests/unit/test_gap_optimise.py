@@ -7,7 +7,8 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 
-from gapdesign.descriptors.options import KernelOptions, PairKernelOptions, SoapKernelOptions, SoapOptions
+from gapdesign.descriptors.kernel import KernelOptions, PairKernelOptions, SoapKernelOptions
+from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.errors import InputError
 from gapdesign.models.gap.environments import environments
 from gapdesign.models.gap.hyperparameters import Hyperparameters

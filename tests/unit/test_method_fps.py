@@ -68,7 +68,7 @@ def test_it_starts_from_the_candidate_farthest_from_the_mean():
 
 def test_linear_features_are_the_covariance_without_its_power():
     from gapdesign.descriptors.covariance import Covariance, Layout
-    from gapdesign.descriptors.options import KernelOptions
+    from gapdesign.descriptors.kernel import KernelOptions
 
     layout = Layout(n_species=2, spectrum=4, pairs=3)
     rows = features(9, layout=layout)

@@ -13,7 +13,8 @@ from scipy import stats
 
 from gapdesign.descriptors import Descriptor
 from gapdesign.descriptors.covariance import Covariance, Layout
-from gapdesign.descriptors.options import DescriptorOptions, KernelOptions, PairKernelOptions
+from gapdesign.descriptors.kernel import KernelOptions, PairKernelOptions
+from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.errors import InputError
 from gapdesign.files import write_array
 from gapdesign.methods import Selection, Task
@@ -25,7 +26,8 @@ from gapdesign.methods.maxmin.compression import RESIDUAL, CompressedCovariance,
 from gapdesign.methods.random import RandomMethod
 from gapdesign.methods.shared.distance import descending, mean_descriptor, total
 from gapdesign.methods.shared.resources import block_rows, hold
-from gapdesign.samplers import PoolOptions, sample
+from gapdesign.samplers import sample
+from gapdesign.samplers.options import PoolOptions
 from gapdesign.shards import FeaturePool, HeldPool, shard_path
 from gapdesign.structures import PrototypeOptions, prototypes, write_batch
 
@@ -101,7 +103,7 @@ SMALL = DescriptorOptions(soap={"r_cut": 5.0, "n_max": 4, "l_max": 4, "sigma": 0
 
 @pytest.fixture(scope="module")
 def zirconium():
-    batch = sample(PoolOptions(), prototypes(ZIRCONIUM), seed=1, pool="A", start=0, stop=1500)
+    batch = sample(PoolOptions().sampling, prototypes(ZIRCONIUM), seed=1, pool="A", start=0, stop=1500)
     return Descriptor(SMALL, PairKernelOptions(), [40]).features(batch)
 
 
@@ -570,7 +572,7 @@ def test_a_block_and_its_products_fit_the_memory(memory, dimension, budget):
 
 
 def test_frames_are_the_structures_chosen_with_what_is_known_of_them(tmp_path):
-    batch = sample(PoolOptions(), prototypes(ZIRCONIUM), seed=1, pool="B", start=0, stop=9)
+    batch = sample(PoolOptions().sampling, prototypes(ZIRCONIUM), seed=1, pool="B", start=0, stop=9)
     shards = [tmp_path / "4-9.npz", tmp_path / "0-4.npz"]
     write_batch(shards[0], batch.take(range(4, 9)))
     write_batch(shards[1], batch.take(range(4)))

@@ -17,8 +17,8 @@ from gapdesign.files import write_array
 from gapdesign.quality.measures import squared_distances
 from gapdesign.report import pool_figures
 from gapdesign.report.style import svg_text
-from gapdesign.samplers import differentiable
-from gapdesign.samplers.differentiable import DifferentiableOptions
+from gapdesign.samplers.shared import differentiable
+from gapdesign.samplers.shared.differentiable import DifferentiableOptions
 from gapdesign.shards import FeaturePool
 
 STUDY = load("config/config.yaml")

@@ -12,6 +12,7 @@ from ase.build import bulk
 from ase.calculators.lj import LennardJones
 from ase.calculators.morse import MorsePotential
 
+from gapdesign.cells import supercell
 from gapdesign.engines import ENGINES
 from gapdesign.engines.ase import AseEngine, AseOptions
 from gapdesign.engines.base import Label, NotConvergedError
@@ -230,7 +231,7 @@ def test_half_the_time_step_makes_a_quarter_of_the_fluctuation(springs):
 
 def test_the_run_starts_at_its_temperature_without_drift(springs):
     fcc, _ = springs
-    atoms = nve.supercell(fcc.atoms, 16)
+    atoms = supercell(fcc.atoms, 16)
     nve._set_in_motion(atoms, 300, np.random.default_rng(0))
     assert len(atoms) == 18
     assert atoms.get_temperature() == pytest.approx(300)

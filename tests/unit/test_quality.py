@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gapdesign.descriptors.covariance import Covariance, Layout
-from gapdesign.descriptors.options import KernelOptions
+from gapdesign.descriptors.kernel import KernelOptions
 from gapdesign.files import write_array
 from gapdesign.quality.curves import Choice, SampledPool
 from gapdesign.quality.maps import coverage

@@ -16,7 +16,8 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.neighborlist import neighbor_list
 
 from gapdesign.config import study as config
-from gapdesign.descriptors.options import KernelOptions, PairKernelOptions, SoapKernelOptions, SoapOptions
+from gapdesign.descriptors.kernel import KernelOptions, PairKernelOptions, SoapKernelOptions
+from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.engines.file import FileOptions
 from gapdesign.errors import InputError, ProgramError
 from gapdesign.files import read_frames, write_array, write_frames
@@ -29,10 +30,11 @@ from gapdesign.replay.labels import LabelFiles, LabelledRows, Labels
 from gapdesign.replay.options import ReplayOptions
 from gapdesign.replay.potential import calculator, gap_fit, with_coefficients
 from gapdesign.replay.requirements import check
-from gapdesign.replay.rows import OFFSET, VOIGT, LabelRows, offsets
+from gapdesign.replay.rows import OFFSET, LabelRows, offsets
 from gapdesign.replay.surfaces import crystal, surface_energy
 from gapdesign.report.replay_figures import errors_figure, surfaces_figure
 from gapdesign.report.style import svg_text
+from gapdesign.structures import VOIGT
 
 ROOT = Path(__file__).parents[2]
 MODEL = Model(

@@ -14,10 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from gapdesign.cells import volumes_and_heights
 from gapdesign.errors import InputError
-from gapdesign.samplers import SAMPLERS, ConstraintOptions, PoolOptions, frames, sample
-from gapdesign.samplers.constraints import count, too_close, volumes_and_heights
-from gapdesign.samplers.crystals import emptiest, places, supercell
+from gapdesign.samplers import SAMPLERS, sample
+from gapdesign.samplers.options import PoolOptions
+from gapdesign.samplers.shared import frames
+from gapdesign.samplers.shared.constraints import ConstraintOptions, count, too_close
+from gapdesign.samplers.shared.crystals import emptiest, places, supercell
 from gapdesign.structures import Batch, PrototypeOptions, concatenate, pack, prototypes, write_batch
 
 CRYSTALS = prototypes({
@@ -80,7 +83,7 @@ def options(sampler: str, structures: Path, **more) -> PoolOptions:
 
 def make(pool_options: PoolOptions, start: int = 0, stop: int = SIZE, *, pool: str = "A", crystals=None) -> Batch:
     crystals = crystals or (ZIRCONIUM if "md" in pool_options.members else CRYSTALS)
-    return sample(pool_options, crystals, seed=3, pool=pool, start=start, stop=stop)
+    return sample(pool_options.of(pool).sampling, crystals, seed=3, pool=pool, start=start, stop=stop)
 
 
 @pytest.mark.parametrize("sampler", [*SAMPLERS, "mixture"])
@@ -247,7 +250,7 @@ def test_a_trajectory_is_hot_and_its_frames_are_apart():
 def test_langevin_dynamics_of_oscillators_has_the_temperature_asked_for():
     from ase import units
 
-    from gapdesign.samplers.md import Md, MdOptions
+    from gapdesign.samplers.md import MdOptions, MdSampler
 
     class Springs:
         """Each atom tied to the origin."""
@@ -256,7 +259,7 @@ def test_langevin_dynamics_of_oscillators_has_the_temperature_asked_for():
             return -2.0 * atoms.positions
 
     block = MdOptions(atoms=64, strain=0, temperature=1000, timestep=2, friction=0.05, equilibration=400, interval=40)
-    sampler = Md(block, ZIRCONIUM)
+    sampler = MdSampler(block, ZIRCONIUM)
     sampler._calculator = Springs()
     squares = []
     for frame in sampler._trajectory("test", 40):

@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gapdesign.errors import InputError
-from gapdesign.samplers import ConstraintOptions, PoolOptions, deform, sample, shards, strain_components, volume
-from gapdesign.samplers import draw as draws_of
-from gapdesign.samplers.constraints import too_close
+from gapdesign.samplers import SAMPLERS, sample
+from gapdesign.samplers.options import PoolOptions
+from gapdesign.samplers.shared import deform
+from gapdesign.samplers.shared.constraints import ConstraintOptions, too_close
+from gapdesign.samplers.shared.draw import Draw
+from gapdesign.shards import cut
 from gapdesign.structures import Batch, Prototype, concatenate
 
 HCP = Prototype("hcp", bulk("Zr", "hcp", a=3.232, c=5.147), np.array([0, 0], dtype=np.int32))
@@ -30,11 +33,16 @@ QUICK = settings(max_examples=30, deadline=None, derandomize=True, database=None
 
 
 def uniforms(seed: int, pool: str, indices: np.ndarray, attempt: int, draws: int) -> np.ndarray:
-    return draws_of.Draw(seed, pool, indices, attempt).uniforms(draws)
+    return Draw(seed, pool, indices, attempt).uniforms(draws)
+
+
+def of(sampler: str, largest: float) -> deform.DeformingSampler:
+    member = SAMPLERS[sampler]
+    return member(member.Options(max=largest), PROTOTYPES)
 
 
 def make(start: int, stop: int, *, seed: int = 1, pool: str = "A", options: PoolOptions = TIGHT) -> Batch:
-    return sample(options, PROTOTYPES, seed=seed, pool=pool, start=start, stop=stop)
+    return sample(options.of(pool).sampling, PROTOTYPES, seed=seed, pool=pool, start=start, stop=stop)
 
 
 def identical(one: Batch, other: Batch) -> bool:
@@ -69,16 +77,16 @@ def test_a_pool_is_the_same_however_it_is_cut(whole, cuts):
 @QUICK
 @given(size=st.integers(1, 500), shard_size=st.integers(1, 600))
 def test_shards_cover_a_pool_without_gap_or_overlap(size, shard_size):
-    covered = [index for start, stop in shards(size, shard_size) for index in range(start, stop)]
+    covered = [index for start, stop in cut(size, shard_size) for index in range(start, stop)]
     assert covered == list(range(size))
-    assert all(stop - start == shard_size for start, stop in shards(size, shard_size)[:-1])
+    assert all(stop - start == shard_size for start, stop in cut(size, shard_size)[:-1])
 
 
 @QUICK
 @given(size=st.integers(1, 300), growth=st.integers(0, 300), shard_size=st.integers(1, 50))
-def test_a_pool_that_grows_keeps_its_full_shards(size, growth, shard_size):
-    full = [(start, stop) for start, stop in shards(size, shard_size) if stop - start == shard_size]
-    assert set(full) <= set(shards(size + growth, shard_size))
+def test_a_pool_that_grows_keeps_its_full_cut(size, growth, shard_size):
+    full = [(start, stop) for start, stop in cut(size, shard_size) if stop - start == shard_size]
+    assert set(full) <= set(cut(size + growth, shard_size))
 
 
 @QUICK
@@ -182,7 +190,7 @@ def test_principal_axes_of_a_strain_have_no_preferred_direction():
 
 
 def test_strain_components_are_symmetric_with_uniform_elements():
-    gradients = strain_components.deformations(uniforms(5, "A", np.arange(20_000), 0, 6), 0.2)
+    gradients = of("strain_components", 0.2).deformations(uniforms(5, "A", np.arange(20_000), 0, 6))
     assert np.array_equal(gradients, gradients.transpose(0, 2, 1))
     elements = (gradients - np.eye(3))[:, *np.triu_indices(3)]
     for element in elements.T:
@@ -191,7 +199,7 @@ def test_strain_components_are_symmetric_with_uniform_elements():
 
 
 def test_volumes_are_uniform_and_shapes_kept():
-    gradients = volume.deformations(uniforms(5, "A", np.arange(20_000), 0, 1), 0.3)
+    gradients = of("volume", 0.3).deformations(uniforms(5, "A", np.arange(20_000), 0, 1))
     assert stats.kstest(np.linalg.det(gradients), stats.uniform(0.7, 0.6).cdf).pvalue > 1e-3
     np.testing.assert_allclose(gradients, gradients[:, :1, :1] * np.eye(3), atol=1e-15)
 
@@ -235,11 +243,12 @@ def test_one_draw_is_allowed_where_redraws_is_one():
 
 DIGEST = """
 import hashlib
-from gapdesign.samplers import PoolOptions, sample
+from gapdesign.samplers import sample
+from gapdesign.samplers.options import PoolOptions
 from gapdesign.structures import PrototypeOptions, prototypes
 crystals = prototypes({"hcp": PrototypeOptions(element="Zr", lattice="hcp", a=3.232, c=5.147)})
 for sampler in "strain", "strain_components", "volume", "rattle", "random":
-    batch = sample(PoolOptions(sampler=sampler), crystals, seed=1, pool="A", start=0, stop=300)
+    batch = sample(PoolOptions(sampler=sampler).sampling, crystals, seed=1, pool="A", start=0, stop=300)
     print(hashlib.sha256(batch.cells.tobytes() + batch.positions.tobytes()).hexdigest())
 """
 

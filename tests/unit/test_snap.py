@@ -8,7 +8,7 @@ import pytest
 from ase import Atoms
 
 from gapdesign.errors import InputError
-from gapdesign.samplers.differentiable.snap import Snap, SnapOptions, clebsch_gordan, couplings
+from gapdesign.samplers.shared.differentiable.snap import Snap, SnapOptions, clebsch_gordan, couplings
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "data/snap/reference.json").read_text())
 GAS = Atoms("W8", REFERENCE["positions"], cell=REFERENCE["cell"], pbc=True)

@@ -25,7 +25,8 @@ from gapdesign.config.part import At
 from gapdesign.descriptors import Descriptor
 from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.environments import EnvironmentPool, Environments, on_grid, write_environments
-from gapdesign.descriptors.options import DescriptorOptions, KernelOptions, PairKernelOptions
+from gapdesign.descriptors.kernel import KernelOptions, PairKernelOptions
+from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.descriptors.rematch import match
 from gapdesign.descriptors.structure_distances import Recent, StructurePool, similarities
 from gapdesign.errors import InputError
@@ -34,7 +35,8 @@ from gapdesign.methods.maxmin import MaxminMethod, exhaustive, lazy
 from gapdesign.methods.maxmin.compression import Directions
 from gapdesign.methods.random import RandomMethod
 from gapdesign.methods.shared.distance import mean_descriptor, total
-from gapdesign.samplers import PoolOptions, sample
+from gapdesign.samplers import sample
+from gapdesign.samplers.options import PoolOptions
 from gapdesign.shards import HeldPool, shard_path
 from gapdesign.streams import stream
 from gapdesign.structures import PrototypeOptions, pack, prototypes
@@ -495,7 +497,7 @@ def test_strained_crystals_of_several_elements_are_chosen_exactly():
         "copper": PrototypeOptions(element="Cu", lattice="fcc", a=3.61),
         "zirconium": PrototypeOptions(element="Zr", lattice="hcp", a=3.232, c=5.147),
     }
-    batch = sample(PoolOptions(), prototypes(crystals), seed=1, pool="A", start=0, stop=60)
+    batch = sample(PoolOptions().sampling, prototypes(crystals), seed=1, pool="A", start=0, stop=60)
     for structure in DISTANCES:
         assert_plain(data_task([batch.atoms(k) for k in range(60)], [29, 40], structure, 8))
 

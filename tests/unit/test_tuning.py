@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gapdesign.descriptors.options import DescriptorOptions, KernelOptions, SoapOptions
+from gapdesign.descriptors.kernel import KernelOptions
+from gapdesign.descriptors.options import DescriptorOptions
+from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.descriptors.tuning import blind_distances, scan, settings, visibility
 from gapdesign.report.style import svg_text
 from gapdesign.report.tune_figure import tune_figure

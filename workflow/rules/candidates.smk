@@ -6,7 +6,7 @@ rule candidates:
 
 rule candidates_convert:
     input:
-        lambda wildcards: given(STUDY.pools.of(wildcards.pool).file.path),
+        lambda wildcards: given(STUDY.pools.of(wildcards.pool).structures),
     output:
         results("candidates/frames/{pool}.extxyz"),
     log:
@@ -58,7 +58,7 @@ rule candidates_shard:
     group:
         "shard"
     conda:
-        f"../../envs/{CANDIDATE_ENVIRONMENT}.yaml"
+        shard_environment
     threads: cores("candidates")
     resources:
         **asks("candidates"),

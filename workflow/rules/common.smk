@@ -8,15 +8,16 @@ sys.path.insert(0, str(LIBRARY))
 
 from snakemake.settings.types import DeploymentMethod
 
-from gapdesign import cli
-from gapdesign.config import study as configuration
-from gapdesign.config.part import At
 from gapdesign.engines import ENGINES
 from gapdesign.errors import InputError
 from gapdesign.shards import cut
-from gapdesign.samplers.frames import is_extended_xyz
+from gapdesign.samplers.shared.frames import is_extended_xyz
 
 try:
+    from gapdesign import cli
+    from gapdesign.config import study as configuration
+    from gapdesign.config.part import At
+
     STUDY = configuration.parse(config)
     configuration.check(STUDY)
 except InputError as error:
@@ -43,14 +44,8 @@ if workflow.resource_settings.nodes is not None:
     workflow.global_resources["_cores"] = None
 
 DESIGNS = list(STUDY.designs)
-DESCRIPTOR_ENVIRONMENT = "gap" if STUDY.descriptor.backend == "quippy" else "core"
-SAMPLERS = {member for pool in STUDY.pools.names for member in STUDY.pools.of(pool).members}
-NEEDS_QUIPPY = any(
-    "entropy" in STUDY.pools.of(pool).members and STUDY.pools.of(pool).entropy.descriptor.kind != "snap"
-    for pool in STUDY.pools.names
-)
-CANDIDATE_ENVIRONMENT = "gap" if NEEDS_QUIPPY else "eam" if "md" in SAMPLERS else "core"
-COMPARISON_ENVIRONMENT = "core" if STUDY.comparison.descriptor.kind == "snap" else "gap"
+DESCRIPTOR_ENVIRONMENT = STUDY.descriptor.member.environment
+COMPARISON_ENVIRONMENT = STUDY.comparison.descriptor.environment
 COMPARED = "environments" if STUDY.comparison.of == "environments" else "features"
 ENGINE = ENGINES[STUDY.labels.engine]
 
@@ -64,6 +59,15 @@ if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
 
     container: str(IMAGE)
 
+
+# With `--sdm conda` a job runs in one environment, and so do all samplers that share a pool.
+if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+    for pool in STUDY.pools.names:
+        if len(needed := STUDY.pools.of(pool).environments) > 1:
+            sys.exit(
+                f"gapdesign: pools.mixture: the samplers of pool {pool} run in different environments, {' and '.join(sorted(needed))};"
+                " give each a pool of its own, or run without --sdm conda."
+            )
 
 # Jobs run the library that stands beside this file: with the interpreter that runs Snakemake, or, where each rule
 # has an environment or container of its own, with the one there.
@@ -135,6 +139,11 @@ def of_shards(pattern, pool):
     return [results(pattern.format(pool=pool, start=start, stop=stop)) for start, stop in ranges]
 
 
+def shard_environment(wildcards):
+    """The environment in which the samplers of a pool make a shard."""
+    return f"../../envs/{next(iter(STUDY.pools.of(wildcards.pool).environments), 'core')}.yaml"
+
+
 def of_all_shards(pattern):
     """Files of all shards of all pools."""
     return [path for pool in STUDY.pools.names for path in of_shards(pattern, pool)]
@@ -161,10 +170,9 @@ def of_sample(pattern, pool):
 
 def structures_of(wildcards):
     """The user's own structures as extended XYZ, if the pool has some."""
-    options = STUDY.pools.of(wildcards.pool)
-    if "file" not in options.members:
+    path = STUDY.pools.of(wildcards.pool).structures
+    if path is None:
         return []
-    path = options.file.path
     return given(path) if is_extended_xyz(path) else results("candidates/frames/{pool}.extxyz")
 
 

@@ -13,16 +13,19 @@ Nothing else names a member, so the configuration, its schema, messages and the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
-from inspect import isclass
+from inspect import isabstract, isclass
 from pkgutil import iter_modules
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from gapdesign.config.options import Options
 from gapdesign.errors import InputError
+
+MADE_FROM_IT = "options"
+"""The module of a family's package in which its block of the configuration is made from its members."""
 
 
 class Member:
@@ -59,6 +62,8 @@ class Family(Mapping[str, type[M]], Generic[M]):
 
     def __init__(self, package: str, base: type[M]) -> None:
         self._package, self._base = package, base
+        self._is_searching = False
+        self._offers: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> type[M]:
         """Return the class of a member."""
@@ -80,43 +85,71 @@ class Family(Mapping[str, type[M]], Generic[M]):
         """The members with their summaries, for the description of a key."""
         return " ".join(f"`{name}`: {member.summary}." for name, member in self.items())
 
+    def keep_off(self, block: str, keys: Collection[str]) -> None:
+        """Refuse members of other packages that are named like something else in a block of the configuration.
+
+        Raises
+        ------
+        InputError
+            For the first of them.
+        """
+        for name, offer in self._offers.items():
+            if name in keys:
+                raise InputError(f"{offer}, but `{block}.{name}` has another meaning; rename it.")
+
     @cached_property
     def _members(self) -> dict[str, type[M]]:
-        found: dict[str, type[M]] = {}
-        package = import_module(self._package)
-        for module in iter_modules(package.__path__):
-            for member in self._of_module(f"{self._package}.{module.name}"):
-                found[member.name] = member
+        if self._is_searching:
+            raise RuntimeError(
+                f"{self._package}: asked for while its members are being imported; no member may import what is made"
+                f" from them, such as {self._package}.{MADE_FROM_IT}"
+            )
+        self._is_searching = True
+        try:
+            found = self._own()
+            self._add_offered(found)
+        finally:
+            self._is_searching = False
+        return dict(sorted(found.items()))
+
+    def _own(self) -> dict[str, type[M]]:
+        """Members that the modules of the family's own package define."""
+        found = {}
+        for module in iter_modules(import_module(self._package).__path__):
+            if module.name == MADE_FROM_IT:
+                continue
+            name = f"{self._package}.{module.name}"
+            for value in vars(import_module(name)).values():
+                if self._is_member(value) and value.__module__ == name and "name" in vars(value):
+                    found[value.name] = value
+        return found
+
+    def _add_offered(self, found: dict[str, type[M]]) -> None:
+        """Add the members that other packages offer."""
         for entry in entry_points(group=self._package):
+            owner = entry.dist.name if entry.dist else entry.value
+            offer = f"the package {owner} offers '{entry.name}' as one of {self._package}"
             try:
                 member = entry.load()
             except Exception as error:
                 raise InputError(
-                    f"the package {_owner(entry)} offers '{entry.name}' as one of {self._package}, but it cannot be"
-                    f" imported ({type(error).__name__}: {error}); mend or uninstall it."
+                    f"{offer}, but it cannot be imported ({type(error).__name__}: {error}); mend or uninstall it."
                 ) from error
-            self._refuse(entry, member, found)
-            found[member.name] = member
-        return dict(sorted(found.items()))
+            if not self._is_member(member):
+                raise InputError(f"{offer}, but {entry.value} is no class derived from {self._base.__qualname__}.")
+            if isabstract(member):
+                missing = ", ".join(sorted(member.__abstractmethods__))
+                raise InputError(f"{offer}, but {entry.value} does not define {missing}; define it.")
+            if getattr(member, "name", None) != entry.name:
+                raise InputError(f"{offer}, but the class calls itself '{getattr(member, 'name', '')}'; use one name.")
+            if not entry.name.isidentifier() or entry.name.startswith("_") or hasattr(Options, entry.name):
+                raise InputError(
+                    f"{offer}, which cannot be a key of the configuration; choose another name, of letters, digits and"
+                    " _."
+                )
+            if entry.name in found:
+                raise InputError(f"{offer}, but there is one of that name already; rename it or uninstall the package.")
+            found[entry.name], self._offers[entry.name] = member, offer
 
-    def _of_module(self, name: str) -> list[type[M]]:
-        """Members that a module of the family's own package defines."""
-        return [
-            value
-            for value in vars(import_module(name)).values()
-            if isclass(value) and issubclass(value, self._base) and value.__module__ == name and "name" in vars(value)
-        ]
-
-    def _refuse(self, entry: Any, member: Any, found: Mapping[str, type[M]]) -> None:
-        """Refuse what another package offers if it is no member, or takes a name that is taken."""
-        offer = f"the package {_owner(entry)} offers '{entry.name}' as one of {self._package}"
-        if not (isclass(member) and issubclass(member, self._base)):
-            raise InputError(f"{offer}, but {entry.value} is no class derived from {self._base.__qualname__}.")
-        if getattr(member, "name", None) != entry.name:
-            raise InputError(f"{offer}, but the class calls itself '{getattr(member, 'name', '')}'; use one name.")
-        if entry.name in found:
-            raise InputError(f"{offer}, but there is one of that name already; rename it or uninstall the package.")
-
-
-def _owner(entry: Any) -> str:
-    return entry.dist.name if entry.dist else entry.value
+    def _is_member(self, value: Any) -> bool:
+        return isclass(value) and issubclass(value, self._base)

@@ -43,6 +43,9 @@ class PrototypeOptions(Options):
         return self
 
 
+VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+"""Components of a symmetric tensor in Voigt's order: xx, yy, zz, yz, xz, xy."""
+
 REASONS = ("distance", "strain", "density", "shape")
 """Why a draw of a candidate is refused, in the order in which it is asked."""
 

@@ -14,7 +14,7 @@ from gapdesign.config.job import Job
 from gapdesign.config.options import Identifier
 from gapdesign.config.part import At, From, Part
 from gapdesign.errors import InputError
-from gapdesign.samplers import PoolOptions
+from gapdesign.samplers.options import Sampling
 from gapdesign.structures import PrototypeOptions
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class CandidatesPart(Part):
 
     seed: int
     prototypes: dict[Identifier, PrototypeOptions]
-    pools: Annotated[PoolOptions, From(lambda at: at.pool)]
+    sampling: Annotated[Sampling, From(lambda at: at.pool.sampling)]
 
 
 CONVERT = Job(verb="convert", rule="candidates_convert", stage="candidates", memory=1000, minutes=120)
@@ -37,7 +37,7 @@ CANDIDATES = Job(
     stage="candidates",
     reads=CandidatesPart,
     memory=1000,
-    minutes=lambda at: 720 if {"md", "entropy"} & set(at.pool.members) else 30,
+    minutes=lambda at: at.pool.minutes,
 )
 REFUSED = Job(verb="refused", rule="candidates_refused", stage="candidates")
 JOBS = (CONVERT, FRAMES, CANDIDATES, REFUSED)
@@ -85,7 +85,7 @@ def _sample(part: CandidatesPart, arguments: argparse.Namespace, start: int, sto
     from gapdesign.structures import prototypes
 
     return sample(
-        part.pools,
+        part.sampling,
         prototypes(part.prototypes),
         seed=part.seed,
         pool=arguments.pool,
@@ -108,14 +108,14 @@ def _candidates(arguments: argparse.Namespace, part: CandidatesPart) -> None:
 
 
 def _convert(arguments: argparse.Namespace) -> None:
-    from gapdesign.samplers.frames import convert
+    from gapdesign.samplers.shared.frames import convert
 
     convert(arguments.structures, arguments.output)
 
 
 def _frames(arguments: argparse.Namespace) -> None:
     from gapdesign.files import write_array
-    from gapdesign.samplers.frames import offsets
+    from gapdesign.samplers.shared.frames import offsets
 
     begins = offsets(arguments.structures)
     write_array(arguments.output, begins)
@@ -124,7 +124,7 @@ def _frames(arguments: argparse.Namespace) -> None:
 
 def _refused(arguments: argparse.Namespace) -> None:
     from gapdesign.files import write_csv
-    from gapdesign.samplers.constraints import count
+    from gapdesign.samplers.shared.constraints import count
 
     write_csv(arguments.output, count(arguments.candidates))
 

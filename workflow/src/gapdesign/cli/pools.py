@@ -11,7 +11,7 @@ from gapdesign.cli.parts import DistancePart, Species
 from gapdesign.comparison.pools import ComparisonOptions
 from gapdesign.config.job import Job
 from gapdesign.config.part import From, Part
-from gapdesign.samplers.differentiable import DifferentiableOptions
+from gapdesign.samplers.shared.differentiable import DifferentiableOptions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,7 +110,7 @@ TABLES = ("entropies", "histograms", "radial")
 
 def _environments(arguments: argparse.Namespace, part: EnvironmentsPart) -> None:
     from gapdesign.comparison.environments import describe, write
-    from gapdesign.samplers import differentiable
+    from gapdesign.samplers.shared import differentiable
     from gapdesign.structures import read_structures
 
     descriptor = differentiable.make(part.descriptor, part.species[0])

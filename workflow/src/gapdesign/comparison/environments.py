@@ -11,8 +11,8 @@ import numpy as np
 from ase import Atoms
 
 from gapdesign.files import read_arrays, write_arrays
-from gapdesign.samplers.differentiable import Differentiable
-from gapdesign.samplers.diversity import local_entropy
+from gapdesign.samplers.shared.differentiable import Differentiable
+from gapdesign.samplers.shared.diversity import local_entropy
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from gapdesign.config.options import Identifier, Options
 from gapdesign.descriptors.covariance import Covariance
 from gapdesign.errors import InputError
 from gapdesign.quality.measures import squared_distances
-from gapdesign.samplers.differentiable import DifferentiableOptions
+from gapdesign.samplers.shared.differentiable import DifferentiableOptions
 from gapdesign.shards import FeaturePool
 from gapdesign.streams import stream
 

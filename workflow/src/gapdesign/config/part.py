@@ -16,7 +16,7 @@ from gapdesign.errors import InputError
 if TYPE_CHECKING:
     from gapdesign.config.study import Study
     from gapdesign.methods.options import DesignOptions
-    from gapdesign.samplers import PoolOptions
+    from gapdesign.samplers.options import PoolOptions
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from gapdesign.config.mistakes import sentence
 from gapdesign.config.options import Identifier, Options
 from gapdesign.descriptors import layout
 from gapdesign.descriptors.covariance import Covariance
-from gapdesign.descriptors.options import DescriptorOptions, KernelOptions
+from gapdesign.descriptors.kernel import KernelOptions
+from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.engines import ENGINES
 from gapdesign.engines.options import LabelOptions
 from gapdesign.errors import InputError
@@ -28,7 +29,7 @@ from gapdesign.properties.options import PropertiesOptions, mismatch
 from gapdesign.quality.options import QualityOptions
 from gapdesign.quality.subpools import subpool_sizes
 from gapdesign.replay.options import ReplayOptions
-from gapdesign.samplers import PoolOptions
+from gapdesign.samplers.options import PoolOptions
 from gapdesign.structures import PrototypeOptions, nearest_neighbour, prototypes
 
 DEFAULT = "config/config.yaml"
@@ -214,16 +215,15 @@ def _check_pools(study: Study) -> None:
                 f"comparison.unions.{union}: a union has a name of its own, and those of designs in a list; the designs"
                 f" are {', '.join(study.designs)}."
             )
-    kind = study.comparison.descriptor.kind
-    if kind != "snap" and len(study.species()) > 1:
-        raise InputError(f"comparison.descriptor.kind: '{kind}' is for one element; with several, take 'snap'.")
+    described = study.comparison.descriptor
+    if described.is_quip and len(study.species()) > 1:
+        raise InputError(
+            f"comparison.descriptor.kind: '{described.kind}' is for one element; with several, take 'snap'."
+        )
     for name in study.pools.names:
         try:
             options = study.pools.of(name)
         except ValidationError as error:
             raise InputError(f"pools.overrides.{name}: {sentence(error, Study)}") from None
-        if "file" in options.members and not Path(options.file.path).is_file():
-            raise InputError(
-                f"pools.file.path: no file '{options.file.path}' for pool {name}; paths start where snakemake is run."
-            )
-        samplers.make(options, crystals)
+        study.pools.check(name)
+        samplers.make(options.sampling, crystals)

@@ -1,51 +1,53 @@
 """From structures to features, and from features to the distance between structures.
 
-SOAP backends are a family: a module with ``make(options, species)``, which returns a :class:`SoapBackend`,
-and ``dimension(options, n_species)``, which tells the length of its vectors without computing one.
+What describes the environments of atoms is a family: each module here that has a class derived from
+:class:`EnvironmentDescriptor` is one, and :mod:`.options` is what the configuration says about it. Features average
+environments, and add distances of pairs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gapdesign.descriptors.base import EnvironmentDescriptor
 from gapdesign.descriptors.covariance import Layout
 from gapdesign.descriptors.environments import Environments, on_grid
-from gapdesign.descriptors.options import DescriptorOptions, PairShapeOptions
 from gapdesign.descriptors.pairs import PairFeatures
 from gapdesign.errors import InputError
+from gapdesign.families import Family
 
 if TYPE_CHECKING:
+    from gapdesign.descriptors.kernel import PairShapeOptions
+    from gapdesign.descriptors.options import ChosenDescriptor, DescriptorOptions
     from gapdesign.structures import Batch
 
-BACKENDS = {"dscribe": "gapdesign.descriptors.dscribe", "quippy": "gapdesign.descriptors.quippy"}
+__all__ = ["DESCRIPTORS", "Descriptor", "EnvironmentDescriptor", "layout"]
 
-
-class SoapBackend(Protocol):
-    """Computes SOAP power spectra."""
-
-    def __call__(self, batch: Batch, k: int, centers: np.ndarray) -> np.ndarray:
-        """Power spectra (n, dimension) of the atoms ``centers`` (n,) of structure ``k``, not normalised."""
+DESCRIPTORS: Family[EnvironmentDescriptor] = Family("gapdesign.descriptors", EnvironmentDescriptor)
+"""What describes the environments of atoms, by name."""
 
 
 class Descriptor:
-    """Features of structures: averaged SOAP vectors a species, composition, smeared pair distances.
+    """Features of structures: environments averaged by species, composition, smeared pair distances.
 
     Parameters
     ----------
-    options : DescriptorOptions
+    options : DescriptorOptions or ChosenDescriptor
     pair : PairShapeOptions
         Of these only what shapes the features counts: cutoff, length, transition.
     species : sequence of int
         Atomic numbers that occur in the study.
     """
 
-    def __init__(self, options: DescriptorOptions, pair: PairShapeOptions, species: Sequence[int]) -> None:
+    def __init__(
+        self, options: DescriptorOptions | ChosenDescriptor, pair: PairShapeOptions, species: Sequence[int]
+    ) -> None:
         self.species = tuple(sorted(species))
-        self._soap: SoapBackend = import_module(BACKENDS[options.backend]).make(options.soap, self.species)
+        self._options = options
+        self._environments = options.member(options.options, self.species)
         self._pairs = PairFeatures(pair, self.species)
         self.layout = layout(options, pair, self.species)
 
@@ -55,7 +57,7 @@ class Descriptor:
         Returns
         -------
         (n, dimension) float32
-            SOAP and pair parts each of unit length.
+            The parts of each species and of the pairs each of unit length.
 
         Raises
         ------
@@ -78,23 +80,32 @@ class Descriptor:
         Raises
         ------
         InputError
-            If the backend has none.
+            If the descriptor has none.
         """
-        if not hasattr(self._soap, "derivatives"):
-            raise InputError("descriptor.backend: only 'quippy' gives derivatives of periodic structures; set that.")
-        return self._soap.derivatives(batch, k)
+        if not self._options.member.has_derivatives:
+            raise InputError(
+                f"descriptor.backend: '{self._options.backend}' gives no derivatives by positions; choose from"
+                f" {', '.join(name for name, member in DESCRIPTORS.items() if member.has_derivatives)}."
+            )
+        return self._environments.derivatives(batch, k)
+
+    @property
+    def _reach(self) -> str:
+        """The radius of an environment, by its key if it has one."""
+        block = f"descriptor.{self._options.member.block}"
+        return f"{block}.r_cut" if hasattr(self._options.options, "r_cut") else f"the reach of {block}"
 
     def _describe(self, batch: Batch, k: int, row: np.ndarray) -> Environments:
         """Put the features of structure ``k`` into ``row``; its environments are what they were made from."""
         span = slice(batch.offsets[k], batch.offsets[k + 1])
         numbers, orbits = batch.numbers[span], batch.orbits[span]
         centers, multiplicity = np.unique(orbits, return_counts=True)
-        spectra = self._soap(batch, k, centers)
+        vectors = self._environments(batch, k, centers)
         with np.errstate(invalid="ignore", divide="ignore"):
-            spectra = _unit(spectra)
+            vectors = _unit(vectors)
             for number, z in enumerate(self.species):
                 mine = numbers[centers] == z
-                mean = np.add.reduce(multiplicity[mine, None] * spectra[mine])
+                mean = np.add.reduce(multiplicity[mine, None] * vectors[mine])
                 row[self.layout.soap[number]] = _unit(mean) if mine.any() else 0
             if self.layout.composition is not None:
                 counts = np.array([(numbers == z).sum() for z in self.species], dtype=float)
@@ -102,11 +113,11 @@ class Descriptor:
             row[self.layout.pair] = _unit(self._pairs(batch, k, centers, multiplicity))
         if not np.isfinite(row).all():
             raise InputError(
-                f"candidate {batch.candidates[k]}: its descriptor is not a finite vector; are its atoms apart, and"
-                " is a neighbour within descriptor.soap.r_cut and kernel.pair.r_cut?"
+                f"candidate {batch.candidates[k]}: its descriptor is not a finite vector; are its atoms apart, and is a"
+                f" neighbour within {self._reach} and kernel.pair.r_cut?"
             )
         offsets = np.array([0, len(centers)], np.int64)
-        return Environments(offsets, on_grid(spectra), multiplicity.astype(np.int32), numbers[centers].astype(np.int32))
+        return Environments(offsets, on_grid(vectors), multiplicity.astype(np.int32), numbers[centers].astype(np.int32))
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
@@ -114,7 +125,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.sqrt(np.add.reduce(vectors * vectors, axis=-1, keepdims=True))
 
 
-def layout(options: DescriptorOptions, pair: PairShapeOptions, species: Sequence[int]) -> Layout:
+def layout(options: DescriptorOptions | ChosenDescriptor, pair: PairShapeOptions, species: Sequence[int]) -> Layout:
     """Where the parts of a feature vector lie, without computing one."""
-    spectrum = import_module(BACKENDS[options.backend]).dimension(options.soap, len(species))
+    spectrum = options.member.dimension(options.options, len(species))
     return Layout(len(species), spectrum, PairFeatures(pair, sorted(species)).dimension)

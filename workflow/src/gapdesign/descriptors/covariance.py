@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gapdesign.descriptors.options import CovarianceOptions
+from gapdesign.descriptors.kernel import CovarianceOptions
 
 
 @dataclass(frozen=True)

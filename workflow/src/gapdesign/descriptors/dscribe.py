@@ -7,17 +7,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapdesign.descriptors.options import SoapOptions
+from gapdesign.descriptors.soap import SoapDescriptor, SoapOptions
 
 if TYPE_CHECKING:
     from gapdesign.structures import Batch
 
 
-class DscribeSoap:
-    """Power spectra by :class:`dscribe.descriptors.SOAP`; see :class:`gapdesign.descriptors.SoapBackend`.
+class DscribeDescriptor(SoapDescriptor):
+    """Power spectra by :class:`dscribe.descriptors.SOAP`.
 
     The polynomial radial basis is not offered: at narrow widths its spectra depend on how the crystal is turned.
     """
+
+    name = "dscribe"
+    summary = "SOAP with Gaussian-type radial functions, fast"
+    reference = (
+        "L. Himanen et al., DScribe: library of descriptors for machine learning in materials science, "
+        "Computer Physics Communications 247, 106949 (2020)",
+        "10.1016/j.cpc.2019.106949",
+        "the SOAP vectors of the selection",
+    )
 
     def __init__(self, options: SoapOptions, species: Sequence[int]) -> None:
         from dscribe.descriptors import SOAP
@@ -32,21 +41,16 @@ class DscribeSoap:
             periodic=True,
         )
 
+    @classmethod
+    def dimension(cls, options: SoapOptions, n_species: int) -> int:
+        """Return the length of a power spectrum: every pair of radial functions of any two species, at every l."""
+        radial = n_species * options.n_max
+        return radial * (radial + 1) // 2 * (options.l_max + 1)
+
     def __call__(self, batch: Batch, k: int, centers: np.ndarray) -> np.ndarray:
-        """Power spectra of some atoms of one structure."""
+        """Describe some atoms of one structure; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
         atoms = batch.atoms(k)
         # dscribe repeats the cell as far as the cutoff reaches beyond it, and misses neighbours of atoms outside.
         if np.abs(atoms.get_scaled_positions(wrap=False) - 0.5).max() > 0.5 + 1e-6:
             atoms.wrap()
         return self._soap.create_single(atoms, centers=centers.tolist())
-
-
-def make(options: SoapOptions, species: Sequence[int]) -> DscribeSoap:
-    """Build the backend."""
-    return DscribeSoap(options, species)
-
-
-def dimension(options: SoapOptions, n_species: int) -> int:
-    """Length of a power spectrum: every pair of radial functions of any two species, at every l."""
-    radial = n_species * options.n_max
-    return radial * (radial + 1) // 2 * (options.l_max + 1)

@@ -1,104 +1,87 @@
-"""What the user says about descriptors and the kernel on them."""
+"""What the configuration says about descriptors."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny, create_model, model_validator
 
 from gapdesign.config.options import Options
+from gapdesign.descriptors import DESCRIPTORS, EnvironmentDescriptor
+from gapdesign.descriptors.soap import SoapOptions
+from gapdesign.errors import InputError
 
 
-class SoapOptions(Options):
-    """Size and resolution of the SOAP power spectrum."""
+class ChosenDescriptor(Options):
+    """The descriptor that a study uses, without the options of others."""
 
-    r_cut: float = Field(6.8, gt=0, description="Radius of an environment, in angstrom.")
-    n_max: int = Field(10, ge=1, le=20, description="Number of radial basis functions.")
-    l_max: int = Field(10, ge=0, le=20, description="Largest angular momentum.")
-    sigma: float = Field(
-        0.5,
-        gt=0,
-        description="Width of the Gaussian on every atom, in angstrom. The published 0.15 is nearly blind to"
-        " some distances at this basis; see the documentation.",
-    )
+    backend: str
+    options: SerializeAsAny[Options]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _typed(cls, given: Any) -> Any:
+        """Read the options as those of the descriptor."""
+        if isinstance(given, dict) and isinstance(given.get("options"), dict) and given.get("backend") in DESCRIPTORS:
+            return given | {"options": DESCRIPTORS[given["backend"]].Options.model_validate(given["options"])}
+        return given
+
+    @property
+    def member(self) -> type[EnvironmentDescriptor]:
+        """The class that describes environments."""
+        return DESCRIPTORS[self.backend]
 
 
-class DescriptorOptions(Options):
+class _Descriptor(Options):
     """How a structure becomes a vector."""
 
-    backend: Literal["dscribe", "quippy"] = Field(
+    backend: DESCRIPTORS.names = Field(
         "dscribe",
-        description="Program that computes SOAP: `dscribe` (Gaussian-type radial functions; fast) or `quippy`"
-        " (what gap_fit itself uses; some eight times slower). The two are not interchangeable.",
+        description=f"Program that describes the environments of atoms. {DESCRIPTORS.choices} No two of them are"
+        " interchangeable.",
     )
     soap: SoapOptions = Field(SoapOptions(), description="Size and resolution of SOAP.")
 
-
-class SoapKernelOptions(Options):
-    """Kernel on SOAP vectors."""
-
-    zeta: int = Field(4, ge=1, le=16, description="Power to which the dot product of two SOAP vectors is raised.")
-    scale: float = Field(0.3, ge=0, description="Scale of the SOAP covariance, in eV; 0 leaves it out.")
-
-
-class PairShapeOptions(Options):
-    """What pair distances become features by."""
-
-    r_cut: float = Field(7.0, gt=0, description="Largest pair distance, in angstrom.")
-    length: float = Field(0.3, gt=0, description="Length scale of the Gaussian kernel, in angstrom.")
-    transition: float = Field(
-        0.5, gt=0, description="Width over which pairs fade out below `r_cut`, in angstrom, as in QUIP."
-    )
-
-
-class PairKernelOptions(PairShapeOptions):
-    """Gaussian kernel on pair distances."""
-
-    scale: float = Field(0.8, ge=0, description="Scale of the pair covariance, in eV; 0 leaves it out.")
+    @property
+    def member(self) -> type[EnvironmentDescriptor]:
+        """The class that describes environments."""
+        return DESCRIPTORS[self.backend]
 
     @property
-    def shape(self) -> PairShapeOptions:
-        """What shapes the features, without the weight that the kernel gives them."""
-        return PairShapeOptions(r_cut=self.r_cut, length=self.length, transition=self.transition)
-
-
-class RematchOptions(Options):
-    """The regularised-entropy match of two structures' environments; counts for `structure: rematch` alone."""
-
-    gamma: float = Field(
-        0.1,
-        ge=0.005,
-        description="Weight of the entropy: small pairs each environment with its best match, large compares averages.",
-    )
-    tolerance: float = Field(
-        1e-10,
-        ge=1e-12,
-        le=1e-3,
-        description="How far the match may be from giving every atom its share, as a sum over the shares.",
-    )
-
-
-class CovarianceOptions(Options):
-    """The covariance of averaged structures: SOAP and pairs, weighted by their squared scales."""
-
-    soap: SoapKernelOptions = Field(SoapKernelOptions(), description="Kernel on SOAP vectors.")
-    pair: PairKernelOptions = Field(PairKernelOptions(), description="Kernel on pair distances.")
-
-
-class KernelOptions(CovarianceOptions):
-    """The complete covariance, and what a structure with many environments is to it."""
-
-    structure: Literal["average", "rematch", "environment"] = Field(
-        "average",
-        description="What a structure with many environments is to the distance that designs are chosen by. `average`:"
-        " their mean for each element. `rematch`: all of them, matched to those of the other structure (De et al."
-        " 2016). `environment`: the one farthest from all environments in the design, by SOAP without the pairs."
-        " The measures of `quality.csv` and the duplicates of the cross-validation are by `average` whatever stands"
-        " here.",
-    )
-    rematch: RematchOptions = Field(RematchOptions(), description="How `structure: rematch` matches.")
+    def options(self) -> Options:
+        """Options of the descriptor: those given, or the defaults."""
+        return getattr(self, self.member.block, None) or self.member.Options()
 
     @property
-    def covariance(self) -> CovarianceOptions:
-        """The covariance of averaged structures, whatever `structure` is."""
-        return CovarianceOptions(soap=self.soap, pair=self.pair)
+    def chosen(self) -> ChosenDescriptor:
+        """The descriptor without the options of others."""
+        return ChosenDescriptor(backend=self.backend, options=self.options)
+
+
+def _blocks() -> dict[str, type[Options]]:
+    """Blocks of options beside `soap`, which every study has because its potentials are fitted with SOAP."""
+    blocks: dict[str, type[Options]] = {"soap": SoapOptions}
+    for name, descriptor in DESCRIPTORS.items():
+        if descriptor.Options is Options:
+            continue
+        shared = blocks.setdefault(descriptor.block, descriptor.Options)
+        if descriptor.block not in ("soap", *DESCRIPTORS) or shared is not descriptor.Options:
+            raise InputError(
+                f"descriptor.backend: '{name}' puts its options into the block '{descriptor.block}', which is not its"
+                " own; mend or uninstall the package that it came with."
+            )
+    return {name: options for name, options in blocks.items() if name != "soap"}
+
+
+DESCRIPTORS.keep_off("descriptor", {*dir(_Descriptor), *_Descriptor.model_fields})
+
+DescriptorOptions = create_model(
+    "DescriptorOptions",
+    __base__=_Descriptor,
+    __doc__=_Descriptor.__doc__,
+    __module__=__name__,
+    **{
+        name: (options, Field(options(), description=f"Options of the descriptor `{name}`."))
+        for name, options in _blocks().items()
+    },
+)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapdesign.descriptors.options import PairShapeOptions
+from gapdesign.descriptors.kernel import PairShapeOptions
 
 if TYPE_CHECKING:
     from gapdesign.structures import Batch

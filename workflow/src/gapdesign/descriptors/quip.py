@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gapdesign.descriptors.options import PairKernelOptions, SoapOptions
+    from gapdesign.descriptors.kernel import PairKernelOptions
+    from gapdesign.descriptors.soap import SoapOptions
 
 
 def soap_string(soap: SoapOptions, *, centre: int, elements: Sequence[int], transition: float) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapdesign.descriptors.options import SoapOptions
 from gapdesign.descriptors.quip import soap_string
+from gapdesign.descriptors.soap import SoapDescriptor, SoapOptions
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,23 +18,34 @@ TRANSITION = 0.5
 """QUIP's own default of the width of the cutoff function, in angstrom."""
 
 
-class QuippySoap:
-    """Power spectra by ``quippy.descriptors.Descriptor``; see :class:`gapdesign.descriptors.SoapBackend`."""
+class QuippyDescriptor(SoapDescriptor):
+    """Power spectra by ``quippy.descriptors.Descriptor``; QUIP scales them to unit length."""
+
+    name = "quippy"
+    summary = "SOAP as gap_fit itself computes it, some eight times slower"
+    environment = "gap"
+    has_derivatives = True
 
     def __init__(self, options: SoapOptions, species: Sequence[int]) -> None:
         try:
             from quippy.descriptors import Descriptor
         except ImportError as error:
             raise InputError(
-                "descriptor.backend: 'quippy' is not installed; `pip install quippy-ase`, or use 'dscribe'."
+                "descriptor.backend: 'quippy' is not installed; run `pip install quippy-ase`, or choose another one."
             ) from error
         self._descriptors = {
             z: Descriptor(soap_string(options, centre=z, elements=species, transition=TRANSITION)) for z in species
         }
-        self._dimension = dimension(options, len(species))
+        self._dimension = self.dimension(options, len(species))
+
+    @classmethod
+    def dimension(cls, options: SoapOptions, n_species: int) -> int:
+        """Return the length of a power spectrum: every pair of radial functions at every l, and one number more."""
+        radial = n_species * options.n_max
+        return radial * (radial + 1) // 2 * (options.l_max + 1) + 1
 
     def __call__(self, batch: Batch, k: int, centers: np.ndarray) -> np.ndarray:
-        """Power spectra of some atoms of one structure."""
+        """Describe some atoms of one structure; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
         atoms = batch.atoms(k)
         spectra = np.empty((len(atoms), self._dimension))
         for z in np.unique(atoms.numbers):
@@ -42,15 +53,7 @@ class QuippySoap:
         return spectra[centers]
 
     def derivatives(self, batch: Batch, k: int) -> dict[int, np.ndarray]:
-        """Of the sum of the power spectra around atoms of each species, by the positions of all n atoms.
-
-        QUIP's spectra are of unit length, and these are their derivatives.
-
-        Returns
-        -------
-        dict of int to (3 n, dimension)
-            Atomic number of the central atoms to derivatives, in 1/angstrom; x, y and z of each atom in turn.
-        """
+        """Differentiate the summed spectra; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
         atoms = batch.atoms(k)
         found = {}
         for z in np.unique(atoms.numbers):
@@ -59,14 +62,3 @@ class QuippySoap:
             np.add.at(total, result["grad_index_0based"][:, 1], result["grad_data"])
             found[int(z)] = total.reshape(-1, self._dimension)
         return found
-
-
-def make(options: SoapOptions, species: Sequence[int]) -> QuippySoap:
-    """Build the backend."""
-    return QuippySoap(options, species)
-
-
-def dimension(options: SoapOptions, n_species: int) -> int:
-    """Length of a power spectrum; QUIP appends one number to what dscribe has."""
-    radial = n_species * options.n_max
-    return radial * (radial + 1) // 2 * (options.l_max + 1) + 1

@@ -19,7 +19,7 @@ import numpy as np
 
 from gapdesign.descriptors.covariance import Covariance, dot, power
 from gapdesign.descriptors.environments import EnvironmentPool, Environments
-from gapdesign.descriptors.options import KernelOptions
+from gapdesign.descriptors.kernel import KernelOptions
 from gapdesign.descriptors.rematch import match
 from gapdesign.errors import InputError
 from gapdesign.shards import FeaturePool, HeldPool

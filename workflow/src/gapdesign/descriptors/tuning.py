@@ -8,7 +8,6 @@ to r. With Gaussians narrower than the spacing of the radial functions, a neighb
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib import import_module
 from itertools import groupby, product
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -16,9 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from ase import Atoms
 
-from gapdesign.descriptors import BACKENDS, Descriptor
+from gapdesign.descriptors import DESCRIPTORS, Descriptor
 from gapdesign.descriptors.covariance import Covariance, Layout
-from gapdesign.descriptors.options import DescriptorOptions, KernelOptions, SoapKernelOptions, SoapOptions
+from gapdesign.descriptors.kernel import KernelOptions, SoapKernelOptions
+from gapdesign.descriptors.soap import SoapDescriptor, SoapOptions
 from gapdesign.errors import InputError
 from gapdesign.quality.measures import ORTHOGONAL, OVERLAPPING, pair_distances
 from gapdesign.structures import pack
@@ -26,6 +26,7 @@ from gapdesign.structures import pack
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gapdesign.descriptors.options import DescriptorOptions
     from gapdesign.structures import Batch
 
 NEAREST = 1.5
@@ -96,9 +97,19 @@ def scan(
         ``blind``, the distances (angstrom, separated by blanks) at which less than a tenth of the mean is seen.
     radial : pandas.DataFrame
         A row a setting and distance: the parameters, ``distance`` and ``visibility``.
+
+    Raises
+    ------
+    InputError
+        If the descriptor is not SOAP.
     """
     import pandas as pd
 
+    if not issubclass(descriptor.member, SoapDescriptor):
+        raise InputError(
+            f"descriptor.backend: only SOAP can be tuned, which '{descriptor.backend}' is not; choose from"
+            f" {', '.join(name for name, member in DESCRIPTORS.items() if issubclass(member, SoapDescriptor))}."
+        )
     rows, curves = [], []
     for soap, powers in groupby(settings(descriptor.soap, kernel, scanned), key=itemgetter(0)):
         asked = descriptor.model_copy(update={"soap": soap})
@@ -166,9 +177,9 @@ def visibility(descriptor: DescriptorOptions, species: Sequence[int]) -> tuple[n
     for atoms in [*dimers, lone := Atoms(numbers=[species[0]], positions=[[0, 0, 0]])]:
         atoms.set_cell([edge] * 3)
         atoms.pbc = True
-    backend = import_module(BACKENDS[descriptor.backend]).make(soap, tuple(species))
+    describe = descriptor.member(soap, tuple(species))
     batch = pack([lone, *dimers])
-    spectra = np.vstack([backend(batch, k, np.array([0])) for k in range(len(batch))])
+    spectra = np.vstack([describe(batch, k, np.array([0])) for k in range(len(batch))])
     spectra /= np.linalg.norm(spectra, axis=1, keepdims=True)
     return distances, distances**2 * ((spectra[1:] - spectra[0]) ** 2).sum(axis=1)
 

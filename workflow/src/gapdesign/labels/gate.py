@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from gapdesign.config.options import Options
-from gapdesign.samplers.constraints import closest_pair, least_volumes, too_close
+from gapdesign.samplers.shared.constraints import closest_pair, least_volumes, too_close
 from gapdesign.structures import pack
 
 if TYPE_CHECKING:

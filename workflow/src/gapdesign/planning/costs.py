@@ -18,6 +18,7 @@ from gapdesign import engines
 from gapdesign.config.study import Study
 from gapdesign.errors import InputError
 from gapdesign.planning.jobs import Jobs
+from gapdesign.samplers import SAMPLERS
 from gapdesign.structures import prototypes
 
 
@@ -25,9 +26,6 @@ def shipped() -> dict[str, Any]:
     """The unit costs that come with the program, and which machine and command measured them on what."""
     return json.loads(files("gapdesign.planning").joinpath("unit_costs.json").read_text(encoding="utf-8"))
 
-
-DEFORMED = {"strain", "strain_components", "volume"}
-"""Samplers whose candidates have as many atoms, and as many different environments, as the prototypes."""
 
 SIZED = {"candidates_shard", "descriptors_shard", "labels_batch", "hyperparameters", "models_fit", "crossval_predict"}
 """Rules whose jobs take longer for larger structures."""
@@ -66,8 +64,7 @@ class Sizes:
     def of(cls, study: Study) -> Sizes:
         """Sizes of a study, from its prototypes alone."""
         known = prototypes(study.prototypes)
-        samplers = {name for design in study.designs.values() for name in study.pools.of(design.pool).members}
-        deformed = samplers <= DEFORMED
+        deformed = all(study.pools.of(design.pool).keeps_cells for design in study.designs.values())
         soap = study.descriptor.soap
         sphere = 4 / 3 * np.pi * soap.r_cut**3
         neighbours = fmean(sphere * len(prototype.atoms) / prototype.atoms.get_volume() for prototype in known)
@@ -127,16 +124,21 @@ class Laws:
         """Mean over the pools."""
         whole = size = 0.0
         for pool in map(self.study.pools.of, self.study.pools.names):
-            shares = pool.mixture if pool.sampler == "mixture" else {pool.sampler: 1.0}
-            if not set(shares) <= set(self.units["candidate"]):
+            units = {name: self.units["candidate"].get(name, SAMPLERS[name].seconds) for name in pool.shares}
+            if None in units.values():
                 return None
-            unit = sum(share * self.units["candidate"][name] for name, share in shares.items()) / sum(shares.values())
+            unit = sum(share * units[name] for name, share in pool.shares.items()) / sum(pool.shares.values())
             whole, size = whole + pool.size * unit, size + pool.size
         return candidates * whole / size * self.sizes.atoms / self.reference.atoms
 
-    def _descriptors_shard(self, candidates: int) -> float:
-        unit = self.units["describe"][self.study.descriptor.backend]
-        return candidates * unit * self.sizes.environments * self.sizes.terms / self.reference.terms
+    def _descriptors_shard(self, candidates: int) -> float | None:
+        """By the terms of SOAP, for descriptors that were measured."""
+        descriptor, environments = self.study.descriptor, candidates * self.sizes.environments
+        unit = self.units["describe"].get(descriptor.backend)
+        if unit is not None:
+            return environments * unit * self.sizes.terms / self.reference.terms
+        own = descriptor.member.seconds
+        return None if own is None else environments * own
 
     def _design_basis(self, _: int) -> float:
         return self.units["basis"] * self.width

@@ -8,14 +8,13 @@ import numpy as np
 
 from gapdesign.properties.base import GPA, Crystal, Finding, Value
 from gapdesign.properties.relax import SYMMETRY, relax_ions
+from gapdesign.structures import VOIGT
 
 if TYPE_CHECKING:
     from ase import Atoms
     from ase.calculators.calculator import Calculator
 
     from gapdesign.properties.options import PropertiesOptions
-
-VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 _CUBIC = ("C11", "C12", "C44")
 _UNIAXIAL = ("C11", "C12", "C13", "C33", "C44")

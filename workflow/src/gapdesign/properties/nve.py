@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gapdesign.cells import supercell
 from gapdesign.properties.base import Crystal, Finding, NotMeasuredError, Point, Value
 from gapdesign.streams import stream
 
@@ -57,15 +58,6 @@ def measure(crystal: Crystal, calculator: Calculator, options: PropertiesOptions
     return Finding(
         [Value("drift", float(1000 * slope), "meV/atom/ps"), Value("fluctuation", float(spread), "meV/atom")], curve
     )
-
-
-def supercell(atoms: Atoms, least: int) -> Atoms:
-    """Repeat a crystal until it has so many atoms, along its shortest vector every time."""
-    repeats = np.ones(3, dtype=int)
-    lengths = atoms.cell.lengths()
-    while len(atoms) * repeats.prod() < least:
-        repeats[np.argmin(np.round(repeats * lengths, 6))] += 1
-    return atoms.repeat(tuple(int(n) for n in repeats))
 
 
 def _set_in_motion(atoms: Atoms, temperature: float, rng: np.random.Generator) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapdesign.properties.nve import supercell
+from gapdesign.cells import supercell
 from gapdesign.properties.phonons import repeats
 
 if TYPE_CHECKING:

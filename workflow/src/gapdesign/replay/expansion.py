@@ -19,7 +19,8 @@ from gapdesign.files import read_arrays, write_arrays
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from gapdesign.descriptors.options import CovarianceOptions, SoapOptions
+    from gapdesign.descriptors.kernel import CovarianceOptions
+    from gapdesign.descriptors.soap import SoapOptions
 
 JOIN = "-"
 

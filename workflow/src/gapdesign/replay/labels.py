@@ -15,7 +15,8 @@ from gapdesign.engines.shared.results import ISOLATED, find, read_frames, symmet
 from gapdesign.errors import InputError
 from gapdesign.files import read_array, read_arrays, write_arrays
 from gapdesign.labels.identity import structure_key
-from gapdesign.replay.rows import OFFSET, VOIGT, offsets
+from gapdesign.replay.rows import OFFSET, offsets
+from gapdesign.structures import VOIGT
 
 
 @dataclass(frozen=True)

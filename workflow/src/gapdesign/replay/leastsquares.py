@@ -13,7 +13,7 @@ import numpy as np
 from scipy.linalg import cholesky, qr, solve_triangular
 
 from gapdesign.errors import ProgramError
-from gapdesign.replay.rows import VOIGT
+from gapdesign.structures import VOIGT
 
 BLOCK = 8192
 """Rows that are added to a factor at once."""

@@ -10,12 +10,10 @@ from scipy.sparse import csr_array
 
 from gapdesign.descriptors.pairs import fade
 from gapdesign.replay.expansion import Expansion, Model, pair_covariance
+from gapdesign.structures import VOIGT
 
 if TYPE_CHECKING:
     from ase import Atoms
-
-VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
-"""Components of a virial, in the order of its rows."""
 
 OFFSET = 1 + len(VOIGT)
 """Rows of a structure before those of its forces: its energy and its virial."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gapdesign.descriptors import DESCRIPTORS
 from gapdesign.methods import METHODS
 
 TITLES = {
@@ -149,12 +150,6 @@ _REMATCH = (
     "10.1039/C6CP00415F",
     "the match of structures by which designs are chosen",
 )
-_DSCRIBE = (
-    "L. Himanen et al., DScribe: library of descriptors for machine learning in materials science, "
-    "Computer Physics Communications 247, 106949 (2020)",
-    "10.1016/j.cpc.2019.106949",
-    "the SOAP vectors of the selection",
-)
 
 
 def references(configuration: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -166,5 +161,6 @@ def references(configuration: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     chosen = [_BARZDAJN, _GAP, _SOAP, _KARABIN]
     chosen += [METHODS[name].reference for name in methods if name in METHODS and METHODS[name].reference]
     chosen += [_REMATCH] if isinstance(kernel, Mapping) and kernel.get("structure") == "rematch" else []
-    chosen += [_DSCRIBE] if isinstance(descriptor, Mapping) and descriptor.get("backend") == "dscribe" else []
+    backend = descriptor.get("backend") if isinstance(descriptor, Mapping) else None
+    chosen += [DESCRIPTORS[backend].reference] if backend in DESCRIPTORS and DESCRIPTORS[backend].reference else []
     return chosen

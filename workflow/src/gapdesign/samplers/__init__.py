@@ -1,58 +1,49 @@
 """Where candidates come from: a family of samplers, each a pure function of (seed, pool, index).
 
-A sampler is a module with an ``Options`` class and a function ``make(options, prototypes)`` that
-returns a :class:`Sampler`. ``SAMPLERS`` is the table of names, :mod:`gapdesign.samplers.options` that of options.
+Each module here that has a class derived from :class:`Sampler` is one sampler; :mod:`.shared` holds what several of
+them use, and :mod:`.options` what the configuration says about pools.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gapdesign.errors import InputError
-from gapdesign.samplers.constraints import KEYS, ConstraintOptions, refusals
-from gapdesign.samplers.draw import Draw
-from gapdesign.samplers.mixture import Mixture
-from gapdesign.samplers.options import MEMBERS, PoolOptions
+from gapdesign.families import Family
+from gapdesign.samplers.base import Sampler
+from gapdesign.samplers.shared.constraints import KEYS, ConstraintOptions, refusals
+from gapdesign.samplers.shared.draw import Draw
+from gapdesign.samplers.shared.mixture import Mixture
 from gapdesign.structures import REASONS, Batch, Prototype, concatenate
 
-__all__ = ["SAMPLERS", "ConstraintOptions", "PoolOptions", "Sampler", "make", "sample"]
+if TYPE_CHECKING:
+    from gapdesign.samplers.options import Sampling
 
-SAMPLERS: dict[str, str] = {name: f"gapdesign.samplers.{name}" for name in MEMBERS}
+__all__ = ["SAMPLERS", "Sampler", "make", "sample"]
 
-
-class Sampler(Protocol):
-    """Makes structures."""
-
-    def __call__(self, draw: Draw) -> Batch:
-        """Make the structures ``draw.indices``.
-
-        Each depends on the seed, the pool, its own index and the attempt alone, whichever others are asked for with
-        it. ``candidates`` and ``refusals`` are filled in by whoever asked; ``names`` are those of all prototypes.
-        """
+SAMPLERS: Family[Sampler] = Family("gapdesign.samplers", Sampler)
+"""Every sampler by its name; `mixture`, which shares a pool among them, is none."""
 
 
-def make(options: PoolOptions, prototypes: Sequence[Prototype]) -> Sampler:
-    """The sampler that the options of one pool ask for.
+def make(sampling: Sampling, prototypes: Sequence[Prototype]) -> Callable[[Draw], Batch]:
+    """Make the sampler of a pool, or the mixture of its samplers.
 
     Raises
     ------
     InputError
         If its options do not fit the prototypes.
     """
-    samplers = {
-        name: import_module(SAMPLERS[name]).make(getattr(options, name), prototypes) for name in options.members
-    }
-    return Mixture(samplers, options.mixture) if options.sampler == "mixture" else samplers[options.sampler]
+    samplers = {name: SAMPLERS[name](options, prototypes) for name, options in sampling.options.items()}
+    return Mixture(samplers, sampling.shares) if len(samplers) > 1 else next(iter(samplers.values()))
 
 
 def sample(
-    options: PoolOptions,
+    sampling: Sampling,
     prototypes: Sequence[Prototype],
     *,
     seed: int,
@@ -62,11 +53,12 @@ def sample(
     scratch: Path | None = None,
     frames: Path | None = None,
 ) -> Batch:
-    """Candidates ``start`` to ``stop`` (excluded) of a pool.
+    """Make candidates ``start`` to ``stop`` (excluded) of a pool.
 
     Parameters
     ----------
-    options : PoolOptions
+    sampling : Sampling
+        Of the pool: :attr:`.options.PoolOptions.sampling` of :meth:`.options.PoolOptions.of`.
     prototypes : sequence of Prototype
     seed, pool
         Seed of the study and name of the pool; each pair is a stream of its own.
@@ -75,7 +67,7 @@ def sample(
     scratch : Path, optional
         Folder that an interrupted call with the same arguments continues from.
     frames : Path, optional
-        Index of the frames of the sampler `file`, if it has been made.
+        Index of the frames of the user's file, if it has been made.
 
     Returns
     -------
@@ -86,14 +78,13 @@ def sample(
     InputError
         If a candidate breaks the constraints at every draw.
     """
-    options = options.of(pool)
-    sampler = make(options, prototypes)
+    sampler, constraints = make(sampling, prototypes), sampling.constraints
     draw = Draw(seed, pool, np.arange(start, stop), scratch=scratch, frames=frames)
     refused = np.zeros((len(draw.indices), len(REASONS)), dtype=np.int32)
     pending, parts, rows = np.arange(len(draw.indices)), [], []
-    for attempt in range(options.constraints.redraws):
+    for attempt in range(constraints.redraws):
         batch = sampler(replace(draw.at(pending), attempt=attempt))
-        reason = refusals(batch, options.constraints)
+        reason = refusals(batch, constraints)
         good = reason < 0
         refused[pending[~good], reason[~good]] += 1
         parts.append(batch if good.all() else batch.take(np.flatnonzero(good)))
@@ -102,7 +93,7 @@ def sample(
         if not len(pending):
             break
     if len(pending):
-        raise _exhausted(options.constraints, draw.indices[pending[0]], pool, refused[pending[0]])
+        raise _exhausted(constraints, draw.indices[pending[0]], pool, refused[pending[0]])
     whole = parts[0] if len(parts) == 1 else concatenate(parts).take(np.argsort(np.concatenate(rows)))
     return replace(whole, candidates=draw.indices, refusals=refused)
 

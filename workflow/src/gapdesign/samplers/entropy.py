@@ -10,18 +10,19 @@ from typing import Literal
 
 import numpy as np
 from ase import Atoms, units
-from ase.calculators.calculator import Calculator, all_changes
 from ase.data import atomic_masses, atomic_numbers, chemical_symbols
 from pydantic import Field
 
 from gapdesign.config.options import Options
 from gapdesign.errors import InputError
 from gapdesign.files import atomic
-from gapdesign.samplers import differentiable
-from gapdesign.samplers.crystals import places
-from gapdesign.samplers.differentiable import DifferentiableOptions
-from gapdesign.samplers.diversity import EffectivePotential, GlobalEntropy, RepulsionOptions, local_entropy
-from gapdesign.samplers.draw import Draw
+from gapdesign.samplers.base import Sampler
+from gapdesign.samplers.shared import differentiable
+from gapdesign.samplers.shared.crystals import places
+from gapdesign.samplers.shared.differentiable import DifferentiableOptions
+from gapdesign.samplers.shared.diversity import EffectivePotential, GlobalEntropy, RepulsionOptions, local_entropy
+from gapdesign.samplers.shared.draw import Draw
+from gapdesign.samplers.shared.dynamics import FunctionCalculator, Langevin
 from gapdesign.streams import stream
 from gapdesign.structures import Batch, Prototype, pack
 
@@ -67,53 +68,51 @@ class EntropyOptions(Options):
     descriptor: DifferentiableOptions = Field(DifferentiableOptions(), description="What the entropy is one of.")
 
 
-def make(options: EntropyOptions, prototypes: Sequence[Prototype]) -> Entropy:
-    """Sampler of structures of high entropy.
+class EntropySampler(Sampler):
+    """Annealed structures: candidate i is what annealing cycle i leaves.
+
+    In the form `global` it is what cycle i mod L of chain i div L leaves.
 
     Raises
     ------
     InputError
-        If the element is not clear.
+        If it is not clear which element to take, or no prototype has it.
     """
-    known = sorted({int(z) for prototype in prototypes for z in prototype.atoms.numbers})
-    symbols = [chemical_symbols[z] for z in known]
-    if options.element is None and len(known) > 1:
-        raise InputError(f"pools.entropy.element: the prototypes have {', '.join(symbols)}; say which one to take.")
-    if options.element is not None and options.element not in symbols:
-        raise InputError(
-            f"pools.entropy.element: no prototype has the element '{options.element}', only {', '.join(symbols)}."
-        )
-    if options.repulsion.m >= options.repulsion.n:
-        raise InputError("pools.entropy.repulsion: m must be smaller than n.")
-    number = known[0] if options.element is None else atomic_numbers[options.element]
-    return Entropy(options, number, [prototype.name for prototype in prototypes])
 
+    name = "entropy"
+    summary = "structures annealed until their atoms differ as much as they can"
+    Options = EntropyOptions
+    minutes = 720
 
-class Entropy:
-    """Candidate i is what annealing cycle i leaves; in the form `global`, cycle i mod L of chain i div L."""
+    def __init__(self, options: EntropyOptions, prototypes: Sequence[Prototype]) -> None:
+        super().__init__(options, prototypes)
+        self._number = _element(options, prototypes)
+        if options.repulsion.m >= options.repulsion.n:
+            raise InputError("pools.entropy.repulsion: m must be smaller than n.")
+        self._langevin = Langevin(atomic_masses[self._number], timestep=options.timestep, friction=options.friction)
 
-    def __init__(self, options: EntropyOptions, number: int, names: Sequence[str]) -> None:
-        self._options = options
-        self._number = number
-        self._names = names
+    @classmethod
+    def environment(cls, options: EntropyOptions) -> str:
+        """Return the environment that its descriptor needs."""
+        return options.descriptor.environment
 
     def __call__(self, draw: Draw) -> Batch:
         """Make the structures; see :class:`gapdesign.samplers.Sampler`."""
-        if self._options.form == "local":
+        if self.options.form == "local":
             cycles = [self._cycle(f"{draw.name}/cycle/{index}", draw, local_entropy) for index in draw.indices]
-            return pack(cycles, names=self._names)
-        length, made = self._options.cycles_per_chain, {}
+            return pack(cycles, names=self.names)
+        length, made = self.options.cycles_per_chain, {}
         for chain in np.unique(draw.indices // length):
             entropy = GlobalEntropy(len(self._scale(draw.seed)))
             last = int(draw.indices[draw.indices // length == chain].max())
             for index in range(int(chain) * length, last + 1):
                 made[index] = self._cycle(f"{draw.name}/cycle/{index}", draw, entropy)
                 entropy.add(self._descriptor(made[index]) / self._scale(draw.seed))
-        return pack([made[int(index)] for index in draw.indices], names=self._names)
+        return pack([made[int(index)] for index in draw.indices], names=self.names)
 
     def _cycle(self, name: str, draw: Draw, entropy) -> Atoms:
         """Anneal from a random start, minimise, and give what is left."""
-        options = self._options
+        options = self.options
         atoms, velocities = self._begin(name)
         forces, done = self._forces(self._repulsive, atoms, 0.0), 0
         total = options.shuffle + options.steps
@@ -141,18 +140,10 @@ class Entropy:
         return atoms
 
     def _step(self, potential, atoms, velocities, forces, strength, temperature, noise) -> np.ndarray:
-        """One step of Langevin dynamics, BAOAB (Leimkuhler & Matthews, Appl. Math. Res. Express 2013, 34), in place."""
-        options, mass = self._options, atomic_masses[self._number]
-        step = options.timestep * units.fs
-        kept = np.exp(-options.friction * options.timestep)
-        velocities += 0.5 * step * forces / mass
-        atoms.positions += 0.5 * step * velocities
-        velocities *= kept
-        velocities += np.sqrt((1 - kept**2) * units.kB * temperature / mass) * noise
-        atoms.positions += 0.5 * step * velocities
-        forces = self._forces(potential, atoms, strength)
-        velocities += 0.5 * step * forces / mass
-        return forces
+        """One step of Langevin dynamics from Gaussian numbers of variance 1, in place; gives the new forces."""
+        variance = (1 - self._langevin.kept**2) * units.kB * temperature / atomic_masses[self._number]
+        kicks = np.sqrt(variance) * noise
+        return self._langevin(atoms, velocities, forces, kicks, lambda moved: self._forces(potential, moved, strength))
 
     def _forces(self, potential: EffectivePotential, atoms: Atoms, strength: float) -> np.ndarray:
         return self._energy_and_forces(potential, atoms, strength)[1]
@@ -161,20 +152,22 @@ class Entropy:
         """V in eV, and its forces (n, 3) in eV/angstrom, none of them longer than ``max_force``."""
         energy, forces = potential(atoms, strength)
         length = np.sqrt((forces * forces).sum(axis=1, keepdims=True))
-        return energy, forces * np.minimum(1, self._options.max_force / np.maximum(length, 1e-12))
+        return energy, forces * np.minimum(1, self.options.max_force / np.maximum(length, 1e-12))
 
     def _relax(self, atoms: Atoms, potential: EffectivePotential) -> None:
         from ase.optimize import FIRE
 
-        if self._options.relaxation:
+        if self.options.relaxation:
             moving = atoms.copy()
-            moving.calc = _Calculator(lambda given: self._energy_and_forces(potential, given, self._options.strength))
-            FIRE(moving, logfile=None, maxstep=0.1).run(fmax=0.05, steps=self._options.relaxation)
+            moving.calc = FunctionCalculator(
+                lambda given: self._energy_and_forces(potential, given, self.options.strength)
+            )
+            FIRE(moving, logfile=None, maxstep=0.1).run(fmax=0.05, steps=self.options.relaxation)
             atoms.positions = moving.positions
 
     def _begin(self, name: str) -> tuple[Atoms, np.ndarray]:
         """Atoms at random places, and their velocities."""
-        options = self._options
+        options = self.options
         generator = np.random.Generator(stream(name))
         cell = np.diag(options.cell)
         radii = np.full(options.atoms, 0.35 * options.repulsion.r0)
@@ -184,16 +177,16 @@ class Entropy:
 
     @property
     def _repulsive(self) -> EffectivePotential:
-        return EffectivePotential(self._options.repulsion, None, None)
+        return EffectivePotential(self.options.repulsion, None, None)
 
     @cached_property
     def _descriptor(self) -> differentiable.Differentiable:
-        return differentiable.make(self._options.descriptor, self._number)
+        return differentiable.make(self.options.descriptor, self._number)
 
     def _scale(self, seed: int) -> np.ndarray:
         """Standard deviation (m,) of each component over frames of the unbiased system, the same for all pools."""
         if self._known_scale is None or self._known_scale[0] != seed:
-            options = self._options
+            options = self.options
             name = f"{seed}/entropy/scale"
             atoms, velocities = self._begin(name)
             forces, values = self._forces(self._repulsive, atoms, 0.0), []
@@ -211,7 +204,7 @@ class Entropy:
         """Where a cycle is kept while its shard is not finished: another configuration keeps it elsewhere."""
         if scratch is None:
             return None
-        what = f"{name}/{self._number}/{self._options.model_dump_json()}"
+        what = f"{name}/{self._number}/{self.options.model_dump_json()}"
         return scratch / f"{hashlib.sha256(what.encode()).hexdigest()[:24]}.npz"
 
 
@@ -221,16 +214,14 @@ def _save(path: Path | None, atoms: Atoms, velocities: np.ndarray, forces: np.nd
             np.savez(written, positions=atoms.positions, velocities=velocities, forces=forces, done=done)
 
 
-class _Calculator(Calculator):
-    """Whatever gives an energy and forces, for ASE's optimisers."""
-
-    implemented_properties = ("energy", "forces")
-
-    def __init__(self, function) -> None:
-        super().__init__()
-        self._function = function
-
-    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:
-        super().calculate(atoms, properties, system_changes)
-        energy, forces = self._function(self.atoms)
-        self.results = {"energy": energy, "forces": forces}
+def _element(options: EntropyOptions, prototypes: Sequence[Prototype]) -> int:
+    """Atomic number of the element to take."""
+    known = sorted({int(z) for prototype in prototypes for z in prototype.atoms.numbers})
+    symbols = [chemical_symbols[z] for z in known]
+    if options.element is None and len(known) > 1:
+        raise InputError(f"pools.entropy.element: the prototypes have {', '.join(symbols)}; say which one to take.")
+    if options.element is not None and options.element not in symbols:
+        raise InputError(
+            f"pools.entropy.element: no prototype has the element '{options.element}', only {', '.join(symbols)}."
+        )
+    return known[0] if options.element is None else atomic_numbers[options.element]

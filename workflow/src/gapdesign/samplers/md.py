@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase import Atoms, units
-from ase.calculators.calculator import Calculator, all_changes
 from pydantic import Field
 
 from gapdesign.config.options import Options
 from gapdesign.errors import InputError
-from gapdesign.samplers.crystals import pick, strain, supercell
-from gapdesign.samplers.draw import Draw
+from gapdesign.samplers.base import Sampler
+from gapdesign.samplers.shared.crystals import pick, strain, supercell
+from gapdesign.samplers.shared.draw import Draw
+from gapdesign.samplers.shared.dynamics import FunctionCalculator, Langevin
 from gapdesign.streams import stream
 from gapdesign.structures import Batch, Prototype, pack
 
 if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
+
     from gapdesign.engines import Engine
 
 
@@ -51,42 +57,61 @@ class MdOptions(Options):
     )
 
 
-def make(options: MdOptions, prototypes: Sequence[Prototype]) -> Md:
-    """Sampler of frames of molecular dynamics."""
-    return Md(options, prototypes)
+class MdSampler(Sampler):
+    """Frames of trajectories: candidate i is frame i mod L of trajectory i div L.
 
+    Each is a function of (seed, pool, trajectory) alone.
 
-class Md:
-    """Candidate i is frame i mod L of trajectory i div L, a function of (seed, pool, trajectory) alone."""
+    Raises
+    ------
+    InputError
+        If the calculator cannot be made.
+    """
+
+    name = "md"
+    summary = "frames of hot molecular dynamics"
+    Options = MdOptions
+    minutes = 720
 
     def __init__(self, options: MdOptions, prototypes: Sequence[Prototype]) -> None:
-        self._options = options
-        self._prototypes = prototypes
+        super().__init__(options, prototypes)
         self._calculator = _calculator(options)
+
+    @classmethod
+    def environment(cls, options: MdOptions) -> str:
+        """Return the environment of the engine that gives the forces; calculators of ASE's need none."""
+        from gapdesign.engines import ENGINES
+
+        return ENGINES[options.calculator].environment if options.calculator in ENGINES else "core"
+
+    @classmethod
+    def is_ordered(cls, options: MdOptions) -> bool:
+        """Return True: neighbours are frames of one trajectory."""
+        return True
 
     def __call__(self, draw: Draw) -> Batch:
         """Make the structures; see :class:`gapdesign.samplers.Sampler`."""
-        length = self._options.frames_per_trajectory
+        length = self.options.frames_per_trajectory
         frames: list[Atoms] = []
         for trajectory in np.unique(draw.indices // length):
             wanted = set((draw.indices[draw.indices // length == trajectory] % length).tolist())
             for number, atoms in enumerate(self._trajectory(f"{draw.name}/trajectory/{trajectory}", max(wanted) + 1)):
                 if number in wanted:
                     frames.append(atoms)
-        return pack(frames, names=[prototype.name for prototype in self._prototypes])
+        return pack(frames, names=self.names)
 
     def _trajectory(self, name: str, count: int) -> Iterator[Atoms]:
         """The first ``count`` frames of a trajectory."""
-        options = self._options
+        options = self.options
         generator = np.random.Generator(stream(name))
-        atoms = supercell(pick(self._prototypes, generator), options.atoms)
+        atoms = supercell(pick(self.prototypes, generator), options.atoms)
         strain(atoms, options.strain, generator)
         atoms.calc = self._calculator
         masses = atoms.get_masses()[:, None]
         heat = np.sqrt(units.kB * options.temperature / masses)
         velocities = heat * generator.standard_normal((len(atoms), 3))
-        step = options.timestep * units.fs
-        kept = np.exp(-options.friction * options.timestep)
+        step = Langevin(masses, timestep=options.timestep, friction=options.friction)
+        width = np.sqrt(1 - step.kept**2) * heat
         forces = atoms.get_forces()
         for number in range(1, options.equilibration + options.interval * (count - 1) + 2):
             since = number - 1 - options.equilibration
@@ -97,33 +122,8 @@ class Md:
                 yield frame
                 if since // options.interval == count - 1:
                     return
-            # BAOAB (Leimkuhler & Matthews, Appl. Math. Res. Express 2013, 34).
-            velocities += 0.5 * step * forces / masses
-            atoms.positions += 0.5 * step * velocities
-            velocities = kept * velocities + np.sqrt(1 - kept**2) * heat * generator.standard_normal(velocities.shape)
-            atoms.positions += 0.5 * step * velocities
-            forces = atoms.get_forces()
-            velocities += 0.5 * step * forces / masses
-
-
-class EngineCalculator(Calculator):
-    """An engine of labels as an ASE calculator."""
-
-    implemented_properties = ("energy", "forces")
-
-    def __init__(self, engine: Engine) -> None:
-        super().__init__()
-        self._engine = engine
-
-    def calculate(self, atoms: Atoms | None = None, properties=("energy",), system_changes=all_changes) -> None:
-        """Label the atoms; see ASE."""
-        import tempfile
-        from pathlib import Path
-
-        super().calculate(atoms, properties, system_changes)
-        with tempfile.TemporaryDirectory() as folder:
-            label = self._engine.label(self.atoms, Path(folder))
-        self.results = {"energy": label.energy, "forces": label.forces}
+            kicks = width * generator.standard_normal(velocities.shape)
+            forces = step(atoms, velocities, forces, kicks, Atoms.get_forces)
 
 
 def _calculator(options: MdOptions) -> Calculator:
@@ -140,7 +140,7 @@ def _calculator(options: MdOptions) -> Calculator:
             ) from None
         engine = engines.ENGINES[options.calculator](made_from)
         engine.check()
-        return EngineCalculator(engine)
+        return FunctionCalculator(partial(_energy_and_forces, engine))
     module, _, name = options.calculator.rpartition(".")
     try:
         return getattr(import_module(module), name)(**options.arguments)
@@ -149,3 +149,9 @@ def _calculator(options: MdOptions) -> Calculator:
             f"pools.md.calculator: '{options.calculator}' cannot be made ({error}); choose from"
             f" {', '.join(engines.ENGINES)}, or give the full name of an ASE calculator and its arguments."
         ) from error
+
+
+def _energy_and_forces(engine: Engine, atoms: Atoms) -> tuple[float, np.ndarray]:
+    with TemporaryDirectory() as folder:
+        label = engine.label(atoms, Path(folder))
+    return label.energy, label.forces

@@ -10,7 +10,7 @@ from ase.data import atomic_numbers, chemical_symbols
 from pydantic import Field
 
 from gapdesign.errors import InputError
-from gapdesign.samplers.crystals import CrystalOptions, OneByOne, disturb, pick, supercell
+from gapdesign.samplers.shared.crystals import CrystalOptions, OneByOneSampler, disturb, pick, supercell
 from gapdesign.structures import Prototype
 
 
@@ -27,27 +27,35 @@ class OccupationOptions(CrystalOptions):
     )
 
 
-def make(options: OccupationOptions, prototypes: Sequence[Prototype]) -> OneByOne:
-    """Sampler of random alloys.
+class OccupationSampler(OneByOneSampler):
+    """Supercells of the prototypes whose sites elements occupy at random.
 
     Raises
     ------
     InputError
         If the composition names an element that no prototype has, or its shares are not positive.
     """
-    elements = np.unique(np.concatenate([prototype.atoms.numbers for prototype in prototypes]))
-    shares = _shares(options.composition, elements)
 
-    def build(generator: np.random.Generator) -> Atoms:
-        atoms = supercell(pick(prototypes, generator), options.atoms)
-        # Exponential numbers over their sum are uniform on the simplex.
-        drawn = shares if shares is not None else -np.log1p(-generator.random(len(elements)))
-        bounds = np.cumsum(drawn / drawn.sum())
+    name = "occupation"
+    summary = "a prototype whose sites the elements share at random"
+    Options = OccupationOptions
+
+    def __init__(self, options: OccupationOptions, prototypes: Sequence[Prototype]) -> None:
+        super().__init__(options, prototypes)
+        self._elements = np.unique(np.concatenate([prototype.atoms.numbers for prototype in prototypes]))
+        self._shares = _shares(options.composition, self._elements)
+
+    def build(self, generator: np.random.Generator) -> Atoms:
+        """Build one."""
+        atoms = supercell(pick(self.prototypes, generator), self.options.atoms)
+        shares = self._shares
+        if shares is None:
+            # Exponential numbers over their sum are uniform on the simplex.
+            shares = -np.log1p(-generator.random(len(self._elements)))
+        bounds = np.cumsum(shares / shares.sum())
         sites = np.searchsorted(bounds, generator.random(len(atoms)), side="right")
-        atoms.numbers[:] = elements[np.minimum(sites, len(elements) - 1)]
-        return disturb(atoms, options, generator)
-
-    return OneByOne(prototypes, build)
+        atoms.numbers[:] = self._elements[np.minimum(sites, len(self._elements) - 1)]
+        return disturb(atoms, self.options, generator)
 
 
 def _shares(composition: dict[str, float] | None, elements: np.ndarray) -> np.ndarray | None:

@@ -2,69 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal
 
-from pydantic import Field, create_model, model_validator
+from pydantic import Field, SerializeAsAny, create_model, model_validator
 
 from gapdesign.config.options import Identifier, Options
-from gapdesign.samplers.constraints import ConstraintOptions
-from gapdesign.samplers.entropy import EntropyOptions
-from gapdesign.samplers.file import FileSamplerOptions
-from gapdesign.samplers.md import MdOptions
-from gapdesign.samplers.occupation import OccupationOptions
-from gapdesign.samplers.random import RandomOptions
-from gapdesign.samplers.rattle import RattleOptions
-from gapdesign.samplers.strain import StrainOptions
-from gapdesign.samplers.strain_components import StrainComponentsOptions
-from gapdesign.samplers.supercell import SupercellOptions
-from gapdesign.samplers.surface import SurfaceOptions
-from gapdesign.samplers.volume import VolumeOptions
+from gapdesign.errors import InputError
+from gapdesign.samplers import SAMPLERS
+from gapdesign.samplers.shared.constraints import ConstraintOptions
 
-Member = Literal[
-    "strain",
-    "strain_components",
-    "volume",
-    "rattle",
-    "supercell",
-    "surface",
-    "occupation",
-    "random",
-    "md",
-    "entropy",
-    "file",
-]
-"""Every sampler that makes structures itself."""
-
-Name = Literal[Member, "mixture"]
+MIXTURE = "mixture"
+"""What `sampler` says where several samplers share a pool."""
 
 
-class SamplingOptions(Options):
+class _Sampling(Options):
     """How one pool is sampled."""
 
     size: int = Field(5000, ge=1, description="Candidates in each pool. A pool that grows keeps its old candidates.")
-    sampler: Name = Field("strain", description="How candidates are drawn; `mixture` shares a pool among several.")
-    mixture: dict[Member, float] = Field(
+    sampler: Literal[(*SAMPLERS, MIXTURE)] = Field(
+        "strain",
+        description=f"How candidates are drawn. {SAMPLERS.choices} `{MIXTURE}`: several of these share a pool.",
+    )
+    mixture: dict[SAMPLERS.names, float] = Field(
         {},
         description="Share of each sampler in a pool of the sampler `mixture`, relative to the others: for example"
         " `{strain: 0.7, rattle: 0.3}`.",
     )
-    strain: StrainOptions = Field(StrainOptions(), description="Options of the sampler `strain`.")
-    strain_components: StrainComponentsOptions = Field(
-        StrainComponentsOptions(), description="Options of the sampler `strain_components`."
-    )
-    volume: VolumeOptions = Field(VolumeOptions(), description="Options of the sampler `volume`.")
-    rattle: RattleOptions = Field(RattleOptions(), description="Options of the sampler `rattle`.")
-    supercell: SupercellOptions = Field(SupercellOptions(), description="Options of the sampler `supercell`.")
-    surface: SurfaceOptions = Field(SurfaceOptions(), description="Options of the sampler `surface`.")
-    occupation: OccupationOptions = Field(OccupationOptions(), description="Options of the sampler `occupation`.")
-    random: RandomOptions = Field(RandomOptions(), description="Options of the sampler `random`.")
-    md: MdOptions = Field(MdOptions(), description="Options of the sampler `md`.")
-    entropy: EntropyOptions = Field(EntropyOptions(), description="Options of the sampler `entropy`.")
-    file: FileSamplerOptions = Field(FileSamplerOptions(), description="Options of the sampler `file`.")
 
     @model_validator(mode="after")
-    def _shares(self) -> SamplingOptions:
-        if self.sampler == "mixture" and not self.mixture:
+    def _shares(self) -> _Sampling:
+        if self.is_mixture and not self.mixture:
             raise ValueError("the sampler `mixture` needs shares; give `mixture`, such as {strain: 0.7, rattle: 0.3}")
         for name, share in self.mixture.items():
             if not share > 0:
@@ -72,31 +39,88 @@ class SamplingOptions(Options):
         return self
 
     @property
+    def is_mixture(self) -> bool:
+        """Whether several samplers share the pool."""
+        return self.sampler == MIXTURE
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Share of each sampler that makes candidates, relative to the others."""
+        return self.mixture if self.is_mixture else {self.sampler: 1.0}
+
+    @property
     def members(self) -> tuple[str, ...]:
         """The samplers that make the candidates."""
-        return tuple(self.mixture) if self.sampler == "mixture" else (self.sampler,)
+        return tuple(self.shares)
+
+    def block(self, sampler: str) -> Options:
+        """Options of a sampler: those given, or the defaults."""
+        return getattr(self, sampler, None) or SAMPLERS[sampler].Options()
+
+    @property
+    def minutes(self) -> int:
+        """Time limit of a job that makes a shard."""
+        return max(SAMPLERS[name].minutes for name in self.members)
+
+    @property
+    def keeps_cells(self) -> bool:
+        """Whether candidates have the atoms and the environments of the prototypes."""
+        return all(SAMPLERS[name].keeps_cells for name in self.members)
 
     @property
     def is_ordered(self) -> bool:
         """Whether candidates with neighbouring indices are more alike than others."""
-        return "md" in self.members or ("file" in self.members and not self.file.shuffle)
+        return any(SAMPLERS[name].is_ordered(self.block(name)) for name in self.members)
+
+    @property
+    def structures(self) -> str | None:
+        """The user's file whose frames become candidates, if there is one."""
+        files = [SAMPLERS[name].structures(self.block(name)) for name in self.members]
+        return next(filter(None, files), None)
+
+    @property
+    def environments(self) -> set[str]:
+        """The environments, beside what every one of them holds, that making the candidates takes."""
+        return {SAMPLERS[name].environment(self.block(name)) for name in self.members} - {"core"}
 
 
-OverrideOptions = create_model(
-    "OverrideOptions",
-    __base__=Options,
-    __doc__="What is different in one pool; a block that is given replaces the whole of that block.",
-    **{
-        name: (
-            field.annotation | None,
-            Field(None, description=f"In place of `pools.{name}`.", **({"ge": 1} if name == "size" else {})),
-        )
-        for name, field in SamplingOptions.model_fields.items()
-    },
-)
+class Sampling(Options):
+    """What the candidates of one pool depend on, beside its name, the seed and the prototypes.
+
+    Attributes
+    ----------
+    shares
+        Share of each sampler that makes candidates, relative to the others.
+    options
+        The options of each.
+    constraints
+        What every candidate must satisfy.
+    """
+
+    shares: dict[str, float]
+    options: dict[str, SerializeAsAny[Options]]
+    constraints: ConstraintOptions
+
+    @model_validator(mode="before")
+    @classmethod
+    def _typed(cls, given: Any) -> Any:
+        """Read options as those of the samplers that they are under."""
+        if not (isinstance(given, dict) and isinstance(given.get("options"), dict)):
+            return given
+        typed = {
+            name: SAMPLERS[name].Options.model_validate(options) if name in SAMPLERS else options
+            for name, options in given["options"].items()
+        }
+        return given | {"options": typed}
+
+    @model_validator(mode="after")
+    def _paired(self) -> Sampling:
+        if set(self.shares) != set(self.options):
+            raise ValueError("every sampler needs a share and options")
+        return self
 
 
-class PoolOptions(SamplingOptions):
+class _Pools(_Sampling):
     """Independent source samplings of candidates."""
 
     names: tuple[Identifier, ...] = Field(
@@ -107,14 +131,11 @@ class PoolOptions(SamplingOptions):
         ge=1,
         description="Candidates a job. How a pool is cut changes no result, only the number of jobs.",
     )
-    overrides: dict[Identifier, OverrideOptions] = Field(
-        {},
-        description="What is different in single pools, by name: for example `{B: {sampler: strain_components}}`.",
-    )
+    overrides: dict[Identifier, Options] = Field({})
     constraints: ConstraintOptions = Field(ConstraintOptions(), description="What every candidate must satisfy.")
 
     def of(self, pool: str) -> PoolOptions:
-        """The options of one pool, its overrides in their places.
+        """Return the options of one pool, its overrides in their places.
 
         Raises
         ------
@@ -127,5 +148,71 @@ class PoolOptions(SamplingOptions):
         # Checked, because a sampler and its options may come from different places.
         return PoolOptions.model_validate({**dict(self), **own, "overrides": {}})
 
+    @property
+    def sampling(self) -> Sampling:
+        """What the candidates of a pool depend on; the options are those of one pool."""
+        members = sorted(self.members)
+        return Sampling(
+            shares={name: self.shares[name] for name in members},
+            options={name: self.block(name) for name in members},
+            constraints=self.constraints,
+        )
 
-MEMBERS: tuple[str, ...] = get_args(Member)
+    def check(self, pool: str) -> None:
+        """Check, before any job runs, the files that the samplers of one pool read.
+
+        Raises
+        ------
+        InputError
+            If one is not there, or two samplers of a mixture read one each.
+        """
+        options = self.of(pool)
+        for name in options.members:
+            SAMPLERS[name].check(options.block(name), pool)
+        readers = [f"`{name}`" for name in options.members if SAMPLERS[name].structures(options.block(name))]
+        if len(readers) > 1:
+            raise InputError(
+                f"pools.mixture: {' and '.join(readers)} read a file each, and pool {pool} can have one; give each of"
+                " them a pool of its own."
+            )
+
+
+SAMPLERS.keep_off("pools", {*dir(_Pools), *_Pools.model_fields})
+
+_BLOCKS = {
+    name: (sampler.Options, Field(sampler.Options(), description=f"Options of the sampler `{name}`."))
+    for name, sampler in SAMPLERS.items()
+    if sampler.Options is not Options
+}
+
+OverrideOptions = create_model(
+    "OverrideOptions",
+    __base__=Options,
+    __doc__="What is different in one pool; a block that is given replaces the whole of that block.",
+    __module__=__name__,
+    **{
+        name: (
+            annotation | None,
+            Field(None, description=f"In place of `pools.{name}`.", **({"ge": 1} if name == "size" else {})),
+        )
+        for name, annotation in (
+            *((name, field.annotation) for name, field in _Sampling.model_fields.items()),
+            *((name, options) for name, (options, _) in _BLOCKS.items()),
+        )
+    },
+)
+
+PoolOptions = create_model(
+    "PoolOptions",
+    __base__=_Pools,
+    __doc__=_Pools.__doc__,
+    __module__=__name__,
+    overrides=(
+        dict[Identifier, OverrideOptions],
+        Field(
+            {},
+            description="What is different in single pools, by name: for example `{B: {sampler: strain_components}}`.",
+        ),
+    ),
+    **_BLOCKS,
+)

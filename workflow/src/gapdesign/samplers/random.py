@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
 from pydantic import Field, model_validator
 
 from gapdesign.config.options import Options
-from gapdesign.samplers.crystals import OneByOne, pick, places
-from gapdesign.samplers.deform import product, rotations
-from gapdesign.structures import Prototype
+from gapdesign.samplers.shared.crystals import OneByOneSampler, pick, places
+from gapdesign.samplers.shared.deform import product, rotations
 
 
 class RandomOptions(Options):
@@ -42,11 +39,16 @@ class RandomOptions(Options):
         return self
 
 
-def make(options: RandomOptions, prototypes: Sequence[Prototype]) -> OneByOne:
-    """Sampler of random packings with the composition and, within bounds, the density of a prototype."""
+class RandomSampler(OneByOneSampler):
+    """Random packings with the composition and, within bounds, the density of a prototype."""
 
-    def build(generator: np.random.Generator) -> Atoms:
-        crystal = pick(prototypes, generator).atoms
+    name = "random"
+    summary = "atoms at random in random cells, none too close"
+    Options = RandomOptions
+
+    def build(self, generator: np.random.Generator) -> Atoms:
+        """Build one."""
+        options, crystal = self.options, pick(self.prototypes, generator).atoms
         size = int(generator.integers(options.atoms[0], options.atoms[1] + 1))
         # Whole formula units as far as they go, in an order that favours none.
         numbers = np.concatenate([generator.permutation(crystal.numbers) for _ in range(-(-size // len(crystal)))])
@@ -56,5 +58,3 @@ def make(options: RandomOptions, prototypes: Sequence[Prototype]) -> OneByOne:
         cell *= np.cbrt(volume / abs((cell[0] * np.cross(cell[1], cell[2])).sum()))
         radii = options.min_distance * covalent_radii[numbers[:size]]
         return Atoms(numbers=numbers[:size], positions=places(cell, radii, generator), cell=cell, pbc=True)
-
-    return OneByOne(prototypes, build)

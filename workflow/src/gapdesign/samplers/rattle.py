@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+import numpy as np
+from ase import Atoms
 from pydantic import Field
 
-from gapdesign.samplers.crystals import CrystalOptions, OneByOne, disturb, pick, supercell
-from gapdesign.structures import Prototype
+from gapdesign.samplers.shared.crystals import CrystalOptions, OneByOneSampler, disturb, pick, supercell
 
 
 class RattleOptions(CrystalOptions):
@@ -22,9 +21,13 @@ class RattleOptions(CrystalOptions):
     )
 
 
-def make(options: RattleOptions, prototypes: Sequence[Prototype]) -> OneByOne:
-    """Sampler of rattled crystals."""
-    return OneByOne(
-        prototypes,
-        lambda generator: disturb(supercell(pick(prototypes, generator), options.atoms), options, generator),
-    )
+class RattleSampler(OneByOneSampler):
+    """Supercells of the prototypes, strained and rattled."""
+
+    name = "rattle"
+    summary = "a strained supercell whose atoms are displaced by Gaussians"
+    Options = RattleOptions
+
+    def build(self, generator: np.random.Generator) -> Atoms:
+        """Build one."""
+        return disturb(supercell(pick(self.prototypes, generator), self.options.atoms), self.options, generator)

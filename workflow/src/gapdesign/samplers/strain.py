@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+import numpy as np
 from pydantic import Field
 
 from gapdesign.config.options import Options
-from gapdesign.samplers.deform import Deform, stretches
-from gapdesign.structures import Prototype
+from gapdesign.samplers.shared.deform import DeformingSampler, stretches
 
 
 class StrainOptions(Options):
@@ -23,6 +21,14 @@ class StrainOptions(Options):
     )
 
 
-def make(options: StrainOptions, prototypes: Sequence[Prototype]) -> Deform:
-    """Sampler of deformations F = R diag(lambda) R^T."""
-    return Deform(prototypes, lambda uniforms: stretches(uniforms, options.max), draws=6)
+class StrainSampler(DeformingSampler):
+    """Deformations F = R diag(lambda) R^T."""
+
+    name = "strain"
+    summary = "a prototype under random principal stretches along random axes"
+    Options = StrainOptions
+    draws = 6
+
+    def deformations(self, uniforms: np.ndarray) -> np.ndarray:
+        """Stretches in [1 - max, 1 + max], turned at random."""
+        return stretches(uniforms, self.options.max)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from gapdesign.config.options import Options
 from gapdesign.errors import InputError
-from gapdesign.samplers.crystals import CrystalOptions, OneByOne, disturb, emptiest, pick, supercell
+from gapdesign.samplers.shared.crystals import CrystalOptions, OneByOneSampler, disturb, emptiest, pick, supercell
 from gapdesign.structures import Prototype
 
 
@@ -34,32 +34,38 @@ class SupercellOptions(CrystalOptions):
     kinds: DefectOptions = Field(DefectOptions(), description="Kinds of defects.")
 
 
-def make(options: SupercellOptions, prototypes: Sequence[Prototype]) -> OneByOne:
-    """Sampler of crystals with point defects.
+class SupercellSampler(OneByOneSampler):
+    """Supercells of the prototypes with point defects.
 
     Raises
     ------
     InputError
         If no kind of defect is left.
     """
-    elements = np.unique(np.concatenate([prototype.atoms.numbers for prototype in prototypes]))
-    weights = np.array([options.kinds.vacancy, options.kinds.interstitial, options.kinds.substitution])
-    weights[2] *= len(elements) > 1
-    if not weights.any():
-        raise InputError(
-            "pools.supercell.kinds: no kind of defect is left (a substitution needs prototypes of several elements);"
-            " give one a weight above 0."
-        )
-    kinds = np.cumsum(weights / weights.sum())
 
-    def build(generator: np.random.Generator) -> Atoms:
-        atoms = supercell(pick(prototypes, generator), options.atoms)
-        for _ in range(int(generator.integers(1, options.defects + 1))):
-            kind = int(np.searchsorted(kinds, generator.random(), side="right"))
-            DEFECTS[kind](atoms, elements, generator)
-        return disturb(atoms, options, generator)
+    name = "supercell"
+    summary = "a supercell with vacancies, interstitials or substitutions"
+    Options = SupercellOptions
 
-    return OneByOne(prototypes, build)
+    def __init__(self, options: SupercellOptions, prototypes: Sequence[Prototype]) -> None:
+        super().__init__(options, prototypes)
+        self._elements = np.unique(np.concatenate([prototype.atoms.numbers for prototype in prototypes]))
+        weights = np.array([options.kinds.vacancy, options.kinds.interstitial, options.kinds.substitution])
+        weights[2] *= len(self._elements) > 1
+        if not weights.any():
+            raise InputError(
+                "pools.supercell.kinds: no kind of defect is left (a substitution needs prototypes of several"
+                " elements); give one a weight above 0."
+            )
+        self._kinds = np.cumsum(weights / weights.sum())
+
+    def build(self, generator: np.random.Generator) -> Atoms:
+        """Build one."""
+        atoms = supercell(pick(self.prototypes, generator), self.options.atoms)
+        for _ in range(int(generator.integers(1, self.options.defects + 1))):
+            kind = int(np.searchsorted(self._kinds, generator.random(), side="right"))
+            DEFECTS[kind](atoms, self._elements, generator)
+        return disturb(atoms, self.options, generator)
 
 
 def _vacancy(atoms: Atoms, elements: np.ndarray, generator: np.random.Generator) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 from ase import Atoms
 from pydantic import Field, model_validator
 
-from gapdesign.samplers.crystals import CrystalOptions, OneByOne, disturb
+from gapdesign.cells import repeats
+from gapdesign.samplers.shared.crystals import CrystalOptions, OneByOneSampler, disturb
 from gapdesign.structures import Prototype
 
 
@@ -30,22 +31,22 @@ class SurfaceOptions(CrystalOptions):
         return self
 
 
-def make(options: SurfaceOptions, prototypes: Sequence[Prototype]) -> OneByOne:
-    """Sampler of slabs; the cuts of a face are remembered."""
-    return OneByOne(prototypes, _Slabs(options, prototypes).build)
+class SurfaceSampler(OneByOneSampler):
+    """Slabs of the prototypes; the cuts of a face are remembered."""
 
+    name = "surface"
+    summary = "a slab of any distinct face and termination"
+    Options = SurfaceOptions
 
-class _Slabs:
     def __init__(self, options: SurfaceOptions, prototypes: Sequence[Prototype]) -> None:
-        self._options = options
-        self._prototypes = prototypes
+        super().__init__(options, prototypes)
         self._faces = lru_cache(maxsize=None)(_quiet(self._faces))
         self._cuts = lru_cache(maxsize=256)(_quiet(self._cuts))
 
     def build(self, generator: np.random.Generator) -> Atoms:
         """Cut one slab, between whole layers of the lattice and so a little thicker than asked for."""
-        options = self._options
-        which = int(generator.integers(len(self._prototypes)))
+        options = self.options
+        which = int(generator.integers(len(self.prototypes)))
         faces = self._faces(which)
         face = faces[int(generator.integers(len(faces)))]
         # In steps of an angstrom, so that slabs repeat and need not be cut again.
@@ -55,18 +56,15 @@ class _Slabs:
         atoms.center(vacuum=generator.uniform(*options.vacuum) / 2, axis=2)
         atoms.set_cell(np.round(atoms.cell[:], 9))
         atoms.positions = np.round(atoms.positions, 9)
-        repeats = np.ones(3, dtype=int)
-        while repeats.prod() * len(atoms) < options.atoms:
-            repeats[int(np.argmin(np.round(repeats[:2] * atoms.cell.cellpar()[:2], 6)))] += 1
         info = atoms.info
-        atoms = atoms.repeat(repeats)
+        atoms = atoms.repeat((*repeats(atoms.cell.lengths()[:2], len(atoms), options.atoms), 1))
         atoms.info = info
         return disturb(atoms, options, generator)
 
     def _faces(self, which: int) -> list[tuple[int, int, int]]:
         from pymatgen.core.surface import get_symmetrically_distinct_miller_indices
 
-        return sorted(get_symmetrically_distinct_miller_indices(self._conventional(which), self._options.max_index))
+        return sorted(get_symmetrically_distinct_miller_indices(self._conventional(which), self.options.max_index))
 
     def _cuts(self, which: int, face: tuple[int, int, int], thickness: int) -> list[Atoms]:
         from pymatgen.core.surface import SlabGenerator
@@ -82,7 +80,7 @@ class _Slabs:
             atoms = Atoms(
                 numbers=atoms.numbers, positions=np.round(atoms.positions, 9), cell=np.round(atoms.cell[:], 9), pbc=True
             )
-            atoms.info = {"prototype": self._prototypes[which].name}
+            atoms.info = {"prototype": self.prototypes[which].name}
             cuts.append(atoms)
         return cuts
 
@@ -90,7 +88,7 @@ class _Slabs:
         from pymatgen.io.ase import AseAtomsAdaptor
         from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-        structure = AseAtomsAdaptor.get_structure(self._prototypes[which].atoms)
+        structure = AseAtomsAdaptor.get_structure(self.prototypes[which].atoms)
         return SpacegroupAnalyzer(structure).get_conventional_standard_structure()
 
 

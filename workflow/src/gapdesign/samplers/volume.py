@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from pydantic import Field
 
 from gapdesign.config.options import Options
-from gapdesign.samplers.deform import Deform
-from gapdesign.structures import Prototype
+from gapdesign.samplers.shared.deform import DeformingSampler
 
 
 class VolumeOptions(Options):
@@ -20,11 +17,14 @@ class VolumeOptions(Options):
     )
 
 
-def make(options: VolumeOptions, prototypes: Sequence[Prototype]) -> Deform:
-    """Sampler of deformations F = v^(1/3) I."""
-    return Deform(prototypes, lambda uniforms: deformations(uniforms, options.max), draws=1)
+class VolumeSampler(DeformingSampler):
+    """Deformations F = v^(1/3) I, with the relative volume v uniform."""
 
+    name = "volume"
+    summary = "a prototype compressed or expanded"
+    Options = VolumeOptions
+    draws = 1
 
-def deformations(uniforms: np.ndarray, largest: float) -> np.ndarray:
-    """Deformation gradients (n, 3, 3) of uniform relative volumes, from numbers (n, 1)."""
-    return np.cbrt(1 + largest * (2 * uniforms[:, :1] - 1))[:, :, None] * np.eye(3)
+    def deformations(self, uniforms: np.ndarray) -> np.ndarray:
+        """F of relative volumes in [1 - max, 1 + max]."""
+        return np.cbrt(1 + self.options.max * (2 * uniforms[:, :1] - 1))[:, :, None] * np.eye(3)

@@ -8,6 +8,7 @@ import numpy as np
 from ase import Atoms
 
 from gapdesign.methods.d_optimal.optimality import GAIN, coordinate_exchange, log_det
+from gapdesign.samplers.shared.deform import deform, stretches
 from gapdesign.streams import stream
 from gapdesign.structures import Prototype
 
@@ -32,19 +33,8 @@ def strained(prototypes: Sequence[Prototype], parameters: np.ndarray, largest: f
     Atoms
         With ``prototype`` and ``deformation`` in its ``info``.
     """
-    from scipy.spatial.transform import Rotation
-
-    prototype = prototypes[min(int(parameters[0] * len(prototypes)), len(prototypes) - 1)]
-    stretches = 1 + largest * (2 * parameters[1:4] - 1)
-    u1, u2, u3 = parameters[4:]
-    first, second = 2 * np.pi * u2, 2 * np.pi * u3
-    short, long = np.sqrt(1 - u1), np.sqrt(u1)
-    quaternion = [short * np.sin(first), short * np.cos(first), long * np.sin(second), long * np.cos(second)]
-    frame = Rotation.from_quat(quaternion).as_matrix()
-    deformation = (frame * stretches) @ frame.T
-    atoms = prototype.atoms.copy()
-    atoms.set_cell(atoms.cell[:] @ deformation.T, scale_atoms=True)
-    atoms.info = {"prototype": prototype.name, "deformation": deformation.ravel()}
+    atoms = deform(prototypes, parameters[:1], stretches(parameters[None, 1:], largest)).atoms(0)
+    del atoms.info["candidate"]
     return atoms
 
 

@@ -17,7 +17,8 @@ from gapdesign.errors import InputError
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from gapdesign.descriptors.options import CovarianceOptions, SoapOptions
+    from gapdesign.descriptors.kernel import CovarianceOptions
+    from gapdesign.descriptors.soap import SoapOptions
 
 ROUNDING = 10
 

@@ -18,7 +18,8 @@ from gapdesign.models.gap.program import Term, find_gap_fit, potential
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from gapdesign.descriptors.options import CovarianceOptions, SoapOptions
+    from gapdesign.descriptors.kernel import CovarianceOptions
+    from gapdesign.descriptors.soap import SoapOptions
     from gapdesign.models.gap.hyperparameters import Hyperparameters
     from gapdesign.models.gap.options import ModelOptions
 

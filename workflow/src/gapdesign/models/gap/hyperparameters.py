@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
-    from gapdesign.descriptors.options import CovarianceOptions, SoapOptions
+    from gapdesign.descriptors.kernel import CovarianceOptions
+    from gapdesign.descriptors.soap import SoapOptions
     from gapdesign.models.gap.options import ModelOptions
 
 

@@ -15,7 +15,8 @@ from gapdesign.models.gap.likelihood import Likelihood
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from gapdesign.descriptors.options import CovarianceOptions, SoapOptions
+    from gapdesign.descriptors.kernel import CovarianceOptions
+    from gapdesign.descriptors.soap import SoapOptions
     from gapdesign.models.gap.options import CmaOptions, LbfgsOptions, ModelOptions
 
 SINGULAR = 1e30

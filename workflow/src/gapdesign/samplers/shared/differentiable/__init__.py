@@ -1,7 +1,4 @@
-"""Descriptors of atoms that can be differentiated, for what moves atoms by them: a family.
-
-A member is a module with a function ``make`` that returns a :class:`Differentiable`, and its own options.
-"""
+"""Descriptors of the atoms of one structure that can be differentiated, to move atoms by them."""
 
 from __future__ import annotations
 
@@ -13,9 +10,9 @@ from ase import Atoms
 from pydantic import Field
 
 from gapdesign.config.options import Options
-from gapdesign.samplers.differentiable import quip, snap
-from gapdesign.samplers.differentiable.quip import BispectrumOptions, SmallSoapOptions
-from gapdesign.samplers.differentiable.snap import SnapOptions
+from gapdesign.samplers.shared.differentiable import quip, snap
+from gapdesign.samplers.shared.differentiable.quip import BispectrumOptions, SmallSoapOptions
+from gapdesign.samplers.shared.differentiable.snap import SnapOptions
 
 
 class Differentiable(Protocol):
@@ -39,6 +36,16 @@ class DifferentiableOptions(Options):
     snap: SnapOptions = Field(SnapOptions(), description="Bispectrum components of SNAP.")
     bispectrum: BispectrumOptions = Field(BispectrumOptions(), description="Bispectrum components of QUIP.")
     soap: SmallSoapOptions = Field(SmallSoapOptions(), description="SOAP power spectrum.")
+
+    @property
+    def is_quip(self) -> bool:
+        """Whether QUIP computes it, and so for a single element."""
+        return self.kind != "snap"
+
+    @property
+    def environment(self) -> str:
+        """The environment, a file of `envs/` without its ending, in which it can be computed."""
+        return "gap" if self.is_quip else "core"
 
 
 def make(options: DifferentiableOptions, number: int) -> Differentiable:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from abc import abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
 from pydantic import Field
 
+from gapdesign import cells
 from gapdesign.config.options import Options
-from gapdesign.samplers.constraints import volumes_and_heights
-from gapdesign.samplers.deform import product, stretches
-from gapdesign.samplers.draw import Draw
+from gapdesign.samplers.base import Sampler
+from gapdesign.samplers.shared.deform import product, stretches
+from gapdesign.samplers.shared.draw import Draw
 from gapdesign.structures import Batch, Prototype, pack
 
 
@@ -34,23 +36,16 @@ class CrystalOptions(Options):
     )
 
 
-class OneByOne:
-    """Sampler that builds each structure by itself, from a generator of random numbers of its own.
+class OneByOneSampler(Sampler):
+    """Sampler that builds each structure by itself, from a generator of random numbers of its own."""
 
-    Parameters
-    ----------
-    prototypes : sequence of Prototype
-    build : callable
-        From a generator to a structure, whose ``info`` may tell its ``prototype``.
-    """
-
-    def __init__(self, prototypes: Sequence[Prototype], build: Callable[[np.random.Generator], Atoms]) -> None:
-        self._names = tuple(prototype.name for prototype in prototypes)
-        self._build = build
+    @abstractmethod
+    def build(self, generator: np.random.Generator) -> Atoms:
+        """Build one structure, whose ``info`` may name its ``prototype``."""
 
     def __call__(self, draw: Draw) -> Batch:
         """Make the structures; see :class:`gapdesign.samplers.Sampler`."""
-        return pack([self._build(generator) for generator in draw.generators()], names=self._names)
+        return pack([self.build(generator) for generator in draw.generators()], names=self.names)
 
 
 def pick(prototypes: Sequence[Prototype], generator: np.random.Generator) -> Prototype:
@@ -59,12 +54,8 @@ def pick(prototypes: Sequence[Prototype], generator: np.random.Generator) -> Pro
 
 
 def supercell(prototype: Prototype, atoms: int) -> Atoms:
-    """The prototype repeated to ``atoms`` atoms or more, always along the shortest extent; its name in ``info``."""
-    heights = volumes_and_heights(prototype.atoms.cell[:][None])[1][0]
-    repeats = np.ones(3, dtype=int)
-    while repeats.prod() * len(prototype.atoms) < atoms:
-        repeats[np.argmin(np.round(repeats * heights, 6))] += 1
-    crystal = prototype.atoms.repeat(repeats)
+    """The prototype repeated to ``atoms`` atoms or more, as nearly to a cube as it goes; its name in ``info``."""
+    crystal = cells.supercell(prototype.atoms, atoms)
     crystal.info = {"prototype": prototype.name}
     return crystal
 
@@ -126,7 +117,7 @@ def emptiest(atoms: Atoms, generator: np.random.Generator, *, trials: int = 50) 
 
 def _images(cell: np.ndarray, reach: float) -> np.ndarray:
     """Translations (k, 3) of the cells that atoms of one cell can meet within ``reach``."""
-    counts = np.ceil(reach / volumes_and_heights(cell[None])[1][0]).astype(int)
+    counts = np.ceil(reach / cells.volumes_and_heights(cell[None])[1][0]).astype(int)
     grid = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in counts), indexing="ij"), axis=-1).reshape(-1, 3)
     return product(grid.astype(float), cell)
 

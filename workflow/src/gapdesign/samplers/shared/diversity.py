@@ -9,7 +9,7 @@ from ase import Atoms
 from pydantic import Field
 
 from gapdesign.config.options import Options
-from gapdesign.samplers.differentiable import Differentiable
+from gapdesign.samplers.shared.differentiable import Differentiable
 
 _TINY = 1e-10
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from gapdesign.samplers.draw import Draw, uniforms
+from gapdesign.samplers.shared.draw import Draw, uniforms
 from gapdesign.structures import Batch, concatenate
 
 

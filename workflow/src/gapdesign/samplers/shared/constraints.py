@@ -10,6 +10,7 @@ import numpy as np
 from ase.data import atomic_masses, covalent_radii
 from pydantic import Field, model_validator
 
+from gapdesign.cells import faces, lengths, volumes_and_heights
 from gapdesign.config.options import Options
 from gapdesign.structures import REASONS, Batch, read_batch
 
@@ -74,7 +75,7 @@ def refusals(batch: Batch, options: ConstraintOptions) -> np.ndarray:
         "distance": lambda: too_close(batch, options.min_distance),
         "strain": lambda: _strained(batch.deformations, options.max_strain),
         "density": lambda: _off_density(batch, volumes, options.density),
-        "shape": lambda: _lengths(batch.cells).max(axis=1) > (options.max_aspect or np.inf) * heights.min(axis=1),
+        "shape": lambda: lengths(batch.cells).max(axis=1) > (options.max_aspect or np.inf) * heights.min(axis=1),
     }
     for place, reason in enumerate(REASONS):
         if getattr(options, KEYS[reason]):
@@ -118,25 +119,6 @@ def _off_density(batch: Batch, volumes: np.ndarray, bounds: tuple[float, float])
     mass = np.add.reduceat(atomic_masses[batch.numbers], batch.offsets[:-1])
     density = _GRAMS * mass / volumes
     return (density < bounds[0]) | (density > bounds[1])
-
-
-def _lengths(vectors: np.ndarray) -> np.ndarray:
-    """Lengths (...,) of vectors (..., 3), by sums of one order on every machine."""
-    x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
-    return np.sqrt(x * x + y * y + z * z)
-
-
-def volumes_and_heights(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Volumes (n,) of cells (n, 3, 3) and the distances (n, 3) between their opposite faces, in angstrom."""
-    faces = _faces(cells)
-    volumes = np.abs((cells[:, 0] * faces[:, 0]).sum(axis=1))
-    return volumes, volumes[:, None] / _lengths(faces)
-
-
-def _faces(cells: np.ndarray) -> np.ndarray:
-    """Cross products b x c, c x a, a x b (n, 3, 3); divided by the volume they are the reciprocal vectors."""
-    a, b, c = cells[:, 0], cells[:, 1], cells[:, 2]
-    return np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=1)
 
 
 def too_close(batch: Batch, fraction: float) -> np.ndarray:
@@ -222,10 +204,10 @@ def _images_close(
     reach : (n, 3) int
         Cells to look at in each direction, to both sides.
     """
-    signed = (cells[:, 0] * _faces(cells)[:, 0]).sum(axis=1)
+    signed = (cells[:, 0] * faces(cells)[:, 0]).sum(axis=1)
     first, second = np.triu_indices(positions.shape[1], 1)
     apart = positions[:, second] - positions[:, first]
-    scaled = (apart[:, :, None, :] * (_faces(cells) / signed[:, None, None])[:, None]).sum(axis=3)
+    scaled = (apart[:, :, None, :] * (faces(cells) / signed[:, None, None])[:, None]).sum(axis=3)
     apart = apart - (np.rint(scaled * pbc[:, None])[..., None] * cells[:, None]).sum(axis=2)
     close = np.zeros(len(cells), dtype=bool)
     kinds, kind_of = np.unique(reach, axis=0, return_inverse=True)
@@ -236,8 +218,8 @@ def _images_close(
         moves = (images[None, :, :, None] * cells[mine][:, None]).sum(axis=2)
         half = moves[:, len(images) // 2 + 1 :]  # the rest are their opposites
         if half.shape[1]:
-            close[mine] = _lengths(half).min(axis=1) < 2 * radii[mine].max(axis=1)
+            close[mine] = lengths(half).min(axis=1) < 2 * radii[mine].max(axis=1)
         if len(first):
-            distance = _lengths(apart[mine][:, :, None] + moves[:, None]).min(axis=2)
+            distance = lengths(apart[mine][:, :, None] + moves[:, None]).min(axis=2)
             close[mine] |= (distance < radii[mine][:, first] + radii[mine][:, second]).any(axis=1)
     return close

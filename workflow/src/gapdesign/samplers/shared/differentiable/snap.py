@@ -101,12 +101,12 @@ class Snap:
         self._places, self._first_of_place = np.unique(places[self._by_place], return_index=True)
 
     def __call__(self, atoms: Atoms) -> np.ndarray:
-        """Describe the atoms; see :class:`gapdesign.samplers.differentiable.Differentiable`."""
+        """Describe the atoms; see :class:`~.differentiable.Differentiable`."""
         pairs = _Pairs(atoms, self._options)
         return self._components(self._expand(pairs, pairs.representations(self._largest))).T
 
     def pullback(self, atoms: Atoms) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
-        """Describe the atoms and differentiate; see :class:`gapdesign.samplers.differentiable.Differentiable`."""
+        """Describe the atoms and differentiate; see :class:`~.differentiable.Differentiable`."""
         pairs = _Pairs(atoms, self._options)
         matrices = pairs.representations(self._largest)
         expansion = self._expand(pairs, matrices)

@@ -26,7 +26,7 @@ class Draw:
     scratch : Path, optional
         Folder for what an interrupted job continues from.
     frames : Path, optional
-        Index of the frames of the sampler `file`, if it has been made.
+        Index of the frames of the user's file, if it has been made.
     """
 
     seed: int

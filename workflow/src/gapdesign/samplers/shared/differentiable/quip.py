@@ -9,8 +9,8 @@ from ase import Atoms
 from pydantic import Field
 
 from gapdesign.config.options import Options
-from gapdesign.descriptors.options import SoapOptions
 from gapdesign.descriptors.quip import soap_string
+from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.errors import InputError
 
 
@@ -60,11 +60,11 @@ class Quip:
         self._components = components
 
     def __call__(self, atoms: Atoms) -> np.ndarray:
-        """Describe the atoms; see :class:`gapdesign.samplers.differentiable.Differentiable`."""
+        """Describe the atoms; see :class:`~.differentiable.Differentiable`."""
         return self._descriptor.calc_descriptor(atoms)[:, : self._components]
 
     def pullback(self, atoms: Atoms) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
-        """Describe the atoms and differentiate; see :class:`gapdesign.samplers.differentiable.Differentiable`."""
+        """Describe the atoms and differentiate; see :class:`~.differentiable.Differentiable`."""
         found = self._descriptor.calc(atoms, grad=True)
         values = found["data"][:, : self._components]
         gradient = found["grad_data"][:, :, : self._components]

@@ -1,0 +1,83 @@
+"""The base of every descriptor: its options, its traits, and how it describes the environments of atoms."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from gapdesign.families import Member
+
+if TYPE_CHECKING:
+    from gapdesign.structures import Batch
+
+
+class EnvironmentDescriptor(Member, ABC):
+    """A way to describe the environments of atoms by vectors.
+
+    A vector does not change when the structure is moved, turned or described by another cell, nor when atoms of one
+    element change places.
+
+    Parameters
+    ----------
+    options : Options
+        An instance of the member's ``Options``.
+    species : sequence of int
+        Atomic numbers that occur in the study, ascending.
+
+    Attributes
+    ----------
+    block
+        Name of its block of options in `descriptor`: its own name, unless it shares one with other descriptors.
+    environment
+        The environment, a file of `envs/` without its ending, in which it can be computed.
+    has_derivatives
+        Whether it gives the derivatives of its vectors by the positions of atoms.
+    seconds
+        CPU seconds that an environment takes, for the plan, where its own measurements do not list the descriptor; None
+        if unknown.
+    reference
+        What a study that uses it should cite: text, DOI, and what it is cited for.
+
+    Raises
+    ------
+    InputError
+        If a program is missing.
+    """
+
+    block: ClassVar[str]
+    environment: ClassVar[str] = "core"
+    has_derivatives: ClassVar[bool] = False
+    seconds: ClassVar[float | None] = None
+    reference: ClassVar[tuple[str, str, str] | None] = None
+
+    def __init_subclass__(cls, **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        if "name" in vars(cls) and not hasattr(cls, "block"):
+            cls.block = cls.name
+
+    def __init__(self, options: Any, species: Sequence[int]) -> None:
+        self.options = options
+        self.species = tuple(species)
+
+    @classmethod
+    @abstractmethod
+    def dimension(cls, options: Any, n_species: int) -> int:
+        """Return the length of a vector, without computing one."""
+
+    @abstractmethod
+    def __call__(self, batch: Batch, k: int, centers: np.ndarray) -> np.ndarray:
+        """Describe the atoms ``centers`` (n,) of structure ``k`` by vectors (n, dimension), of any length."""
+
+    def derivatives(self, batch: Batch, k: int) -> dict[int, np.ndarray]:
+        """Differentiate the sum of the vectors, each of unit length, around the n atoms of each species.
+
+        Returns
+        -------
+        dict of int to (3 n, dimension)
+            Atomic number of the central atoms to derivatives by the positions of all atoms, in 1/angstrom; x, y and z
+            of each atom in turn.
+        """
+        raise NotImplementedError

@@ -1,0 +1,79 @@
+"""What the user says about the kernel on features."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from gapdesign.config.options import Options
+
+
+class SoapKernelOptions(Options):
+    """Kernel on SOAP vectors."""
+
+    zeta: int = Field(4, ge=1, le=16, description="Power to which the dot product of two SOAP vectors is raised.")
+    scale: float = Field(0.3, ge=0, description="Scale of the SOAP covariance, in eV; 0 leaves it out.")
+
+
+class PairShapeOptions(Options):
+    """What pair distances become features by."""
+
+    r_cut: float = Field(7.0, gt=0, description="Largest pair distance, in angstrom.")
+    length: float = Field(0.3, gt=0, description="Length scale of the Gaussian kernel, in angstrom.")
+    transition: float = Field(
+        0.5, gt=0, description="Width over which pairs fade out below `r_cut`, in angstrom, as in QUIP."
+    )
+
+
+class PairKernelOptions(PairShapeOptions):
+    """Gaussian kernel on pair distances."""
+
+    scale: float = Field(0.8, ge=0, description="Scale of the pair covariance, in eV; 0 leaves it out.")
+
+    @property
+    def shape(self) -> PairShapeOptions:
+        """What shapes the features, without the weight that the kernel gives them."""
+        return PairShapeOptions(r_cut=self.r_cut, length=self.length, transition=self.transition)
+
+
+class RematchOptions(Options):
+    """The regularised-entropy match of two structures' environments; counts for `structure: rematch` alone."""
+
+    gamma: float = Field(
+        0.1,
+        ge=0.005,
+        description="Weight of the entropy: small pairs each environment with its best match, large compares averages.",
+    )
+    tolerance: float = Field(
+        1e-10,
+        ge=1e-12,
+        le=1e-3,
+        description="How far the match may be from giving every atom its share, as a sum over the shares.",
+    )
+
+
+class CovarianceOptions(Options):
+    """The covariance of averaged structures: SOAP and pairs, weighted by their squared scales."""
+
+    soap: SoapKernelOptions = Field(SoapKernelOptions(), description="Kernel on SOAP vectors.")
+    pair: PairKernelOptions = Field(PairKernelOptions(), description="Kernel on pair distances.")
+
+
+class KernelOptions(CovarianceOptions):
+    """The complete covariance, and what a structure with many environments is to it."""
+
+    structure: Literal["average", "rematch", "environment"] = Field(
+        "average",
+        description="What a structure with many environments is to the distance that designs are chosen by. `average`:"
+        " their mean for each element. `rematch`: all of them, matched to those of the other structure (De et al."
+        " 2016). `environment`: the one farthest from all environments in the design, by SOAP without the pairs."
+        " The measures of `quality.csv` and the duplicates of the cross-validation are by `average` whatever stands"
+        " here.",
+    )
+    rematch: RematchOptions = Field(RematchOptions(), description="How `structure: rematch` matches.")
+
+    @property
+    def covariance(self) -> CovarianceOptions:
+        """The covariance of averaged structures, whatever `structure` is."""
+        return CovarianceOptions(soap=self.soap, pair=self.pair)

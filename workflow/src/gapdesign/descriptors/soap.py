@@ -1,0 +1,29 @@
+"""SOAP power spectra, whichever program computes them (Bartok, Kondor & Csanyi, Phys. Rev. B 87, 184115 (2013))."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from gapdesign.config.options import Options
+from gapdesign.descriptors.base import EnvironmentDescriptor
+
+
+class SoapOptions(Options):
+    """Size and resolution of the SOAP power spectrum."""
+
+    r_cut: float = Field(6.8, gt=0, description="Radius of an environment, in angstrom.")
+    n_max: int = Field(10, ge=1, le=20, description="Number of radial basis functions.")
+    l_max: int = Field(10, ge=0, le=20, description="Largest angular momentum.")
+    sigma: float = Field(
+        0.5,
+        gt=0,
+        description="Width of the Gaussian on every atom, in angstrom. The published 0.15 is nearly blind to"
+        " some distances at this basis; see the documentation.",
+    )
+
+
+class SoapDescriptor(EnvironmentDescriptor):
+    """A program that computes SOAP, with the options that the potentials are fitted with too."""
+
+    Options = SoapOptions
+    block = "soap"

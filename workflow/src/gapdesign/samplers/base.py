@@ -1,0 +1,89 @@
+"""The base of every sampler: its options, its traits, and how it makes structures."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from gapdesign.families import Member
+
+if TYPE_CHECKING:
+    from gapdesign.samplers.shared.draw import Draw
+    from gapdesign.structures import Batch, Prototype
+
+
+class Sampler(Member, ABC):
+    """A way to make the candidates of a pool.
+
+    A member says by its traits what its jobs need and what holds for its candidates; rules, plan and checks go by these
+    and never by its name.
+
+    Parameters
+    ----------
+    options : Options
+        An instance of the member's ``Options``.
+    prototypes : sequence of Prototype
+        Crystals of the study.
+
+    Attributes
+    ----------
+    minutes
+        Time limit of a job that makes a shard.
+    keeps_cells
+        Whether candidates have the atoms and the environments of the prototypes, only deformed, so that the plan knows
+        how large they are.
+    seconds
+        CPU seconds that a candidate takes, for the plan, where its own measurements do not list the sampler; None if
+        unknown.
+
+    Raises
+    ------
+    InputError
+        If the options do not fit the prototypes.
+    """
+
+    minutes: ClassVar[int] = 30
+    keeps_cells: ClassVar[bool] = False
+    seconds: ClassVar[float | None] = None
+
+    def __init__(self, options: Any, prototypes: Sequence[Prototype]) -> None:
+        self.options = options
+        self.prototypes = prototypes
+        self.names = tuple(prototype.name for prototype in prototypes)
+
+    @abstractmethod
+    def __call__(self, draw: Draw) -> Batch:
+        """Make the structures ``draw.indices``.
+
+        Each depends on the seed, the pool, its own index and the attempt alone, whichever others are asked for with
+        it. Whoever asks fills in ``candidates`` and ``refusals``; ``names`` are those of all prototypes.
+        """
+
+    @classmethod
+    def environment(cls, options: Any) -> str:
+        """Return the environment, a file of `envs/` without its ending, in which shards are made."""
+        return "core"
+
+    @classmethod
+    def is_ordered(cls, options: Any) -> bool:
+        """Return whether candidates with neighbouring indices are more alike than others."""
+        return False
+
+    @classmethod
+    def structures(cls, options: Any) -> str | None:
+        """Return the path of the user's file whose frames become candidates, if there is one.
+
+        Its frames are indexed, and it is converted to extended XYZ if need be, before any shard is made.
+        """
+        return None
+
+    @classmethod
+    def check(cls, options: Any, pool: str) -> None:
+        """Check, before any job runs, what the options of a pool refer to outside the configuration.
+
+        Raises
+        ------
+        InputError
+            If it is not there.
+        """
