@@ -35,12 +35,12 @@ def samplers(number: int, seconds: float) -> None:
         options = PoolOptions(sampler=name)
         if options.structures or options.minutes > Sampler.minutes:
             continue
-        sample(options, crystals, seed=1, pool="A", start=0, stop=20)  # imports
+        sample(options.sampling, crystals, seed=1, pool="A", start=0, stop=20)  # imports
         made = refused = 0
         start, spent = time.process_time(), 0.0
         while made < number and spent < seconds:
             stop = min(number, max(20, 2 * made), made + 10_000)
-            refused += int(sample(options, crystals, seed=1, pool="A", start=made, stop=stop).attempts.sum())
+            refused += int(sample(options.sampling, crystals, seed=1, pool="A", start=made, stop=stop).attempts.sum())
             made, spent = stop, time.process_time() - start
         print(f"{name:18} {made:10} {spent / made * 1e6:8.1f} {refused:8}", flush=True)
 

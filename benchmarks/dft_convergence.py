@@ -27,7 +27,9 @@ def candidates(study: config.Study, count: int):
     """Return the first candidates of the study's first pool, shared evenly among the prototypes."""
     pool = study.pools.names[0]
     crystals = prototypes(study.prototypes)
-    batch = samplers.sample(study.pools, crystals, seed=study.seed, pool=pool, start=0, stop=20 * count)
+    batch = samplers.sample(
+        study.pools.of(pool).sampling, crystals, seed=study.seed, pool=pool, start=0, stop=20 * count
+    )
     frames = [batch.atoms(k) for k in range(len(batch))]
     chosen: list = []
     for name in study.prototypes:

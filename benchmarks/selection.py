@@ -34,7 +34,7 @@ def make_part(start: int, stop: int) -> np.ndarray:
     options = DescriptorOptions(backend="quippy", soap=SoapOptions(sigma=0.15))
     descriptor = Descriptor(options, study.kernel.pair, study.species())
     crystals = prototypes(study.prototypes)
-    batch = sample(study.pools, crystals, seed=study.seed, pool="A", start=start, stop=stop)
+    batch = sample(study.pools.of("A").sampling, crystals, seed=study.seed, pool="A", start=start, stop=stop)
     return descriptor.features(batch)[:, descriptor.layout.soap[0]]
 
 

@@ -30,7 +30,7 @@ def describe(start: int) -> np.ndarray:
         "bcc": PrototypeOptions(element="Zr", lattice="bcc", a=3.574),
         "fcc": PrototypeOptions(element="Zr", lattice="fcc", a=4.532),
     }
-    batch = sample(PoolOptions(), prototypes(crystals), seed=3, pool="A", start=start, stop=start + SIZE // 4)
+    batch = sample(PoolOptions().sampling, prototypes(crystals), seed=3, pool="A", start=start, stop=start + SIZE // 4)
     return Descriptor(OPTIONS, PairKernelOptions(), [40]).features(batch)
 
 

@@ -242,7 +242,7 @@ def test_at_the_papers_size_a_turned_crystal_is_the_same(backend, sigma):
 
 
 def strained(names: dict[str, PrototypeOptions], n: int) -> Batch:
-    return sample(PoolOptions(), prototypes(names), seed=1, pool="A", start=0, stop=n)
+    return sample(PoolOptions().sampling, prototypes(names), seed=1, pool="A", start=0, stop=n)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -141,7 +141,7 @@ def test_descriptors_do_not_notice_rotation_and_periodic_images(gas, kind):
 
 def make(start: int, stop: int, *, scratch=None, **options) -> Batch:
     pool = PoolOptions(sampler="entropy", entropy={**QUICK, **options}, constraints={"min_distance": 0.3})
-    return sample(pool, TUNGSTEN, seed=1, pool="A", start=start, stop=stop, scratch=scratch)
+    return sample(pool.sampling, TUNGSTEN, seed=1, pool="A", start=start, stop=stop, scratch=scratch)
 
 
 @pytest.mark.parametrize("form", ["local", "global"])
@@ -201,5 +201,6 @@ def test_the_scale_is_that_of_the_unbiased_system_for_every_pool():
 )
 def test_what_cannot_be_annealed_is_refused_in_one_sentence(given, elements, sentence):
     crystals = prototypes({e: PrototypeOptions(element=e, lattice="bcc", a=3.2) for e in elements})
+    options = PoolOptions(sampler="entropy", entropy={**QUICK, **given})
     with pytest.raises(InputError, match=sentence):
-        sample(PoolOptions(sampler="entropy", entropy={**QUICK, **given}), crystals, seed=1, pool="A", start=0, stop=1)
+        sample(options.sampling, crystals, seed=1, pool="A", start=0, stop=1)

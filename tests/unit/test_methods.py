@@ -103,7 +103,7 @@ SMALL = DescriptorOptions(soap={"r_cut": 5.0, "n_max": 4, "l_max": 4, "sigma": 0
 
 @pytest.fixture(scope="module")
 def zirconium():
-    batch = sample(PoolOptions(), prototypes(ZIRCONIUM), seed=1, pool="A", start=0, stop=1500)
+    batch = sample(PoolOptions().sampling, prototypes(ZIRCONIUM), seed=1, pool="A", start=0, stop=1500)
     return Descriptor(SMALL, PairKernelOptions(), [40]).features(batch)
 
 
@@ -572,7 +572,7 @@ def test_a_block_and_its_products_fit_the_memory(memory, dimension, budget):
 
 
 def test_frames_are_the_structures_chosen_with_what_is_known_of_them(tmp_path):
-    batch = sample(PoolOptions(), prototypes(ZIRCONIUM), seed=1, pool="B", start=0, stop=9)
+    batch = sample(PoolOptions().sampling, prototypes(ZIRCONIUM), seed=1, pool="B", start=0, stop=9)
     shards = [tmp_path / "4-9.npz", tmp_path / "0-4.npz"]
     write_batch(shards[0], batch.take(range(4, 9)))
     write_batch(shards[1], batch.take(range(4)))

@@ -83,7 +83,7 @@ def options(sampler: str, structures: Path, **more) -> PoolOptions:
 
 def make(pool_options: PoolOptions, start: int = 0, stop: int = SIZE, *, pool: str = "A", crystals=None) -> Batch:
     crystals = crystals or (ZIRCONIUM if "md" in pool_options.members else CRYSTALS)
-    return sample(pool_options, crystals, seed=3, pool=pool, start=start, stop=stop)
+    return sample(pool_options.of(pool).sampling, crystals, seed=3, pool=pool, start=start, stop=stop)
 
 
 @pytest.mark.parametrize("sampler", [*SAMPLERS, "mixture"])

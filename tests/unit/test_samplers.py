@@ -42,7 +42,7 @@ def of(sampler: str, largest: float) -> deform.DeformingSampler:
 
 
 def make(start: int, stop: int, *, seed: int = 1, pool: str = "A", options: PoolOptions = TIGHT) -> Batch:
-    return sample(options, PROTOTYPES, seed=seed, pool=pool, start=start, stop=stop)
+    return sample(options.of(pool).sampling, PROTOTYPES, seed=seed, pool=pool, start=start, stop=stop)
 
 
 def identical(one: Batch, other: Batch) -> bool:
@@ -248,7 +248,7 @@ from gapdesign.samplers.options import PoolOptions
 from gapdesign.structures import PrototypeOptions, prototypes
 crystals = prototypes({"hcp": PrototypeOptions(element="Zr", lattice="hcp", a=3.232, c=5.147)})
 for sampler in "strain", "strain_components", "volume", "rattle", "random":
-    batch = sample(PoolOptions(sampler=sampler), crystals, seed=1, pool="A", start=0, stop=300)
+    batch = sample(PoolOptions(sampler=sampler).sampling, crystals, seed=1, pool="A", start=0, stop=300)
     print(hashlib.sha256(batch.cells.tobytes() + batch.positions.tobytes()).hexdigest())
 """
 

@@ -497,7 +497,7 @@ def test_strained_crystals_of_several_elements_are_chosen_exactly():
         "copper": PrototypeOptions(element="Cu", lattice="fcc", a=3.61),
         "zirconium": PrototypeOptions(element="Zr", lattice="hcp", a=3.232, c=5.147),
     }
-    batch = sample(PoolOptions(), prototypes(crystals), seed=1, pool="A", start=0, stop=60)
+    batch = sample(PoolOptions().sampling, prototypes(crystals), seed=1, pool="A", start=0, stop=60)
     for structure in DISTANCES:
         assert_plain(data_task([batch.atoms(k) for k in range(60)], [29, 40], structure, 8))
 

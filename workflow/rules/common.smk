@@ -8,6 +8,7 @@ sys.path.insert(0, str(LIBRARY))
 
 from snakemake.settings.types import DeploymentMethod
 
+from gapdesign.engines import ENGINES
 from gapdesign.errors import InputError
 from gapdesign.shards import cut
 from gapdesign.samplers.shared.frames import is_extended_xyz
@@ -16,7 +17,6 @@ try:
     from gapdesign import cli
     from gapdesign.config import study as configuration
     from gapdesign.config.part import At
-    from gapdesign.engines import ENGINES
 
     STUDY = configuration.parse(config)
     configuration.check(STUDY)

@@ -12,11 +12,13 @@ import platform
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from gapdesign import __version__
-from gapdesign.cli.arguments import say
-from gapdesign.config.job import Job
 from gapdesign.errors import InputError, ProgramError
+
+if TYPE_CHECKING:
+    from gapdesign.config.job import Job
 
 MODULES = (
     *("study", "candidates", "descriptors", "tune", "pools", "design", "strains", "quality", "labels", "store"),
@@ -105,6 +107,8 @@ _SCHEDULERS = {
 
 def _say_where(options: argparse.Namespace) -> None:
     """Name node and job in the log of a cluster's job, for whoever looks for the reason why it failed."""
+    from gapdesign.cli.arguments import say
+
     for variable, scheduler in _SCHEDULERS.items():
         if number := os.environ.get(variable):
             node = os.environ.get("SLURMD_NODENAME", platform.node())
@@ -113,6 +117,8 @@ def _say_where(options: argparse.Namespace) -> None:
 
 
 def _say_what(options: argparse.Namespace) -> None:
+    from gapdesign.cli.arguments import say
+
     outputs = [value for name, value in vars(options).items() if name.startswith("output") and value]
     paths = [path for value in outputs for path in (value if isinstance(value, list) else [value])]
     if paths:

@@ -6,19 +6,15 @@ import argparse
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-from pydantic import SerializeAsAny, field_validator
+from typing import TYPE_CHECKING, Annotated
 
 from gapdesign.cli.arguments import add, add_config, add_files, add_output, say
 from gapdesign.config import study as config
 from gapdesign.config.job import Job
-from gapdesign.config.options import Identifier, Options
+from gapdesign.config.options import Identifier
 from gapdesign.config.part import At, From, Part
 from gapdesign.errors import InputError
-from gapdesign.samplers import SAMPLERS
-from gapdesign.samplers.options import PoolOptions
-from gapdesign.samplers.shared.constraints import ConstraintOptions
+from gapdesign.samplers.options import Sampling
 from gapdesign.structures import PrototypeOptions
 
 if TYPE_CHECKING:
@@ -30,29 +26,7 @@ class CandidatesPart(Part):
 
     seed: int
     prototypes: dict[Identifier, PrototypeOptions]
-    sampler: Annotated[str, From(lambda at: at.pool.sampler)]
-    mixture: Annotated[dict[str, float], From(lambda at: at.pool.mixture if at.pool.is_mixture else {})]
-    samplers: Annotated[
-        dict[str, SerializeAsAny[Options]], From(lambda at: {name: at.pool.block(name) for name in at.pool.members})
-    ]
-    constraints: Annotated[ConstraintOptions, From(lambda at: at.pool.constraints)]
-
-    @field_validator("samplers", mode="before")
-    @classmethod
-    def _typed(cls, given: Any) -> Any:
-        """Read the options as those of each sampler."""
-        return {
-            name: SAMPLERS[name].Options.model_validate(options)
-            if isinstance(options, dict) and name in SAMPLERS
-            else options
-            for name, options in given.items()
-        }
-
-    @property
-    def pools(self) -> PoolOptions:
-        """How the pool is sampled."""
-        blocks = {name: options for name, options in self.samplers.items() if name in PoolOptions.model_fields}
-        return PoolOptions(sampler=self.sampler, mixture=self.mixture, constraints=self.constraints, **blocks)
+    sampling: Annotated[Sampling, From(lambda at: at.pool.sampling)]
 
 
 CONVERT = Job(verb="convert", rule="candidates_convert", stage="candidates", memory=1000, minutes=120)
@@ -111,7 +85,7 @@ def _sample(part: CandidatesPart, arguments: argparse.Namespace, start: int, sto
     from gapdesign.structures import prototypes
 
     return sample(
-        part.pools,
+        part.sampling,
         prototypes(part.prototypes),
         seed=part.seed,
         pool=arguments.pool,

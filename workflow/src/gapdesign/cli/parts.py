@@ -10,7 +10,7 @@ from gapdesign.config.options import Options
 from gapdesign.config.part import At, From, Part
 from gapdesign.config.study import Study
 from gapdesign.descriptors.kernel import CovarianceOptions, KernelOptions, PairShapeOptions
-from gapdesign.descriptors.options import DescriptorOptions
+from gapdesign.descriptors.options import ChosenDescriptor
 from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.engines import ENGINES
 from gapdesign.labels.gate import LimitOptions
@@ -27,6 +27,9 @@ Species = Annotated[tuple[int, ...], From(lambda at: tuple(at.study.species()))]
 
 Symbols = Annotated[tuple[str, ...], From(lambda at: tuple(at.study.symbols()))]
 """Chemical symbols in the study, by increasing atomic number."""
+
+Chosen = Annotated[ChosenDescriptor, From(lambda at: at.study.descriptor.chosen)]
+"""The descriptor and its options, without those of others."""
 
 Soap = Annotated[SoapOptions, From(lambda at: at.study.descriptor.soap)]
 
@@ -46,7 +49,7 @@ class StudyPart(Part):
 class FeaturePart(Part):
     """What the features of structures depend on."""
 
-    descriptor: DescriptorOptions
+    descriptor: Chosen
     pair: Annotated[PairShapeOptions, From(lambda at: at.study.kernel.pair.shape)]
     species: Species
 
@@ -67,7 +70,7 @@ class FeaturePart(Part):
 class DistancePart(Part):
     """What kernel distances between structures depend on."""
 
-    descriptor: DescriptorOptions
+    descriptor: Chosen
     kernel: AverageKernel
     species: Species
 

@@ -65,7 +65,9 @@ def _tune(arguments: argparse.Namespace) -> None:
         first = error.errors()[0]
         key = str(first["loc"][-1]).replace("_", "-")
         raise InputError(f"--{key} {first['input']}: {first['msg'].replace('Input', 'it')}.") from None
-    batch = sample(options, prototypes(study.prototypes), seed=study.seed, pool=pool, start=0, stop=arguments.count)
+    batch = sample(
+        options.sampling, prototypes(study.prototypes), seed=study.seed, pool=pool, start=0, stop=arguments.count
+    )
     shares, radial = scan(batch, study.species(), study.descriptor, study.kernel, scanned, progress=say)
     write_csv(arguments.output, shares)
     if arguments.output_radial:

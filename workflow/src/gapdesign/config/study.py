@@ -226,4 +226,4 @@ def _check_pools(study: Study) -> None:
         except ValidationError as error:
             raise InputError(f"pools.overrides.{name}: {sentence(error, Study)}") from None
         study.pools.check(name)
-        samplers.make(options, crystals)
+        samplers.make(options.sampling, crystals)

@@ -21,7 +21,7 @@ from gapdesign.families import Family
 
 if TYPE_CHECKING:
     from gapdesign.descriptors.kernel import PairShapeOptions
-    from gapdesign.descriptors.options import DescriptorOptions
+    from gapdesign.descriptors.options import ChosenDescriptor, DescriptorOptions
     from gapdesign.structures import Batch
 
 __all__ = ["DESCRIPTORS", "Descriptor", "EnvironmentDescriptor", "layout"]
@@ -35,14 +35,16 @@ class Descriptor:
 
     Parameters
     ----------
-    options : DescriptorOptions
+    options : DescriptorOptions or ChosenDescriptor
     pair : PairShapeOptions
         Of these only what shapes the features counts: cutoff, length, transition.
     species : sequence of int
         Atomic numbers that occur in the study.
     """
 
-    def __init__(self, options: DescriptorOptions, pair: PairShapeOptions, species: Sequence[int]) -> None:
+    def __init__(
+        self, options: DescriptorOptions | ChosenDescriptor, pair: PairShapeOptions, species: Sequence[int]
+    ) -> None:
         self.species = tuple(sorted(species))
         self._options = options
         self._environments = options.member(options.options, self.species)
@@ -123,7 +125,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.sqrt(np.add.reduce(vectors * vectors, axis=-1, keepdims=True))
 
 
-def layout(options: DescriptorOptions, pair: PairShapeOptions, species: Sequence[int]) -> Layout:
+def layout(options: DescriptorOptions | ChosenDescriptor, pair: PairShapeOptions, species: Sequence[int]) -> Layout:
     """Where the parts of a feature vector lie, without computing one."""
     spectrum = options.member.dimension(options.options, len(species))
     return Layout(len(species), spectrum, PairFeatures(pair, sorted(species)).dimension)

@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-from pydantic import Field, create_model
+from typing import Any
+
+from pydantic import Field, SerializeAsAny, create_model, model_validator
 
 from gapdesign.config.options import Options
 from gapdesign.descriptors import DESCRIPTORS, EnvironmentDescriptor
 from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.errors import InputError
+
+
+class ChosenDescriptor(Options):
+    """The descriptor that a study uses, without the options of others."""
+
+    backend: str
+    options: SerializeAsAny[Options]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _typed(cls, given: Any) -> Any:
+        """Read the options as those of the descriptor."""
+        if isinstance(given, dict) and isinstance(given.get("options"), dict) and given.get("backend") in DESCRIPTORS:
+            return given | {"options": DESCRIPTORS[given["backend"]].Options.model_validate(given["options"])}
+        return given
+
+    @property
+    def member(self) -> type[EnvironmentDescriptor]:
+        """The class that describes environments."""
+        return DESCRIPTORS[self.backend]
 
 
 class _Descriptor(Options):
@@ -29,6 +51,11 @@ class _Descriptor(Options):
     def options(self) -> Options:
         """Options of the descriptor: those given, or the defaults."""
         return getattr(self, self.member.block, None) or self.member.Options()
+
+    @property
+    def chosen(self) -> ChosenDescriptor:
+        """The descriptor without the options of others."""
+        return ChosenDescriptor(backend=self.backend, options=self.options)
 
 
 def _blocks() -> dict[str, type[Options]]:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from pydantic import Field, create_model
 
 from gapdesign.config.options import Options
+from gapdesign.descriptors import DESCRIPTORS
 from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.methods import METHODS, Method
-
-DIFFERENTIABLE = "quippy"
-"""The descriptor that gives derivatives by positions."""
 
 _STARTED = ", ".join(f"`{name}`" for name, method in METHODS.items() if method.takes_start)
 
@@ -101,10 +99,11 @@ def mismatch(design: DesignOptions, *, budget: int, structure: str, descriptor: 
             f"method: '{method}' needs the covariance of every pair, and has it for kernel.structure: average only, not"
             f" '{structure}'; use maxmin."
         )
-    if design.reads_derivatives and descriptor.backend != DIFFERENTIABLE:
+    if design.reads_derivatives and not descriptor.member.has_derivatives:
+        others = " or ".join(name for name, member in DESCRIPTORS.items() if member.has_derivatives)
         return (
             f"{_asks_for_derivatives(design)} needs derivatives, which {descriptor.backend} lacks; set"
-            f" descriptor.backend: {DIFFERENTIABLE}."
+            f" descriptor.backend: {others}."
         )
     return design.member.mismatch(design.options, budget=budget, existing=design.existing is not None)
 

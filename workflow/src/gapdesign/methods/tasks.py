@@ -22,7 +22,7 @@ from gapdesign.shards import FeaturePool, shard_range
 if TYPE_CHECKING:
     from gapdesign.descriptors.environments import Environments
     from gapdesign.descriptors.kernel import KernelOptions
-    from gapdesign.descriptors.options import DescriptorOptions
+    from gapdesign.descriptors.options import ChosenDescriptor, DescriptorOptions
     from gapdesign.descriptors.structure_distances import StructurePool
     from gapdesign.methods.maxmin.state import State
     from gapdesign.methods.options import DesignOptions
@@ -61,13 +61,13 @@ class Description:
 
     Attributes
     ----------
-    descriptor : DescriptorOptions
+    descriptor : DescriptorOptions or ChosenDescriptor
     kernel : KernelOptions
     species : sequence of int
         Atomic numbers that occur.
     """
 
-    descriptor: DescriptorOptions
+    descriptor: DescriptorOptions | ChosenDescriptor
     kernel: KernelOptions
     species: Sequence[int]
 

@@ -22,7 +22,7 @@ from gapdesign.samplers.shared.mixture import Mixture
 from gapdesign.structures import REASONS, Batch, Prototype, concatenate
 
 if TYPE_CHECKING:
-    from gapdesign.samplers.options import PoolOptions
+    from gapdesign.samplers.options import Sampling
 
 __all__ = ["SAMPLERS", "Sampler", "make", "sample"]
 
@@ -30,20 +30,20 @@ SAMPLERS: Family[Sampler] = Family("gapdesign.samplers", Sampler)
 """Every sampler by its name; `mixture`, which shares a pool among them, is none."""
 
 
-def make(options: PoolOptions, prototypes: Sequence[Prototype]) -> Callable[[Draw], Batch]:
-    """Make the sampler, or the mixture of samplers, that the options of one pool ask for.
+def make(sampling: Sampling, prototypes: Sequence[Prototype]) -> Callable[[Draw], Batch]:
+    """Make the sampler of a pool, or the mixture of its samplers.
 
     Raises
     ------
     InputError
         If its options do not fit the prototypes.
     """
-    samplers = {name: SAMPLERS[name](options.block(name), prototypes) for name in options.members}
-    return Mixture(samplers, options.mixture) if options.is_mixture else samplers[options.sampler]
+    samplers = {name: SAMPLERS[name](options, prototypes) for name, options in sampling.options.items()}
+    return Mixture(samplers, sampling.shares) if len(samplers) > 1 else next(iter(samplers.values()))
 
 
 def sample(
-    options: PoolOptions,
+    sampling: Sampling,
     prototypes: Sequence[Prototype],
     *,
     seed: int,
@@ -57,7 +57,8 @@ def sample(
 
     Parameters
     ----------
-    options : PoolOptions
+    sampling : Sampling
+        Of the pool: :attr:`.options.PoolOptions.sampling` of :meth:`.options.PoolOptions.of`.
     prototypes : sequence of Prototype
     seed, pool
         Seed of the study and name of the pool; each pair is a stream of its own.
@@ -77,14 +78,13 @@ def sample(
     InputError
         If a candidate breaks the constraints at every draw.
     """
-    options = options.of(pool)
-    sampler = make(options, prototypes)
+    sampler, constraints = make(sampling, prototypes), sampling.constraints
     draw = Draw(seed, pool, np.arange(start, stop), scratch=scratch, frames=frames)
     refused = np.zeros((len(draw.indices), len(REASONS)), dtype=np.int32)
     pending, parts, rows = np.arange(len(draw.indices)), [], []
-    for attempt in range(options.constraints.redraws):
+    for attempt in range(constraints.redraws):
         batch = sampler(replace(draw.at(pending), attempt=attempt))
-        reason = refusals(batch, options.constraints)
+        reason = refusals(batch, constraints)
         good = reason < 0
         refused[pending[~good], reason[~good]] += 1
         parts.append(batch if good.all() else batch.take(np.flatnonzero(good)))
@@ -93,7 +93,7 @@ def sample(
         if not len(pending):
             break
     if len(pending):
-        raise _exhausted(options.constraints, draw.indices[pending[0]], pool, refused[pending[0]])
+        raise _exhausted(constraints, draw.indices[pending[0]], pool, refused[pending[0]])
     whole = parts[0] if len(parts) == 1 else concatenate(parts).take(np.argsort(np.concatenate(rows)))
     return replace(whole, candidates=draw.indices, refusals=refused)
 

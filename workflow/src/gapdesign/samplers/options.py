@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, create_model, model_validator
+from pydantic import Field, SerializeAsAny, create_model, model_validator
 
 from gapdesign.config.options import Identifier, Options
 from gapdesign.errors import InputError
@@ -84,6 +84,42 @@ class _Sampling(Options):
         return {SAMPLERS[name].environment(self.block(name)) for name in self.members} - {"core"}
 
 
+class Sampling(Options):
+    """What the candidates of one pool depend on, beside its name, the seed and the prototypes.
+
+    Attributes
+    ----------
+    shares
+        Share of each sampler that makes candidates, relative to the others.
+    options
+        The options of each.
+    constraints
+        What every candidate must satisfy.
+    """
+
+    shares: dict[str, float]
+    options: dict[str, SerializeAsAny[Options]]
+    constraints: ConstraintOptions
+
+    @model_validator(mode="before")
+    @classmethod
+    def _typed(cls, given: Any) -> Any:
+        """Read options as those of the samplers that they are under."""
+        if not (isinstance(given, dict) and isinstance(given.get("options"), dict)):
+            return given
+        typed = {
+            name: SAMPLERS[name].Options.model_validate(options) if name in SAMPLERS else options
+            for name, options in given["options"].items()
+        }
+        return given | {"options": typed}
+
+    @model_validator(mode="after")
+    def _paired(self) -> Sampling:
+        if set(self.shares) != set(self.options):
+            raise ValueError("every sampler needs a share and options")
+        return self
+
+
 class _Pools(_Sampling):
     """Independent source samplings of candidates."""
 
@@ -111,6 +147,16 @@ class _Pools(_Sampling):
         own = {name: value for name, value in self.overrides[pool] if value is not None}
         # Checked, because a sampler and its options may come from different places.
         return PoolOptions.model_validate({**dict(self), **own, "overrides": {}})
+
+    @property
+    def sampling(self) -> Sampling:
+        """What the candidates of a pool depend on; the options are those of one pool."""
+        members = sorted(self.members)
+        return Sampling(
+            shares={name: self.shares[name] for name in members},
+            options={name: self.block(name) for name in members},
+            constraints=self.constraints,
+        )
 
     def check(self, pool: str) -> None:
         """Check, before any job runs, the files that the samplers of one pool read.
