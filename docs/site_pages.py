@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "src"))
 
 ROOMS = {
+    "In a notebook": ("notebook",),
     "Candidates": ("structures", "samplers", "streams"),
     "Descriptors and pools": ("descriptors", "shards", "comparison"),
     "Designs, before any label": ("methods", "quality"),
