@@ -1,75 +1,125 @@
-"""A study by the sampler and the descriptor of another package, which nothing here knows by name."""
+"""A package of somebody else's, with a member of each family: the page on how to write one, followed."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
+import yaml
+from ase.build import bulk
 
-from conftest import Workflow
-from gapdesign.files import read_array
-from other_package import install
+from conftest import ROOT, Workflow
+from gapdesign.files import read_array, read_csv, read_frames
+from other_package import FILES, install
+
+ARGON = yaml.safe_load(FILES["argon.yaml"])
+
+
+def path_with(*folders: Path) -> str:
+    return os.pathsep.join([*map(str, folders), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory) -> str:
-    """The path of a Python that has the package."""
-    folder = install(tmp_path_factory.mktemp("site"))
-    return os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+def site(tmp_path_factory) -> Path:
+    """A folder in which the package is installed."""
+    return install(tmp_path_factory.mktemp("other"))
 
 
-def gapdesign(*arguments: str, path: str, status: int = 0) -> str:
+def gapdesign(*arguments: str, path: str, cwd: Path = ROOT, status: int = 0) -> str:
     run = subprocess.run(
         [sys.executable, "-m", "gapdesign", *arguments],
         env=os.environ | {"PYTHONPATH": path},
+        cwd=cwd,
         text=True,
         capture_output=True,
     )
-    assert run.returncode == status, run.stderr
+    assert run.returncode == status, run.stdout + run.stderr
     return run.stdout + run.stderr
 
 
-def test_designs_are_chosen_and_measured(workflow: Workflow, configuration, path):
-    configuration["pools"] |= {"sampler": "shear", "shear": {"max": 0.3}}
-    configuration["descriptor"] |= {"backend": "radial", "radial": {"bins": 5}}
-    workflow.configure(configuration)
-    # What a candidate costs is known from the package, what an environment does is not.
-    plan = workflow.run("plan", "--quiet", "all", PYTHONPATH=path)
-    assert "Core-hours of descriptors: unknown" in plan
-    assert "Core-hours of candidates, design" in plan
-    workflow.run("design", PYTHONPATH=path)
-    study = workflow.folder / "results/small"
-    with np.load(study / "candidates/A/0-30.npz") as shard:
+@pytest.fixture(scope="module")
+def ran(site, tmp_path_factory) -> Workflow:
+    """The study of the page, run to its report."""
+    workflow = Workflow(tmp_path_factory.mktemp("argon"))
+    workflow.configure(ARGON)
+    workflow.run(PYTHONPATH=path_with(site))
+    return workflow
+
+
+@pytest.mark.slow
+def test_the_study_of_the_page_runs_to_its_report(ran, site):
+    results = ran.folder / "results/argon"
+    with np.load(results / "candidates/A/0-20.npz") as shard:
         shears = shard["deformations"][:, 0, 1]
-    assert 0 < shears.min() < 0.03 < 0.27 < shears.max() < 0.3
-    features = read_array(study / "descriptors/A/0-30.npy")
+    assert 0 < shears.min() < shears.max() < 0.3
+    features = read_array(results / "descriptors/A/0-20.npy")
     np.testing.assert_allclose(np.linalg.norm(features[:, :5], axis=1), 1, rtol=1e-6)
-    quality = pd.read_csv(study / "quality.csv").set_index("design")
-    assert list(quality.index) == ["OPT", "RND"]
-    page = (study / "design.html").read_text(encoding="utf-8")
-    assert "radial" in page
+    design = read_frames(results / "designs/KS.extxyz")
+    assert len(design) == 8 and all(atoms.info["score"] > 0 for atoms in design)
+    assert set(read_csv(results / "quality.csv")["method"]) == {"kennard_stone", "random"}
+    page = (results / "report.html").read_text(encoding="utf-8")
+    for word in ("Kennard-Stone", "lennard_jones"):
+        assert word in page
+    assert "radial" in (results / "design.html").read_text(encoding="utf-8")
+    # A second run, with pools cut otherwise, makes the same design.
+    again = Workflow(ran.folder.parent / f"{ran.folder.name}-again")
+    again.folder.mkdir()
+    again.configure(ARGON | {"pools": ARGON["pools"] | {"shard_size": 15}})
+    again.run("design", PYTHONPATH=path_with(site))
+    for name in ("designs/KS.extxyz", "designs/RND.extxyz", "quality.csv"):
+        assert (again.folder / "results/argon" / name).read_bytes() == (results / name).read_bytes()
 
 
-def test_the_configuration_knows_them_while_they_are_installed(workflow: Workflow, configuration, path, tmp_path):
-    configuration["pools"] |= {"sampler": "shear"}
-    workflow.configure(configuration)
-    given = ("check", "--config", str(tmp_path / "config.yaml"))
-    gapdesign(*given, path=path)
-    refused = gapdesign(*given, path=os.environ.get("PYTHONPATH", ""), status=2)
-    assert "pools.sampler: there is no 'shear'" in refused
-    configuration["pools"]["shear"] = {"mx": 1}
-    workflow.configure(configuration)
-    assert "pools.shear.mx: unknown key; did you mean 'max'?" in gapdesign(*given, path=path, status=2)
+@pytest.mark.slow
+def test_without_the_package_the_same_configuration_is_refused(ran, tmp_path):
+    told = gapdesign("check", "--config", str(ran.folder / "config.yaml"), path=path_with(), cwd=tmp_path, status=2)
+    assert "there is no 'shear'" in told and "'strain'" in told
 
 
-def test_an_installed_package_that_is_not_asked_for_changes_no_job(configuration, path, workflow):
+def test_configuration_check_and_plan_know_all_four(workflow: Workflow, site, tmp_path):
+    path = path_with(site)
+    workflow.configure(ARGON)
+    told = gapdesign("check", "--config", "config.yaml", path=path, cwd=workflow.folder)
+    for word in ("(shear)", "by kennard_stone", "labels from lennard_jones"):
+        assert word in told
+    gapdesign("document", "--output-schema", "schema.json", "--output-page", "keys.md", path=path, cwd=tmp_path)
+    schema = json.loads((tmp_path / "schema.json").read_text())
+    assert {"ShearOptions", "RadialOptions", "LennardJonesOptions"} <= set(schema["$defs"])
+    keys = (tmp_path / "keys.md").read_text()
+    for key in ("`pools.shear.max`", "`descriptor.radial.bins`", "`labels.lennard_jones.r_cut`", "`kennard_stone`"):
+        assert key in keys
+    plan = workflow.run("plan", "--quiet", "all", PYTHONPATH=path)
+    assert "labels from lennard_jones" in plan.replace("\n", " ")
+    assert "Core-hours of descriptors, design: unknown" in plan  # `seconds` is given by the sampler alone
+
+
+@pytest.mark.parametrize(
+    ("block", "key", "sentence"),
+    [
+        ("pools", {"shear": {"mx": 1}}, "pools.shear.mx: unknown key; did you mean 'max'?"),
+        ("descriptor", {"radial": {"bin": 1}}, "descriptor.radial.bin: unknown key; did you mean 'bins'?"),
+        ("labels", {"lennard_jones": {"r_cut": 0.5}}, "labels.lennard_jones.r_cut: 0.5 is not valid"),
+        ("labels", {"engine": "lennard_jone"}, "did you mean 'lennard_jones'?"),
+    ],
+)
+def test_a_mistake_in_a_foreign_option_is_answered_like_any_other(site, tmp_path, block, key, sentence):
+    (tmp_path / "argon.yaml").write_text(yaml.safe_dump(ARGON | {block: ARGON[block] | key}))
+    told = gapdesign("check", "--config", "argon.yaml", path=path_with(site), cwd=tmp_path, status=2)
+    assert sentence in told
+
+
+def test_an_installed_package_that_is_not_asked_for_changes_no_job(configuration, site, workflow):
     script = (
-        "import yaml; from gapdesign.config import study; given = study.parse(yaml.safe_load(open('config.yaml')));"
-        "print([study.part(given, verb, design='OPT', pool='A') for verb in ('candidates', 'descriptors', 'select')])"
+        "import yaml; from gapdesign import cli; from gapdesign.config import study;"
+        "from gapdesign.config.part import At;"
+        "given = study.parse(yaml.safe_load(open('config.yaml'))); at = At(given, 'OPT', 'A');"
+        "print([job.part(at) for verb, job in cli.jobs().items() if not job.verb.startswith('replay')"
+        " and job.stage != 'report' and job.verb != 'page'])"
     )
     parts = {
         subprocess.run(
@@ -80,17 +130,56 @@ def test_an_installed_package_that_is_not_asked_for_changes_no_job(configuration
             text=True,
             capture_output=True,
         ).stdout
-        for where in (path, os.environ.get("PYTHONPATH", ""))
+        for where in (path_with(site), path_with())
     }
     assert len(parts) == 1
 
 
-@pytest.mark.parametrize("name", ["size", "names", "members", "of"])
+@pytest.mark.parametrize("name", ["size", "names", "members"])
 def test_a_package_cannot_take_a_key_of_the_configuration(tmp_path, name):
-    site = install(tmp_path, {"gapdesign.samplers": {name: "Shear"}})
-    module = site / "their_module.py"
-    module.write_text(module.read_text().replace('name = "shear"', f'name = "{name}"'))
-    path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
-    told = gapdesign("check", path=path, status=2)
-    assert told.startswith(f"gapdesign: the package their-package offers '{name}' as one of gapdesign.samplers, but ")
+    site = install(tmp_path, **{'name = "shear"': f'name = "{name}"', "\nshear = ": f"\n{name} = "})
+    told = gapdesign("check", path=path_with(site), status=2)
+    assert told.startswith(
+        f"gapdesign: the package gapdesign-example offers '{name}' as one of gapdesign.samplers, but "
+    )
     assert told.endswith(f"`pools.{name}` has another meaning; rename it.\n")
+
+
+def test_the_method_is_kennard_and_stones_by_brute_force(site):
+    """Of points on a line: the two ends, then the middle of the widest gap, as far as there is a point."""
+    script = (
+        "import numpy as np, gapdesign;"
+        "rng = np.random.default_rng(2); points = rng.normal(size=(50, 3));"
+        "print(*gapdesign.select(points, 9, method='kennard_stone').indices)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHONPATH": path_with(site)},
+        check=True,
+        text=True,
+        capture_output=True,
+    ).stdout
+    points = np.random.default_rng(2).normal(size=(50, 3))
+    apart = np.linalg.norm(points[:, None] - points, axis=2)
+    order = sorted(np.unravel_index(apart.argmax(), apart.shape))
+    while len(order) < 9:
+        psi = apart[:, order].min(axis=1)
+        order.append(int(psi.argmax()))
+    assert list(map(int, answer.split())) == order
+
+
+def test_the_engine_has_the_cohesion_and_the_lattice_of_the_textbook(site, tmp_path, monkeypatch):
+    """Kittel: -8.61 epsilon an atom at a nearest distance of 1.09 sigma, where the virial vanishes."""
+    monkeypatch.syspath_prepend(site)
+    from gapdesign_example.lennard_jones import LennardJonesEngine
+
+    from gapdesign.errors import InputError
+
+    engine = LennardJonesEngine(LennardJonesEngine.Options(r_cut=6.0))
+    atoms = bulk("Ar", "fcc", a=np.sqrt(2) * 1.0902 * 3.40)
+    label = engine.label(atoms, tmp_path)
+    assert label.energy == pytest.approx(-8.61 * 0.0104, rel=0.01)
+    assert np.abs(label.virial).max() < 0.01 * abs(label.energy)
+    assert engine.label(bulk("Ar", "fcc", a=5.0), tmp_path).virial[0, 0] > 0.1
+    with pytest.raises(InputError, match=r"lennard_jones knows Ne, Ar, Kr, Xe but not Zr\."):
+        engine.check(["Zr"])
