@@ -106,7 +106,7 @@ _SCHEDULERS = {
 
 
 def _say_where(options: argparse.Namespace) -> None:
-    """Name node and job in the log of a cluster's job, for whoever looks for the reason why it failed."""
+    """Write the node and the job's number to the log on a cluster, where you look when a job has failed."""
     from gapdesign.cli.arguments import say
 
     for variable, scheduler in _SCHEDULERS.items():

@@ -1,4 +1,4 @@
-"""The base of every block of options in the configuration."""
+"""Base class of every block of options in the configuration."""
 
 from __future__ import annotations
 

@@ -126,6 +126,6 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def layout(options: DescriptorOptions | ChosenDescriptor, pair: PairShapeOptions, species: Sequence[int]) -> Layout:
-    """Where the parts of a feature vector lie, without computing one."""
+    """Return the positions of the parts in a feature vector, without computing one."""
     spectrum = options.member.dimension(options.options, len(species))
     return Layout(len(species), spectrum, PairFeatures(pair, sorted(species)).dimension)

@@ -53,7 +53,7 @@ class Environments:
 
     @property
     def count(self) -> int:
-        """How many environments there are."""
+        """Number of environments."""
         return len(self.vectors)
 
     @property
@@ -196,7 +196,7 @@ class EnvironmentPool:
 
     @property
     def count(self) -> int:
-        """How many environments there are."""
+        """Number of environments."""
         return sum(shard.count for shard in self._shards)
 
     @property

@@ -21,7 +21,7 @@ class ChosenDescriptor(Options):
     @model_validator(mode="before")
     @classmethod
     def _typed(cls, given: Any) -> Any:
-        """Read the options as those of the descriptor."""
+        """Read the options with the class of the descriptor."""
         if isinstance(given, dict) and isinstance(given.get("options"), dict) and given.get("backend") in DESCRIPTORS:
             return given | {"options": DESCRIPTORS[given["backend"]].Options.model_validate(given["options"])}
         return given

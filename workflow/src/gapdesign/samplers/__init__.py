@@ -58,7 +58,7 @@ def sample(
     Parameters
     ----------
     sampling : Sampling
-        Of the pool: :attr:`.options.PoolOptions.sampling` of :meth:`.options.PoolOptions.of`.
+        Sampling of the pool: :attr:`.options.PoolOptions.sampling` of :meth:`.options.PoolOptions.of`.
     prototypes : sequence of Prototype
     seed, pool
         Seed of the study and name of the pool; each pair is a stream of its own.

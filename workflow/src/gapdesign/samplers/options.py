@@ -85,16 +85,16 @@ class _Sampling(Options):
 
 
 class Sampling(Options):
-    """What the candidates of one pool depend on, beside its name, the seed and the prototypes.
+    """Options that the candidates of one pool depend on, besides its name, the seed and the prototypes.
 
     Attributes
     ----------
     shares
         Share of each sampler that makes candidates, relative to the others.
     options
-        The options of each.
+        Options of each sampler.
     constraints
-        What every candidate must satisfy.
+        Conditions that every candidate must satisfy.
     """
 
     shares: dict[str, float]
@@ -104,7 +104,7 @@ class Sampling(Options):
     @model_validator(mode="before")
     @classmethod
     def _typed(cls, given: Any) -> Any:
-        """Read options as those of the samplers that they are under."""
+        """Read each block of options with the class of its sampler."""
         if not (isinstance(given, dict) and isinstance(given.get("options"), dict)):
             return given
         typed = {
@@ -152,7 +152,7 @@ class _Pools(_Sampling):
 
     @property
     def sampling(self) -> Sampling:
-        """What the candidates of a pool depend on; the options are those of one pool."""
+        """The options that the candidates of a pool depend on; these options must be those of one pool."""
         members = sorted(self.members)
         return Sampling(
             shares={name: self.shares[name] for name in members},
