@@ -136,7 +136,7 @@ class Family(Mapping[str, type[M]], Generic[M]):
                     f"{offer}, but it cannot be imported ({type(error).__name__}: {error}); repair or uninstall it."
                 ) from error
             if not self._is_member(member):
-                raise InputError(f"{offer}, but {entry.value} is not a class derived from {self._base.__qualname__}")
+                raise InputError(f"{offer}, but {entry.value} is not a class derived from {self._base.__qualname__}.")
             if isabstract(member):
                 missing = ", ".join(sorted(member.__abstractmethods__))
                 raise InputError(f"{offer}, but {entry.value} does not define {missing}; define it.")
