@@ -117,7 +117,7 @@ def test_python_runs_the_package_as_the_command():
         ),
         (
             ["select", "--design", "OTP", *SELECT, "--features", "0-8.npy"],
-            "--design OTP: no such design in what --config gives, which is OPT, RND.",
+            "--design OTP: there is no such design; choose from OPT, RND.",
         ),
         (
             ["select", "--design", "OPT", *SELECT, "--features", "0-8.npy"],
@@ -127,7 +127,7 @@ def test_python_runs_the_package_as_the_command():
             ["select", "--design", "OPT", *SELECT, "--features", "first.npy"],
             "first.npy: a shard is called <start>-<stop>.npy.",
         ),
-        (["verify", "OTP.extxyz"], "--design OTP: no such design in what --config gives, which is OPT, RND."),
+        (["verify", "OTP.extxyz"], "--design OTP: there is no such design; choose from OPT, RND."),
         (["headline", "results"], "results/headline.txt: no such file; run `snakemake report` for this study first."),
         (
             ["labels", *LABELS, "--designs", "OPT.extxyz", "--output", "c"],

@@ -371,7 +371,7 @@ def test_label_refuses_a_design_that_it_was_not_given(labelled, tmp_path, capsys
     arguments += ["--output", tmp_path / "a", "--output-failed", tmp_path / "b"]
     assert cli.main(["label", *map(str, arguments)]) == 2
     assert capsys.readouterr().err == (
-        "gapdesign label: --design RND: no such design in what --designs gives, which is OPT.\n"
+        "gapdesign label: --design RND: there is no such design in --designs; choose from OPT.\n"
     )
 
 

@@ -80,7 +80,7 @@ def test_what_is_added_to_a_study_leaves_it_valid(path, tmp_path, monkeypatch):
 def test_descriptors_of_one_element_do_not_compare_alloys():
     given = changed("prototypes/cu", {"element": "Cu", "lattice": "fcc", "a": 3.61})
     assert refusal(given | {"comparison": {"descriptor": {"kind": "soap"}}}) == (
-        "comparison.descriptor.kind: 'soap' is for one element; with several, take 'snap'."
+        "comparison.descriptor.kind: 'soap' works for one element only; choose 'snap'."
     )
 
 
@@ -120,7 +120,11 @@ MISTAKES = [
     ("kernel/soap/scale", "big", r"kernel\.soap\.scale: 'big' is not valid; give a number"),
     ("seed", -1, r"seed: -1 is not valid; .*greater than or equal to 0"),
     ("comparison/unions", {"BOTH": ["OPT1", "OPT9"]}, r"comparison\.unions\.BOTH: .* the designs are OPT1, OPT2"),
-    ("comparison/unions", {"OPT1": ["OPT1", "OPT2"]}, r"comparison\.unions\.OPT1: a union has a name of its own"),
+    (
+        "comparison/unions",
+        {"OPT1": ["OPT1", "OPT2"]},
+        r"comparison\.unions\.OPT1: a union needs a name that no design has",
+    ),
     ("comparison/scaled_by", "C", r"comparison\.scaled_by: there is no pool 'C'; choose from A, B"),
     ("designs/OPT1/pool", "C", r"designs\.OPT1\.pool: there is no pool 'C'; choose from A, B"),
     ("designs/OPT1/pool", ..., r"designs\.OPT1\.pool: this key is missing; see config/README\.md"),
@@ -286,8 +290,8 @@ def test_the_page_has_every_key_with_its_default():
     for line in (
         "| `descriptor.soap.r_cut` | Radius of an environment, in angstrom. | number > 0 | `6.8` |",
         "| `designs.<name>.pool` | Pool that it is chosen from. | text | required |",
-        "| `pools.shard_size` | Candidates a job. How a pool is cut changes no result, only the number of jobs."
+        "| `pools.shard_size` | Candidates per job. It changes the number of jobs, but no result."
         " | whole number >= 1 | `5000` |",
-        "| `pools.overrides.<name>.strain` | In place of `pools.strain`. | see `pools.strain` above | none |",
+        "| `pools.overrides.<name>.strain` | Replaces `pools.strain`. | see `pools.strain` above | none |",
     ):
         assert line in page

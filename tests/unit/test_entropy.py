@@ -194,7 +194,7 @@ def test_the_scale_is_that_of_the_unbiased_system_for_every_pool():
 @pytest.mark.parametrize(
     ("given", "elements", "sentence"),
     [
-        ({}, ["W", "Zr"], r"^pools\.entropy\.element: the prototypes have Zr, W; say which"),
+        ({}, ["W", "Zr"], r"^pools\.entropy\.element: the prototypes have Zr, W; choose one"),
         ({"element": "Fe"}, ["W"], r"^pools\.entropy\.element: no prototype has the element 'Fe', only W"),
         ({"repulsion": {"n": 4, "m": 4}}, ["W"], r"^pools\.entropy\.repulsion: m must be smaller than n"),
     ],

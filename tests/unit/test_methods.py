@@ -353,7 +353,7 @@ def test_of_equally_far_candidates_the_first_is_chosen():
 
 def test_memory_that_cannot_hold_the_bounds_is_refused_with_what_would(zirconium, covariance):
     task = make_task(zirconium, covariance, 5)
-    with pytest.raises(InputError, match=r"selection\.memory: 1 MiB do not hold .* 1500 candidates; give it \d+\."):
+    with pytest.raises(InputError, match=r"selection\.memory: the bounds of 1500 .* fit 1 MiB; give it \d+\."):
         maxmin.select(replace(task, memory=1))
 
 

@@ -277,7 +277,7 @@ def test_files_cut_off_misnamed_or_missing_are_refused(tmp_path):
         with pytest.raises(InputError, match=r"0-7\.npz: not complete \(.*\); delete it and run its stage again"):
             EnvironmentPool(paths)
     (tmp_path / "0-9.npz").write_bytes(whole)
-    with pytest.raises(InputError, match=r"0-9\.npz: not the environments its name promises"):
+    with pytest.raises(InputError, match=r"0-9\.npz: its environments do not match its name"):
         EnvironmentPool([tmp_path / "0-9.npz"])
 
 
@@ -464,7 +464,9 @@ def test_a_start_outside_the_pool_and_other_environments_are_refused():
     with pytest.raises(InputError, match=r"^start: there is no candidate 99; the pool ends at 29\.$"):
         lazy.select(random_task("rematch", 30, 0, 3, start=99))
     task = random_task("rematch", 30, 0, 3)
-    with pytest.raises(InputError, match=r"^--environments: they are of 29 candidates, and the features of 30;"):
+    with pytest.raises(
+        InputError, match=r"^--environments: there are 29 candidates with environments and 30 with features;"
+    ):
         StructurePool(task.pool, environments_of(29, 0), task.covariance, KernelOptions(structure="rematch"))
 
 

@@ -29,16 +29,16 @@ MADE_FROM_IT = "options"
 
 
 class Member:
-    """What every member of every family declares.
+    """Base of every member of every family, with the attributes that it declares.
 
     Attributes
     ----------
     name
-        What the configuration calls it: the name of its module or, in another package, of its entry point.
+        Its name in the configuration: the name of its module or, in another package, of its entry point.
     summary
-        What it does, in one phrase for the configuration's documentation.
+        One phrase about its work, for the documentation of the configuration.
     Options
-        Its block of options; the base class where it has none.
+        Class of its block of options; the base class if it has none.
     """
 
     name: ClassVar[str]
@@ -86,7 +86,7 @@ class Family(Mapping[str, type[M]], Generic[M]):
         return " ".join(f"`{name}`: {member.summary}." for name, member in self.items())
 
     def keep_off(self, block: str, keys: Collection[str]) -> None:
-        """Refuse members of other packages that are named like something else in a block of the configuration.
+        """Refuse members of other packages whose names have another meaning in a block of the configuration.
 
         Raises
         ------
@@ -101,8 +101,8 @@ class Family(Mapping[str, type[M]], Generic[M]):
     def _members(self) -> dict[str, type[M]]:
         if self._is_searching:
             raise RuntimeError(
-                f"{self._package}: asked for while its members are being imported; no member may import what is made"
-                f" from them, such as {self._package}.{MADE_FROM_IT}"
+                f"{self._package}: used while its members are being imported; no member may import a module that is"
+                f" made from them, such as {self._package}.{MADE_FROM_IT}"
             )
         self._is_searching = True
         try:
@@ -113,7 +113,7 @@ class Family(Mapping[str, type[M]], Generic[M]):
         return dict(sorted(found.items()))
 
     def _own(self) -> dict[str, type[M]]:
-        """Members that the modules of the family's own package define."""
+        """Return the members that the modules of the family's own package define."""
         found = {}
         for module in iter_modules(import_module(self._package).__path__):
             if module.name == MADE_FROM_IT:
@@ -133,10 +133,10 @@ class Family(Mapping[str, type[M]], Generic[M]):
                 member = entry.load()
             except Exception as error:
                 raise InputError(
-                    f"{offer}, but it cannot be imported ({type(error).__name__}: {error}); mend or uninstall it."
+                    f"{offer}, but it cannot be imported ({type(error).__name__}: {error}); repair or uninstall it."
                 ) from error
             if not self._is_member(member):
-                raise InputError(f"{offer}, but {entry.value} is no class derived from {self._base.__qualname__}.")
+                raise InputError(f"{offer}, but {entry.value} is not a class derived from {self._base.__qualname__}.")
             if isabstract(member):
                 missing = ", ".join(sorted(member.__abstractmethods__))
                 raise InputError(f"{offer}, but {entry.value} does not define {missing}; define it.")
@@ -144,11 +144,11 @@ class Family(Mapping[str, type[M]], Generic[M]):
                 raise InputError(f"{offer}, but the class calls itself '{getattr(member, 'name', '')}'; use one name.")
             if not entry.name.isidentifier() or entry.name.startswith("_") or hasattr(Options, entry.name):
                 raise InputError(
-                    f"{offer}, which cannot be a key of the configuration; choose another name, of letters, digits and"
-                    " _."
+                    f"{offer}, which cannot be a key of the configuration; choose another name, made of letters, digits"
+                    " and _."
                 )
             if entry.name in found:
-                raise InputError(f"{offer}, but there is one of that name already; rename it or uninstall the package.")
+                raise InputError(f"{offer}, but that name is taken; rename it or uninstall the package.")
             found[entry.name], self._offers[entry.name] = member, offer
 
     def _is_member(self, value: Any) -> bool:

@@ -29,25 +29,25 @@ _DESCRIPTION = """\
 Choose the structures that a machine-learning interatomic potential should be trained on, before any
 of them is paid for.
 
-Most people never call these verbs: `snakemake` runs them in order, and `snakemake --printshellcmds` shows
-how. Each also works by hand."""
+You rarely call these verbs yourself: `snakemake` runs them in order, and `snakemake --printshellcmds`
+shows how. Each also works by hand."""
 
 _EPILOG = """\
 look at a study:       gapdesign check --config config/config.yaml
 print one candidate:   gapdesign candidate --pool A --index 4711
-what came out of it:   gapdesign headline results/zr-demo
+read the result:       gapdesign headline results/zr-demo
 
 Help on a verb: gapdesign VERB --help. Every key of the configuration: config/README.md."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb; the status is 0, 2 after a user's mistake, 1 if a program failed, 130 when interrupted."""
+    """Run one verb and return 0, 2 after a user's mistake, 1 if a program failed, or 130 when interrupted."""
     try:
         try:
             return _run(arguments)
         finally:
             sys.stdout.flush()
-    except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
+    except BrokenPipeError:  # the reader of the output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
@@ -102,11 +102,11 @@ _SCHEDULERS = {
     "_CONDOR_SLOT": "HTCondor",
     "JOB_ID": "SGE",
 }
-"""Variables by which schedulers tell a job its number."""
+"""Environment variables in which schedulers pass a job its number."""
 
 
 def _say_where(options: argparse.Namespace) -> None:
-    """Name node and job in the log of a cluster's job, for whoever looks for the reason why it failed."""
+    """Write the node and the job's number to the log on a cluster, where you look when a job has failed."""
     from gapdesign.cli.arguments import say
 
     for variable, scheduler in _SCHEDULERS.items():
@@ -126,7 +126,7 @@ def _say_what(options: argparse.Namespace) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line."""
+    """Return the parser of the whole command line."""
     whole = argparse.ArgumentParser(
         prog="gapdesign",
         description=_DESCRIPTION,

@@ -1,4 +1,4 @@
-"""What the verbs of several stages have in common."""
+"""Arguments, progress lines and look-ups that the verbs of several stages share."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def add(
     Parameters
     ----------
     what : Job or str
-        The job of the workflow that it is, or the name of a verb for people.
+        The verb's job in the workflow, or the name of a verb that is no job.
     run : callable
-        Called with the parsed arguments and, for a job that reads the configuration, its part of that.
+        Called with the parsed arguments and, for a job that reads the configuration, with its part of it.
     summary, more : str
-        Help: a phrase, and what follows it.
+        Help: a phrase, and the text below it.
     """
     job = what if isinstance(what, Job) else None
     verb = verbs.add_parser(
@@ -71,10 +71,10 @@ def add_memory(verb: argparse.ArgumentParser) -> None:
 
 
 def add_search(verb: argparse.ArgumentParser) -> None:
-    """Add the pool that a design is chosen from, as some methods want it, and what choosing may use."""
+    """Add the features of the pool that a design is chosen from, and the memory and threads that choosing may use."""
     add_files(verb, "--features", "all shards of features of the pool (.npy)")
     verb.add_argument("--compressed", nargs="*", default=[], type=Path, metavar="FILE", help="compressed shards (.npy)")
-    verb.add_argument("--basis", type=Path, metavar="FILE", help="directions they were compressed by (.npz)")
+    verb.add_argument("--basis", type=Path, metavar="FILE", help="directions of the compression (.npz)")
     add_memory(verb)
     verb.add_argument("--threads", type=int, default=1, metavar="N", help="threads to use (%(default)s)")
 
@@ -90,12 +90,12 @@ def add_files(verb: argparse.ArgumentParser, flag: str, what: str) -> None:
 
 
 def write_figures(paths: list[Path], figures: Mapping[str, Figure]) -> None:
-    """Write figures, each to the files that are called after it: ``.svg``, ``.pdf`` or both.
+    """Write figures, each to the files named after it: ``.svg``, ``.pdf`` or both.
 
     Raises
     ------
     InputError
-        If a file is called after none of them, or is of another kind.
+        If a file is named after none of them, or has another suffix.
     """
     from gapdesign.files import write_bytes, write_text
     from gapdesign.report.style import pdf_bytes, svg_text
@@ -114,12 +114,12 @@ def write_figures(paths: list[Path], figures: Mapping[str, Figure]) -> None:
 
 
 def say(line: str) -> None:
-    """Report progress, at once."""
+    """Report progress immediately."""
     print(line, file=sys.stderr, flush=True)
 
 
 def progress(what: str) -> Callable[[int, int], None]:
-    """A function that reports numbers done and their total, now and then."""
+    """Return a function that reports, now and then, how many are done and their total."""
     told = time.monotonic()
 
     def tell(done: int, total: int) -> None:
@@ -132,18 +132,18 @@ def progress(what: str) -> Callable[[int, int], None]:
 
 
 def choose(design: str, known: Mapping[str, T], flag: str = "--config") -> T:
-    """What is ``known`` of a design.
+    """Return the entry of a design in ``known``.
 
     Raises
     ------
     InputError
-        If it is not among them.
+        If the design has none.
     """
     if design not in known:
-        raise InputError(f"--design {design}: no such design in what {flag} gives, which is {', '.join(known)}.")
+        raise InputError(f"--design {design}: there is no such design in {flag}; choose from {', '.join(known)}.")
     return known[design]
 
 
 def by_name(paths: list[Path]) -> dict[str, Path]:
-    """Files by the name of their design: ``labels/OPT1.extxyz`` is OPT1's."""
+    """Return files by the name of their design: ``labels/OPT1.extxyz`` is OPT1's."""
     return {path.name.removesuffix(path.suffix): path for path in paths}

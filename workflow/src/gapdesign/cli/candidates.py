@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class CandidatesPart(Part):
-    """What the candidates of a pool depend on."""
+    """Keys that the candidates of a pool depend on."""
 
     seed: int
     prototypes: dict[Identifier, PrototypeOptions]
@@ -55,27 +55,31 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--pool", required=True, help="name of the pool")
     verb.add_argument("--start", required=True, type=int, help="index of the first candidate")
     verb.add_argument("--stop", required=True, type=int, help="index after the last candidate")
-    verb.add_argument("--frames", type=Path, metavar="FILE", help="where the user's structures lie (.npy)")
+    verb.add_argument(
+        "--frames", type=Path, metavar="FILE", help="offsets of the user's structures in their file (.npy)"
+    )
     add_output(verb, what="shard to write, packed arrays (.npz)")
     verb = add(
         verbs,
         "candidate",
         _candidate,
         "print one candidate as extended XYZ, without making its pool",
-        "Candidate i of a pool is a function of (seed, pool, i) alone, so it can always be had again.\n\n"
+        "Candidate i of a pool is a function of (seed, pool, i) alone, so you can always make it again.\n\n"
         "example: gapdesign candidate --pool A --index 4711 > 4711.xyz",
     )
     add_config(verb)
     verb.add_argument("--pool", required=True, help="name of the pool")
     verb.add_argument("--index", required=True, type=int, help="index of the candidate, from 0")
 
-    verb = add(verbs, CONVERT, _convert, "write structures that ASE reads as extended XYZ, one after the other")
-    verb.add_argument("--structures", required=True, type=Path, metavar="FILE", help="file in any format of ASE's")
+    verb = add(verbs, CONVERT, _convert, "convert a file of structures that ASE reads to extended XYZ")
+    verb.add_argument(
+        "--structures", required=True, type=Path, metavar="FILE", help="file in any format that ASE reads"
+    )
     add_output(verb, what="structures to write (.extxyz)")
-    verb = add(verbs, FRAMES, _frames, "find where each structure of an extended XYZ file begins")
+    verb = add(verbs, FRAMES, _frames, "index an extended XYZ file: find the offset of each structure")
     verb.add_argument("--structures", required=True, type=Path, metavar="FILE", help="structures (.extxyz)")
     add_output(verb, what="offsets to write, in bytes (.npy)")
-    verb = add(verbs, REFUSED, _refused, "count what was drawn and refused in each pool")
+    verb = add(verbs, REFUSED, _refused, "count the draws and refusals of each pool")
     add_files(verb, "--candidates", "all shards of candidates, in folders named after their pools (.npz)")
     add_output(verb, what="table to write (.csv)")
 

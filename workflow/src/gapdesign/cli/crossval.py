@@ -13,7 +13,7 @@ from gapdesign.config.job import Job
 
 
 class CrossvalPart(DistancePart):
-    """What the table of errors depends on beside the predictions: duplicates are found by distances."""
+    """Keys that the table of errors depends on, besides the predictions: distances identify duplicates."""
 
     seed: int
 
@@ -43,7 +43,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         CROSSVAL,
         _crossval,
         "make the n x n table of errors",
-        "Test structures that a model was trained on, or on a copy of, are flagged and counted.",
+        "Flags and counts the test structures of which a model has seen the original or a copy in training.",
     )
     add_files(verb, "--predictions", "predictions of each model (.csv)")
     add_files(verb, "--features", "features of each design (.npy)")
@@ -53,12 +53,12 @@ def register(verbs: argparse._SubParsersAction) -> None:
         default=[],
         type=Path,
         metavar="FILE",
-        help="features of what each has in reserve, where ranks without a label were replaced (.npy)",
+        help="features of the designs' reserves, where reserves replaced ranks without a label (.npy)",
     )
     add_output(verb, "--output-predictions", "all predictions, with a column `duplicate`, to write (.csv)")
     add_output(verb, "--output-errors", "errors to write (.csv)")
     add_output(verb, "--output-duplicates", "numbers of duplicates to write (.csv)")
-    add_output(verb, "--output-bootstrap", "worst errors on test sets that are drawn again to write (.csv)")
+    add_output(verb, "--output-bootstrap", "worst errors on resampled test sets to write (.csv)")
 
 
 def _predict(arguments: argparse.Namespace) -> None:

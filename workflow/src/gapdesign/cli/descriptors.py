@@ -32,12 +32,12 @@ def register(verbs: argparse._SubParsersAction) -> None:
     )
     verb.add_argument("--candidates", required=True, type=Path, metavar="FILE", help="shard of candidates (.npz)")
     add_output(verb, what="features to write, float32 (n, dimension) (.npy)")
-    add_output(verb, "--output-sum", "their sum to write, as multiples of 2^-36 (.npy)")
+    add_output(verb, "--output-sum", "sum of the features to write, as multiples of 2^-36 (.npy)")
     verb.add_argument(
         "--output-environments",
         type=Path,
         metavar="FILE",
-        help="environments to write (.npz), which designs need where kernel.structure is not average",
+        help="environments to write (.npz); designs need them where kernel.structure is not average",
     )
 
 

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 class SelectPart(SelectionPart):
-    """What a design depends on beside its pool."""
+    """Keys that a design depends on, besides its pool."""
 
     budget: int
     reserve: Annotated[int, From(lambda at: at.study.reserve())]
 
     def without_budget(self) -> str:
-        """What a selection depends on that it keeps when it goes on with another budget."""
+        """Return the values that must be the same for a selection to continue with another budget, as JSON."""
         return self.model_copy(update={"budget": 1, "reserve": 0}).text()
 
 
@@ -57,7 +57,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         BASIS,
         _basis,
         "find the few directions in which the features of a pool vary",
-        "Any sample of the pool will do: what it leaves out is bounded, and never changes a design.",
+        "Any sample of the pool is good enough: the error of the compression is bounded, and never changes a design.",
     )
     add_files(verb, "--features", "features of some shards of the pool (.npy)")
     add_output(verb, what="directions to write (.npz)")
@@ -74,14 +74,12 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "choose a design from a whole pool",
         "Writes the structures in the order chosen, with pool, candidate, rank, distance and, for max-min, the\n"
         "largest distance of any candidate left out (outside), which proves the order. The ranks after the budget\n"
-        "are the reserve: they take the place of structures without a label.",
+        "are the reserve: they replace structures without a label.",
     )
     add_selection(verb)
     add_output(verb, what="design to write (.extxyz)")
     add_output(verb, "--output-features", "features of the design to write (.npy)")
-    verb.add_argument(
-        "--output-reserve", type=Path, metavar="FILE", help="reserve to write, if one is wanted (.extxyz)"
-    )
+    verb.add_argument("--output-reserve", type=Path, metavar="FILE", help="reserve to write, if you want one (.extxyz)")
     verb.add_argument(
         "--output-reserve-features", type=Path, metavar="FILE", help="features of the reserve to write (.npy)"
     )
@@ -89,7 +87,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "--state",
         type=Path,
         metavar="FILE",
-        help="where this selection ends, for one with a larger budget or pool to go on from; read, then written (.npz)",
+        help="state from which a selection with a larger budget or pool continues; read, then written (.npz)",
     )
 
     verb = add(
@@ -97,7 +95,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "verify",
         _verify,
         "prove a max-min design in one pass over its pool, independently of how it was chosen",
-        "Says that it is exact, or names the first rank that is not, and then exits with status 1.\n\n"
+        "Reports that the design is exact, or names the first wrong rank and exits with status 1.\n\n"
         "example: gapdesign verify results/zr-demo/designs/OPT1.extxyz",
     )
     add_config(verb)
@@ -106,23 +104,23 @@ def register(verbs: argparse._SubParsersAction) -> None:
 
 
 def add_selection(verb: argparse.ArgumentParser) -> None:
-    """Add the files of a pool that a design is chosen from, and the design."""
+    """Add the design, and the files of the pool that it is chosen from."""
     add_design(verb)
     add_search(verb)
     add_files(verb, "--candidates", "all shards of candidates of the pool (.npz)")
-    add_files(verb, "--sums", "the sums of all shards of features (.npy)")
+    add_files(verb, "--sums", "sums of all shards of features (.npy)")
     verb.add_argument(
         "--environments",
         nargs="*",
         default=[],
         type=Path,
         metavar="FILE",
-        help="all shards of environments of the pool (.npz), which some methods and values of kernel.structure need",
+        help="all shards of environments of the pool (.npz); some methods and values of kernel.structure need them",
     )
 
 
 def pool_files(arguments: argparse.Namespace) -> PoolFiles:
-    """The files that a selection reads, as far as a verb has arguments for them."""
+    """Return the files that a selection reads, as far as a verb has arguments for them."""
     from gapdesign.methods.tasks import PoolFiles
 
     given = vars(arguments)
@@ -181,7 +179,9 @@ def _select(arguments: argparse.Namespace, part: SelectPart) -> None:
     if arguments.state and (selection.state or not arguments.state.exists()):
         (selection.state or State.nothing()).write(arguments.state, identity, arguments.sums)
     if len(frames) < budget:
-        say(f"only {len(frames)} candidates differ from one another and from what exists; the design ends there")
+        say(
+            f"only {len(frames)} candidates differ from one another and from existing structures; the design ends there"
+        )
     say(
         f"{len(frames[:budget])} of {task.pool.size} candidates chosen by {design.method} and {len(frames[budget:])} in"
         f" reserve, {selection.passes} passes over the pool"

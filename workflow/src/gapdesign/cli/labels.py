@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 
 class LabelPart(Part):
-    """What labels depend on beside the structures."""
+    """Keys that labels depend on, besides the structures."""
 
     engine: EnginePart
     gate: GatePart
 
 
 class IsolatedPart(LabelPart):
-    """What the labels of isolated atoms depend on."""
+    """Keys that the labels of isolated atoms depend on."""
 
     symbols: Symbols
 
 
 class FailedPart(Part):
-    """What the table of structures without a label depends on."""
+    """Keys that the table of structures without a label depends on."""
 
     engine: EnginePart
 
@@ -80,11 +80,11 @@ def register(verbs: argparse._SubParsersAction) -> None:
         LABEL,
         _label,
         "label a range of ranks of a design",
-        "Structures that an earlier design holds are left to it; labels in the store are not computed again.",
+        "Skips structures that an earlier design contains, and takes labels from the store where it has them.",
     )
     add_runs(verb)
     add_files(verb, "--designs", "this design and all before it, in the order of the configuration (.extxyz)")
-    _add_reserves(verb, "reserves of earlier designs of the same pool, which are left to the verb labels")
+    _add_reserves(verb, "reserves of earlier designs of the same pool, which the verb `labels` labels")
     add_design(verb)
     verb.add_argument("--first", required=True, type=int, help="first rank")
     verb.add_argument("--last", required=True, type=int, help="rank after the last")
@@ -96,15 +96,17 @@ def register(verbs: argparse._SubParsersAction) -> None:
         verbs,
         LABELS,
         _labels,
-        "put the labels of all batches to the structures of a design, and fill it up from its reserve",
-        "The next rank takes the place of each structure without a label, so that the design keeps its budget.",
+        "assign the labels of all batches to a design, and complete it from its reserve",
+        "The next rank replaces each structure without a label, so that the design keeps its budget.",
     )
     add_runs(verb)
     add_design(verb)
     add_files(verb, "--designs", "this design and all before it (.extxyz)")
     _add_reserves(verb, "reserves of this design and of earlier ones of the same pool")
-    add_files(verb, "--labelled", "labelled frames: batches of these designs, earlier designs of the pool (.extxyz)")
-    add_files(verb, "--failed", "tables of structures without a label, of the same (.csv)")
+    add_files(
+        verb, "--labelled", "labelled frames: batches of these designs, and earlier designs of the pool (.extxyz)"
+    )
+    add_files(verb, "--failed", "tables of structures without a label, of the same batches and designs (.csv)")
     _add_max_failed(verb)
     add_output(verb, what="labelled design to write (.extxyz)")
     add_output(verb, "--output-failed", "table of its structures without a label to write (.csv)")
@@ -113,8 +115,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
         verbs,
         FAILED,
         _failed,
-        "collect the structures of all designs that got no label",
-        "With an engine that finds labels in files, results that are of no structure are named, too.",
+        "collect the structures without a label of all designs",
+        "With an engine that finds labels in files, also lists the results that match no structure.",
     )
     add_files(verb, "--tables", "tables of each design, in order (.csv)")
     add_files(verb, "--designs", "all designs (.extxyz)")
@@ -122,17 +124,19 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_output(verb, what="table to write (.csv)")
     add_output(verb, "--output-structures", "the structures to write (.extxyz)")
 
-    verb = add(verbs, CONCATENATE, _concatenate, "put tables of the same columns under each other")
+    verb = add(verbs, CONCATENATE, _concatenate, "concatenate tables that have the same columns")
     add_files(verb, "--tables", "tables, in order (.csv)")
     add_output(verb, what="table to write (.csv)")
 
 
 def add_runs(verb: argparse.ArgumentParser) -> None:
-    """Add where labels are kept and engines run."""
-    verb.add_argument("--store", required=True, type=Path, metavar="FOLDER", help="where labels are kept")
-    verb.add_argument("--scratch", type=Path, metavar="FOLDER", help="where the engine runs, in place of TMPDIR")
-    verb.add_argument("--runs", type=Path, metavar="FOLDER", help="where runs are kept; without it none are")
-    verb.add_argument("--keep", choices=get_args(Keep), default="failed", help="runs that are kept (%(default)s)")
+    """Add the folders in which labels are kept and engines run."""
+    verb.add_argument("--store", required=True, type=Path, metavar="FOLDER", help="store of labels")
+    verb.add_argument(
+        "--scratch", type=Path, metavar="FOLDER", help="folder in which the engine runs, instead of TMPDIR"
+    )
+    verb.add_argument("--runs", type=Path, metavar="FOLDER", help="folder in which runs are kept; by default none are")
+    verb.add_argument("--keep", choices=get_args(Keep), default="failed", help="runs to keep (%(default)s)")
 
 
 def _add_reserves(verb: argparse.ArgumentParser, what: str) -> None:
@@ -145,12 +149,12 @@ def _add_max_failed(verb: argparse.ArgumentParser) -> None:
         type=float,
         default=1.0,
         metavar="SHARE",
-        help="stop when more of the design get no label (%(default)s)",
+        help="largest share of the design that may have no label (%(default)s)",
     )
 
 
 def runs_of(arguments: argparse.Namespace) -> Runs:
-    """Where engines run, by the arguments of :func:`add_runs`."""
+    """Return the folders in which engines run, from the arguments of :func:`add_runs`."""
     return Runs(kept=arguments.runs, keep=arguments.keep, scratch=arguments.scratch)
 
 
@@ -233,7 +237,7 @@ def _labels(arguments: argparse.Namespace, part: LabelPart) -> None:
     replaced = sum(atoms.info["rank"] >= len(members) for atoms in frames)
     say(f"{len(frames)} of {len(members)} structures have a label, {replaced} of them from the reserve")
     if len(frames) < len(members):
-        say(f"the reserve of {len(reserve)} is used up; raise labels.reserve for a design that keeps its budget")
+        say(f"the reserve of {len(reserve)} is used up; raise labels.reserve to keep the budget")
 
 
 def _rows(path: Path) -> list[dict]:
@@ -256,7 +260,7 @@ def _failed(arguments: argparse.Namespace, part: FailedPart) -> None:
     engine = part.engine.make()
     if engine.files:
         surplus = engine.surplus([atoms for members in everything.values() for atoms in members])
-        say(f"{len(surplus)} results are of no structure of the study" + "".join(f"\n  {source}" for source in surplus))
+        say(f"{len(surplus)} results match no structure of the study" + "".join(f"\n  {source}" for source in surplus))
 
 
 def _concatenate(arguments: argparse.Namespace) -> None:

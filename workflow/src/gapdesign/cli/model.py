@@ -15,7 +15,7 @@ from gapdesign.models.gap.options import ModelOptions
 
 
 class FitPart(Part):
-    """What a potential depends on beside its labels and hyperparameters."""
+    """Keys that a potential depends on, besides its labels and hyperparameters."""
 
     soap: Soap
     kernel: AverageKernel
@@ -23,7 +23,7 @@ class FitPart(Part):
 
 
 class HyperparameterPart(FitPart):
-    """What hyperparameters depend on beside the labels."""
+    """Keys that hyperparameters depend on, besides the labels."""
 
     seed: int
 
@@ -55,8 +55,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
         verbs,
         HYPERPARAMETERS,
         _hyperparameters,
-        "find the hyperparameters under which the energies of a design are most likely",
-        "Scales and length of the kernels, and the noise; `model.optimizer` chooses how.",
+        "find the hyperparameters that maximise the likelihood of the energies of a design",
+        "These are the scales and lengths of the kernels, and the noise; `model.optimizer` sets the optimiser.",
     )
     _add_data(verb)
     add_output(verb, what="hyperparameters to write (.json)")

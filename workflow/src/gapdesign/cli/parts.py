@@ -34,7 +34,7 @@ Chosen = Annotated[ChosenDescriptor, From(lambda at: at.study.descriptor.chosen)
 Soap = Annotated[SoapOptions, From(lambda at: at.study.descriptor.soap)]
 
 AverageKernel = Annotated[CovarianceOptions, From(lambda at: at.study.kernel.covariance)]
-"""The kernels and their scales, whatever a structure of many environments is to them."""
+"""The kernels and their scales, without `kernel.structure` and its options."""
 
 Methods = Annotated[dict[str, str], From(lambda at: at.study.methods())]
 """Designs and the methods that choose them, in order."""
@@ -47,7 +47,7 @@ class StudyPart(Part):
 
 
 class FeaturePart(Part):
-    """What the features of structures depend on."""
+    """Keys that the features of structures depend on."""
 
     descriptor: Chosen
     pair: Annotated[PairShapeOptions, From(lambda at: at.study.kernel.pair.shape)]
@@ -55,20 +55,20 @@ class FeaturePart(Part):
 
     @property
     def layout(self) -> Layout:
-        """Where the parts of a feature vector lie."""
+        """Positions of the parts in a feature vector."""
         from gapdesign.descriptors import layout
 
         return layout(self.descriptor, self.pair, self.species)
 
     def make(self) -> Descriptor:
-        """Return what computes the features."""
+        """Return the descriptor that computes the features."""
         from gapdesign.descriptors import Descriptor
 
         return Descriptor(self.descriptor, self.pair, self.species)
 
 
 class DistancePart(Part):
-    """What kernel distances between structures depend on."""
+    """Keys that kernel distances between structures depend on."""
 
     descriptor: Chosen
     kernel: AverageKernel
@@ -92,7 +92,7 @@ class EnginePart(Part):
     @model_validator(mode="before")
     @classmethod
     def _typed(cls, given: Any) -> Any:
-        """Read the options as those of the engine."""
+        """Read the options with the class of the engine."""
         if isinstance(given, dict) and isinstance(given.get("options"), dict) and given.get("name") in ENGINES:
             return given | {"options": ENGINES[given["name"]].Options.model_validate(given["options"])}
         return given
@@ -103,7 +103,7 @@ class EnginePart(Part):
 
 
 class GatePart(Part):
-    """What bars structures from the engine."""
+    """Limits on the structures that reach the engine."""
 
     min_distance: Annotated[float, From(lambda at: at.study.pools.constraints.min_distance)]
     limits: Annotated[LimitOptions, From(lambda at: at.study.labels.limits)]
@@ -111,17 +111,17 @@ class GatePart(Part):
 
 
 def of_selection(at: At) -> int:
-    """MiB that a job of the selection may use."""
+    """Return the MiB that a job of the selection may use."""
     return at.study.selection.memory
 
 
 def of_labels(at: At) -> int:
-    """Cores that a job is given to label with."""
+    """Return the cores that a job of the labels gets."""
     return at.study.labels.cores
 
 
 class SelectionPart(DistancePart):
-    """What the choice of a design depends on beside its pool."""
+    """Keys that the choice of a design depends on, besides its pool."""
 
     seed: int
     kernel: KernelOptions
@@ -129,7 +129,7 @@ class SelectionPart(DistancePart):
 
     @property
     def described(self) -> Description:
-        """What structures are described and compared by."""
+        """Descriptor, kernel and species, by which structures are described and compared."""
         from gapdesign.methods.tasks import Description
 
         return Description(descriptor=self.descriptor, kernel=self.kernel, species=self.species)

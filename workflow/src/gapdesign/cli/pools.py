@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 
 class EnvironmentsPart(Part):
-    """What the environments of a pool depend on beside its candidates."""
+    """Keys that the environments of a pool depend on, besides its candidates."""
 
     descriptor: Annotated[DifferentiableOptions, From(lambda at: at.study.comparison.descriptor)]
     species: Species
 
 
 class CoveragePart(Part):
-    """What the coverage of environments depends on beside them."""
+    """Keys that the coverage of environments depends on, besides the environments."""
 
     comparison: ComparisonOptions
 
 
 class PoolsPart(CoveragePart):
-    """What the comparison of pools depends on beside their features or environments."""
+    """Keys that the comparison of pools depends on, besides their features or environments."""
 
     seed: int
     distances: DistancePart
@@ -62,7 +62,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         ENVIRONMENTS,
         _environments,
         "describe the environments of the atoms of a pool",
-        "By `comparison.descriptor`; `gapdesign pools` and `gapdesign coverage` compare what this writes.",
+        "Uses `comparison.descriptor`; `gapdesign pools` and `gapdesign coverage` compare the environments.",
     )
     add_files(verb, "--candidates", "all shards of the pool (.npz)")
     add_output(verb, what="environments to write (.npz)")
@@ -71,8 +71,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
         verbs,
         POOLS,
         _pools,
-        "compare the pools of a study, each against each, before any label",
-        "A sample of each pool is learnt from, another asked about: structures or, as Karabin and Perez do,"
+        "compare every pair of pools of a study before any label",
+        "Learns from one sample of each pool and tests on another: on structures or, like Karabin and Perez, on"
         " environments.",
     )
     which = verb.add_mutually_exclusive_group(required=True)
@@ -94,7 +94,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         verbs,
         COVERAGE,
         _coverage,
-        "tell which environments of every pool each design covers, and draw how those of the pools are distributed",
+        "report which environments of every pool each design covers, and draw the distributions of the pools",
     )
     add_files(verb, "--environments", "environments, named after their pools (.npz)")
     add_files(verb, "--designs", "all designs of the study (.extxyz)")
@@ -105,7 +105,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
 
 
 TABLES = ("entropies", "histograms", "radial")
-"""What is told of the environments of pools."""
+"""Tables about the environments of pools, each with a figure."""
 
 
 def _environments(arguments: argparse.Namespace, part: EnvironmentsPart) -> None:
@@ -122,7 +122,7 @@ def _environments(arguments: argparse.Namespace, part: EnvironmentsPart) -> None
 def _standardised(
     options: ComparisonOptions, paths: list[Path]
 ) -> tuple[dict[str, PoolEnvironments], dict[str, PoolEnvironments]]:
-    """The pools as they are described, and standardised."""
+    """Return the pools as they are described, and standardised."""
     from gapdesign.comparison.environments import read, standardised
 
     pools = {name: read(path) for name, path in by_name(paths).items()}

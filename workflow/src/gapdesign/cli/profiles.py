@@ -20,7 +20,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "profiles",
         _profiles,
         "link the project's profiles into your Snakemake folder, so that `snakemake --profile slurm` finds them",
-        "Does it once; what is there already and is not ours stays as it is.\n\nexample: gapdesign profiles install",
+        "You need to do this once; links and folders of other projects stay as they are.\n\n"
+        "example: gapdesign profiles install",
     )
     verb.add_argument("action", choices=["install"], help="what to do")
     verb = add(
@@ -28,7 +29,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "cancel",
         _cancel,
         "cancel the Slurm jobs that a killed `snakemake` left running in this folder",
-        "Waits until they have ended; then `snakemake` can be started again.",
+        "Waits until they have ended; then you can start `snakemake` again.",
     )
     verb.add_argument("--folder", type=Path, default=Path(), help="where snakemake was started (the current folder)")
 
@@ -47,7 +48,7 @@ def _profiles(arguments: argparse.Namespace) -> None:
 
 
 def _link(link: Path, profile: Path) -> str:
-    """Link a profile, and say what was done."""
+    """Link a profile, and return a line that reports the outcome."""
     if link.is_symlink() and link.readlink() == profile:
         return f"{link}: was there already"
     if os.path.lexists(link) and not _is_dead(link):
@@ -58,7 +59,7 @@ def _link(link: Path, profile: Path) -> str:
 
 
 def _is_dead(link: Path) -> bool:
-    """Whether a link points to a profile of a copy of the project that is no longer there."""
+    """Return whether a link points to a profile of a copy of the project that no longer exists."""
     return link.is_symlink() and not link.exists() and link.readlink().parts[-2:] == ("profiles", link.name)
 
 

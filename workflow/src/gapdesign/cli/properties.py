@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _effort(names: Callable[[At], tuple[str, ...]]) -> Callable[[At], int]:
-    """Atoms, summed over all calculations that the properties of these names take."""
+    """Return a function that counts the atoms in all calculations of the properties named."""
 
     def effort(at: At) -> int:
         from gapdesign.properties.work import atoms_evaluated
@@ -39,7 +39,7 @@ def _of_reference(at: At) -> tuple[str, ...]:
 
 
 class MeasurePart(Part):
-    """What the properties of a model depend on."""
+    """Keys that the properties of a model depend on."""
 
     seed: int
     prototypes: dict[Identifier, PrototypeOptions]
@@ -50,7 +50,7 @@ class MeasurePart(Part):
 
 
 class MeasureReferencePart(MeasurePart):
-    """What the properties by the reference engine depend on."""
+    """Keys that the properties by the reference engine depend on."""
 
     names: Annotated[tuple[str, ...], From(_of_reference)]
     engine: EnginePart
@@ -58,13 +58,13 @@ class MeasureReferencePart(MeasurePart):
 
 
 class PublishedPart(Part):
-    """What the table of properties depends on beside what was measured."""
+    """Keys that the table of properties depends on, besides the measurements."""
 
     published: Annotated[dict[str, dict[str, float]], From(lambda at: at.study.properties.published.values)]
 
 
 class FiguresPart(Part):
-    """What the figures of properties depend on beside the tables."""
+    """Keys that the figures of properties depend on, besides the tables."""
 
     methods: Methods
 
@@ -100,12 +100,12 @@ def register(verbs: argparse._SubParsersAction) -> None:
         MEASURE,
         _measure,
         "measure the properties of crystals with one model",
-        "What `properties` of the configuration asks for; what cannot be measured is a row with the reason.",
+        "Measures everything that `properties` of the configuration lists; a failure is a row with the reason.",
     )
     verb.add_argument("--potential", required=True, type=Path, metavar="FILE", help="the model (gp.xml)")
     _add_outputs(verb)
 
-    verb = add(verbs, MEASURE_REFERENCE, _reference, "measure the same with the reference engine")
+    verb = add(verbs, MEASURE_REFERENCE, _reference, "measure the same properties with the reference engine")
     add_runs(verb)
     _add_outputs(verb)
 
@@ -118,7 +118,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb = add(verbs, FIGURES, _figures, "draw properties from the tables")
     verb.add_argument("--values", required=True, type=Path, metavar="FILE", help="properties.csv")
     verb.add_argument("--curves", required=True, type=Path, metavar="FILE", help="properties/curves.csv")
-    add_files(verb, "--output", "figures to write, each called by what it shows (.svg)")
+    add_files(verb, "--output", "figures to write, each named after its content (.svg)")
 
 
 def _add_outputs(verb: argparse.ArgumentParser) -> None:

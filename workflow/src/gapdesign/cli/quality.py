@@ -1,4 +1,4 @@
-"""Verbs of what is known before any label: quality, regrow, curves, page."""
+"""Verbs that judge designs before any label: quality, regrow, curves, page."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from gapdesign.methods.options import DesignOptions
 from gapdesign.quality.options import QualityOptions
 
 TABLES = ("curves", "members", "coverage", "pools")
-"""What is measured of each pool, and collected by the page."""
+"""Tables of each pool, which the page collects."""
 
 
 class QualityPart(DistancePart):
-    """What the measures of a design depend on beside its features."""
+    """Keys that the measures of a design depend on, besides its features."""
 
     design: Annotated[DesignOptions, From(lambda at: at.design)]
     budget: int
@@ -40,14 +40,14 @@ class QualityPart(DistancePart):
 
 
 class RegrowPart(SelectionPart):
-    """What a design of a smaller pool depends on beside that pool."""
+    """Keys that a design from a smaller pool depends on, besides that pool."""
 
     budget: int
     subpools: Annotated[tuple[int, ...], From(lambda at: tuple(at.study.subpools(at.design_name)))]
 
 
 class CurvesPart(DistancePart):
-    """What the tables of the design page depend on, those of one pool, beside its designs."""
+    """Keys that the tables of one pool on the design page depend on, besides its designs."""
 
     seed: int
     budget: int
@@ -56,7 +56,7 @@ class CurvesPart(DistancePart):
 
 
 class PagePart(StudyPart):
-    """What the design page depends on beside its tables."""
+    """Keys that the design page depends on, besides its tables."""
 
     distances: DistancePart
 
@@ -96,8 +96,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
         verbs,
         QUALITY,
         _quality,
-        "measure what a design is worth before any label",
-        "One row for quality.csv; the columns are explained in the report.",
+        "measure the quality of a design before any label",
+        "Writes one row of quality.csv; the report explains the columns.",
     )
     add_design(verb)
     add_files(verb, "--features", "all shards of features of its pool (.npy)")
@@ -111,7 +111,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         REGROW,
         _regrow,
         "choose a design again from the first half of its pool, a quarter, and so on",
-        "A row a structure: candidates of the smaller pool, rank, candidate.",
+        "Writes one row per structure: candidates of the smaller pool, rank, candidate.",
     )
     add_design(verb)
     add_search(verb)
@@ -122,20 +122,25 @@ def register(verbs: argparse._SubParsersAction) -> None:
         CURVES,
         _curves,
         "measure the designs of a pool against budget and pool size, beside random draws",
-        "The tables of the design page, of one pool.",
+        "Writes the tables of one pool for the design page.",
     )
     verb.add_argument("--pool", required=True, help="name of the pool")
     add_files(verb, "--candidates", "all shards of candidates of the pool (.npz)")
     add_files(verb, "--features", "all shards of features of the pool (.npy)")
     add_files(verb, "--designs", "its designs (.extxyz)")
     verb.add_argument(
-        "--regrown", nargs="*", default=[], type=Path, metavar="FILE", help="designs chosen again (.csv, by design)"
+        "--regrown",
+        nargs="*",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="designs chosen again from smaller pools (.csv, one per design)",
     )
     add_memory(verb)
     add_output(verb, what="measures to write (.csv)")
     add_output(verb, "--output-members", "members of designs and random draws to write (.csv)")
     add_output(verb, "--output-coverage", "the pool and its designs on two components to write (.csv)")
-    add_output(verb, "--output-pools", "what is known of the pool to write (.csv)")
+    add_output(verb, "--output-pools", "table about the pool to write (.csv)")
 
     verb = add(verbs, PAGE, _page, "write the design page: what is known before any label")
     for table in TABLES:
@@ -227,7 +232,7 @@ def _curves(arguments: argparse.Namespace, part: CurvesPart) -> None:
 
 
 def _members(path: Path) -> np.ndarray:
-    """Candidates (n,) of a design, in the order chosen."""
+    """Return the candidates (n,) of a design, in the order chosen."""
     from gapdesign.files import read_frames
 
     candidates = np.array([atoms.info["candidate"] for atoms in read_frames(path)], np.int64)

@@ -1,4 +1,4 @@
-"""Verbs of the stage replay, up to the designs: basis, rows, labels, what all potentials have in common, choices."""
+"""Verbs of the stage replay up to the designs: basis, rows, labels, common start of all potentials, choices."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 Core = Annotated[str | None, From(lambda at: at.study.replay.core)]
-"""The pool that all training sets of the replay have in common, if there is one."""
+"""The pool that is part of every training set of the replay, if there is one."""
 
 
 class SigmaPart(Part):
@@ -42,7 +42,7 @@ class SigmaPart(Part):
 
 
 class ModelPart(Part):
-    """What the functions that potentials are expanded in depend on."""
+    """Keys that the basis functions of the potentials depend on."""
 
     soap: Soap
     kernel: AverageKernel
@@ -58,7 +58,7 @@ class ModelPart(Part):
 
 
 class PointsPart(ModelPart):
-    """What the points of the expansion depend on beside the candidates."""
+    """Keys that the points of the expansion depend on, besides the candidates."""
 
     seed: int
     species: Species
@@ -68,19 +68,19 @@ class PointsPart(ModelPart):
 
 
 class LabelsPart(Part):
-    """Where labels of whole pools are."""
+    """Files with the labels of whole pools."""
 
     files: Annotated[FileOptions, From(lambda at: at.study.labels.file)]
 
 
 class StartPart(ModelPart, LabelsPart, SigmaPart):
-    """What the part that all potentials have in common depends on."""
+    """Keys that the common start of all potentials depends on."""
 
     core: Core
 
 
 class ChoosePart(SelectionPart):
-    """What the designs of every budget depend on beside their pool."""
+    """Keys that the designs of every budget depend on, besides their pool."""
 
     budgets: Annotated[tuple[int, ...], From(lambda at: at.study.replay.budgets)]
     draws: Annotated[int, From(lambda at: at.study.replay.draws)]
@@ -103,7 +103,9 @@ JOBS = (POINTS, ROWS, LABELS, START, CHOOSE)
 
 def register(verbs: argparse._SubParsersAction) -> None:
     """Add the verbs of this module."""
-    verb = add(verbs, POINTS, _points, "choose what all potentials of the replay are expanded in, without labels")
+    verb = add(
+        verbs, POINTS, _points, "choose the basis in which all potentials of the replay are expanded, without labels"
+    )
     add_files(verb, "--candidates", "all shards of candidates of all pools (.npz)")
     add_output(verb, what="points to write (.npz)")
 
@@ -121,8 +123,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
         verbs,
         START,
         _start,
-        "factorise what all training sets have in common, and write a potential that others are made from",
-        "The basis, isolated atoms and the core.",
+        "factorise the common part of all training sets, and write a potential that others are made from",
+        "The common part is the basis, the isolated atoms and the core.",
     )
     _add_points(verb)
     add_rows(verb)
@@ -144,10 +146,10 @@ def _add_points(verb: argparse.ArgumentParser) -> None:
 
 
 def add_rows(verb: argparse.ArgumentParser) -> None:
-    """Add what :func:`pools` reads."""
+    """Add the files that :func:`pools` reads."""
     for flag, what in (
-        ("--labels", "labels of pools, called after them (.npz)"),
-        ("--rows", "all shards of rows of these pools, in folders called after them (.npy)"),
+        ("--labels", "labels of pools, in files named after them (.npz)"),
+        ("--rows", "all shards of rows of these pools, in folders named after them (.npy)"),
     ):
         verb.add_argument(flag, nargs="*", default=[], type=Path, metavar="FILE", help=what)
 
@@ -247,7 +249,7 @@ def _choose(arguments: argparse.Namespace, part: ChoosePart) -> None:
 
 
 def pools(arguments: argparse.Namespace) -> dict[str, LabelledRows]:
-    """Rows and labels of pools by their names."""
+    """Return the rows and labels of pools by name."""
     from gapdesign.replay.labels import LabelledRows, Labels
     from gapdesign.shards import in_order
 

@@ -1,4 +1,4 @@
-"""Verbs of the stage replay, from the designs on: potentials, their errors, their surface energies."""
+"""Verbs of the stage replay after the designs: potentials, their errors, their surface energies."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from gapdesign.structures import PrototypeOptions
 
 
 class ErrorsPart(SigmaPart):
-    """What potentials of the replay and their errors depend on beside rows, labels and factor."""
+    """Keys that potentials of the replay and their errors depend on, besides rows, labels and factor."""
 
     core: Core
 
 
 class FitPart(ErrorsPart):
-    """What the potentials of one design depend on beside those."""
+    """Keys that the potentials of one design depend on as well."""
 
     method: Annotated[str, From(lambda at: at.design.method)]
     pool: Annotated[str, From(lambda at: at.design.pool)]
 
 
 class SurfacesPart(Part):
-    """What surface energies depend on beside the potentials."""
+    """Keys that surface energies depend on, besides the potentials."""
 
     surfaces: Annotated[SurfaceEnergyOptions, From(lambda at: at.study.replay.surfaces)]
     prototype: Annotated[PrototypeOptions, From(lambda at: at.study.prototypes[at.study.replay.surfaces.prototype])]
 
 
 class ReplayPart(Part):
-    """What the tables and figures of the replay depend on beside the errors."""
+    """Keys that the tables and figures of the replay depend on, besides the errors."""
 
     methods: Methods
     core: Core
@@ -67,7 +67,9 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--choices", required=True, type=Path, metavar="FILE", help="candidates of the design (.csv)")
     _add_fits(verb)
 
-    verb = add(verbs, BOUNDS, _bounds, "fit and test the potentials of no candidate and of all candidates")
+    verb = add(
+        verbs, BOUNDS, _bounds, "fit and test the potentials that are trained on no candidate and on all candidates"
+    )
     _add_fits(verb)
 
     verb = add(verbs, SURFACES, _surfaces, "compute surface energies with some potentials of the replay")
@@ -78,7 +80,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_files(verb, "--errors", "errors of all potentials (.csv)")
     verb.add_argument("--surfaces", nargs="*", default=[], type=Path, metavar="FILE", help="surface energies (.csv)")
     add_output(verb, "--output-errors", "errors to write (.csv)")
-    add_output(verb, "--output-equivalents", "how many random structures buy the same, to write (.csv)")
+    add_output(verb, "--output-equivalents", "numbers of random structures that give the same error, to write (.csv)")
     add_files(verb, "--output-figures", "figures to write, `errors` and `surface_energies` (.svg, .pdf)")
     verb.add_argument("--output-surfaces", type=Path, metavar="FILE", help="surface energies to write (.csv)")
 
@@ -92,7 +94,9 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "             --coefficients results/si-surfaces/replay/fits/FPS.npy --output gp.xml",
     )
     _add_potentials(verb)
-    verb.add_argument("--budget", required=True, type=int, metavar="N", help="candidates that it was trained on")
+    verb.add_argument(
+        "--budget", required=True, type=int, metavar="N", help="number of candidates that it was trained on"
+    )
     verb.add_argument("--draw", type=int, default=0, metavar="N", help="which of several draws (%(default)s)")
     add_output(verb, what="potential to write (.xml)")
 
@@ -107,7 +111,9 @@ def _add_potentials(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_fits(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--factor", required=True, type=Path, metavar="FILE", help="what all have in common (.npy)")
+    verb.add_argument(
+        "--factor", required=True, type=Path, metavar="FILE", help="factor of the common part, by replay-start (.npy)"
+    )
     add_rows(verb)
     add_output(verb, what="errors to write (.csv)")
     add_output(verb, "--output-coefficients", "coefficients of the potentials to write (.npy)")
@@ -177,11 +183,11 @@ def _surfaces(arguments: argparse.Namespace, part: SurfacesPart) -> None:
     )
     write_csv(arguments.output, pd.DataFrame(energies))
     unrelaxed = sum(np.isnan(row["energy"]) for row in energies)
-    say(f"{len(energies)} surface energies; {unrelaxed} slabs did not come to rest")
+    say(f"{len(energies)} surface energies; {unrelaxed} slabs did not relax")
 
 
 def _places(arguments: argparse.Namespace) -> list[dict[str, object]]:
-    """Design, method, budget and draw of each potential, in the order of their coefficients."""
+    """Return design, method, budget and draw of each potential, in the order of the coefficients."""
     from gapdesign.files import read_csv
 
     return read_csv(arguments.errors)[["design", "method", "budget", "draw"]].drop_duplicates().to_dict("records")
@@ -214,8 +220,8 @@ def _potential(arguments: argparse.Namespace) -> None:
     if (arguments.budget, arguments.draw) not in places:
         known = ", ".join(f"{budget} ({draw})" for budget, draw in places)
         raise InputError(
-            f"--budget {arguments.budget} --draw {arguments.draw}: {arguments.errors} has no such potential, only"
-            f" budgets and draws {known}."
+            f"--budget {arguments.budget} --draw {arguments.draw}: {arguments.errors} has no such potential; choose a"
+            f" budget (draw) from {known}."
         )
     own = read_array(arguments.coefficients)[places.index((arguments.budget, arguments.draw))]
     write_text(arguments.output, with_coefficients(arguments.potential.read_text(encoding="utf-8"), own))

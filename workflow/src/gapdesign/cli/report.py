@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class FiguresPart(DistancePart):
-    """What the figures depend on beside the tables."""
+    """Keys that the figures depend on, besides the tables."""
 
     methods: Methods
 
@@ -34,7 +34,7 @@ JOBS = (PROVENANCE, FIGURES, REPORT)
 def register(verbs: argparse._SubParsersAction) -> None:
     """Add the verbs of this module."""
     verb = add(verbs, PROVENANCE, _provenance, "record versions, commit, configuration and checksums")
-    add_files(verb, "--files", "results to record the checksums of")
+    add_files(verb, "--files", "results whose checksums are recorded")
     add_output(verb, what="record to write (.json)")
 
     verb = add(verbs, FIGURES, _figures, "draw the figures from the tables")
@@ -42,12 +42,12 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_files(verb, "--features", "features of the designs (.npy)")
     _add_tables(verb)
     verb.add_argument("--predictions", required=True, type=Path, metavar="FILE", help="crossval/predictions.csv")
-    add_files(verb, "--output", "figures and their data to write, each called by what it shows (.svg, .pdf, .csv)")
+    add_files(verb, "--output", "figures and their data to write, each named after its content (.svg, .pdf, .csv)")
 
     verb = add(verbs, REPORT, _report, "write the page of the study")
     add_files(verb, "--designs", "designs (.extxyz)")
     add_files(verb, "--labelled", "designs with their labels (.extxyz)")
-    add_files(verb, "--figures", "figures (.svg), and the same for a manuscript (.pdf)")
+    add_files(verb, "--figures", "figures for the page (.svg) and for a manuscript (.pdf)")
     add_files(verb, "--hyperparameters", "hyperparameters of each design (.json)")
     _add_tables(verb)
     verb.add_argument("--quality", required=True, type=Path, metavar="FILE", help="quality.csv")
@@ -65,7 +65,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--estimate", required=True, type=Path, metavar="FILE", help="estimate.json")
     verb.add_argument("--provenance", required=True, type=Path, metavar="FILE", help="provenance.json")
     add_output(verb, what="page to write (.html)")
-    add_output(verb, "--output-headline", "the comparison in one sentence to write (.txt)")
+    add_output(verb, "--output-headline", "comparison in one sentence to write (.txt)")
 
     verb = add(
         verbs,
@@ -150,7 +150,7 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
 
 
 def _files(figures: Mapping[Path, str], tables: Sequence[Path], folder: Path) -> dict[str, list[File]]:
-    """What is offered below each figure of a page in a folder: PDF, SVG and data."""
+    """Return the downloads below each figure of a page in a folder: PDF, SVG and data."""
     from gapdesign.report.downloads import DATA, File
 
     def beside(path: Path) -> str:

@@ -21,18 +21,20 @@ def register(verbs: argparse._SubParsersAction) -> None:
         verbs,
         "store",
         _store,
-        "verify, export or import the labels that are kept",
+        "verify, export or import the labels of a store",
         "example: gapdesign store verify labels-store",
     )
     actions = store.add_subparsers(dest="action", required=True, metavar="ACTION", help="what to do")
-    action = add(actions, "verify", _verify, "check every label, and name those that are damaged (then status 1)")
+    action = add(
+        actions, "verify", _verify, "check every label, list the damaged ones, and exit with status 1 if there are any"
+    )
     _add_folder(action)
     action = add(
         actions,
         "export",
         _export_store,
         "write all labels to one extended-XYZ file",
-        "Any program reads it, and `gapdesign store import` gives back every label to the last bit.",
+        "Any program can read the file, and `gapdesign store import` restores every label to the last bit.",
     )
     _add_folder(action)
     add_output(action, what="file to write (.extxyz)")
@@ -40,8 +42,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
         actions,
         "import",
         _import,
-        "take the labels of a file that `store export` wrote",
-        "Labels that are there already stay. Nothing is taken unless all labels match their keys and checksums.",
+        "import the labels of a file that `store export` wrote",
+        "Keeps labels that the store already has. Imports nothing unless all labels match their keys and checksums.",
     )
     action.add_argument("file", type=Path, metavar="FILE", help="file to read (.extxyz)")
     _add_folder(action)
@@ -50,20 +52,20 @@ def register(verbs: argparse._SubParsersAction) -> None:
         verbs,
         "export",
         _export,
-        "write a design as folders that are ready to be computed anywhere",
+        "write a design as folders that you can compute anywhere",
         "The engine `file` brings the results back; see docs/labels.md.\n\n"
         "example: gapdesign export --format xyz results/zr-demo/designs/OPT1.extxyz --output OPT1",
     )
     add_config(verb)
-    verb.add_argument("--format", required=True, choices=formats(), help="input that is written")
-    verb.add_argument("design", type=Path, metavar="DESIGN", help="design, or what it has in reserve (.extxyz)")
+    verb.add_argument("--format", required=True, choices=formats(), help="format of the input files")
+    verb.add_argument("design", type=Path, metavar="DESIGN", help="design, or its reserve (.extxyz)")
     verb.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="folder to write to")
 
     verb = add(
         verbs,
         "match",
         _match,
-        "say which structures the engine `file` has no label for, and which results are of no structure",
+        "list structures without a label from the engine `file`, and results that match no structure",
         "example: gapdesign match --config config/mine.yaml results/mine/designs/*.extxyz",
     )
     add_config(verb)
@@ -88,10 +90,10 @@ def _verify(arguments: argparse.Namespace) -> None:
     count = len(store.paths())
     if damaged:
         raise ProgramError(
-            f"{len(damaged)} of {count} labels in {arguments.folder} are damaged; they count as none and are computed"
-            " anew when they are needed."
+            f"{len(damaged)} of {count} labels in {arguments.folder} are damaged; they are ignored, and computed"
+            " again when they are needed."
         )
-    print(f"{arguments.folder}: {count} labels, all as they were written")
+    print(f"{arguments.folder}: {count} labels, all intact")
 
 
 def _export_store(arguments: argparse.Namespace) -> None:
@@ -105,7 +107,7 @@ def _import(arguments: argparse.Namespace) -> None:
     from gapdesign.labels.store import LabelStore
 
     taken, known = LabelStore(arguments.folder).read_in(arguments.file)
-    print(f"{arguments.folder}: {taken} labels taken, {known} were there already")
+    print(f"{arguments.folder}: {taken} labels imported, {known} were there already")
 
 
 def _export(arguments: argparse.Namespace) -> None:
@@ -140,5 +142,5 @@ def _match(arguments: argparse.Namespace) -> None:
         everything += frames
     surplus = engine.surplus(everything)
     for source in surplus:
-        print(f"{source}: of no structure of these designs")
-    say(f"{len(surplus)} results are of no structure of these designs")
+        print(f"{source}: matches no structure of these designs")
+    say(f"{len(surplus)} results match no structure of these designs")

@@ -15,8 +15,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "strains",
         _strains,
         "make D-optimal strained crystals by coordinate exchange, without a pool",
-        "The features are principal components of a pool, which shows what there is to vary; the structures made are\n"
-        "in no pool. They go into a study as the file of an `existing` set, or are labelled by themselves.\n\n"
+        "The features are principal components of a pool, which span what can vary; the structures themselves are in\n"
+        "no pool. Use them as the file of an `existing` set in a study, or label them separately.\n\n"
         "example: gapdesign strains --features results/zr-demo/descriptors/A/*.npy --count 20 --output strains.extxyz",
     )
     add_config(verb)
@@ -26,7 +26,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument(
         "--sweeps", type=int, default=5, metavar="K", help="sweeps at each size of the grid (%(default)s)"
     )
-    verb.add_argument("--tries", type=int, default=1, metavar="K", help="random beginnings (%(default)s)")
+    verb.add_argument("--tries", type=int, default=1, metavar="K", help="random starts (%(default)s)")
     add_output(verb, what="structures to write (.extxyz)")
 
 

@@ -28,8 +28,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
         verbs,
         "check",
         _check,
-        "check a configuration and say what it asks for",
-        "Prints the designs and sizes of the study, or one sentence on the first mistake.\n\n"
+        "check a configuration and summarise the study",
+        "Prints the designs and sizes of the study, or one sentence about the first mistake.\n\n"
         "example: gapdesign check --config config/studies/zr-elastic.yaml",
     )
     add_config(verb)
@@ -37,19 +37,21 @@ def register(verbs: argparse._SubParsersAction) -> None:
         verbs,
         PLAN,
         _plan,
-        "say what a study will cost, before anything is spent",
-        "Jobs, core-hours, memory, time and disk of every stage, labels that the store has already, and where each\n"
-        "figure comes from: measured unit costs, or earlier jobs of this study where there are any.\n\n"
+        "estimate the cost of a study before you spend anything",
+        "Prints jobs, core-hours, memory, time and disk of every stage, the labels already in the store, and the\n"
+        "source of each figure: measured unit costs, or earlier jobs of this study if there are any.\n\n"
         "example: gapdesign plan --config config/studies/zr-elastic.yaml",
     )
-    verb.add_argument("--results", type=Path, metavar="FOLDER", help="where the study's results are (results/<study>)")
-    verb.add_argument("--jobs", type=int, default=100, metavar="N", help="jobs at once, for wall times (%(default)s)")
+    verb.add_argument("--results", type=Path, metavar="FOLDER", help="folder of the study's results (results/<study>)")
+    verb.add_argument(
+        "--jobs", type=int, default=100, metavar="N", help="jobs that run at once, for wall times (%(default)s)"
+    )
     verb = add(
         verbs,
         ESTIMATE,
         _estimate,
         "estimate the jobs and core-hours of every stage for the report",
-        "By unit costs alone, whatever ran before, so that the page of a study is the same every time it is made.",
+        "Uses unit costs alone, whatever ran before, so that the page of a study is the same each time you make it.",
     )
     add_output(verb, what="estimate to write (.json)")
     verb = add(
@@ -57,7 +59,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "document",
         _document,
         "write the schema and the documentation of the configuration",
-        "For developers: both files are generated from the descriptions in the library.",
+        "For developers. Both files are generated from the descriptions in the library.",
     )
     schema, page = Path("workflow/schemas/config.schema.json"), Path("config/README.md")
     for flag, default in (("schema", schema), ("page", page)):
@@ -86,7 +88,7 @@ def _plan(arguments: argparse.Namespace, part: StudyPart) -> None:
     from gapdesign.planning.table import table
 
     if arguments.jobs < 1:
-        raise InputError(f"--jobs {arguments.jobs}: nothing runs with fewer than one job at once; give 1 or more.")
+        raise InputError(f"--jobs {arguments.jobs}: at least one job must run at once; give 1 or more.")
     results = arguments.results or Path("results", part.study.study)
     print(table(plan(part.study, _jobs(part.study), results, at_once=arguments.jobs)))
 
@@ -103,7 +105,7 @@ def _estimate(arguments: argparse.Namespace, part: StudyPart) -> None:
 
 
 def _jobs(study: Study) -> list[Jobs]:
-    """All jobs of a study by rule."""
+    """Return all jobs of a study by rule."""
     from gapdesign import cli
     from gapdesign.planning import dag
     from gapdesign.planning.jobs import by_rule

@@ -1,4 +1,4 @@
-"""Verb `tune`: descriptors compared on a trial pool."""
+"""Verb `tune`: compare descriptors on a trial pool."""
 
 from __future__ import annotations
 
@@ -25,19 +25,22 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "tune",
         _tune,
         "compare descriptors on a trial pool before choosing one",
-        "For every combination of the values given, the shares of pairs of candidates that overlap and that are\n"
-        "orthogonal, both of which should be small, and how much SOAP tells of a neighbour at each distance.\n\n"
+        "For every combination of the given values, reports the shares of pairs of candidates that overlap and that\n"
+        "are orthogonal, both of which should be small, and how well SOAP sees a neighbour at each distance.\n\n"
         "example: gapdesign tune --sigma 0.15 0.3 0.5 --r-cut 5 6.8 --output tune.csv --output-figure tune.svg",
     )
     add_config(verb)
-    verb.add_argument("--pool", help="pool whose first candidates are tried (the first)")
+    verb.add_argument("--pool", help="pool whose first candidates are tried (the first pool)")
     verb.add_argument("--count", type=int, default=200, metavar="N", help="candidates to try (%(default)s)")
     for name, (kind, what) in SCANNED.items():
         flag = f"--{name.replace('_', '-')}"
         verb.add_argument(flag, type=kind, nargs="+", metavar="X", help=f"{what} (as configured)")
     add_output(verb, what="table of the settings to write (.csv)")
     verb.add_argument(
-        "--output-radial", type=Path, metavar="FILE", help="table of what each sees of a dimer to write (.csv)"
+        "--output-radial",
+        type=Path,
+        metavar="FILE",
+        help="table of the visibility of a dimer for each setting to write (.csv)",
     )
     verb.add_argument("--output-figure", type=Path, metavar="FILE", help="figure to write (.svg)")
 
@@ -56,7 +59,7 @@ def _tune(arguments: argparse.Namespace) -> None:
         raise InputError(f"--pool {pool}: there is no such pool; choose from {', '.join(study.pools.names)}.")
     options = study.pools.of(pool)
     if not 2 <= arguments.count <= options.size:
-        raise InputError(f"--count {arguments.count}: give 2 to {options.size} candidates, which the pool has.")
+        raise InputError(f"--count {arguments.count}: give 2 to {options.size}, the size of the pool.")
     scanned = {name: given for name in SCANNED if (given := getattr(arguments, name))}
     try:
         for soap, _ in settings(study.descriptor.soap, study.kernel, scanned):

@@ -1,1 +1,1 @@
-"""The configuration of a study: its types, its checks, and what each job reads of it."""
+"""The configuration of a study: its types, its checks, and the part of it that each job reads."""

@@ -1,4 +1,4 @@
-"""The JSON schema and the page of documentation that are made from the typed configuration."""
+"""JSON schema and documentation page, generated from the typed configuration."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from gapdesign.config.study import Study
 
 _INTRODUCTION = """# The configuration
 
-One YAML file is one study. `config.yaml` is the default one; another is chosen with
-`snakemake --configfile config/studies/<study>.yaml`, and single keys with `--config budget=50`.
-Keys that are left out have the defaults below; keys that do not exist are refused.
+One YAML file describes one study. The default is `config.yaml`; choose another with
+`snakemake --configfile config/studies/<study>.yaml`, and set single keys with `--config budget=50`.
+Keys that you leave out have the defaults below; unknown keys are errors.
 
 This page is generated: `make format` writes it, and `workflow/schemas/config.schema.json`, from the
 descriptions in the library.
@@ -19,7 +19,7 @@ descriptions in the library.
 
 
 def schema() -> str:
-    """JSON schema of the configuration: strict, described, defaulted."""
+    """Return the JSON schema of the configuration, with descriptions and defaults, closed to unknown keys."""
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Study.model_json_schema(),
@@ -29,7 +29,7 @@ def schema() -> str:
 
 
 def page() -> str:
-    """Every key of the configuration with its meaning, bounds and default, as Markdown."""
+    """Return a Markdown page of every key of the configuration, with its meaning, bounds and default."""
     document = Study.model_json_schema()
     lines = [_INTRODUCTION]
     _section(lines, document, document.get("$defs", {}), "", {})
@@ -39,7 +39,7 @@ def page() -> str:
 def _section(
     lines: list[str], block: dict[str, Any], definitions: dict[str, Any], prefix: str, described: dict[str, str]
 ) -> None:
-    """Describe a block and those inside it; optional ones that are described already are only referred to."""
+    """Describe a block and the blocks inside it; refer to optional blocks that are described already."""
     if prefix:
         lines += [f"## `{prefix}`", "", f"{block['description'].strip()}", ""]
     lines += ["| key | meaning | values | default |", "| --- | --- | --- | --- |"]
@@ -64,7 +64,7 @@ def _section(
 
 
 def _target(field: dict[str, Any], definitions: dict[str, Any]) -> tuple[dict[str, Any] | None, bool]:
-    """The block that a field refers to, and whether it is one of many under names of their own."""
+    """Return the block that a field refers to, and whether the field maps names to such blocks."""
     reference = field.get("$ref") or next((one["$ref"] for one in field.get("anyOf", ()) if "$ref" in one), None)
     entries = field.get("additionalProperties") or next(iter(field.get("patternProperties", {}).values()), None)
     if reference is None and isinstance(entries, dict):

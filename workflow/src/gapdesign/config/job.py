@@ -1,4 +1,4 @@
-"""What a verb is as a job of the workflow: what it reads, its stage, and what it asks a scheduler for.
+"""Verbs as jobs of the workflow: the keys that a job reads, its stage, and its request to a scheduler.
 
 Rules, plan and command line derive from these declarations, which stand beside the verbs.
 """
@@ -25,11 +25,11 @@ STAGES = {
     "replay": 1,
     "report": 2,
 }
-"""The stages in the order in which they run, each with its revision: raised when a change of the library alters the
-results of the stage, so that its jobs run again."""
+"""The stages in the order in which they run, each with its revision. Raise a revision when a change of the library
+alters the results of the stage, so that its jobs run again."""
 
 OVERHEAD = 700
-"""MiB that a job needs beside what its verb is allowed: Snakemake twice, on a cluster, and the interpreter."""
+"""MiB that a job needs beyond the allowance of its verb: Snakemake twice, on a cluster, and the interpreter."""
 
 Amount = int | Callable[[At], int]
 
@@ -41,23 +41,23 @@ class Job:
     Attributes
     ----------
     verb, rule
-        What the command line and the workflow call it.
+        Its names on the command line and in the workflow.
     stage
         One of ``STAGES``.
     reads
-        What it reads of the configuration; None if nothing.
+        Its part of the configuration; None if it reads nothing.
     memory
         MiB at the first attempt; None for a job that runs beside Snakemake or has an allowance.
     allowance
-        MiB that its verb is told to keep to (``--memory``), to which :data:`OVERHEAD` is added.
+        MiB that its verb may use (``--memory``), to which :data:`OVERHEAD` is added.
     minutes
         Time limit at the first attempt.
     threads
         Cores.
     works_on
-        File whose structures it works on, if its time depends on their number.
+        File whose number of structures determines its time, if there is one.
     effort
-        What it works on otherwise; by default as many things as its wildcards say, or one.
+        Amount of work otherwise; by default the number of items that its wildcards say, or one.
     """
 
     verb: str
@@ -76,7 +76,7 @@ class Job:
             raise ValueError(f"{self.verb}: there is no stage '{self.stage}'")
 
     def part(self, at: At) -> str:
-        """Return what it reads, as JSON: the job runs again when this changes, and only then."""
+        """Return the values that it reads, as JSON; the job runs again if and only if these change."""
         revision = {"revision": STAGES[self.stage]}
         read = {} if self.reads is None else json.loads(self.reads.of(at).text())
         return json.dumps(revision | read, separators=(",", ":"))
@@ -101,19 +101,19 @@ class Job:
         return self.reads.of(At(study.load(source), design, pool))
 
     def megabytes(self, at: At) -> int:
-        """MiB at the first attempt."""
+        """Return the MiB at the first attempt."""
         return self.allowed(at) + OVERHEAD if self.allowance is not None else _amount(self.memory or 0, at)
 
     def allowed(self, at: At) -> int:
-        """MiB that its verb is told to keep to."""
+        """Return the MiB that its verb may use."""
         return _amount(self.allowance or 0, at)
 
     def time_limit(self, at: At) -> int:
-        """Minutes at the first attempt."""
+        """Return the time limit in minutes at the first attempt."""
         return _amount(self.minutes, at)
 
     def cores(self, at: At) -> int:
-        """Cores that it is given."""
+        """Return the number of its cores."""
         return _amount(self.threads, at)
 
 

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with a configuration, in one sentence."""
+"""Sentences about the mistakes that pydantic finds in a configuration."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _REMEDIES = {
     "float_type": "give a number",
     "float_parsing": "give a number",
 }
-"""What would be right, for mistakes of type."""
+"""Remedies for mistakes of type."""
 
 
 def sentence(error: ValidationError, model: Any) -> str:
-    """The first mistake that pydantic found in what was given for a model: key, value and remedy."""
+    """Return a sentence about the first mistake that pydantic found: key, value and remedy."""
     first = error.errors()[0]
     path = [str(step) for step in first["loc"] if step != "[key]"]
     key, value = ".".join(path), first["input"]

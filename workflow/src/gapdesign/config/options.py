@@ -1,4 +1,4 @@
-"""The base of every block of options in the configuration."""
+"""Base class of every block of options in the configuration."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-"""A name that the user gives to something and that becomes part of paths."""
+"""Name that the user chooses and that becomes part of paths."""
 
 
 class Options(BaseModel):
-    """A described, immutable block of options that refuses keys it does not know.
+    """Described, immutable block of options that refuses unknown keys.
 
     Every field of a subclass carries ``Field(default, description=...)``; the JSON schema of the
     configuration and ``config/README.md`` are generated from these.

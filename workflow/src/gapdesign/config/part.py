@@ -1,4 +1,4 @@
-"""What one job reads of a study: a type without defaults, taken from the whole configuration or from JSON."""
+"""The part of a study that one job reads: a type without defaults, from the whole configuration or from JSON."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class At:
 
     @cached_property
     def pool(self) -> PoolOptions:
-        """The options of the pool that the job is about, overrides in their places.
+        """The options of the pool that the job is about, with its overrides.
 
         Raises
         ------
@@ -66,7 +66,7 @@ class At:
 
 @dataclass(frozen=True)
 class From:
-    """Where a field of a part comes from, if it is no key of the study that is called as the field is.
+    """Source of a field of a part that is not the key of the study with the same name.
 
     Use it in the annotation: ``reserve: Annotated[int, From(lambda at: at.study.reserve())]``.
     """
@@ -75,9 +75,9 @@ class From:
 
 
 class Part(BaseModel):
-    """What a job reads of a study.
+    """The part of a study that a job reads.
 
-    A field is the key of the study of the same name, a part of its own, or what :class:`From` gives. No field has a
+    A field is the key of the study with the same name, another part, or the value from :class:`From`. No field has a
     default, so that none can be left out, and reading any other key is an ``AttributeError``.
     """
 
@@ -103,12 +103,12 @@ class Part(BaseModel):
 
     @classmethod
     def parse(cls, given: Any) -> Self:
-        """Read the values that :meth:`text` gave, from JSON that is loaded already.
+        """Read the values that :meth:`text` returned, from JSON that is loaded already.
 
         Raises
         ------
         InputError
-            If a value is missing, at any depth, or not valid, or if there is one that the job does not read.
+            If a value is missing, at any depth, or not valid, or if the job does not read it.
         """
         try:
             part = cls.model_validate(given)
@@ -122,7 +122,7 @@ class Part(BaseModel):
 
 
 def _difference(given: Any, whole: Any, key: str = "") -> str | None:
-    """The first key that is not in both of two nested mappings."""
+    """Return the first key that is missing from one of two nested mappings, or None."""
     if not (isinstance(given, dict) and isinstance(whole, dict)):
         return None
     for name in {**whole, **given}:

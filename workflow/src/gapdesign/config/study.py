@@ -1,4 +1,4 @@
-"""The configuration of a study: typed, described, checked; the schema and its documentation come from here."""
+"""The configuration of a study: typed, described and checked; source of the schema and the documentation."""
 
 from __future__ import annotations
 
@@ -36,48 +36,52 @@ DEFAULT = "config/config.yaml"
 
 
 class Study(Options):
-    """A study: everything it makes is under `results/<study>/`."""
+    """A study, whose results are under `results/<study>/`."""
 
     study: Identifier = Field("zr-demo", description="Name of the study and of its folder under `results/`.")
     seed: int = Field(2025, ge=0, description="Seed of everything random.")
     prototypes: dict[Identifier, PrototypeOptions] = Field(
         {},
         min_length=1,
-        description="Crystals that candidates are made from, each under a name of its own; required.",
+        description="Crystals that candidates are made from, by name; required.",
     )
     pools: PoolOptions = Field(PoolOptions(), description="Candidates.")
-    comparison: ComparisonOptions = Field(ComparisonOptions(), description="Pools compared before any label.")
+    comparison: ComparisonOptions = Field(ComparisonOptions(), description="Comparison of the pools before any label.")
     descriptor: DescriptorOptions = Field(DescriptorOptions(), description="Features of structures.")
-    kernel: KernelOptions = Field(KernelOptions(), description="Covariance of structures, and so their distance.")
+    kernel: KernelOptions = Field(
+        KernelOptions(), description="Covariance of structures, which defines their distance."
+    )
     budget: int = Field(100, ge=1, description="Structures in each design.")
     designs: dict[Identifier, DesignOptions] = Field(
-        {}, min_length=1, description="Training sets to be chosen, each under a name of its own; required."
+        {}, min_length=1, description="Training sets to choose, by name; required."
     )
     selection: SelectionOptions = Field(SelectionOptions(), description="How selection jobs run.")
     quality: QualityOptions = Field(QualityOptions(), description="The design page.")
     labels: LabelOptions = Field(LabelOptions(), description="Reference energies, forces and virials.")
     model: ModelOptions = Field(ModelOptions(), description="Gaussian approximation potentials.")
-    properties: PropertiesOptions = Field(PropertiesOptions(), description="What the models are worth.")
-    replay: ReplayOptions = Field(ReplayOptions(), description="Designs judged on labels that are there already.")
+    properties: PropertiesOptions = Field(
+        PropertiesOptions(), description="Properties of crystals that test the models."
+    )
+    replay: ReplayOptions = Field(ReplayOptions(), description="Designs judged on existing labels.")
 
     def species(self) -> list[int]:
-        """Atomic numbers in the study, increasing."""
+        """Return the atomic numbers in the study, increasing."""
         return sorted({int(z) for prototype in prototypes(self.prototypes) for z in prototype.atoms.numbers})
 
     def symbols(self) -> list[str]:
-        """Chemical symbols in the study, by increasing atomic number."""
+        """Return the chemical symbols in the study, by increasing atomic number."""
         return [chemical_symbols[z] for z in self.species()]
 
     def methods(self) -> dict[str, str]:
-        """Designs and the methods that choose them, in order."""
+        """Return the method of each design, in order."""
         return {name: design.method for name, design in self.designs.items()}
 
     def reserve(self) -> int:
-        """Ranks that each design is to have beyond its budget."""
+        """Return the number of ranks that each design has beyond its budget."""
         return -(-self.budget // 10) + 5 if self.labels.reserve is None else self.labels.reserve
 
     def subpools(self, design: str) -> list[int]:
-        """Candidates of the smaller pools that a design is chosen from again, increasing."""
+        """Return the sizes of the smaller pools from which a design is chosen again, increasing."""
         asked = self.designs[design]
         if self.kernel.structure != "average" or asked.reads_environments:
             return []
@@ -85,12 +89,12 @@ class Study(Options):
         return subpool_sizes(size, self.budget, self.quality.subpools, is_light=is_light)
 
     def covariance(self) -> Covariance:
-        """The covariance of structures that the study asks for."""
+        """Return the covariance of structures."""
         return Covariance(layout(self.descriptor, self.kernel.pair, self.species()), self.kernel)
 
 
 def checksum(study: Study) -> str:
-    """Tell configurations apart: SHA-256 of all values, defaults too, in hexadecimal digits."""
+    """Return the SHA-256 of all values, defaults included, in hexadecimal digits."""
     return hashlib.sha256(study.model_dump_json().encode()).hexdigest()
 
 
@@ -130,7 +134,7 @@ def parse(given: Any) -> Study:
 
 
 def check(study: Study) -> None:
-    """Check what one key says against another, before any job runs.
+    """Check keys against one another, before any job runs.
 
     Raises
     ------
@@ -145,7 +149,7 @@ def check(study: Study) -> None:
             raise InputError(f"{key}: this key is missing; for example `{key}: {example}`.")
     pools = study.pools
     if len(set(pools.names)) < len(pools.names):
-        raise InputError(f"pools.names: {list(pools.names)} has a name twice; give each pool its own.")
+        raise InputError(f"pools.names: {list(pools.names)} has a name twice; give each pool a name of its own.")
     _check_pools(study)
     taken = {"isolated": "the labels of isolated atoms", "failed": "structures without a label"}
     taken["reference"] = "the reference engine among the properties"
@@ -212,14 +216,12 @@ def _check_pools(study: Study) -> None:
     for union, names in study.comparison.unions.items():
         if union in study.designs or not names or not set(names) <= set(study.designs):
             raise InputError(
-                f"comparison.unions.{union}: a union has a name of its own, and those of designs in a list; the designs"
-                f" are {', '.join(study.designs)}."
+                f"comparison.unions.{union}: a union needs a name that no design has, and a list of designs; the"
+                f" designs are {', '.join(study.designs)}."
             )
     described = study.comparison.descriptor
     if described.is_quip and len(study.species()) > 1:
-        raise InputError(
-            f"comparison.descriptor.kind: '{described.kind}' is for one element; with several, take 'snap'."
-        )
+        raise InputError(f"comparison.descriptor.kind: '{described.kind}' works for one element only; choose 'snap'.")
     for name in study.pools.names:
         try:
             options = study.pools.of(name)

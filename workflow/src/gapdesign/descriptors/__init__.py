@@ -1,8 +1,8 @@
 """From structures to features, and from features to the distance between structures.
 
-What describes the environments of atoms is a family: each module here that has a class derived from
-:class:`EnvironmentDescriptor` is one, and :mod:`.options` is what the configuration says about it. Features average
-environments, and add distances of pairs.
+Descriptors of the environments of atoms are a family: each module here that has a class derived from
+:class:`EnvironmentDescriptor` is one, and :mod:`.options` holds their options. Features average environments, and
+add distances of pairs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["DESCRIPTORS", "Descriptor", "EnvironmentDescriptor", "layout"]
 
 DESCRIPTORS: Family[EnvironmentDescriptor] = Family("gapdesign.descriptors", EnvironmentDescriptor)
-"""What describes the environments of atoms, by name."""
+"""Descriptors of the environments of atoms, by name."""
 
 
 class Descriptor:
@@ -37,7 +37,7 @@ class Descriptor:
     ----------
     options : DescriptorOptions or ChosenDescriptor
     pair : PairShapeOptions
-        Of these only what shapes the features counts: cutoff, length, transition.
+        Only the keys that shape the features count: cutoff, length, transition.
     species : sequence of int
         Atomic numbers that occur in the study.
     """
@@ -52,12 +52,12 @@ class Descriptor:
         self.layout = layout(options, pair, self.species)
 
     def features(self, batch: Batch) -> np.ndarray:
-        """Features of a batch of n structures.
+        """Compute the features of a batch of n structures.
 
         Returns
         -------
         (n, dimension) float32
-            The parts of each species and of the pairs each of unit length.
+            The parts of each species and the part of the pairs each have unit length.
 
         Raises
         ------
@@ -70,12 +70,12 @@ class Descriptor:
         return features
 
     def features_and_environments(self, batch: Batch) -> tuple[np.ndarray, Environments]:
-        """Features (n, dimension) as :meth:`features` gives them, and the environments that they average."""
+        """Return the features (n, dimension) of :meth:`features`, and the environments that they average."""
         features = np.empty((len(batch), self.layout.dimension), dtype=np.float32)
         return features, Environments.joined([self._describe(batch, k, features[k]) for k in range(len(batch))])
 
     def derivatives(self, batch: Batch, k: int) -> dict[int, np.ndarray]:
-        """Derivatives (3 n, dimension) of the summed environments of each species of structure ``k``, in 1/angstrom.
+        """Differentiate the summed environments of each species of structure ``k``: (3 n, dimension), in 1/angstrom.
 
         Raises
         ------
@@ -84,7 +84,7 @@ class Descriptor:
         """
         if not self._options.member.has_derivatives:
             raise InputError(
-                f"descriptor.backend: '{self._options.backend}' gives no derivatives by positions; choose from"
+                f"descriptor.backend: '{self._options.backend}' has no derivatives by positions; choose from"
                 f" {', '.join(name for name, member in DESCRIPTORS.items() if member.has_derivatives)}."
             )
         return self._environments.derivatives(batch, k)
@@ -96,7 +96,7 @@ class Descriptor:
         return f"{block}.r_cut" if hasattr(self._options.options, "r_cut") else f"the reach of {block}"
 
     def _describe(self, batch: Batch, k: int, row: np.ndarray) -> Environments:
-        """Put the features of structure ``k`` into ``row``; its environments are what they were made from."""
+        """Put the features of structure ``k`` into ``row``, and return the environments that they were made from."""
         span = slice(batch.offsets[k], batch.offsets[k + 1])
         numbers, orbits = batch.numbers[span], batch.orbits[span]
         centers, multiplicity = np.unique(orbits, return_counts=True)
@@ -113,19 +113,19 @@ class Descriptor:
             row[self.layout.pair] = _unit(self._pairs(batch, k, centers, multiplicity))
         if not np.isfinite(row).all():
             raise InputError(
-                f"candidate {batch.candidates[k]}: its descriptor is not a finite vector; are its atoms apart, and is a"
-                f" neighbour within {self._reach} and kernel.pair.r_cut?"
+                f"candidate {batch.candidates[k]}: its descriptor is not a finite vector; check that its atoms are"
+                f" apart, and have a neighbour within {self._reach} and kernel.pair.r_cut."
             )
         offsets = np.array([0, len(centers)], np.int64)
         return Environments(offsets, on_grid(vectors), multiplicity.astype(np.int32), numbers[centers].astype(np.int32))
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors (..., d) scaled to unit length, without the linear algebra library, whose sums have no fixed order."""
+    """Scale vectors (..., d) to unit length, without linear algebra libraries, whose sums have no fixed order."""
     return vectors / np.sqrt(np.add.reduce(vectors * vectors, axis=-1, keepdims=True))
 
 
 def layout(options: DescriptorOptions | ChosenDescriptor, pair: PairShapeOptions, species: Sequence[int]) -> Layout:
-    """Where the parts of a feature vector lie, without computing one."""
+    """Return the positions of the parts in a feature vector, without computing one."""
     spectrum = options.member.dimension(options.options, len(species))
     return Layout(len(species), spectrum, PairFeatures(pair, sorted(species)).dimension)

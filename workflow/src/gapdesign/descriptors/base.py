@@ -1,4 +1,4 @@
-"""The base of every descriptor: its options, its traits, and how it describes the environments of atoms."""
+"""Base class of every descriptor: its options, its traits, and the method that describes environments."""
 
 from __future__ import annotations
 
@@ -34,12 +34,11 @@ class EnvironmentDescriptor(Member, ABC):
     environment
         The environment, a file of `envs/` without its ending, in which it can be computed.
     has_derivatives
-        Whether it gives the derivatives of its vectors by the positions of atoms.
+        Whether it has the derivatives of its vectors by the positions of atoms.
     seconds
-        CPU seconds that an environment takes, for the plan, where its own measurements do not list the descriptor; None
-        if unknown.
+        CPU seconds per environment, for the plan, if its own measurements do not list the descriptor; None if unknown.
     reference
-        What a study that uses it should cite: text, DOI, and what it is cited for.
+        Citation for studies that use it: text, DOI, and the reason for the citation.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from gapdesign.descriptors.kernel import CovarianceOptions
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the parts of a feature vector lie.
+    """Positions of the parts in a feature vector.
 
     SOAP first, a block for each species of the central atom; then, for several species, the share of
     each; then the pair features.
@@ -68,11 +68,11 @@ class Covariance:
 
     @property
     def overlap(self) -> float:
-        """Largest D2 that cannot be told from zero: such structures coincide."""
+        """Largest D2 that is indistinguishable from zero: such structures coincide."""
         return 4 * self.rounding
 
     def gram(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Covariance (n, m) of features (n, d) and (m, d)."""
+        """Return the covariance (n, m) of features (n, d) and (m, d)."""
         a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
         total = np.zeros((len(a), len(b)))
         for number, block in enumerate(self.layout.soap):
@@ -86,11 +86,11 @@ class Covariance:
         return total
 
     def diagonal(self, a: np.ndarray) -> np.ndarray:
-        """Covariance (n,) of each row of features (n, d) with itself, by the defining computation."""
+        """Return the covariance (n,) of each row of features (n, d) with itself, by the defining computation."""
         return self._exact(a, a)
 
     def distance2(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """D2 (n,) of corresponding rows of features (n, d) and (n, d) or (d,), by the defining computation.
+        """Return D2 (n,) of corresponding rows of features (n, d) and (n, d) or (d,), by the defining computation.
 
         Features are float32, so their products are exact in float64, and NumPy sums a contiguous row
         pairwise in an order that depends on its length alone.
@@ -110,12 +110,12 @@ class Covariance:
 
 
 def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Dot products (n,) of the rows of a and b (n, d), in float64 and in an order that depends on d alone."""
+    """Return dot products (n,) of the rows of a and b (n, d), in float64 and in an order that depends on d alone."""
     return np.add.reduce(np.multiply(a, b, dtype=float, order="C"), axis=1)
 
 
 def power(base: np.ndarray, exponent: int) -> np.ndarray:
-    """Integer power by repeated squaring: the library's own may differ in the last bit between machines."""
+    """Return an integer power by repeated squaring; NumPy's own may differ in the last bit between machines."""
     result = None
     while exponent:
         if exponent & 1:

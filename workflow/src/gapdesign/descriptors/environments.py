@@ -1,4 +1,4 @@
-"""The environments of structures: SOAP vectors of their atoms, one an orbit, and the files that hold them."""
+"""Environments of structures: SOAP vectors of their atoms, one per orbit, and the files that hold them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from gapdesign.files import write_arrays
 from gapdesign.shards import in_order
 
 GRID = 2.0**26
-"""Vectors are multiples of 1 / GRID, about what single precision keeps of them. A product of two components is then
+"""Vectors are multiples of 1 / GRID, about the resolution of single precision. A product of two components is then
 an integer over GRID^2, and no partial sum of a dot product of unit vectors exceeds 2^53 of these: it is exact in
 double precision, in whatever order a linear algebra library adds."""
 
 
 def on_grid(vectors: np.ndarray) -> np.ndarray:
-    """Vectors (..., d) rounded to single precision and to multiples of 1 / ``GRID``: (..., d) float32."""
+    """Round vectors (..., d) to single precision and to multiples of 1 / ``GRID``: (..., d) float32."""
     return (np.rint(vectors.astype(np.float32) * GRID) / GRID).astype(np.float32)
 
 
@@ -53,7 +53,7 @@ class Environments:
 
     @property
     def count(self) -> int:
-        """How many environments there are."""
+        """Number of environments."""
         return len(self.vectors)
 
     @property
@@ -63,7 +63,7 @@ class Environments:
 
     @classmethod
     def joined(cls, parts: Sequence[Environments]) -> Environments:
-        """One pack of all structures, in order."""
+        """Return one pack of all structures, in order."""
         sizes = np.concatenate([np.diff(part.offsets) for part in parts])
         rest = ("vectors", "multiplicities", "species")
         return cls(
@@ -79,13 +79,13 @@ class Environments:
 
 
 def write_environments(path: str | Path, environments: Environments) -> None:
-    """Write environments atomically; equal ones give equal bytes."""
+    """Write environments atomically; equal environments give equal bytes."""
     write_arrays(path, {field.name: getattr(environments, field.name) for field in fields(environments)})
 
 
 @dataclass(frozen=True)
 class _Member:
-    """Where an array lies in a file.
+    """Position of an array in a file.
 
     Attributes
     ----------
@@ -117,12 +117,12 @@ class _Member:
 
 
 class EnvironmentFile:
-    """Environments in a file, of which only those asked for are read, and none are held.
+    """Environments in a file, read on demand and not held in memory.
 
     Raises
     ------
     InputError
-        If the file is missing, cut off, or not what :func:`write_environments` writes.
+        If the file is missing, truncated, or not written by :func:`write_environments`.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -131,7 +131,7 @@ class EnvironmentFile:
             with self._path.open("rb") as stream:
                 with np.load(stream, allow_pickle=False) as archive:
                     count = int(archive["offsets"][-1])
-                    # Read for their checksums, which the vectors, being many, are spared.
+                    # Reading checks their checksums; for the vectors, which are large, that is too slow.
                     sizes = {len(archive[name]) for name in ("multiplicities", "species")}
                 self._members = {field.name: _Member.of(stream, field.name) for field in fields(Environments)}
         except FileNotFoundError:
@@ -156,7 +156,7 @@ class EnvironmentFile:
 
 
 def _skip_to_member(stream: BinaryIO, name: str) -> None:
-    """Put a zip archive's stream where the bytes of an uncompressed member begin."""
+    """Move the stream of a zip archive to the first byte of an uncompressed member."""
     member = ZipFile(stream).getinfo(name)
     stream.seek(member.header_offset + 26)
     name_length, extra_length = struct.unpack("<HH", stream.read(4))
@@ -164,14 +164,14 @@ def _skip_to_member(stream: BinaryIO, name: str) -> None:
 
 
 def _header(stream: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, order and type of the array in NumPy's format that begins here."""
+    """Read shape, order and type of the array in NumPy's format that begins here."""
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     return read(stream)
 
 
 class EnvironmentPool:
-    """The environments of a whole pool, read from its shards one structure at a time.
+    """Environments of a whole pool, read from its shards one structure at a time.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ class EnvironmentPool:
     Raises
     ------
     InputError
-        If a shard is cut off, holds another number of structures than its name says, or one is missing.
+        If a shard is missing or truncated, or its number of structures differs from its name.
     """
 
     def __init__(self, paths: Sequence[str | Path]) -> None:
@@ -189,14 +189,14 @@ class EnvironmentPool:
         self._shards = [EnvironmentFile(path) for path in ordered]
         for path, shard, (start, stop) in zip(ordered, self._shards, pairwise(self._bounds), strict=True):
             if len(shard) != stop - start or shard.dimension != self._shards[0].dimension:
-                raise InputError(f"{path}: not the environments its name promises; run its stage again.")
+                raise InputError(f"{path}: its environments do not match its name; run its stage again.")
 
     def __len__(self) -> int:
         return self._bounds[-1]
 
     @property
     def count(self) -> int:
-        """How many environments there are."""
+        """Number of environments."""
         return sum(shard.count for shard in self._shards)
 
     @property

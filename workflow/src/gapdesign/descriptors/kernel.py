@@ -1,4 +1,4 @@
-"""What the user says about the kernel on features."""
+"""Options of the kernel on features."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SoapKernelOptions(Options):
 
 
 class PairShapeOptions(Options):
-    """What pair distances become features by."""
+    """Options that turn pair distances into features."""
 
     r_cut: float = Field(7.0, gt=0, description="Largest pair distance, in angstrom.")
     length: float = Field(0.3, gt=0, description="Length scale of the Gaussian kernel, in angstrom.")
@@ -33,12 +33,12 @@ class PairKernelOptions(PairShapeOptions):
 
     @property
     def shape(self) -> PairShapeOptions:
-        """What shapes the features, without the weight that the kernel gives them."""
+        """The options that shape the features, without their weight in the kernel."""
         return PairShapeOptions(r_cut=self.r_cut, length=self.length, transition=self.transition)
 
 
 class RematchOptions(Options):
-    """The regularised-entropy match of two structures' environments; counts for `structure: rematch` alone."""
+    """The regularised-entropy match of two structures' environments; used for `structure: rematch` only."""
 
     gamma: float = Field(
         0.1,
@@ -49,7 +49,7 @@ class RematchOptions(Options):
         1e-10,
         ge=1e-12,
         le=1e-3,
-        description="How far the match may be from giving every atom its share, as a sum over the shares.",
+        description="Largest deviation of the match from the shares of the atoms, summed over the shares.",
     )
 
 
@@ -61,17 +61,16 @@ class CovarianceOptions(Options):
 
 
 class KernelOptions(CovarianceOptions):
-    """The complete covariance, and what a structure with many environments is to it."""
+    """The complete covariance, and its treatment of structures with many environments."""
 
     structure: Literal["average", "rematch", "environment"] = Field(
         "average",
-        description="What a structure with many environments is to the distance that designs are chosen by. `average`:"
+        description="Environments of a structure that count in the distance by which designs are chosen. `average`:"
         " their mean for each element. `rematch`: all of them, matched to those of the other structure (De et al."
         " 2016). `environment`: the one farthest from all environments in the design, by SOAP without the pairs."
-        " The measures of `quality.csv` and the duplicates of the cross-validation are by `average` whatever stands"
-        " here.",
+        " The measures of `quality.csv` and the duplicates of the cross-validation always use `average`.",
     )
-    rematch: RematchOptions = Field(RematchOptions(), description="How `structure: rematch` matches.")
+    rematch: RematchOptions = Field(RematchOptions(), description="Options of `structure: rematch`.")
 
     @property
     def covariance(self) -> CovarianceOptions:

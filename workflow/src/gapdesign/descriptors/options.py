@@ -1,4 +1,4 @@
-"""What the configuration says about descriptors."""
+"""Options of descriptors in the configuration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ChosenDescriptor(Options):
     @model_validator(mode="before")
     @classmethod
     def _typed(cls, given: Any) -> Any:
-        """Read the options as those of the descriptor."""
+        """Read the options with the class of the descriptor."""
         if isinstance(given, dict) and isinstance(given.get("options"), dict) and given.get("backend") in DESCRIPTORS:
             return given | {"options": DESCRIPTORS[given["backend"]].Options.model_validate(given["options"])}
         return given
@@ -33,11 +33,11 @@ class ChosenDescriptor(Options):
 
 
 class _Descriptor(Options):
-    """How a structure becomes a vector."""
+    """Descriptor that turns structures into vectors."""
 
     backend: DESCRIPTORS.names = Field(
         "dscribe",
-        description=f"Program that describes the environments of atoms. {DESCRIPTORS.choices} No two of them are"
+        description=f"Program that describes the environments of atoms. {DESCRIPTORS.choices} Their features are not"
         " interchangeable.",
     )
     soap: SoapOptions = Field(SoapOptions(), description="Size and resolution of SOAP.")
@@ -59,7 +59,7 @@ class _Descriptor(Options):
 
 
 def _blocks() -> dict[str, type[Options]]:
-    """Blocks of options beside `soap`, which every study has because its potentials are fitted with SOAP."""
+    """Return the blocks of options besides `soap`, which every study has because its potentials use SOAP."""
     blocks: dict[str, type[Options]] = {"soap": SoapOptions}
     for name, descriptor in DESCRIPTORS.items():
         if descriptor.Options is Options:
@@ -68,7 +68,7 @@ def _blocks() -> dict[str, type[Options]]:
         if descriptor.block not in ("soap", *DESCRIPTORS) or shared is not descriptor.Options:
             raise InputError(
                 f"descriptor.backend: '{name}' puts its options into the block '{descriptor.block}', which is not its"
-                " own; mend or uninstall the package that it came with."
+                " own; repair or uninstall its package."
             )
     return {name: options for name, options in blocks.items() if name != "soap"}
 

@@ -16,7 +16,7 @@ SPACING = 0.8
 """Spacing of the radial grid in units of the smearing width; the kernel is then right to 4e-7."""
 
 REACH = 4.0
-"""How far the grid goes beyond zero and the cutoff, in units of the smearing width; what is cut off is 1e-8."""
+"""Extent of the grid beyond zero and the cutoff, in units of the smearing width; the part cut off is 1e-8."""
 
 
 class PairFeatures:
@@ -48,12 +48,12 @@ class PairFeatures:
         self.dimension = self._blocks * len(self._grid)
 
     def __call__(self, batch: Batch, k: int, centers: np.ndarray, multiplicity: np.ndarray) -> np.ndarray:
-        """Features of structure ``k``, not normalised.
+        """Compute the features of structure ``k``, not normalised.
 
         Parameters
         ----------
         centers, multiplicity : (n,) int
-            Atoms that stand for all, and how many each stands for.
+            Atoms that represent all, and the number that each represents.
 
         Returns
         -------
@@ -85,6 +85,6 @@ class PairFeatures:
 
 
 def fade(distance: np.ndarray, r_cut: float, transition: float) -> np.ndarray:
-    """QUIP's cutoff function: 1 up to ``r_cut - transition``, then half a cosine down to 0 at ``r_cut``."""
+    """Return QUIP's cutoff function: 1 up to ``r_cut - transition``, then half a cosine down to 0 at ``r_cut``."""
     x = np.clip((distance - r_cut + transition) / transition, 0, 1)
     return 0.5 * (np.cos(np.pi * x) + 1)

@@ -1,4 +1,4 @@
-"""The strings in which QUIP takes its descriptors: the same for a design, the likelihood and gap_fit."""
+"""Strings that define descriptors in QUIP: the same for a design, the likelihood and gap_fit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def soap_string(soap: SoapOptions, *, centre: int, elements: Sequence[int], transition: float) -> str:
-    """SOAP around atoms of one element, all elements as neighbours.
+    """Return the string of SOAP around atoms of one element, with all elements as neighbours.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def soap_string(soap: SoapOptions, *, centre: int, elements: Sequence[int], tran
     centre
         Atomic number of the central atoms.
     elements
-        Atomic numbers of everything in the study, ascending; they set the length of the vector.
+        All atomic numbers in the study, ascending; they set the length of the vector.
     transition
         Width of the cutoff function in angstrom.
     """
@@ -33,7 +33,7 @@ def soap_string(soap: SoapOptions, *, centre: int, elements: Sequence[int], tran
 
 
 def pair_string(pair: PairKernelOptions, *, elements: tuple[int, int]) -> str:
-    """Distances between two elements (atomic numbers)."""
+    """Return the string of distances between two elements (atomic numbers)."""
     return (
         f"distance_2b cutoff={pair.r_cut!r} cutoff_transition_width={pair.transition!r} "
         f"Z1={elements[0]} Z2={elements[1]}"

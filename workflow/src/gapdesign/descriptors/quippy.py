@@ -1,4 +1,4 @@
-"""SOAP by QUIP, the program whose descriptor gap_fit fits."""
+"""SOAP by QUIP, the program behind gap_fit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gapdesign.structures import Batch
 
 TRANSITION = 0.5
-"""QUIP's own default of the width of the cutoff function, in angstrom."""
+"""QUIP's default width of the cutoff function, in angstrom."""
 
 
 class QuippyDescriptor(SoapDescriptor):
@@ -40,7 +40,7 @@ class QuippyDescriptor(SoapDescriptor):
 
     @classmethod
     def dimension(cls, options: SoapOptions, n_species: int) -> int:
-        """Return the length of a power spectrum: every pair of radial functions at every l, and one number more."""
+        """Return the length of a power spectrum: every pair of radial functions at every l, plus 1."""
         radial = n_species * options.n_max
         return radial * (radial + 1) // 2 * (options.l_max + 1) + 1
 

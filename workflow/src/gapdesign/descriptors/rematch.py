@@ -1,6 +1,6 @@
 """The regularised-entropy match of two sets (De, Bartok, Csanyi, Ceriotti, PCCP 18, 13754 (2016), equations 12 to 15).
 
-Sinkhorn's sweeps converge in tens where gamma is not small. Where it is, some modes hardly move in a sweep, and
+If gamma is not small, tens of Sinkhorn's sweeps converge. If it is small, some modes hardly move in a sweep, and
 Newton steps take over: the dual is concave, and its Hessian is applied, not built. All sums are NumPy's own, in a
 fixed order, and not those of a linear algebra library.
 """
@@ -17,20 +17,20 @@ SWEEPS = 40
 """Sweeps before the first Newton step."""
 
 STEPS = 200
-"""Newton steps after which a match has failed; usual are none to five."""
+"""Newton steps after which a match has failed; usually none to five are enough."""
 
 LONGEST = 10.0
-"""Largest change of a potential, over gamma, in a Newton step: where the dual is nearly flat there would be none."""
+"""Largest change of a potential, over gamma, in a Newton step, which has no bound of its own where the dual is flat."""
 
 FLAT = 1e-14
-"""Relative curvature that cannot be told from zero."""
+"""Relative curvature that is indistinguishable from zero."""
 
 GAIN = 1e-4
-"""Share of the gain foreseen that a Newton step must bring."""
+"""Share of the predicted gain that a Newton step must reach."""
 
 
 def match(c: np.ndarray, a: np.ndarray, b: np.ndarray, *, gamma: float, tolerance: float) -> float:
-    """Tr P'C, where P maximises Tr P'C + gamma E(P) and its rows and columns add up to a and b; E is the entropy.
+    """Return Tr P'C for the P with row sums a and column sums b that maximises Tr P'C + gamma E(P); E is the entropy.
 
     Parameters
     ----------
@@ -41,12 +41,12 @@ def match(c: np.ndarray, a: np.ndarray, b: np.ndarray, *, gamma: float, toleranc
     gamma : float
         Weight of the entropy.
     tolerance : float
-        Largest sum of what the rows of P differ by from ``a``; its columns are right.
+        Largest sum of the deviations of the rows of P from ``a``; its columns are exact.
 
     Raises
     ------
     InputError
-        If that is not reached.
+        If the match does not reach the tolerance.
     """
     kernel = np.exp((c - c.max()) / gamma)
     turned = np.ascontiguousarray(kernel.T)
@@ -60,7 +60,7 @@ def match(c: np.ndarray, a: np.ndarray, b: np.ndarray, *, gamma: float, toleranc
     plan = _climb(c / gamma, np.log(u), a, b, tolerance)
     if plan is None:
         raise InputError(
-            f"kernel.rematch: a match does not come to the tolerance {tolerance:g} with gamma {gamma:g};"
+            f"kernel.rematch: a match does not reach the tolerance {tolerance:g} with gamma {gamma:g};"
             " raise one of them."
         )
     return float(_sum((plan * c).ravel()))
@@ -71,9 +71,9 @@ def _sum(terms: np.ndarray) -> np.ndarray:
 
 
 def _plan(scaled: np.ndarray, f: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, float]:
-    """The plan (n, m) of the potentials f, whose columns add up to b, and the dual a . f - b . log(exp(scaled') exp f).
+    """Return the plan (n, m) of potentials f, with column sums b, and the dual a . f - b . log(exp(scaled') exp f).
 
-    The gradient of the dual is a less what the rows add up to.
+    The gradient of the dual is a minus the sums of the rows.
     """
     exponents = np.ascontiguousarray(scaled.T) + f
     top = exponents.max(axis=1)
@@ -83,7 +83,7 @@ def _plan(scaled: np.ndarray, f: np.ndarray, a: np.ndarray, b: np.ndarray) -> tu
 
 
 def _climb(scaled: np.ndarray, f: np.ndarray, a: np.ndarray, b: np.ndarray, tolerance: float) -> np.ndarray | None:
-    """The plan (n, m) by Newton steps from the potentials f (n,), or None if they do not reach the tolerance."""
+    """Return the plan (n, m) by Newton steps from the potentials f (n,), or None if they do not reach the tolerance."""
     plan, dual = _plan(scaled, f, a, b)
     for _ in range(STEPS):
         gradient = a - _sum(plan)
@@ -106,7 +106,7 @@ def _climb(scaled: np.ndarray, f: np.ndarray, a: np.ndarray, b: np.ndarray, tole
 
 
 def _newton(plan: np.ndarray, gradient: np.ndarray, b: np.ndarray, accuracy: float) -> np.ndarray:
-    """Change (n,) of the potentials; the Hessian of the dual is P diag(1 / b) P' - diag(rows) for the plan P."""
+    """Return the change (n,) of the potentials; the dual's Hessian is P diag(1 / b) P' - diag(rows) for the plan P."""
     rows, columns = _sum(plan), np.ascontiguousarray(plan.T)
     change = _conjugate_gradients(lambda x: rows * x - _sum(plan * (_sum(columns * x) / b)), gradient, rows, accuracy)
     change = change - _sum(change) / len(change)
@@ -116,7 +116,7 @@ def _newton(plan: np.ndarray, gradient: np.ndarray, b: np.ndarray, accuracy: flo
 def _conjugate_gradients(
     apply: Callable[[np.ndarray], np.ndarray], right: np.ndarray, diagonal: np.ndarray, accuracy: float
 ) -> np.ndarray:
-    """Solve apply(x) = right (n,) for a positive semidefinite operator, or go where it is flat."""
+    """Solve apply(x) = right (n,) for a positive semidefinite operator, or follow a flat direction."""
     x, residual = np.zeros(len(right)), right
     direction = preconditioned = residual / diagonal
     size = _sum(residual * preconditioned)

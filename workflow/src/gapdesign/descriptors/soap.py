@@ -1,4 +1,4 @@
-"""SOAP power spectra, whichever program computes them (Bartok, Kondor & Csanyi, Phys. Rev. B 87, 184115 (2013))."""
+"""SOAP power spectra by any program (Bartok, Kondor & Csanyi, Phys. Rev. B 87, 184115 (2013))."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SoapOptions(Options):
 
 
 class SoapDescriptor(EnvironmentDescriptor):
-    """A program that computes SOAP, with the options that the potentials are fitted with too."""
+    """Program that computes SOAP, with the same options as the potentials."""
 
     Options = SoapOptions
     block = "soap"

@@ -1,11 +1,11 @@
-"""Distances of structures with many environments: by their match (REMatch), and by the farthest of them.
+"""Distances between structures with many environments: by their match (REMatch), or by the farthest environment.
 
 A distance measures a structure p against another q in one or more numbers, ``distance2(p, q)``. The squared distance
-of p from a design is the largest of these numbers after each has been taken at its smallest over the design:
+of p from a design takes the smallest of each number over the design, and then the largest of these:
 max over k of min over q of distance2(p, q)[k].
 
-Both are computed alike everywhere: dot products of environments are exact (see :data:`environments.GRID`), and what
-is made of them is made element by element and summed in a fixed order.
+Both are the same on every machine: dot products of environments are exact (see :data:`environments.GRID`), and all
+that follows works element by element and sums in a fixed order.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ STEADY = 2.0**40
 
 @dataclass(frozen=True)
 class Structure:
-    """What distances need of a structure.
+    """Structure as distances need it.
 
     Attributes
     ----------
     vectors : (n, d) float32
         SOAP vectors of its environments, on the grid.
     shares : (n,)
-        Share of its atoms that each environment has.
+        Share of its atoms in each environment.
     species : (n,) int32
         Atomic numbers of the central atoms.
     pairs : (p,) float32
         Its pair features.
     own : (n,) or (1,) or None
-        What the distance precomputed.
+        Values that the distance precomputed.
     """
 
     vectors: np.ndarray
@@ -57,17 +57,17 @@ class StructureDistance(Protocol):
     """A squared distance between structures, from 0 to 2."""
 
     overlap: float
-    """Largest squared distance that cannot be told from zero."""
+    """Largest squared distance that is indistinguishable from zero."""
 
     def own(self, structure: Structure) -> np.ndarray:
-        """What depends on one structure alone, to be computed once."""
+        """Return the values that depend on one structure alone, to compute them once."""
 
     def distance2(self, p: Structure, q: Structure) -> np.ndarray:
-        """Squared distances (k,) of p from q."""
+        """Return the squared distances (k,) of p from q."""
 
 
 class FarthestEnvironment:
-    """A structure is its environment farthest from all in the design (BR, section 3.1).
+    """Distance by the environment of a structure that is farthest from all in the design (BR, section 3.1).
 
     D2(x, x') = (x . x)^zeta + (x' . x')^zeta - 2 (x . x')^zeta, which is 2 - 2 (x . x')^zeta for unit vectors, and 2
     if the central atoms are of different species. A structure's numbers are those of its environments. Pair
@@ -79,11 +79,11 @@ class FarthestEnvironment:
         self.overlap = _rounding(self._zeta, covariance.layout.spectrum)
 
     def own(self, structure: Structure) -> np.ndarray:
-        """(x . x)^zeta of every environment: (n,)."""
+        """Return (x . x)^zeta of every environment: (n,)."""
         return power(dot(structure.vectors, structure.vectors), self._zeta)
 
     def distance2(self, p: Structure, q: Structure) -> np.ndarray:
-        """Squared distance of each environment of p from the nearest of q: (n,)."""
+        """Return the squared distance of each environment of p from the nearest of q: (n,)."""
         nearest = (q.own - 2 * similarities(p, q, self._zeta)).min(axis=1)
         return np.maximum(p.own + nearest, 0.0)
 
@@ -100,15 +100,15 @@ class Rematch:
     def __init__(self, covariance: Covariance, options: KernelOptions) -> None:
         self._zeta, self._options = options.soap.zeta, options.rematch
         self._soap_weight, self._pair_weight = covariance.soap_weight, covariance.pair_weight
-        # What a match is off by is of the size of its tolerance, and more where its modes are slow.
+        # The error of a match is about its tolerance, and larger where its modes are slow.
         self.overlap = 100 * options.rematch.tolerance + _rounding(self._zeta, covariance.layout.spectrum)
 
     def own(self, structure: Structure) -> np.ndarray:
-        """K(p, p) before it is normalised: (1,)."""
+        """Return K(p, p) before normalisation: (1,)."""
         return np.array([self._match(structure, structure)])
 
     def distance2(self, p: Structure, q: Structure) -> np.ndarray:
-        """Squared distance of p from q: (1,)."""
+        """Return the squared distance of p from q: (1,)."""
         soap = 1 - self._match(p, q) / np.sqrt(p.own * q.own)
         a, b = p.pairs[None], q.pairs[None]
         pairs = dot(a, a) + dot(b, b) - 2 * dot(a, b)
@@ -121,27 +121,27 @@ class Rematch:
 
 
 def _rounding(zeta: int, dimension: int) -> float:
-    """Bound of D2 between vectors that were equal before they were rounded, each component by 2^-25 and 2^-27."""
+    """Return the bound of D2 between vectors that were equal before rounding, each component by 2^-25 and 2^-27."""
     return 2 * zeta * (zeta + 1) * dimension * 2.0**-48
 
 
 def similarities(p: Structure, q: Structure, zeta: int) -> np.ndarray:
-    """C (n, m): (x_i . x_j)^zeta between the environments of two structures, 0 if their species differ."""
+    """Return C (n, m): (x_i . x_j)^zeta between the environments of two structures, 0 if their species differ."""
     cross = power(p.vectors.astype(float) @ q.vectors.astype(float).T, zeta)
     return np.where(p.species[:, None] == q.species, cross, 0.0)
 
 
 class Recent(Mapping[int, np.ndarray]):
-    """Small arrays by candidate; where they take too much, all but the last go, those that were used longest ago first.
+    """Small arrays by candidate, within a limit of memory; the least recently used go first, and the last one stays.
 
     Parameters
     ----------
     limit : float
-        Bytes that they may take, with what Python needs to find them.
+        Bytes that they may take, with the overhead of Python.
     """
 
     ENTRY = 400
-    """Bytes that an array takes beside its numbers."""
+    """Bytes that an array takes besides its numbers."""
 
     def __init__(self, limit: float) -> None:
         self._limit, self._held, self._bytes = limit, OrderedDict[int, np.ndarray](), 0
@@ -168,26 +168,26 @@ class Recent(Mapping[int, np.ndarray]):
         return gone
 
     def drop(self, candidate: int) -> None:
-        """Forget an array, if it is there."""
+        """Forget an array, if it is held."""
         if candidate in self._held:
             self._bytes -= self.ENTRY + self._held.pop(candidate).nbytes
 
 
 DISTANCES: dict[str, type[StructureDistance]] = {"rematch": Rematch, "environment": FarthestEnvironment}
-"""What `kernel.structure` may be beside `average`."""
+"""Distances for the values of `kernel.structure` other than `average`."""
 
 
 def structure(
     environments: Environments, pairs: np.ndarray, distance: StructureDistance, own: np.ndarray | None = None
 ) -> Structure:
-    """One structure (environments of it alone; pair features (p,)) as a distance needs it; ``own`` if it is known."""
+    """Prepare one structure, from its environments and pair features (p,), for a distance; give ``own`` if known."""
     shares = environments.multiplicities / environments.multiplicities.sum()
     bare = Structure(environments.vectors, shares, environments.species, pairs)
     return replace(bare, own=distance.own(bare) if own is None else own)
 
 
 class StructurePool:
-    """The candidates of a pool, and structures that are there already, as a distance needs them.
+    """Candidates of a pool, and existing structures, as a distance needs them.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ class StructurePool:
         Its ``structure`` is not ``average``.
     existing : tuple of features (m, dimension) and their Environments, optional
     memory : int
-        In MiB; an eighth of it is for what was precomputed of candidates.
+        In MiB; an eighth of it is for precomputed values of candidates.
     """
 
     def __init__(
@@ -216,8 +216,8 @@ class StructurePool:
         self.size = features.size
         if len(environments) != self.size:
             raise InputError(
-                f"--environments: they are of {len(environments)} candidates, and the features of {self.size};"
-                " give those of the same shards."
+                f"--environments: there are {len(environments)} candidates with environments and {self.size} with"
+                " features; give those of the same shards."
             )
         rows, others = existing if existing is not None else ((), None)
         self.existing: Sequence[Structure] = [
@@ -239,9 +239,9 @@ class StructurePool:
         return found
 
     def distance2(self, p: Structure, q: Structure) -> np.ndarray:
-        """Squared distances (k,) of p from q."""
+        """Return the squared distances (k,) of p from q."""
         return self.distance.distance2(p, q)
 
     def psi(self, p: Structure, others: Sequence[Structure]) -> float:
-        """Squared distance of p from some structures, at least one."""
+        """Return the squared distance of p from some structures, at least one."""
         return float(np.min([self.distance2(p, other) for other in others], axis=0).max())

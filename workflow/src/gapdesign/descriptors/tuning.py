@@ -1,4 +1,4 @@
-"""Choosing a descriptor before anything else (BR 3.1): how well it tells a few candidates apart, and what it sees.
+"""Choice of a descriptor before anything else (BR 3.1): how well it separates a few candidates, and what it sees.
 
 A good descriptor leaves few pairs of candidates overlapping and few orthogonal. And it sees a neighbour at every
 distance: the visibility of a dimer is how far the SOAP vector of one atom moves when the other comes from infinity
@@ -33,7 +33,7 @@ NEAREST = 1.5
 """Shortest dimer, in angstrom."""
 
 TRANSITION = 0.5
-"""How far below the cutoff the longest dimer is, in angstrom: there QUIP's SOAP fades out."""
+"""Distance of the longest dimer below the cutoff, in angstrom, where QUIP's SOAP fades out."""
 
 STEP = 0.02
 """Spacing of the dimers, in angstrom."""
@@ -45,7 +45,7 @@ BLIND = 0.1
 def settings(
     soap: SoapOptions, kernel: KernelOptions, scanned: Mapping[str, Sequence[float]]
 ) -> Iterator[tuple[SoapOptions, KernelOptions]]:
-    """Every combination of the values to be scanned; what is not scanned is as given.
+    """Yield every combination of the scanned values; all other keys are as given.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def scan(
     species : sequence of int
         Atomic numbers of the study; the dimer is of the first.
     descriptor, kernel : DescriptorOptions, KernelOptions
-        What is not scanned.
+        Options for the keys that are not scanned.
     scanned : mapping
         As for :func:`settings`.
     progress : callable
@@ -92,11 +92,11 @@ def scan(
     Returns
     -------
     shares : pandas.DataFrame
-        A row a setting: its parameters; ``overlapping_share`` and ``orthogonal_share`` of all pairs by the complete
+        One row per setting: its parameters; ``overlapping_share`` and ``orthogonal_share`` of all pairs by the complete
         covariance, and the same by SOAP alone; ``median_d2``; ``variation``, largest over smallest visibility; and
         ``blind``, the distances (angstrom, separated by blanks) at which less than a tenth of the mean is seen.
     radial : pandas.DataFrame
-        A row a setting and distance: the parameters, ``distance`` and ``visibility``.
+        One row per setting and distance: the parameters, ``distance`` and ``visibility``.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def scan(
 
     if not issubclass(descriptor.member, SoapDescriptor):
         raise InputError(
-            f"descriptor.backend: only SOAP can be tuned, which '{descriptor.backend}' is not; choose from"
+            f"descriptor.backend: only SOAP can be tuned, and '{descriptor.backend}' is not SOAP; choose from"
             f" {', '.join(name for name, member in DESCRIPTORS.items() if issubclass(member, SoapDescriptor))}."
         )
     rows, curves = [], []
@@ -130,7 +130,7 @@ def scan(
 
 
 def _told_apart(features: np.ndarray, layout: Layout, kernel: KernelOptions) -> dict[str, float]:
-    """Return what :func:`scan` tells of the distances of pairs, by the complete covariance and by SOAP alone."""
+    """Return the columns of :func:`scan` about distances of pairs, by the complete covariance and by SOAP alone."""
     complete = pair_distances(features, Covariance(layout, kernel))
     told = _shares(complete, "") | {"median_d2": float(np.median(complete))}
     if kernel.soap.scale > 0:
@@ -147,7 +147,7 @@ def _shares(squared: np.ndarray, prefix: str) -> dict[str, float]:
 
 
 def visibility(descriptor: DescriptorOptions, species: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """How much the SOAP vector of an atom tells of a neighbour at distance r.
+    """Return how strongly the SOAP vector of an atom responds to a neighbour at distance r.
 
     V(r) = r^2 |p(r) - p(lone)|^2, with p of unit length. The factor takes out the solid angle that the neighbour
     fills, so that for an even descriptor V changes slowly.
@@ -185,7 +185,7 @@ def visibility(descriptor: DescriptorOptions, species: Sequence[int]) -> tuple[n
 
 
 def blind_distances(distances: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Distances of the minima at which less than ``BLIND`` of the mean is seen."""
+    """Return the distances of the minima at which less than ``BLIND`` of the mean is seen."""
     inner = seen[1:-1]
     minima = (inner < seen[:-2]) & (inner <= seen[2:]) & (inner < BLIND * seen.mean())
     return distances[1:-1][minima]

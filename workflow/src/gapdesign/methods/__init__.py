@@ -1,8 +1,8 @@
-"""How a design is chosen from a pool: a family of methods.
+"""Methods that choose a design from a pool.
 
-Each module or package here that has a class derived from :class:`Method` is one method; :mod:`.shared` holds what
-several of them use, :mod:`.tasks` and :mod:`.designs` what is done before and after any of them, and :mod:`.options`
-what the configuration says.
+Each module or package here that has a class derived from :class:`Method` is one method. :mod:`.shared` holds the code
+that several of them use, :mod:`.tasks` and :mod:`.designs` the steps before and after any of them, and :mod:`.options`
+their options in the configuration.
 """
 
 from gapdesign.families import Family
@@ -15,10 +15,10 @@ METHODS: Family[Method] = Family("gapdesign.methods", Method)
 
 
 def is_baseline(name: str) -> bool:
-    """Return whether a name, which may be none of a method, is of one that others are compared with."""
+    """Return whether a name is that of a baseline method; names of no method are not."""
     return name in METHODS and METHODS[name].is_baseline
 
 
 def is_by_chance(name: str) -> bool:
-    """Return whether a name, which may be none of a method, is of one that draws."""
+    """Return whether a name is that of a method that draws at random; names of no method are not."""
     return name in METHODS and METHODS[name].by_chance

@@ -1,4 +1,4 @@
-"""A method, what it is asked to do, and what it returns."""
+"""Base class of methods, their tasks, and their selections."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class Selection:
     candidates : (n,) int64
         Indices in the pool.
     distances : (n,) float64
-        Kernel distance D of each to the nearest chosen before it; of the first to the pool's mean descriptor.
+        Kernel distance D of each to the nearest one chosen before it; of the first to the pool's mean descriptor.
     outside : (n,) float64 or None
         The certificate: after each rank, the largest distance D from the ranks so far of any candidate left out.
     passes : int
-        Times that the whole pool was read.
+        Number of times that the whole pool was read.
     state : State or None
-        Where the selection ended, if a later one can go on from there and not from where this one began.
+        State at the end, if it takes a later selection further than the state from which this one began.
     scores : (n,) float64 or None
-        What each was chosen by, where that is not the distance; every method says what it is.
+        Score by which each was chosen, if that is not the distance; every method defines its own.
     """
 
     candidates: np.ndarray
@@ -52,7 +52,7 @@ class Selection:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What a method is asked to do.
+    """Task of a method.
 
     Attributes
     ----------
@@ -65,23 +65,23 @@ class Task:
     seed : str
         Names the stream of random numbers; methods without chance ignore it.
     existing : (m, dimension) float32, optional
-        Features of structures that need not be chosen because they are there.
+        Features of existing structures, which need not be chosen.
     compressed : FeaturePool, optional
         Compressed features of the pool.
     basis : Directions, optional
-        The directions that they were compressed by.
+        The directions of the compression.
     structures : StructurePool, optional
-        The candidates and the existing set as `kernel.structure` sees them, where it is not `average`.
+        The candidates and the existing set for distances by `kernel.structure`, if that is not `average`.
     environments, existing_environments : EnvironmentPool and Environments, optional
-        Of the pool and of the existing set, for methods that read them.
+        Environments of the pool and of the existing set, for methods that read them.
     derivatives : callable, optional
-        From a candidate of n atoms to the derivatives (3 n, d) of its summed environments by species.
+        Returns, for a candidate of n atoms, the derivatives (3 n, d) of its summed environments by species.
     options : Options, optional
         Options of the method; its defaults if there are none.
     start : int, optional
         Candidate to start from.
     earlier : State, optional
-        Where an earlier selection ended, with another budget or on the beginning of the pool.
+        State of an earlier selection with another budget or on the first part of the pool.
     memory : int
         Memory to use, in MiB.
     threads : int
@@ -112,23 +112,23 @@ class Task:
 class Method(Member, ABC):
     """A way to choose a design from a pool.
 
-    A member says by its traits what it needs and what holds for its designs; rules, verbs, plan and report go by these
-    and never by its name.
+    The traits of a member describe its needs and the properties of its designs; rules, verbs, plan and report use
+    these and never its name.
 
     Attributes
     ----------
     title
-        What prose calls its designs, such as "max-min"; by default its name, with blanks.
+        Name of its designs in prose, such as "max-min"; by default its name, with blanks.
     reference
-        What a study that uses it should cite: text, DOI, and what it is cited for.
+        Citation for studies that use it: text, DOI, and the reason for the citation.
     is_prefix
-        Whether larger designs begin with smaller ones, so that the reserve is what the method would choose next.
+        Whether larger designs begin with smaller ones, so that the method itself chooses the reserve.
     by_chance
-        Whether it draws: another seed gives another design.
+        Whether it draws at random: another seed gives another design.
     is_baseline
-        Whether it chooses without looking, so that designs of other methods are compared with its own.
+        Whether it chooses blindly, so that its designs are the baseline for those of other methods.
     is_light
-        Whether choosing again from a smaller pool costs little, whatever the pool's size.
+        Whether choosing again from a smaller pool is cheap, whatever the pool's size.
     takes_start
         Whether `start` names the candidate that it starts from.
     is_compressed
@@ -162,7 +162,7 @@ class Method(Member, ABC):
 
     @classmethod
     def mismatch(cls, options: Any, *, budget: int, existing: bool) -> str | None:
-        """Say which of its options does not fit the design: key, what is wrong and the remedy; None if all do.
+        """Return which of its options does not fit the design: key, mistake and remedy; None if all do.
 
         Parameters
         ----------
@@ -171,7 +171,7 @@ class Method(Member, ABC):
         budget
             Structures to choose.
         existing
-            Whether the design continues structures that are there already.
+            Whether the design continues an existing set.
         """
         return None
 

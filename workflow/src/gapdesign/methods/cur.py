@@ -1,7 +1,7 @@
 """Method `cur`: structures drawn in proportion to their leverage (RK section 2; Mahoney and Drineas 2009).
 
-The matrix has the linear features of a candidate (:func:`gapdesign.methods.shared.rows.linear_features`) as each of
-its rows.
+Each row of the matrix holds the linear features of a candidate
+(:func:`gapdesign.methods.shared.rows.linear_features`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class CurMethod(Method):
     def select(cls, task: Task) -> Selection:
         """Draw by leverage; the score of a structure is its leverage in units of the pool's mean.
 
-        Two passes over the pool; singular vectors are those of at most 8,192 candidates, evenly spaced.
+        It reads the pool twice; singular vectors are those of at most 8,192 candidates, evenly spaced.
         """
         options = task.options or cls.Options()
         with one_blas_thread():

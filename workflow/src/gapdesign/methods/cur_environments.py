@@ -1,6 +1,6 @@
 """Method `cur_environments`: structures drawn by the leverage of their atoms, summed (RK section 2).
 
-The matrix has the SOAP vector of every atom of every candidate as its rows, atoms of each species for themselves.
+The rows of the matrix are the SOAP vectors of every atom of every candidate; each species has its own matrix.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ class CurEnvironmentsMethod(Method):
 
     @classmethod
     def reads_environments(cls, options: CurEnvironmentsOptions) -> bool:
-        """Always: their atoms are what it measures."""
+        """Return True: it measures the leverage of atoms."""
         return True
 
     @classmethod
     def select(cls, task: Task) -> Selection:
         """Draw by leverage; the score of a structure is the sum over its atoms, in units of an atom's mean.
 
-        Environments are read a structure at a time, twice; singular vectors are those of at most 8,192 candidates,
-        evenly spaced. A structure with more atoms is drawn more often.
+        It reads the environments twice, one structure at a time; singular vectors are those of at most 8,192
+        candidates, evenly spaced. A structure with more atoms is drawn more often.
         """
         options = task.options or cls.Options()
         with one_blas_thread():
@@ -58,7 +58,7 @@ class CurEnvironmentsMethod(Method):
 
 
 def summed(one: Environments, leverages: dict[int, Leverage]) -> float:
-    """Sum of the leverages of a structure's atoms; 0 for those of species that the sample did not have."""
+    """Return the sum of the leverages of a structure's atoms; 0 for species that the sample did not have."""
     total = 0.0
     for z, leverage in leverages.items():
         mine = one.species == z
@@ -69,7 +69,7 @@ def summed(one: Environments, leverages: dict[int, Leverage]) -> float:
 
 
 def _atoms(structures: list[Environments], z: int) -> np.ndarray:
-    """SOAP vectors (n, d) of all atoms of a species, each counted as the square root of how often it occurs."""
+    """Return the SOAP vectors (n, d) of all atoms of a species, weighted by the square roots of their counts."""
     vectors = np.concatenate([one.vectors[one.species == z] for one in structures])
     counts = np.concatenate([one.multiplicities[one.species == z] for one in structures])
     return vectors.astype(float) * np.sqrt(counts)[:, None]

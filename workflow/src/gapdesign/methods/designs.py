@@ -1,4 +1,4 @@
-"""Designs of any method: its choice with a reserve behind it, and the structures that these are."""
+"""Designs of any method: its choice, the reserve behind it, and their structures."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def select(method: type[Method], task: Task, *, reserve: int = 0) -> Selection:
-    """Choose a design of the task's budget and, behind it, ``reserve`` ranks that may take a place.
+    """Choose a design of the task's budget and, behind it, ``reserve`` ranks that may replace others.
 
-    What a method that chooses a design as a whole would have in reserve is not defined: there it is drawn blindly.
+    A method that chooses a design as a whole defines no reserve; its reserve is drawn blindly.
     """
     if method.is_prefix:
         return method.select(replace(task, budget=min(task.budget + reserve, task.pool.size)))
@@ -33,10 +33,10 @@ def select(method: type[Method], task: Task, *, reserve: int = 0) -> Selection:
 
 
 def frames(selection: Selection, shards: Sequence[str | Path], *, pool: str) -> list[Atoms]:
-    """The structures of a design, in the order chosen, from the shards of candidates of its pool.
+    """Return the structures of a design, in the order chosen, from the shards of candidates of its pool.
 
-    Each carries in ``info`` pool, candidate, rank, distance, outside where the method proves its order, and score where
-    it chooses by something other than the distance.
+    Each carries in ``info`` pool, candidate, rank, distance, outside if the method proves its order, and score if it
+    chooses by something other than the distance.
     """
     found = structures(selection.candidates, shards)
     ordered = [found[int(index)] for index in selection.candidates]
@@ -50,7 +50,7 @@ def frames(selection: Selection, shards: Sequence[str | Path], *, pool: str) -> 
 
 
 def structures(candidates: np.ndarray, shards: Sequence[str | Path]) -> dict[int, Atoms]:
-    """The structures of some candidates, by their index, from the shards of candidates of their pool."""
+    """Return the structures of some candidates by index, from the shards of candidates of their pool."""
     from gapdesign.structures import read_batch
 
     found: dict[int, Atoms] = {}

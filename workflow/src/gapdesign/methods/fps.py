@@ -2,7 +2,7 @@
 
 The features are the linear ones (:func:`gapdesign.methods.shared.rows.linear_features`), so that the squared distance
 is the kernel's D2 without its power zeta. Every rank is measured against the whole pool: n ranks of N candidates with
-d features cost n N d multiplications.
+d features take n N d multiplications.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gapdesign.methods.shared.resources import one_blas_thread
 from gapdesign.methods.shared.rows import TransformedRows, linear_features
 
 OVERLAP = 1e-13
-"""Squared distances of vectors of about unit length that cannot be told from zero: what rounding them leaves."""
+"""Largest squared distance of vectors of about unit length that rounding makes indistinguishable from zero."""
 
 EVERY = 10.0
 """Seconds between lines of progress."""
@@ -38,10 +38,10 @@ class FpsMethod(Method):
     def select(cls, task: Task) -> Selection:
         """Choose by Euclidean distance; the score of a structure is its distance from those before it, when chosen.
 
-        It starts from the candidate farthest from the pool's mean or, if there is an existing set, from all of that.
-        It ends before the budget when every candidate left out coincides with a chosen one. Distances are exact but
-        for the last bit of their sum, so that the order is that of the plain greedy algorithm; of equal ones the first
-        wins.
+        It starts from the candidate farthest from the pool's mean or, if there is one, from the existing set. It ends
+        before the budget when every candidate left out coincides with a chosen one. Distances are exact except for
+        the last bit of their sum, so that the order is that of the plain greedy algorithm; of equal distances the
+        first wins.
         """
         if task.start is not None and task.start >= task.pool.size:
             raise InputError(f"start: there is no candidate {task.start}; the pool ends at {task.pool.size - 1}.")
@@ -69,7 +69,7 @@ def farthest(
     existing: np.ndarray | None = None,
     progress: Callable[[str], None] = lambda line: None,
 ) -> tuple[list[int], list[float]]:
-    """The greedy max-min order of vectors (BR appendix B, algorithm 2).
+    """Return the greedy max-min order of vectors (BR appendix B, algorithm 2).
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def farthest(
 
 
 def _lower(psi: np.ndarray, rows: TransformedRows, squares: np.ndarray, vector: np.ndarray) -> None:
-    """Let one more vector (d,) count in the squared distances (N,) of all candidates, in place."""
+    """Lower the squared distances (N,) of all candidates by those from one more vector (d,), in place."""
     own = (vector * vector).sum()
 
     def work(span: slice, block: np.ndarray) -> None:

@@ -1,8 +1,8 @@
-"""Method `k_medoids`: the structures that lie nearest to all others (RK section 2; Kaufman and Rousseeuw 1990).
+"""Method `k_medoids`: the structures that are nearest to all others (RK section 2; Kaufman and Rousseeuw 1990).
 
-FasterPAM (Schubert and Rousseeuw 2021, the package kmedoids) on kernel distances D needs the distance of every pair: of
-100,000 candidates 40 GB. A larger pool is therefore seen through samples of it (CLARA, Kaufman and Rousseeuw 1990):
-medoids of each sample are found, and those with the smallest mean distance over the whole pool are the design.
+FasterPAM (Schubert and Rousseeuw 2021, the package kmedoids) on kernel distances D needs the distance of every pair:
+40 GB for 100,000 candidates. A larger pool is therefore represented by samples (CLARA, Kaufman and Rousseeuw 1990):
+each sample has its medoids, and those with the smallest mean distance over the whole pool are the design.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ class KMedoidsOptions(Options):
     sample: int = Field(
         5000,
         ge=2,
-        description="Candidates whose distances are all computed; a larger pool is seen through samples of so many. The"
-        " memory is 16 bytes times its square.",
+        description="Candidates in a sample, of which all distances are computed; a larger pool is represented by"
+        " samples of this size. The memory is 16 bytes times its square.",
     )
-    samples: int = Field(3, ge=1, description="Samples that are tried where the pool is larger than one.")
+    samples: int = Field(3, ge=1, description="Number of samples to try if the pool is larger than one sample.")
 
 
 class KMedoidsMethod(Method):
     """Medoids of the pool."""
 
     name = "k_medoids"
-    summary = "the set that lies nearest to all other candidates"
+    summary = "the set that is nearest to all other candidates"
     Options = KMedoidsOptions
     title = "k-medoids"
     by_average_only = True
 
     @classmethod
     def select(cls, task: Task) -> Selection:
-        """Choose medoids; those of an existing set are fixed, and the others are found beside them.
+        """Choose medoids; an existing set counts as fixed medoids.
 
-        The score of a structure is the mean distance D of the sample's candidates to the nearest of what exists and of
-        the ranks so far. Ranks are ordered by how much each lowers that; a shorter design is not a prefix of a longer
-        one.
+        The score of a structure is the mean distance D of the sample's candidates to the nearest existing structure or
+        rank so far. Ranks are ordered by how much each lowers that distance; a shorter design is not a prefix of a
+        longer one.
         """
         options = task.options or cls.Options()
         usable = np.flatnonzero(distance.free(task))
@@ -75,7 +75,7 @@ class KMedoidsMethod(Method):
 def _of_sample(
     task: Task, rows: TransformedRows, sample: np.ndarray, existing: np.ndarray
 ) -> tuple[list[int], list[float]]:
-    """Medoids of a sample (n,) of candidates, in order, and the mean distance after each."""
+    """Return the medoids of a sample (n,) of candidates, in order, and the mean distance after each."""
     vectors = rows.take(sample)
     pairs = kernel_distances(vectors, vectors, task.covariance)
     np.fill_diagonal(pairs, 0.0)
@@ -88,7 +88,7 @@ def _of_sample(
 
 
 def kernel_distances(a: np.ndarray, b: np.ndarray, covariance: Covariance) -> np.ndarray:
-    """Kernel distances D (n, m) float32 of vectors (n, dimension) and (m, dimension) on the grid."""
+    """Return kernel distances D (n, m) float32 of vectors (n, dimension) and (m, dimension) on the grid."""
     distances = np.empty((len(a), len(b)), np.float32)
     own = covariance.diagonal(b)
     for start in range(0, len(a), BLOCK):
@@ -99,17 +99,17 @@ def kernel_distances(a: np.ndarray, b: np.ndarray, covariance: Covariance) -> np
 
 
 def medoids(pairs: np.ndarray, nearest: np.ndarray, count: int) -> np.ndarray:
-    """Medoids such that no single swap lowers the sum of distances to the nearest of them and of what is fixed.
+    """Find medoids for which no single swap lowers the sum of distances to the nearest medoid or fixed structure.
 
-    What is fixed enters as a cap: with d'(i, m) = min(d(i, m), nearest(i)), the sum over i of the least d'(i, m) is
-    that sum, and FasterPAM minimises it as it would any other.
+    Fixed structures enter as a cap: with d'(i, m) = min(d(i, m), nearest(i)), the sum over i of the least d'(i, m) is
+    that sum, and FasterPAM minimises it like any other.
 
     Parameters
     ----------
     pairs : (n, n) float32
         Distances; zero on the diagonal.
     nearest : (n,) float32
-        Distance of each from the nearest that is fixed; infinity if nothing is.
+        Distance of each from the nearest fixed structure; infinity if there is none.
     count : int
 
     Returns
@@ -121,7 +121,7 @@ def medoids(pairs: np.ndarray, nearest: np.ndarray, count: int) -> np.ndarray:
     if count == len(pairs):
         return np.arange(count)
     capped = np.minimum(pairs, nearest[:, None])
-    # A greedy start by the largest distance costs one row each, where the package's BUILD costs a matrix.
+    # A greedy start by the largest distance takes one row each, whereas the package's BUILD takes a matrix.
     middle = first_largest(-pairs.sum(axis=1, dtype=float))
     start, psi = [], np.where(np.isfinite(nearest), nearest, pairs[middle])
     for _ in range(count):
@@ -133,7 +133,7 @@ def medoids(pairs: np.ndarray, nearest: np.ndarray, count: int) -> np.ndarray:
 
 
 def ordered(pairs: np.ndarray, nearest: np.ndarray, places: np.ndarray) -> tuple[list[int], list[float]]:
-    """Medoids in the order in which each lowers the mean distance most, and that mean after each."""
+    """Order medoids by how much each lowers the mean distance, and return that mean after each."""
     columns, near = pairs[:, places].astype(float), nearest.astype(float)
     order: list[int] = []
     means: list[float] = []
@@ -148,7 +148,7 @@ def ordered(pairs: np.ndarray, nearest: np.ndarray, places: np.ndarray) -> tuple
 
 
 def _mean_distance(rows: TransformedRows, covariance: Covariance, members: np.ndarray) -> float:
-    """Mean distance of the pool to the nearest member, the same however the pool is cut."""
+    """Return the mean distance of the pool to the nearest member, the same for any cut into shards."""
     nearest = np.empty(rows.size)
     rows.each(lambda span, block: nearest.__setitem__(span, kernel_distances(block, members, covariance).min(axis=1)))
     return float(nearest.mean())

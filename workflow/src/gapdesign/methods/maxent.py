@@ -1,9 +1,9 @@
 """Method `maxent`: maximum-entropy sampling, max log det K (Shewry and Wynn 1987; BR equation 1).
 
-Greedy first: the next structure is the one with the largest variance under a Gaussian process that knows those before
-it, which is pivoted Cholesky. Then exchange (Fedorov 1972, a member at a time as Cook and Nachtsheim 1980; compare
-Miller and Nguyen 1994): each member in turn is replaced by the candidate of largest variance given all others, until
-no single swap raises log det K.
+The greedy choice comes first: the next structure is the one with the largest variance under a Gaussian process that
+knows those before it, which is pivoted Cholesky. The exchange follows (Fedorov 1972, one member at a time as in Cook
+and Nachtsheim 1980; compare Miller and Nguyen 1994): each member in turn is replaced by the candidate of largest
+variance given all others, until no single swap raises log det K.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gapdesign.descriptors.covariance import Covariance
 
 GAIN = 1e-6
-"""A swap that raises log det K by less is none."""
+"""Smallest gain of log det K for which members are swapped."""
 
 JITTER = 1e-10
 """Added to the diagonal of K in the exchange, as in the measured log det of a design."""
@@ -41,8 +41,8 @@ class MaxentOptions(Options):
 
     exchange: bool = Field(
         True,
-        description="Swap members for candidates after the greedy choice until no single swap raises log det K. A sweep"
-        " costs about as much as the greedy choice, and there are a few.",
+        description="Swap members for candidates after the greedy choice until no single swap raises log det K. Each of"
+        " the few sweeps takes about as long as the greedy choice.",
     )
 
 
@@ -58,10 +58,10 @@ class MaxentMethod(Method):
 
     @classmethod
     def select(cls, task: Task) -> Selection:
-        """Choose the set; the score of a structure is its variance given what exists and the ranks before it.
+        """Choose the set; the score of a structure is its variance given existing structures and earlier ranks.
 
-        The greedy choice starts from the candidate farthest from the pool's mean descriptor, or from what exists.
-        Ranks are the greedy order within the final set. Memory: 8 bytes for each candidate and structure known.
+        The greedy choice starts from the candidate farthest from the pool's mean descriptor, or from the existing set.
+        Ranks are the greedy order within the final set. Memory: 8 bytes for each candidate and known structure.
         """
         options = task.options or cls.Options()
         with one_blas_thread():
@@ -80,7 +80,7 @@ class MaxentMethod(Method):
 
 
 def greedy(task: Task, rows: TransformedRows, existing: np.ndarray) -> list[int]:
-    """Pivoted Cholesky: candidates by falling conditional variance, the first of equal ones."""
+    """Return candidates by pivoted Cholesky, in order of falling conditional variance; the first of equal ones wins."""
     process = Conditional(rows, task.covariance, existing, len(existing) + task.budget)
     for number in range(rows.size, rows.size + len(existing)):
         if process.variance[number] > task.covariance.overlap:
@@ -102,7 +102,7 @@ def greedy(task: Task, rows: TransformedRows, existing: np.ndarray) -> list[int]
 
 
 def _start(task: Task, rows: TransformedRows) -> int:
-    """The candidate asked for, or the one farthest from the pool's mean descriptor."""
+    """Return the candidate that `start` names, or the one farthest from the pool's mean descriptor."""
     if task.start is not None:
         if task.start >= rows.size:
             raise InputError(f"start: there is no candidate {task.start}; the pool ends at {rows.size - 1}.")
@@ -115,9 +115,9 @@ def _start(task: Task, rows: TransformedRows) -> int:
 
 
 def greedy_order(covariance: Covariance, members: np.ndarray, existing: np.ndarray) -> tuple[list[int], list[float]]:
-    """Places of members (n, dimension) by falling conditional variance given those before, and these variances.
+    """Return the places of members (n, dimension) by falling conditional variance, and these variances.
 
-    What coincides with an earlier member has variance 0, and comes last.
+    A member that coincides with an earlier one has variance 0, and comes last.
     """
     everyone = np.concatenate([members, existing])
     gram, n = covariance.gram(everyone, everyone), len(members)
@@ -159,11 +159,11 @@ def exchange(
     rows : TransformedRows
         Features of all candidates.
     chosen : list of int
-        The design to begin with.
+        The design to start from.
     existing : (m, dimension)
-        Structures that K has rows for too, and that stay.
+        Structures that also have rows in K, and that stay.
     sweeps : int
-        Sweeps over the members at most.
+        Largest number of sweeps over the members.
 
     Returns
     -------
@@ -198,7 +198,7 @@ def exchange(
             old = members[place - m]
             members[place - m], vectors[place], cross[place] = best, vector[0], column[0]
             precision = _precision(covariance, vectors)
-            # Members have none, so that of the one that left is computed.
+            # Members have no variance, so that of the one that left is computed.
             variance[old] = own[old] + JITTER - cross[:, old] @ precision @ cross[:, old]
             swaps += 1
             if time.monotonic() - told > EVERY:
@@ -211,7 +211,7 @@ def exchange(
 
 
 def combine(weights: np.ndarray, cross: np.ndarray) -> np.ndarray:
-    """Product of weights (t,) cross (t, N), summed in one order: (N,)."""
+    """Return the product of weights (t,) and cross (t, N), summed in one order: (N,)."""
     total = np.zeros(cross.shape[1])
     for start in range(0, len(total), SPAN):
         span = slice(start, start + SPAN)
@@ -225,13 +225,13 @@ def _gram(covariance: Covariance, vectors: np.ndarray) -> np.ndarray:
 
 
 def _precision(covariance: Covariance, vectors: np.ndarray) -> np.ndarray:
-    """Inverse (t, t) of the covariance of what is known."""
+    """Return the inverse (t, t) of the covariance of known structures."""
     inverse = np.linalg.inv(_gram(covariance, vectors))
     return (inverse + inverse.T) / 2
 
 
 def _variance(own: np.ndarray, cross: np.ndarray, precision: np.ndarray) -> np.ndarray:
-    """Variance (N,) of every candidate given all members."""
+    """Return the variance (N,) of every candidate given all members."""
     variance = own.copy()
     for start in range(0, len(own), SPAN):
         span = slice(start, start + SPAN)

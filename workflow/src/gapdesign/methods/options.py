@@ -1,4 +1,4 @@
-"""What the configuration says about designs and how they are chosen."""
+"""Options of designs and methods in the configuration."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _STARTED = ", ".join(f"`{name}`" for name, method in METHODS.items() if method.t
 
 
 class _Design(Options):
-    """A training set to be chosen."""
+    """A training set to choose."""
 
     pool: str = Field(description="Pool that it is chosen from.")
     existing: str | None = Field(
         None,
-        description="A file that ASE reads with structures that are there already: the design begins where they end,"
-        " and neither they nor copies of them are chosen.",
+        description="File, in a format that ASE reads, of existing structures: the design continues them, and contains"
+        " neither them nor copies of them.",
     )
     start: int | None = Field(
         None,
@@ -28,7 +28,7 @@ class _Design(Options):
         " farthest from the pool's mean descriptor.",
     )
     method: METHODS.names = Field(
-        description=f"How it is chosen. {METHODS.choices} docs/which-method.md compares them."
+        description=f"Method that chooses it. {METHODS.choices} docs/which-method.md compares them."
     )
 
     @property
@@ -48,11 +48,11 @@ class _Design(Options):
 
     @property
     def reads_derivatives(self) -> bool:
-        """Whether its method needs derivatives of these."""
+        """Whether its method needs derivatives of environments."""
         return self.member.reads_derivatives(self.options)
 
     def is_compressed(self, structure: str) -> bool:
-        """Return whether its method works on compressed features, for what `kernel.structure` says."""
+        """Return whether its method works on compressed features, for a value of `kernel.structure`."""
         return structure == "average" and self.member.is_compressed
 
 
@@ -71,15 +71,15 @@ DesignOptions = create_model(
 
 
 class SelectionOptions(Options):
-    """How the selection runs; nothing here changes what is selected."""
+    """Resources of the selection; nothing here changes a design."""
 
     memory: int = Field(
-        1024, ge=64, description="Memory that a job of the selection may use, in MiB, whatever the pool."
+        1024, ge=64, description="Memory that a job of the selection may use, in MiB, whatever the size of the pool."
     )
 
 
 def mismatch(design: DesignOptions, *, budget: int, structure: str, descriptor: DescriptorOptions) -> str | None:
-    """Say what a design asks of its method that the study does not have: key and remedy; None if there is nothing.
+    """Return which option of a design does not fit the study: key, mistake and remedy; None if all do.
 
     Parameters
     ----------
@@ -96,8 +96,8 @@ def mismatch(design: DesignOptions, *, budget: int, structure: str, descriptor: 
             return f"{other}: these are options of another method than '{method}'; remove them."
     if design.member.by_average_only and structure != "average":
         return (
-            f"method: '{method}' needs the covariance of every pair, and has it for kernel.structure: average only, not"
-            f" '{structure}'; use maxmin."
+            f"method: '{method}' needs the covariance of every pair, which exists for kernel.structure: average only,"
+            f" not '{structure}'; use maxmin."
         )
     if design.reads_derivatives and not descriptor.member.has_derivatives:
         others = " or ".join(name for name, member in DESCRIPTORS.items() if member.has_derivatives)
@@ -109,7 +109,7 @@ def mismatch(design: DesignOptions, *, budget: int, structure: str, descriptor: 
 
 
 def _asks_for_derivatives(design: DesignOptions) -> str:
-    """The option, with its key, but for which a design would need no derivatives; its method if there is none."""
+    """Return the option, with its key, without which a design needs no derivatives; its method if there is none."""
     for key, field in type(design.options).model_fields.items():
         if not design.member.reads_derivatives(design.options.model_copy(update={key: field.default})):
             return f"{design.method}.{key}: {getattr(design.options, key)!r}"

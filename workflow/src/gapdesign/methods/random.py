@@ -21,9 +21,9 @@ class RandomMethod(Method):
     def select(cls, task: Task) -> Selection:
         """Draw without replacement.
 
-        Every candidate has a random number of its own, and those with the smallest come first: a simple random sample
-        whose prefixes are simple random samples too, and of which a pool that grows keeps what is not outbid.
-        Candidates that coincide with an existing structure are passed over.
+        Every candidate has its own random number, and those with the smallest come first. The result is a simple
+        random sample, as are its prefixes, and a larger pool replaces only members whose numbers are no longer among
+        the smallest. Candidates that coincide with an existing structure are left out.
         """
         candidates = drawn(task, task.budget)
         return Selection(candidates, down_the_design(task, candidates))

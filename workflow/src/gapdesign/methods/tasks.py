@@ -1,4 +1,4 @@
-"""From the files of a pool and what the configuration says to what a method is asked to do."""
+"""Tasks of methods, made from the files of a pool and the configuration."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Existing = tuple[np.ndarray, "Environments"]
 
 @dataclass(frozen=True, kw_only=True)
 class PoolFiles:
-    """The files of a pool, as far as a selection reads them: all shards of each kind.
+    """Files of a pool that a selection reads: all shards of each kind.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class PoolFiles:
     compressed : sequence of path
         Compressed features, for methods that work on them.
     basis : path, optional
-        The directions that they were compressed by.
+        The directions of the compression.
     environments : sequence of path
         Environments, which some methods and values of `kernel.structure` need.
     """
@@ -57,7 +57,7 @@ class PoolFiles:
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """What structures are described and compared by.
+    """Descriptor, kernel and species, by which structures are described and compared.
 
     Attributes
     ----------
@@ -72,11 +72,11 @@ class Description:
     species: Sequence[int]
 
     def covariance(self) -> Covariance:
-        """The covariance of structures."""
+        """Return the covariance of structures."""
         return Covariance(layout(self.descriptor, self.kernel.pair, self.species), self.kernel)
 
     def make(self) -> Descriptor:
-        """The descriptor, ready to compute."""
+        """Return the descriptor, ready to compute."""
         return Descriptor(self.descriptor, self.kernel.pair, self.species)
 
 
@@ -98,7 +98,7 @@ def make_task(
     Parameters
     ----------
     files : PoolFiles
-        Of its pool.
+        Files of its pool.
     design : DesignOptions
     described : Description
     budget : int
@@ -106,9 +106,9 @@ def make_task(
     seed : str
         Names the stream of random numbers.
     existing : tuple, optional
-        What :func:`existing_set` gives.
+        The set that :func:`existing_set` returns.
     earlier : State, optional
-        Where an earlier selection ended.
+        State of an earlier selection.
     memory : int
         In MiB.
     threads : int
@@ -152,7 +152,7 @@ def existing_set(
     Raises
     ------
     InputError
-        If it has elements that the study has not.
+        If it has elements that the study does not have.
     """
     if path is None:
         return None
@@ -171,7 +171,7 @@ def existing_set(
 
 
 def identity(configuration: str, basis: Path | None, existing: Existing | None) -> str:
-    """Digest of what a selection depends on beside its pool: configuration, directions, and what exists."""
+    """Return a digest of all that a selection depends on besides its pool: configuration, directions, existing set."""
     parts = [configuration.encode()]
     parts += [basis.read_bytes()] if basis else []
     parts += [existing[0].tobytes()] if existing else []
@@ -186,7 +186,7 @@ def _structures(
     existing: Existing | None,
     memory: int,
 ) -> StructurePool | None:
-    """The pool as `kernel.structure` sees it; None where that is `average`."""
+    """Return the pool for distances by `kernel.structure`; None if that is `average`."""
     from gapdesign.descriptors.environments import EnvironmentPool
     from gapdesign.descriptors.structure_distances import StructurePool
 
@@ -203,7 +203,7 @@ def _structures(
 def _environments(
     files: PoolFiles, design: DesignOptions, described: Description, existing: Existing | None
 ) -> dict[str, Any]:
-    """What methods that read the environments of the pool need of them."""
+    """Return the fields of a task for methods that read environments."""
     from gapdesign.descriptors.environments import EnvironmentPool
 
     if not design.reads_environments:
@@ -222,7 +222,7 @@ def _environments(
 
 
 def _derivatives(shards: Sequence[Path], descriptor: Descriptor) -> Callable[[int], Mapping[int, np.ndarray]]:
-    """Derivatives of the environments of each candidate, for the scores of forces."""
+    """Return a function that computes derivatives of a candidate's environments, for the scores of forces."""
     from gapdesign.structures import read_batch
 
     read = lru_cache(maxsize=1)(read_batch)

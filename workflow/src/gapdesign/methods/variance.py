@@ -1,11 +1,11 @@
 """Method `variance`: largest posterior variance, in rounds of active learning (BR section 2).
 
 BR minimised the largest prediction variance of a kernel ridge model in an active-learning framework, and got designs
-worse than random ones; they do not print the details. Read here as rounds: the posterior variance of every candidate is
-computed, the ``batch`` candidates with the largest variance are taken together, and only then is the posterior
-computed anew. Since variances within a round know nothing of each other, a round takes near-copies of one extreme. With
-a batch of one and no noise this is the greedy choice of `maxent`, and no swap follows. A first round without an
-existing set is drawn blindly, since every prior variance is the same.
+worse than random ones; they do not print the details. This module reads them as rounds: each computes the posterior
+variance of every candidate, takes the ``batch`` candidates with the largest variance together, and only then updates
+the posterior. Since variances within a round ignore one another, a round takes near-copies of one extreme. With a
+batch of one and no noise this is the greedy choice of `maxent`, and no swap follows. A first round without an existing
+set is drawn blindly, since every prior variance is the same.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class VarianceOptions(Options):
     """Options of the method `variance`."""
 
     batch: int = Field(
-        10, ge=1, description="Structures taken in a round, before the posterior variance is computed anew."
+        10, ge=1, description="Structures per round; the posterior variance is computed again after each round."
     )
     noise: float = Field(
         1e-6, ge=0, description="Variance of a label's noise, where the prior variance of a structure is 1."
@@ -51,8 +51,8 @@ class VarianceMethod(Method):
     def select(cls, task: Task) -> Selection:
         """Choose in rounds; the score of a structure is its posterior variance before its round.
 
-        Of equal variances the first candidate wins. Copies of what exists are passed over. Memory: 8 bytes for each
-        candidate and structure known.
+        Of equal variances the first candidate wins. Copies of existing structures are left out. Memory: 8 bytes for
+        each candidate and known structure.
         """
         options = task.options or cls.Options()
         with one_blas_thread():

@@ -1,7 +1,7 @@
-"""Where candidates come from: a family of samplers, each a pure function of (seed, pool, index).
+"""Sources of candidates: a family of samplers, each a pure function of (seed, pool, index).
 
-Each module here that has a class derived from :class:`Sampler` is one sampler; :mod:`.shared` holds what several of
-them use, and :mod:`.options` what the configuration says about pools.
+Each module here that has a class derived from :class:`Sampler` is one sampler; :mod:`.shared` holds the code that
+several of them use, and :mod:`.options` the options of pools in the configuration.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["SAMPLERS", "Sampler", "make", "sample"]
 
 SAMPLERS: Family[Sampler] = Family("gapdesign.samplers", Sampler)
-"""Every sampler by its name; `mixture`, which shares a pool among them, is none."""
+"""Every sampler by its name; `mixture`, which shares a pool among samplers, is not one of them."""
 
 
 def make(sampling: Sampling, prototypes: Sequence[Prototype]) -> Callable[[Draw], Batch]:
@@ -58,16 +58,16 @@ def sample(
     Parameters
     ----------
     sampling : Sampling
-        Of the pool: :attr:`.options.PoolOptions.sampling` of :meth:`.options.PoolOptions.of`.
+        Sampling of the pool: :attr:`.options.PoolOptions.sampling` of :meth:`.options.PoolOptions.of`.
     prototypes : sequence of Prototype
     seed, pool
         Seed of the study and name of the pool; each pair is a stream of its own.
     start, stop : int
-        Range of indices. Candidate i is the same in whichever range it is asked for.
+        Range of indices. Candidate i is the same in any range.
     scratch : Path, optional
-        Folder that an interrupted call with the same arguments continues from.
+        Folder from which an interrupted call with the same arguments continues.
     frames : Path, optional
-        Index of the frames of the user's file, if it has been made.
+        Index of the frames of the user's file, if it exists.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The base of every sampler: its options, its traits, and how it makes structures."""
+"""Base class of every sampler: its options, its traits, and the method that makes structures."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Sampler(Member, ABC):
     """A way to make the candidates of a pool.
 
-    A member says by its traits what its jobs need and what holds for its candidates; rules, plan and checks go by these
-    and never by its name.
+    The traits of a member describe the needs of its jobs and the properties of its candidates; rules, plan and checks
+    use these and never its name.
 
     Parameters
     ----------
@@ -32,10 +32,9 @@ class Sampler(Member, ABC):
         Time limit of a job that makes a shard.
     keeps_cells
         Whether candidates have the atoms and the environments of the prototypes, only deformed, so that the plan knows
-        how large they are.
+        their sizes.
     seconds
-        CPU seconds that a candidate takes, for the plan, where its own measurements do not list the sampler; None if
-        unknown.
+        CPU seconds per candidate, for the plan, if its own measurements do not list the sampler; None if unknown.
 
     Raises
     ------
@@ -56,8 +55,8 @@ class Sampler(Member, ABC):
     def __call__(self, draw: Draw) -> Batch:
         """Make the structures ``draw.indices``.
 
-        Each depends on the seed, the pool, its own index and the attempt alone, whichever others are asked for with
-        it. Whoever asks fills in ``candidates`` and ``refusals``; ``names`` are those of all prototypes.
+        Each depends on the seed, the pool, its own index and the attempt alone, not on the other indices. The caller
+        fills in ``candidates`` and ``refusals``; ``names`` are those of all prototypes.
         """
 
     @classmethod
@@ -80,10 +79,10 @@ class Sampler(Member, ABC):
 
     @classmethod
     def check(cls, options: Any, pool: str) -> None:
-        """Check, before any job runs, what the options of a pool refer to outside the configuration.
+        """Check, before any job runs, that files named in the options of a pool exist.
 
         Raises
         ------
         InputError
-            If it is not there.
+            If one does not.
         """

@@ -1,4 +1,4 @@
-"""Sampler `entropy`: structures whose atoms are as different from each other as can be (KP)."""
+"""Sampler `entropy`: structures whose atoms differ from one another as much as possible (KP)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ from gapdesign.structures import Batch, Prototype, pack
 class EntropyOptions(Options):
     """Options of the sampler `entropy`: annealing in V = E_rep - K S, at KP's parameters for tungsten."""
 
-    element: str | None = Field(None, description="Chemical symbol; `none` where the prototypes have only one.")
+    element: str | None = Field(
+        None, description="Chemical symbol; you may leave it out if the prototypes have only one element."
+    )
     atoms: int = Field(39, ge=2, description="Atoms in the cell.")
     cell: tuple[float, float, float] = Field(
         (9.54, 9.54, 14.31), description="Edges of the periodic cell, in angstrom."
@@ -40,16 +42,18 @@ class EntropyOptions(Options):
         description="Entropy of the atoms of one structure by nearest neighbours (KP), or log det of the covariance of"
         " all atoms of a chain of structures so far (Subramanyam & Perez).",
     )
-    strength: float = Field(1000.0, ge=0, description="K at the end of a cycle, in eV; 0 leaves entropy alone.")
+    strength: float = Field(1000.0, ge=0, description="K at the end of a cycle, in eV; 0 ignores the entropy.")
     temperature: float = Field(10000.0, ge=0, description="Temperature at the start of a cycle, in kelvin.")
-    final_temperature: float = Field(0.0, ge=0, description="Temperature at its end, in kelvin.")
+    final_temperature: float = Field(0.0, ge=0, description="Temperature at the end of a cycle, in kelvin.")
     shuffle: int = Field(200, ge=0, description="Steps at the starting temperature with K = 0 before the cycle.")
     steps: int = Field(2000, ge=1, description="Steps of a cycle, over which T and K change linearly.")
-    relaxation: int = Field(200, ge=0, description="Most steps of the minimisation that follows.")
+    relaxation: int = Field(200, ge=0, description="Largest number of steps of the minimisation after a cycle.")
     timestep: float = Field(1.0, gt=0, description="Time step, in femtoseconds.")
     friction: float = Field(0.02, gt=0, description="Friction of the thermostat, in 1/fs.")
     max_force: float = Field(
-        100.0, gt=0, description="Longest force on an atom, in eV/angstrom: where two atoms are alike, V has none."
+        100.0,
+        gt=0,
+        description="Largest force on an atom, in eV/angstrom: that of V has no bound where two atoms are alike.",
     )
     scale_frames: int = Field(
         50,
@@ -61,26 +65,30 @@ class EntropyOptions(Options):
         20,
         ge=1,
         description="Structures in a chain of the form `global`. Make `shard_size` a multiple of it: a shard that"
-        " begins inside a chain runs it from its start.",
+        " begins inside a chain runs the chain from its start.",
     )
-    checkpoint: int = Field(200, ge=1, description="Steps after which an interrupted job need not go back further.")
-    repulsion: RepulsionOptions = Field(RepulsionOptions(), description="What keeps atoms apart.")
-    descriptor: DifferentiableOptions = Field(DifferentiableOptions(), description="What the entropy is one of.")
+    checkpoint: int = Field(
+        200, ge=1, description="Steps between checkpoints, from which an interrupted job continues."
+    )
+    repulsion: RepulsionOptions = Field(RepulsionOptions(), description="Repulsion that keeps atoms apart.")
+    descriptor: DifferentiableOptions = Field(
+        DifferentiableOptions(), description="Descriptor of atoms whose entropy is maximised."
+    )
 
 
 class EntropySampler(Sampler):
-    """Annealed structures: candidate i is what annealing cycle i leaves.
+    """Annealed structures: candidate i is the result of annealing cycle i.
 
-    In the form `global` it is what cycle i mod L of chain i div L leaves.
+    In the form `global` it is the result of cycle i mod L of chain i div L.
 
     Raises
     ------
     InputError
-        If it is not clear which element to take, or no prototype has it.
+        If the element is ambiguous, or no prototype has it.
     """
 
     name = "entropy"
-    summary = "structures annealed until their atoms differ as much as they can"
+    summary = "structures annealed until their atoms differ as much as possible"
     Options = EntropyOptions
     minutes = 720
 
@@ -111,7 +119,7 @@ class EntropySampler(Sampler):
         return pack([made[int(index)] for index in draw.indices], names=self.names)
 
     def _cycle(self, name: str, draw: Draw, entropy) -> Atoms:
-        """Anneal from a random start, minimise, and give what is left."""
+        """Anneal from a random start, minimise, and return the structure."""
         options = self.options
         atoms, velocities = self._begin(name)
         forces, done = self._forces(self._repulsive, atoms, 0.0), 0
@@ -140,7 +148,7 @@ class EntropySampler(Sampler):
         return atoms
 
     def _step(self, potential, atoms, velocities, forces, strength, temperature, noise) -> np.ndarray:
-        """One step of Langevin dynamics from Gaussian numbers of variance 1, in place; gives the new forces."""
+        """Make one step of Langevin dynamics from Gaussian numbers of variance 1, in place; return the new forces."""
         variance = (1 - self._langevin.kept**2) * units.kB * temperature / atomic_masses[self._number]
         kicks = np.sqrt(variance) * noise
         return self._langevin(atoms, velocities, forces, kicks, lambda moved: self._forces(potential, moved, strength))
@@ -149,7 +157,7 @@ class EntropySampler(Sampler):
         return self._energy_and_forces(potential, atoms, strength)[1]
 
     def _energy_and_forces(self, potential, atoms, strength: float) -> tuple[float, np.ndarray]:
-        """V in eV, and its forces (n, 3) in eV/angstrom, none of them longer than ``max_force``."""
+        """Return V in eV, and its forces (n, 3) in eV/angstrom, none larger than ``max_force``."""
         energy, forces = potential(atoms, strength)
         length = np.sqrt((forces * forces).sum(axis=1, keepdims=True))
         return energy, forces * np.minimum(1, self.options.max_force / np.maximum(length, 1e-12))
@@ -166,7 +174,7 @@ class EntropySampler(Sampler):
             atoms.positions = moving.positions
 
     def _begin(self, name: str) -> tuple[Atoms, np.ndarray]:
-        """Atoms at random places, and their velocities."""
+        """Return atoms at random places, and their velocities."""
         options = self.options
         generator = np.random.Generator(stream(name))
         cell = np.diag(options.cell)
@@ -184,7 +192,7 @@ class EntropySampler(Sampler):
         return differentiable.make(self.options.descriptor, self._number)
 
     def _scale(self, seed: int) -> np.ndarray:
-        """Standard deviation (m,) of each component over frames of the unbiased system, the same for all pools."""
+        """Return the standard deviation (m,) of each component over frames without bias, the same for all pools."""
         if self._known_scale is None or self._known_scale[0] != seed:
             options = self.options
             name = f"{seed}/entropy/scale"
@@ -201,7 +209,7 @@ class EntropySampler(Sampler):
     _known_scale: tuple[int, np.ndarray] | None = None
 
     def _checkpoint(self, name: str, scratch: Path | None) -> Path | None:
-        """Where a cycle is kept while its shard is not finished: another configuration keeps it elsewhere."""
+        """Return the file of a cycle's checkpoint while its shard is unfinished; other options have another file."""
         if scratch is None:
             return None
         what = f"{name}/{self._number}/{self.options.model_dump_json()}"
@@ -215,11 +223,11 @@ def _save(path: Path | None, atoms: Atoms, velocities: np.ndarray, forces: np.nd
 
 
 def _element(options: EntropyOptions, prototypes: Sequence[Prototype]) -> int:
-    """Atomic number of the element to take."""
+    """Return the atomic number of the element."""
     known = sorted({int(z) for prototype in prototypes for z in prototype.atoms.numbers})
     symbols = [chemical_symbols[z] for z in known]
     if options.element is None and len(known) > 1:
-        raise InputError(f"pools.entropy.element: the prototypes have {', '.join(symbols)}; say which one to take.")
+        raise InputError(f"pools.entropy.element: the prototypes have {', '.join(symbols)}; choose one.")
     if options.element is not None and options.element not in symbols:
         raise InputError(
             f"pools.entropy.element: no prototype has the element '{options.element}', only {', '.join(symbols)}."

@@ -27,18 +27,18 @@ class FileSamplerOptions(Options):
     path: str = Field(
         "candidates.extxyz",
         min_length=1,
-        description="A file of periodic structures: extended XYZ, of any size, or any format that ASE reads.",
+        description="File of periodic structures: extended XYZ, of any size, or any format that ASE reads.",
     )
     shuffle: bool = Field(
         True,
-        description="Whether candidates are its frames in an order drawn for each pool; else candidate i is frame i.",
+        description="`true`: frames in a random order, another for each pool. `false`: candidate i is frame i.",
     )
 
 
 class FileSampler(Sampler):
-    """Frames of a file: candidate i is one of them, and no other candidate is.
+    """Frames of a file: each candidate is a different frame.
 
-    The frame of a refused candidate is replaced by any other, drawn at random: it is then in the pool twice.
+    Another frame, drawn at random, replaces that of a refused candidate and is then in the pool twice.
     """
 
     name = "file"

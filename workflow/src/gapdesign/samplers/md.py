@@ -34,26 +34,28 @@ class MdOptions(Options):
     calculator: str = Field(
         "eam",
         min_length=1,
-        description="What gives the forces: an engine of `labels`, or any ASE calculator by its full name, such as"
-        " `ase.calculators.emt.EMT`. Cheap is good enough.",
+        description="Source of the forces: an engine of `labels`, or any ASE calculator by its full name, such as"
+        " `ase.calculators.emt.EMT`. A cheap one is good enough.",
     )
     arguments: dict[str, Any] = Field(
         {}, description="Options of the engine, such as `{potential: Zr_mm.eam.fs}`, or arguments of the calculator."
     )
-    atoms: int = Field(16, ge=1, description="Least number of atoms in the supercell.")
+    atoms: int = Field(16, ge=1, description="Smallest number of atoms in the supercell.")
     strain: float = Field(
         0.05, ge=0, lt=1, description="Bound s of principal stretches in [1 - s, 1 + s], drawn for each trajectory."
     )
-    temperature: float = Field(3000.0, gt=0, description="Temperature, in kelvin: above melting, to be diverse.")
+    temperature: float = Field(
+        3000.0, gt=0, description="Temperature, in kelvin; above melting, frames are more diverse."
+    )
     timestep: float = Field(2.0, gt=0, description="Time step, in femtoseconds.")
     friction: float = Field(0.02, gt=0, description="Friction of the thermostat, in 1/fs.")
     equilibration: int = Field(500, ge=0, description="Steps before the first frame.")
-    interval: int = Field(50, ge=1, description="Steps from frame to frame.")
+    interval: int = Field(50, ge=1, description="Steps between frames.")
     frames_per_trajectory: int = Field(
         50,
         ge=1,
-        description="Frames that one trajectory gives. Make `shard_size` a multiple of it: a shard that begins inside"
-        " a trajectory runs it from its start.",
+        description="Frames per trajectory. Make `shard_size` a multiple of it: a shard that begins inside a trajectory"
+        " runs it from its start.",
     )
 
 
@@ -79,7 +81,7 @@ class MdSampler(Sampler):
 
     @classmethod
     def environment(cls, options: MdOptions) -> str:
-        """Return the environment of the engine that gives the forces; calculators of ASE's need none."""
+        """Return the environment of the engine that computes the forces; ASE calculators need none."""
         from gapdesign.engines import ENGINES
 
         return ENGINES[options.calculator].environment if options.calculator in ENGINES else "core"
@@ -101,7 +103,7 @@ class MdSampler(Sampler):
         return pack(frames, names=self.names)
 
     def _trajectory(self, name: str, count: int) -> Iterator[Atoms]:
-        """The first ``count`` frames of a trajectory."""
+        """Yield the first ``count`` frames of a trajectory."""
         options = self.options
         generator = np.random.Generator(stream(name))
         atoms = supercell(pick(self.prototypes, generator), options.atoms)
@@ -136,7 +138,7 @@ def _calculator(options: MdOptions) -> Calculator:
             reason = " ".join(str(error).split())
             raise InputError(
                 f"pools.md.arguments: the engine {options.calculator} does not take them ({reason});"
-                f" give what labels.{options.calculator} takes."
+                f" give options of labels.{options.calculator}."
             ) from None
         engine = engines.ENGINES[options.calculator](made_from)
         engine.check()

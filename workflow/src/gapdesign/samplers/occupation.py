@@ -18,17 +18,19 @@ class OccupationOptions(CrystalOptions):
     """Options of the sampler `occupation`: solid solutions on the sites of the prototypes."""
 
     atoms: int = Field(
-        8, ge=1, description="Least number of atoms: the prototype is repeated, as nearly to a cube as it goes."
+        8,
+        ge=1,
+        description="Smallest number of atoms; the prototype is repeated to a cell as close to a cube as possible.",
     )
     composition: dict[str, float] | None = Field(
         None,
-        description="Share of each element; `none` draws the shares of all elements of the prototypes, every"
-        " composition as likely.",
+        description="Share of each element; by default the shares of all elements of the prototypes are drawn at"
+        " random, with every composition equally likely.",
     )
 
 
 class OccupationSampler(OneByOneSampler):
-    """Supercells of the prototypes whose sites elements occupy at random.
+    """Supercells of the prototypes with elements at random on their sites.
 
     Raises
     ------
@@ -46,7 +48,7 @@ class OccupationSampler(OneByOneSampler):
         self._shares = _shares(options.composition, self._elements)
 
     def build(self, generator: np.random.Generator) -> Atoms:
-        """Build one."""
+        """Build one structure."""
         atoms = supercell(pick(self.prototypes, generator), self.options.atoms)
         shares = self._shares
         if shares is None:

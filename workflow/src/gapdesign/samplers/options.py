@@ -1,4 +1,4 @@
-"""What the configuration says about pools."""
+"""Options of pools in the configuration."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from gapdesign.samplers import SAMPLERS
 from gapdesign.samplers.shared.constraints import ConstraintOptions
 
 MIXTURE = "mixture"
-"""What `sampler` says where several samplers share a pool."""
+"""Value of `sampler` for a pool that several samplers share."""
 
 
 class _Sampling(Options):
-    """How one pool is sampled."""
+    """Sampling of one pool."""
 
     size: int = Field(5000, ge=1, description="Candidates in each pool. A pool that grows keeps its old candidates.")
     sampler: Literal[(*SAMPLERS, MIXTURE)] = Field(
         "strain",
-        description=f"How candidates are drawn. {SAMPLERS.choices} `{MIXTURE}`: several of these share a pool.",
+        description=f"How candidates are made. {SAMPLERS.choices} `{MIXTURE}`: several of these share a pool.",
     )
     mixture: dict[SAMPLERS.names, float] = Field(
         {},
@@ -54,7 +54,7 @@ class _Sampling(Options):
         return tuple(self.shares)
 
     def block(self, sampler: str) -> Options:
-        """Options of a sampler: those given, or the defaults."""
+        """Return the options of a sampler: those given, or the defaults."""
         return getattr(self, sampler, None) or SAMPLERS[sampler].Options()
 
     @property
@@ -80,21 +80,21 @@ class _Sampling(Options):
 
     @property
     def environments(self) -> set[str]:
-        """The environments, beside what every one of them holds, that making the candidates takes."""
+        """The environments, besides `core`, in which the candidates are made."""
         return {SAMPLERS[name].environment(self.block(name)) for name in self.members} - {"core"}
 
 
 class Sampling(Options):
-    """What the candidates of one pool depend on, beside its name, the seed and the prototypes.
+    """Options that the candidates of one pool depend on, besides its name, the seed and the prototypes.
 
     Attributes
     ----------
     shares
         Share of each sampler that makes candidates, relative to the others.
     options
-        The options of each.
+        Options of each sampler.
     constraints
-        What every candidate must satisfy.
+        Conditions that every candidate must satisfy.
     """
 
     shares: dict[str, float]
@@ -104,7 +104,7 @@ class Sampling(Options):
     @model_validator(mode="before")
     @classmethod
     def _typed(cls, given: Any) -> Any:
-        """Read options as those of the samplers that they are under."""
+        """Read each block of options with the class of its sampler."""
         if not (isinstance(given, dict) and isinstance(given.get("options"), dict)):
             return given
         typed = {
@@ -121,26 +121,28 @@ class Sampling(Options):
 
 
 class _Pools(_Sampling):
-    """Independent source samplings of candidates."""
+    """Pools of candidates, each sampled independently."""
 
     names: tuple[Identifier, ...] = Field(
-        ("A", "B"), min_length=1, description="Names of the pools, each sampled on its own."
+        ("A", "B"), min_length=1, description="Names of the pools, each sampled independently."
     )
     shard_size: int = Field(
         5000,
         ge=1,
-        description="Candidates a job. How a pool is cut changes no result, only the number of jobs.",
+        description="Candidates per job. It changes the number of jobs, but no result.",
     )
     overrides: dict[Identifier, Options] = Field({})
-    constraints: ConstraintOptions = Field(ConstraintOptions(), description="What every candidate must satisfy.")
+    constraints: ConstraintOptions = Field(
+        ConstraintOptions(), description="Conditions that every candidate must satisfy."
+    )
 
     def of(self, pool: str) -> PoolOptions:
-        """Return the options of one pool, its overrides in their places.
+        """Return the options of one pool, with its overrides.
 
         Raises
         ------
         ValueError
-            If what they make together is not valid.
+            If the combination is not valid.
         """
         if pool not in self.overrides:
             return self.model_copy(update={"overrides": {}})
@@ -150,7 +152,7 @@ class _Pools(_Sampling):
 
     @property
     def sampling(self) -> Sampling:
-        """What the candidates of a pool depend on; the options are those of one pool."""
+        """The options that the candidates of a pool depend on; these options must be those of one pool."""
         members = sorted(self.members)
         return Sampling(
             shares={name: self.shares[name] for name in members},
@@ -164,7 +166,7 @@ class _Pools(_Sampling):
         Raises
         ------
         InputError
-            If one is not there, or two samplers of a mixture read one each.
+            If a file does not exist, or two samplers of a mixture each read one.
         """
         options = self.of(pool)
         for name in options.members:
@@ -172,8 +174,8 @@ class _Pools(_Sampling):
         readers = [f"`{name}`" for name in options.members if SAMPLERS[name].structures(options.block(name))]
         if len(readers) > 1:
             raise InputError(
-                f"pools.mixture: {' and '.join(readers)} read a file each, and pool {pool} can have one; give each of"
-                " them a pool of its own."
+                f"pools.mixture: {' and '.join(readers)} each read a file, and pool {pool} can have only one;"
+                " give each of them a pool of its own."
             )
 
 
@@ -188,12 +190,12 @@ _BLOCKS = {
 OverrideOptions = create_model(
     "OverrideOptions",
     __base__=Options,
-    __doc__="What is different in one pool; a block that is given replaces the whole of that block.",
+    __doc__="Keys that differ in one pool; a block given here replaces the whole block of `pools`.",
     __module__=__name__,
     **{
         name: (
             annotation | None,
-            Field(None, description=f"In place of `pools.{name}`.", **({"ge": 1} if name == "size" else {})),
+            Field(None, description=f"Replaces `pools.{name}`.", **({"ge": 1} if name == "size" else {})),
         )
         for name, annotation in (
             *((name, field.annotation) for name, field in _Sampling.model_fields.items()),
@@ -211,7 +213,7 @@ PoolOptions = create_model(
         dict[Identifier, OverrideOptions],
         Field(
             {},
-            description="What is different in single pools, by name: for example `{B: {sampler: strain_components}}`.",
+            description="Keys that differ in single pools, by name: for example `{B: {sampler: strain_components}}`.",
         ),
     ),
     **_BLOCKS,

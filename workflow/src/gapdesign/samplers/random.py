@@ -15,19 +15,21 @@ from gapdesign.samplers.shared.deform import product, rotations
 class RandomOptions(Options):
     """Options of the sampler `random`: disordered structures of any density."""
 
-    atoms: tuple[int, int] = Field((4, 16), description="Fewest and most atoms; any number between is as likely.")
+    atoms: tuple[int, int] = Field(
+        (4, 16), description="Fewest and most atoms; every number between is equally likely."
+    )
     volume: tuple[float, float] = Field(
-        (0.8, 1.4), description="Smallest and largest volume an atom, relative to that of the prototypes."
+        (0.8, 1.4), description="Smallest and largest volume per atom, relative to that of the prototypes."
     )
     skew: float = Field(
-        0.3, ge=0, lt=1, description="How far a cell is from a cube: cell vectors differ by up to this fraction."
+        0.3, ge=0, lt=1, description="Deviation of a cell from a cube: cell vectors differ by up to this fraction."
     )
     min_distance: float = Field(
         0.65,
         gt=0,
         lt=2,
-        description="Smallest distance between two atoms, as a fraction of the sum of their covalent radii. A packing"
-        " too dense to be found at random keeps the best of its tries, which `pools.constraints` may still refuse.",
+        description="Smallest distance between two atoms, as a fraction of the sum of their covalent radii. If"
+        " random tries find no such packing, the best of them stays, and `pools.constraints` may still refuse it.",
     )
 
     @model_validator(mode="after")
@@ -47,7 +49,7 @@ class RandomSampler(OneByOneSampler):
     Options = RandomOptions
 
     def build(self, generator: np.random.Generator) -> Atoms:
-        """Build one."""
+        """Build one structure."""
         options, crystal = self.options, pick(self.prototypes, generator).atoms
         size = int(generator.integers(options.atoms[0], options.atoms[1] + 1))
         # Whole formula units as far as they go, in an order that favours none.

@@ -10,7 +10,7 @@ from gapdesign.samplers.shared.crystals import CrystalOptions, OneByOneSampler, 
 
 
 class RattleOptions(CrystalOptions):
-    """Options of the sampler `rattle`: crystals whose atoms left their sites, as heat moves them."""
+    """Options of the sampler `rattle`: crystals with displaced atoms, as at finite temperature."""
 
     amplitude: float = Field(
         0.15,
@@ -29,5 +29,5 @@ class RattleSampler(OneByOneSampler):
     Options = RattleOptions
 
     def build(self, generator: np.random.Generator) -> Atoms:
-        """Build one."""
+        """Build one structure."""
         return disturb(supercell(pick(self.prototypes, generator), self.options.atoms), self.options, generator)

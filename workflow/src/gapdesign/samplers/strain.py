@@ -30,5 +30,5 @@ class StrainSampler(DeformingSampler):
     draws = 6
 
     def deformations(self, uniforms: np.ndarray) -> np.ndarray:
-        """Stretches in [1 - max, 1 + max], turned at random."""
+        """Return stretches in [1 - max, 1 + max] along random axes."""
         return stretches(uniforms, self.options.max)

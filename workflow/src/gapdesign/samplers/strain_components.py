@@ -24,7 +24,7 @@ class StrainComponentsSampler(DeformingSampler):
     draws = 6
 
     def deformations(self, uniforms: np.ndarray) -> np.ndarray:
-        """F = I + e from numbers (n, 6) for the elements xx, yy, zz, yz, xz and xy of e."""
+        """Return F = I + e from numbers (n, 6) for the elements xx, yy, zz, yz, xz and xy of e."""
         xx, yy, zz, yz, xz, xy = self.options.max * (2 * uniforms.T - 1)
         rows = np.array([[1 + xx, xy, xz], [xy, 1 + yy, yz], [xz, yz, 1 + zz]])
         return np.ascontiguousarray(np.moveaxis(rows, 2, 0))

@@ -15,12 +15,12 @@ from gapdesign.structures import Prototype
 
 
 class DefectOptions(Options):
-    """How often each kind of defect is made, relative to the others."""
+    """Relative frequency of each kind of defect."""
 
-    vacancy: float = Field(1.0, ge=0, description="An atom is taken away.")
-    interstitial: float = Field(1.0, ge=0, description="An atom is put where there is room.")
+    vacancy: float = Field(1.0, ge=0, description="An atom is removed.")
+    interstitial: float = Field(1.0, ge=0, description="An atom is added in a void.")
     substitution: float = Field(
-        1.0, ge=0, description="An atom becomes another element of the prototypes; left out where there is only one."
+        1.0, ge=0, description="An atom becomes another element of the prototypes; none if they have only one."
     )
 
 
@@ -28,9 +28,11 @@ class SupercellOptions(CrystalOptions):
     """Options of the sampler `supercell`: crystals with point defects."""
 
     atoms: int = Field(
-        32, ge=2, description="Least number of atoms: the prototype is repeated, as nearly to a cube as it goes."
+        32,
+        ge=2,
+        description="Smallest number of atoms; the prototype is repeated to a cell as close to a cube as possible.",
     )
-    defects: int = Field(2, ge=1, description="Most defects in a structure; the number is uniform from 1.")
+    defects: int = Field(2, ge=1, description="Largest number of defects in a structure; the number is uniform from 1.")
     kinds: DefectOptions = Field(DefectOptions(), description="Kinds of defects.")
 
 
@@ -60,7 +62,7 @@ class SupercellSampler(OneByOneSampler):
         self._kinds = np.cumsum(weights / weights.sum())
 
     def build(self, generator: np.random.Generator) -> Atoms:
-        """Build one."""
+        """Build one structure."""
         atoms = supercell(pick(self.prototypes, generator), self.options.atoms)
         for _ in range(int(generator.integers(1, self.options.defects + 1))):
             kind = int(np.searchsorted(self._kinds, generator.random(), side="right"))
@@ -83,4 +85,4 @@ def _substitution(atoms: Atoms, elements: np.ndarray, generator: np.random.Gener
 
 
 DEFECTS = (_vacancy, _interstitial, _substitution)
-"""What makes each kind of defect, in the order of the weights."""
+"""Functions that make each kind of defect, in the order of the weights."""

@@ -16,7 +16,7 @@ from gapdesign.structures import Prototype
 
 
 class SurfaceOptions(CrystalOptions):
-    """Options of the sampler `surface`: slabs, every face and termination as likely."""
+    """Options of the sampler `surface`: slabs, with every face and termination equally likely."""
 
     max_index: int = Field(2, ge=1, le=4, description="Largest Miller index.")
     thickness: tuple[float, float] = Field((6.0, 12.0), description="Thinnest and thickest slab, in angstrom.")
@@ -32,7 +32,7 @@ class SurfaceOptions(CrystalOptions):
 
 
 class SurfaceSampler(OneByOneSampler):
-    """Slabs of the prototypes; the cuts of a face are remembered."""
+    """Slabs of the prototypes; the cuts of a face are cached."""
 
     name = "surface"
     summary = "a slab of any distinct face and termination"
@@ -44,7 +44,7 @@ class SurfaceSampler(OneByOneSampler):
         self._cuts = lru_cache(maxsize=256)(_quiet(self._cuts))
 
     def build(self, generator: np.random.Generator) -> Atoms:
-        """Cut one slab, between whole layers of the lattice and so a little thicker than asked for."""
+        """Cut one slab between whole layers of the lattice, and so a little thicker than requested."""
         options = self.options
         which = int(generator.integers(len(self.prototypes)))
         faces = self._faces(which)
@@ -93,7 +93,7 @@ class SurfaceSampler(OneByOneSampler):
 
 
 def _quiet(call: Callable) -> Callable:
-    """Keep what pymatgen's own use of spglib is warned of from the user."""
+    """Silence the deprecation warnings of pymatgen's own use of spglib."""
 
     @wraps(call)
     def quiet(*arguments):

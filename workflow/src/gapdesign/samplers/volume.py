@@ -26,5 +26,5 @@ class VolumeSampler(DeformingSampler):
     draws = 1
 
     def deformations(self, uniforms: np.ndarray) -> np.ndarray:
-        """F of relative volumes in [1 - max, 1 + max]."""
+        """Return F of relative volumes in [1 - max, 1 + max]."""
         return np.cbrt(1 + self.options.max * (2 * uniforms[:, :1] - 1))[:, :, None] * np.eye(3)

@@ -1,15 +1,15 @@
 """Method `bayesian`: Bayesian selection (RK section 2.1, equations 1 to 6).
 
-A model linear in features has a posterior over its weights with precision P = Phi' L Phi + P0, which depends on which
-structures are labelled and not on their labels. The structure that scores highest is chosen, its rows are added, and so
-on. P0 is the identity: weights have a prior deviation of 1, and rows are of about unit length.
+A model linear in features has a posterior over its weights with precision P = Phi' L Phi + P0, which depends on the
+choice of structures and not on their labels. The structure with the highest score is chosen, its rows are added, and
+so on. P0 is the identity: weights have a prior deviation of 1, and rows are of about unit length.
 
 RK write the entropy score as the posterior entropy, -log det(P + Phi*' L Phi*) (equation 4), and say to pick the
-highest. The structure that teaches most is the one that leaves the least entropy, so the opposite sign is meant here:
-the score is log det(P + Phi*' L Phi*) - log det P, as in D-optimal design. Scores only fall as the design grows.
+highest. The most informative structure is the one that leaves the least entropy, so the sign is reversed here: the
+score is log det(P + Phi*' L Phi*) - log det P, as in D-optimal design. Scores only fall as the design grows.
 
 P is never factorised again: with S its inverse and a new row u of precision l, S falls by w w' with
-w = S u / sqrt(1 / l + u' S u) (Sherman and Morrison 1950), and x' S y of any two rows by (x . w) (y . w). A rank costs
+w = S u / sqrt(1 / l + u' S u) (Sherman and Morrison 1950), and x' S y of any two rows by (x . w) (y . w). A rank takes
 one pass over all rows for each row of the structure chosen.
 """
 
@@ -39,10 +39,10 @@ class BayesianOptions(Options):
 
     score: Literal["entropy", "energy", "force"] = Field(
         "entropy",
-        description="What the next structure has most of. `entropy`: information about the weights. `energy`: posterior"
-        " variance of its energy an atom. `force`: largest posterior variance of a component of a force; it needs"
-        " `descriptor.backend: quippy` for derivatives, and 16 bytes for each atom and feature of every candidate, so a"
-        " small pool.",
+        description="Quantity that is largest for the next structure. `entropy`: information about the weights."
+        " `energy`: posterior variance of its energy per atom. `force`: largest posterior variance of a component of a"
+        " force; it needs `descriptor.backend: quippy` for derivatives, and 16 bytes for each atom and feature of every"
+        " candidate, and therefore a small pool.",
     )
     rows: Literal["structure", "environments"] = Field(
         "structure",
@@ -51,7 +51,9 @@ class BayesianOptions(Options):
         " the whole pool. With the score `force`, always the latter and its derivatives.",
     )
     noise: float = Field(
-        0.01, gt=0, description="Standard deviation of what a row is told, where that of the weights is 1 before."
+        0.01,
+        gt=0,
+        description="Standard deviation of the noise of a row, where the weights have a prior deviation of 1.",
     )
 
     @property
@@ -70,14 +72,14 @@ class Scorer(Protocol):
         """Scores (N,)."""
 
     def fall(self, direction: np.ndarray) -> None:
-        """S has fallen by w w', with w (p,)."""
+        """Account for a fall of S by w w', with w (p,)."""
 
     def rows(self, candidate: int) -> tuple[np.ndarray, np.ndarray]:
-        """What a candidate adds to the posterior: rows (n, p) and their precisions (n,)."""
+        """Return the rows (n, p) that a candidate adds to the posterior, and their precisions (n,)."""
 
 
 class BayesianMethod(Method):
-    """Greedy choice by what a label would tell of a linear model."""
+    """Greedy choice by the information that labels give about a linear model."""
 
     name = "bayesian"
     summary = "each next structure is the one that a linear model learns most from, or is least certain of"
@@ -87,20 +89,20 @@ class BayesianMethod(Method):
 
     @classmethod
     def reads_environments(cls, options: BayesianOptions) -> bool:
-        """Where the rows of its model are those of atoms."""
+        """Return whether the rows of its model are those of atoms."""
         return options.environments
 
     @classmethod
     def reads_derivatives(cls, options: BayesianOptions) -> bool:
-        """Where forces count."""
+        """Return whether forces count."""
         return options.score == "force"
 
     @classmethod
     def select(cls, task: Task) -> Selection:
         """Choose one by one; the score of a structure is that by which it was chosen.
 
-        Scores are compared as multiples of 2^-40, the first of equal ones wins, and copies of what exists are passed
-        over.
+        Scores are compared as multiples of 2^-40, the first of equal ones wins, and copies of existing structures are
+        left out.
         """
         options = task.options or cls.Options()
         with one_blas_thread():
@@ -112,13 +114,13 @@ class BayesianMethod(Method):
 def pick(
     scorer: Scorer, precision: np.ndarray, budget: int, free: np.ndarray, *, progress=lambda line: None
 ) -> tuple[list[int], list[float]]:
-    """The greedy choice by any score.
+    """Choose greedily by any score.
 
     Parameters
     ----------
     scorer : Scorer
     precision : (p, p)
-        P before the first choice: P0, and what existing structures have added.
+        P before the first choice: P0 and the contribution of existing structures.
     budget : int
     free : (N,) bool
         Candidates that may be chosen.
@@ -151,7 +153,7 @@ def pick(
 
 
 def _scorer(task: Task, options: BayesianOptions) -> tuple[Scorer, np.ndarray]:
-    """What scores the candidates, and the precision that the existing set leaves."""
+    """Return the scorer of the candidates, and the precision after the existing set."""
     weight = 1 / options.noise**2
     if options.environments:
         scorer = EnvironmentRows(task, options.score, weight)
@@ -169,7 +171,7 @@ def _scorer(task: Task, options: BayesianOptions) -> tuple[Scorer, np.ndarray]:
 
 
 class OneRow:
-    """Candidates of a row each: its posterior variance v, or log(1 + l v), the information of a label.
+    """Scores of candidates with one row each: its posterior variance v, or log(1 + l v), the information of a label.
 
     Sums are made element by element in one order, so that scores do not depend on blocks or threads.
     """
@@ -201,5 +203,5 @@ class OneRow:
         self._rows.each(work)
 
     def rows(self, candidate: int) -> tuple[np.ndarray, np.ndarray]:
-        """The candidate's row and its precision."""
+        """Return the candidate's row and its precision."""
         return self._rows.take([candidate]), np.array([self._weight])

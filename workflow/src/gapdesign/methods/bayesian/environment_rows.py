@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 class EnvironmentRows:
     """Scores of candidates whose rows are the SOAP vectors of their atoms, in blocks by species.
 
-    Equal environments of a structure are one row, of as many times the precision as there are atoms that have it.
+    Equal environments of a structure are one row, with the precision multiplied by their number.
 
-    The products x' S y of the rows of a structure are kept and lowered: one number for each pair of its rows for
-    `entropy`, one a structure for `energy` (of the mean row), one a component for `force`.
+    The products x' S y of the rows of a structure are kept and lowered: one number per pair of its rows for `entropy`,
+    one per structure for `energy` (of the mean row), one per component for `force`.
 
     Parameters
     ----------
@@ -58,13 +58,13 @@ class EnvironmentRows:
         self._scored = self._what_is_scored()
 
     def _rows_of(self, one: Environments) -> tuple[np.ndarray, np.ndarray]:
-        """Rows (n, p) of a structure, each in the block of its species, and multiplicities (n,)."""
+        """Return the rows (n, p) of a structure, each in the block of its species, and multiplicities (n,)."""
         rows = np.zeros((len(one.species), len(self._species), self._width), np.float32)
         rows[np.arange(len(rows)), np.searchsorted(self._species, one.species)] = one.vectors
         return rows.reshape(len(rows), -1), one.multiplicities.astype(float)
 
     def _what_is_scored(self) -> np.ndarray:
-        """Rows (r, p) whose products with S are kept, and of which structure each is."""
+        """Return the rows (r, p) whose products with S are kept, and store which structure each belongs to."""
         spans = list(zip(self._ends[:-1], self._ends[1:], strict=True))
         if self._score == "energy":
             shares = [self._multiplicities[a:b] / self._multiplicities[a:b].sum() for a, b in spans]
@@ -80,7 +80,7 @@ class EnvironmentRows:
         return self._rows
 
     def _forces(self, candidate: int) -> np.ndarray:
-        """Rows (3 n, p) of the forces on the n atoms of a candidate."""
+        """Return the rows (3 n, p) of the forces on the n atoms of a candidate."""
         by_species = self._task.derivatives(candidate)
         rows = np.zeros((len(next(iter(by_species.values()))), len(self._species), self._width))
         for number, z in enumerate(self._species):
@@ -89,7 +89,7 @@ class EnvironmentRows:
         return rows.reshape(len(rows), -1)
 
     def information_of_existing(self) -> np.ndarray:
-        """Phi' L Phi (p, p) of the structures that exist."""
+        """Return Phi' L Phi (p, p) of the existing structures."""
         total, existing = np.zeros((self.dimension, self.dimension)), self._task.existing_environments
         for k in range(len(existing) if existing is not None else 0):
             rows, multiplicities = self._rows_of(existing.one(k))
@@ -133,7 +133,7 @@ class EnvironmentRows:
             self._products -= along * along
 
     def rows(self, candidate: int) -> tuple[np.ndarray, np.ndarray]:
-        """A candidate's environments and, for `force`, their derivatives, with their precisions."""
+        """Return a candidate's environments and, for `force`, their derivatives, with their precisions."""
         span = slice(self._ends[candidate], self._ends[candidate + 1])
         rows, weights = self._rows[span].astype(float), self._weight * self._multiplicities[span]
         if self._score != "force":
@@ -143,7 +143,7 @@ class EnvironmentRows:
 
 
 def _log_dets(products: np.ndarray, counts: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Log det of 1 + G for matrices G (n, n) of several sizes that lie one behind the other."""
+    """Return log det (1 + G) for matrices G (n, n) of several sizes, stored one after another."""
     values, counts = np.empty(len(counts)), np.asarray(counts)
     starts = np.concatenate([[0], np.cumsum(counts**2)])
     for size in np.unique(counts):

@@ -1,9 +1,8 @@
 """Method `d_optimal`: max det X'X of linear features (BR appendix A; MaxVol of Podryabinkin and Shapeev 2017).
 
 The features are the leading principal components of the linear features of the pool
-(:func:`gapdesign.methods.shared.rows.linear_features`): a determinant needs as many structures as features at least,
-and within the components it does not depend on which basis is taken. As many structures as features make MaxVol's
-square.
+(:func:`gapdesign.methods.shared.rows.linear_features`): a determinant needs at least as many structures as features,
+and within the components it does not depend on the basis. With as many structures as features, it is MaxVol's square.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ class DOptimalOptions(Options):
     features: int | None = Field(
         None,
         ge=1,
-        description="Principal components p of the linear features that the model has; at most as many as structures,"
-        " by default half as many.",
+        description="Number p of principal components of the linear features in the model; at most as many as"
+        " structures, by default half as many.",
     )
 
 
 class DOptimalMethod(Method):
-    """Exchange until no swap raises the determinant."""
+    """D-optimal designs by exchange, until no swap raises the determinant."""
 
     name = "d_optimal"
     summary = "the set with the largest det X'X of principal components"
@@ -41,7 +40,7 @@ class DOptimalMethod(Method):
 
     @classmethod
     def mismatch(cls, options: DOptimalOptions, *, budget: int, existing: bool) -> str | None:
-        """Refuse more features than there will be structures, as far as that is known."""
+        """Refuse more features than structures, if their number is known."""
         if options.features is None or options.features <= budget or existing:
             return None
         wanted = f"{options.features} weights need as many structures"
@@ -52,7 +51,7 @@ class DOptimalMethod(Method):
         """Choose by exchange; the score of a structure is how much it raises log det X'X given the ranks before it.
 
         Ranks are the greedy order within the final set; the first p raise the determinant from that of a tiny ridge.
-        Memory: 8 bytes for each candidate and component, three times over.
+        Memory: 24 bytes for each candidate and component.
         """
         options = task.options or cls.Options()
         with one_blas_thread():
@@ -84,7 +83,7 @@ class DOptimalMethod(Method):
 
 
 def raised(members: np.ndarray, existing: np.ndarray) -> list[float]:
-    """How much each of the members (n, p), in order, raises log det of a ridge and the structures before it."""
+    """Return how much each member (n, p), in order, raises log det of a ridge and the structures before it."""
     ridge = 1e-8 * np.square(members).sum(axis=1).mean() / members.shape[1]
     information = ridge * np.eye(members.shape[1]) + existing.T @ existing
     gains = []

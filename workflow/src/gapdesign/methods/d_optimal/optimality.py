@@ -1,6 +1,6 @@
 """Optimal designs of linear models: criteria of an information matrix, and exchange (BR appendix A).
 
-A design with features X (n, p) has the information M = X'X of its weights, but for the variance of the noise.
+The information of a design with features X (n, p) about the weights is M = X'X, up to the variance of the noise.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import numpy as np
 from gapdesign.methods.shared.rows import first_largest, steady
 
 GAIN = 1e-9
-"""A swap that raises log det M by less is none."""
+"""Smallest gain of log det M for which points are swapped."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What a design is worth to a linear model with noise of variance 1.
+    """Quality of a design for a linear model with noise of variance 1.
 
     Attributes
     ----------
@@ -29,8 +29,8 @@ class Scores:
     e : float
         Smallest eigenvalue of M; more is better.
     g : float
-        Largest variance of a prediction x' M^-1 x over the candidates; less is better, and p / n is the least that
-        any design with weights may have (Kiefer and Wolfowitz 1960).
+        Largest variance of a prediction x' M^-1 x over the candidates; less is better, and p / n is the least
+        that any weighted design can have (Kiefer and Wolfowitz 1960).
     """
 
     d: float
@@ -40,14 +40,14 @@ class Scores:
 
 
 def scores(design: np.ndarray, candidates: np.ndarray) -> Scores:
-    """The criteria D, A, E and G of a design.
+    """Return the criteria D, A, E and G of a design.
 
     Parameters
     ----------
     design : (n, p)
         Features of its members.
     candidates : (N, p)
-        Features of all points where predictions are wanted.
+        Features of all points of prediction.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def scores(design: np.ndarray, candidates: np.ndarray) -> Scores:
 
 
 def greedy(features: np.ndarray, count: int, existing: np.ndarray, *, repeats: bool = False) -> list[int]:
-    """Points by falling leverage x' M^-1 x of those before, which raises log det M most at each step.
+    """Choose points by the largest leverage x' M^-1 x given those before, which raises log det M most at each step.
 
     M begins with a trace 1e-8 times that of an average point, so that the first p points are those of pivoted
     Gram-Schmidt.
@@ -86,7 +86,7 @@ def greedy(features: np.ndarray, count: int, existing: np.ndarray, *, repeats: b
     leverage = np.einsum("ij,ij->i", features @ inverse, features)
     chosen: list[int] = []
     for _ in range(min(count, len(features)) if not repeats else count):
-        # Before p points are there a leverage is of the order of 1e8, and its last digits are rounding.
+        # With fewer than p points a leverage is of the order of 1e8, and its last digits are rounding.
         best = first_largest(leverage / leverage.max())
         chosen.append(best)
         direction = inverse @ features[best]
@@ -109,25 +109,25 @@ def exchange(
 ) -> list[int]:
     """Swap points for candidates until no single swap raises log det M (Fedorov 1972).
 
-    Each member in turn leaves for the best candidate (Cook and Nachtsheim 1980). With d(x, y) = x' M^-1 y, a swap of
+    The best candidate replaces each member in turn (Cook and Nachtsheim 1980). With d(x, y) = x' M^-1 y, a swap of
     x for y multiplies det M by (1 + d(y, y)) (1 - d(x, x)) + d(x, y)^2 (Fedorov's delta).
 
     Parameters
     ----------
     features : (N, p)
     chosen : list of int
-        Where to begin; together with ``existing`` at least p independent points.
+        Design to start from; together with ``existing`` at least p independent points.
     existing : (m, p)
         Points that stay.
     repeats : bool
         Whether a point may be in the design more than once.
     sweeps : int
-        Sweeps over the members at most.
+        Largest number of sweeps over the members.
 
     Returns
     -------
     list of int
-        No single swap raises its log det M by more than 1e-9.
+        The design, whose log det M no single swap raises by more than 1e-9.
     """
     members = list(chosen)
     for sweep in range(1, sweeps + 1):
@@ -149,14 +149,14 @@ def exchange(
 
 
 def _inverse(features: np.ndarray, members: list[int], existing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Inverse of M, and the leverage of every candidate (N,)."""
+    """Return the inverse of M, and the leverage of every candidate (N,)."""
     design = np.concatenate([existing, features[members]])
     inverse = np.linalg.inv(design.T @ design)
     return inverse, np.einsum("ij,ij->i", features @ inverse, features)
 
 
 def _factors(features: np.ndarray, out: np.ndarray, inverse: np.ndarray, leverage: np.ndarray) -> np.ndarray:
-    """What swaps of the point ``out`` (p,) for every candidate multiply det M by: (N,)."""
+    """Return the factors (N,) by which swaps of the point ``out`` (p,) for every candidate multiply det M."""
     towards = inverse @ out
     return steady((1 + leverage) * (1 - out @ towards) + (features @ towards) ** 2)
 
@@ -171,10 +171,10 @@ def coordinate_exchange(
     refinements: int = 20,
     progress: Callable[[str], None] = lambda line: None,
 ) -> np.ndarray:
-    """D-optimal design over continuous parameters, a coordinate at a time (Meyer and Nachtsheim 1995).
+    """Find a D-optimal design over continuous parameters, one coordinate at a time (Meyer and Nachtsheim 1995).
 
-    Candidates are made as it goes: each coordinate of each point in turn is moved to the best of a grid of values; when
-    that helps no more, the grid shrinks around the present values, by half each time.
+    Candidates are made on the way: each coordinate of each point in turn is moved to the best of a grid of values; when
+    that no longer helps, the grid shrinks around the present values, by half each time.
 
     Parameters
     ----------
@@ -187,9 +187,9 @@ def coordinate_exchange(
     existing : (m, p), optional
         Features of points that stay.
     sweeps : int
-        Sweeps over all points at most, at each size of the grid.
+        Largest number of sweeps over all points, at each size of the grid.
     refinements : int
-        Times that the grid shrinks.
+        Number of times that the grid shrinks.
 
     Returns
     -------
@@ -221,7 +221,7 @@ def coordinate_exchange(
 
 
 def log_det(design: np.ndarray) -> float:
-    """Log det of X'X of a design (n, p); minus infinity where it is singular."""
+    """Return log det of X'X of a design (n, p); minus infinity if it is singular."""
     sign, value = np.linalg.slogdet(design.T @ design)
     return float(value) if sign > 0 else -np.inf
 

@@ -13,11 +13,11 @@ from gapdesign.streams import stream
 from gapdesign.structures import Prototype
 
 PARAMETERS = 7
-"""Numbers in [0, 1] that a strained crystal takes: its prototype, three stretches, three for the rotation."""
+"""Numbers in [0, 1] per strained crystal: one for its prototype, three for stretches, three for the rotation."""
 
 
 def strained(prototypes: Sequence[Prototype], parameters: np.ndarray, largest: float) -> Atoms:
-    """One deformed prototype.
+    """Make one deformed prototype.
 
     Parameters
     ----------
@@ -52,29 +52,29 @@ def optimise(
     tries: int = 1,
     progress: Callable[[str], None] = lambda line: None,
 ) -> tuple[list[Atoms], float]:
-    """Strained crystals with the largest det X'X, made as the search goes.
+    """Make strained crystals with the largest det X'X.
 
-    A sweep describes ``count`` x 7 x ``values`` structures, which is what it costs. Moves of one parameter at a time
+    A sweep describes ``count`` x 7 x ``values`` structures, which dominates its cost. Moves of one parameter at a time
     end in a local optimum, so that several tries are worth their cost.
 
     Parameters
     ----------
     describe : callable
-        From n structures to their features X (n, p); p is at most ``count`` and what exists together.
+        Returns the features X (n, p) of n structures; p is at most ``count`` plus the existing structures.
     count : int
         Structures to make.
     largest : float
         Bound s of the stretches.
     seed : str
-        Names the stream of random numbers for where the search begins.
+        Names the stream of random numbers for the starts of the search.
     existing : (m, p), optional
-        Features of structures that are there.
+        Features of existing structures.
     values : int
-        Values that a parameter is tried at.
+        Number of values to try for each parameter.
     refinements, sweeps : int
         As of :func:`gapdesign.methods.d_optimal.optimality.coordinate_exchange`.
     tries : int
-        Random designs to begin with; the best end counts.
+        Number of random starts; the best result counts.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Method `maxmin`: each next structure is the one farthest from all chosen before, exactly and in bounded memory (BR).
 
 :mod:`.greedy` chooses by the average covariance, :mod:`.lazy` where distances of structures are expensive;
-:mod:`.certificate` and :mod:`.exhaustive` prove what either chose.
+:mod:`.certificate` and :mod:`.exhaustive` prove the design of either.
 """
 
 from __future__ import annotations

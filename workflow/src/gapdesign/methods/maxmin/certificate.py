@@ -1,4 +1,4 @@
-"""The proof of a max-min design: one pass over the pool that knows nothing of how the design was chosen."""
+"""Proof of a max-min design: one pass over the pool, independent of how the design was chosen."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gapdesign.shards import FeaturePool, HeldPool
 
 @dataclass(frozen=True)
 class Wrong:
-    """The first rank of a design that is not what the greedy algorithm chooses, and why."""
+    """The first rank of a design that differs from the greedy algorithm, and the reason."""
 
     rank: int
     reason: str
@@ -34,14 +34,14 @@ def first_wrong_rank(
     """Check a design and its certificate against every candidate of the pool, in double precision.
 
     A design is exact if, after each rank, no candidate left out is farther from the ranks so far than the next
-    rank is; its certificate, if `outside` is that distance. The rank it starts from is taken as given.
+    rank is; its certificate is exact if `outside` is that distance. The first rank is taken as given.
 
     Parameters
     ----------
     candidates, distances, outside : (n,)
         The design: indices, D of each when chosen, and D of the farthest candidate outside after each.
     existing : (m, dimension), optional
-        Features of what the design starts from.
+        Features of the existing structures.
     memory : int
         In MiB.
 
@@ -64,7 +64,7 @@ def first_wrong_rank(
     for start, features in pool.blocks(rows):
         psi = covariance.diagonal(features)[:, None] + own - 2 * covariance.gram(features, everything)
         np.minimum.accumulate(psi, axis=1, out=psi)
-        # Column j: distance from what exists and ranks 0..j - 1; before any of these there is none.
+        # Column j: distance from existing structures and ranks 0..j - 1; without any of these there is none.
         psi = psi[:, max(first - 1, 0) :]
         if not first:
             psi = np.column_stack([np.zeros(len(psi)), psi])

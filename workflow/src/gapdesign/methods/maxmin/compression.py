@@ -1,9 +1,9 @@
-"""Features in few dimensions, with a bound on what that leaves out.
+"""Compressed features in few dimensions, with a bound of the error.
 
 Each part of a feature vector x (SOAP around one species; pairs) is written x = V z + r, with V the
-principal directions of a sample and r what is left. Then x . y = z_x . z_y + r_x . r_y, and the last term
-is at most |r_x| |r_y|, which is kept: whatever V is, every distance lies in a known interval. For strained
-crystals some seventy numbers do the work of six hundred, to parts in a million.
+principal directions of a sample and r the remainder. Then x . y = z_x . z_y + r_x . r_y, and the last term
+is at most |r_x| |r_y|, which is kept: for any V, every distance is in a known interval. For strained crystals
+some seventy numbers replace six hundred, to parts in a million.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from gapdesign.shards import ArrayFile
 from gapdesign.streams import stream
 
 RESIDUAL = 1e-4
-"""Largest |r|^2 that the choice of dimensions aims at. Less costs more dimensions, more leaves more near ties to
-settle on full features; the sum of both is smallest here."""
+"""Largest |r|^2 at which the choice of dimensions aims. A smaller value needs more dimensions, a larger one leaves
+more near ties to settle on full features; the total cost is smallest here."""
 
 SAMPLE = 2048
-"""Structures by which the directions of a pool are found."""
+"""Number of structures that determine the directions of a pool."""
 
 UNIT = 2.0**-24
 """Half the distance of single precision from 1 to the next number."""
 
 BLOCK = 2048
-"""Rows compressed at once."""
+"""Number of rows compressed at once."""
 
 _TRIED = 128
 
@@ -47,14 +47,14 @@ class Directions:
 
     @classmethod
     def of(cls, sample: np.ndarray, layout: Layout) -> Directions:
-        """Principal directions that leave at most ``RESIDUAL`` of every row of a sample (n, dimension)."""
+        """Find principal directions that leave at most ``RESIDUAL`` of every row of a sample (n, dimension)."""
         generator = np.random.Generator(stream("basis"))
         parts = (*layout.soap, layout.pair)
         return cls(layout, tuple(_directions(sample[:, part].astype(float), generator) for part in parts))
 
     @classmethod
     def of_shards(cls, paths: Sequence[str | Path], layout: Layout) -> tuple[Directions, int]:
-        """Directions of about ``SAMPLE`` structures, as many from each shard of features; and how many these are."""
+        """Find directions of about ``SAMPLE`` structures, as many from each shard; also return their number."""
         shards = [ArrayFile(path) for path in paths]
         share = -(-SAMPLE // len(shards))
         sample = [shard.rows(np.arange(0, shard.size, -(-shard.size // share))) for shard in shards]
@@ -66,14 +66,14 @@ class Directions:
         Returns
         -------
         (n, width) float32
-            Coordinates z of all parts; composition; of each part |r| rounded up; of each part |x|^2 - 1.
+            Coordinates z of all parts; composition; |r| of each part, rounded up; |x|^2 - 1 of each part.
         """
         columns, residuals, norms = [], [], []
         for part, vectors in zip((*self.layout.soap, self.layout.pair), self.directions, strict=True):
             x = features[:, part].astype(float)
             z = x @ vectors
             norm = np.einsum("ij,ij->i", x, x)
-            # What rounding may take from the difference, and single precision from the root, is added.
+            # Added to cover rounding of the difference, and of the root in single precision.
             left = np.maximum(norm - np.einsum("ij,ij->i", z, z), 0.0) + 1e-13
             columns.append(z)
             residuals.append(np.sqrt(left) * (1 + 4 * UNIT))
@@ -98,7 +98,7 @@ class Directions:
 
 
 def compress_all(pool: ArrayFile, basis: Directions, *, threads: int = 1) -> np.ndarray:
-    """Compress a whole file of features, block by block; (n, width) float32."""
+    """Compress a whole file of features, block by block, to (n, width) float32."""
     spans = pool.ranges(BLOCK)
     with one_blas_thread(), ThreadPoolExecutor(threads) as workers:
         blocks = list(workers.map(lambda span: basis.compress(pool.block(*span)), spans))
@@ -106,7 +106,7 @@ def compress_all(pool: ArrayFile, basis: Directions, *, threads: int = 1) -> np.
 
 
 def _directions(x: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Leading principal directions of the rows of x (n, d), by subspace iteration while few of them suffice."""
+    """Return leading principal directions of the rows of x (n, d), by subspace iteration if few of them suffice."""
     d = x.shape[1]
     if d > 2 * _TRIED:
         trial = generator.standard_normal((d, _TRIED))
@@ -123,7 +123,7 @@ def _directions(x: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
 
 def _enough(x: np.ndarray, directions: np.ndarray) -> np.ndarray | None:
-    """As many of the directions as leave at most ``RESIDUAL`` of every row; None if all do not suffice."""
+    """Return the fewest directions that leave at most ``RESIDUAL`` of every row; None if all do not suffice."""
     left = np.einsum("ij,ij->i", x, x)[:, None] - np.cumsum((x @ directions) ** 2, axis=1)
     enough = np.flatnonzero(left.max(axis=0) <= RESIDUAL)
     return np.ascontiguousarray(directions[:, : enough[0] + 1]) if len(enough) else None
@@ -146,11 +146,11 @@ class CompressedCovariance:
         powers = np.array([self._zeta] * layout.n_species + [1])
         self._scales = ((2 * self._weights) ** (1 / powers)).astype(np.float32)
         self._slope = 2 * self._weights * powers
-        # A dot product of K terms is off by K u, stored coordinates by 2 u; the power multiplies that by zeta.
+        # The error of a dot product of K terms is K u, of stored coordinates 2 u; the power multiplies it by zeta.
         self._floor = float(self._slope @ (np.array(widths) + 2 * self._zeta + 8) * UNIT + 32 * UNIT)
 
     def own(self, rows: np.ndarray) -> np.ndarray:
-        """k(p, p) of rows (n, width), to single precision."""
+        """Return k(p, p) of rows (n, width), to single precision."""
         norms = 1 + rows[:, self._norms].astype(float)
         soap = norms[:, :-1] ** self._zeta
         if self._shares:
@@ -159,14 +159,14 @@ class CompressedCovariance:
         return own.astype(np.float32)
 
     def targets(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Prepare rows (m, width) to be measured against: weighted coordinates, and k(q, q)."""
+        """Prepare rows (m, width) as targets of distances: weighted coordinates, and k(q, q)."""
         scaled = rows.copy()
         for scale, part in zip(self._scales, self._parts, strict=True):
             scaled[:, part] *= scale
         return scaled, self.own(rows)
 
     def excess(self, rows: np.ndarray, targets: np.ndarray, own: np.ndarray) -> np.ndarray:
-        """D2 less k(p, p), (n, m) float32, of rows (n, width) and prepared targets (m, width)."""
+        """Return D2 minus k(p, p), (n, m) float32, of rows (n, width) and prepared targets (m, width)."""
         *soap, pair = self._parts
         total = rows[:, pair] @ targets[:, pair].T
         for number, part in enumerate(soap):
@@ -179,7 +179,7 @@ class CompressedCovariance:
         return np.subtract(own, total, out=total)
 
     def error(self, rows: np.ndarray, largest: np.ndarray) -> np.ndarray:
-        """Bound (n,) of the error of D2 between rows (n, width) and targets with |r| up to ``largest``, by parts."""
+        """Bound (n,) the error of D2 from rows (n, width) to targets with |r| up to ``largest``, by part."""
         return (rows[:, self.residuals] @ (self._slope * largest) + self._floor).astype(np.float32)
 
 

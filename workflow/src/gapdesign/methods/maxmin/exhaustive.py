@@ -1,4 +1,4 @@
-"""The proof of a max-min design on distances of structures: every distance of its pool, whatever chose it."""
+"""Proof of a max-min design on distances of structures, by every distance of its pool."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from gapdesign.descriptors.structure_distances import StructurePool
 from gapdesign.methods.maxmin.certificate import Wrong
 
 EVERY = 100
-"""Candidates between lines of progress."""
+"""Number of candidates between lines of progress."""
 
 LAST_DIGITS = 1e-12
-"""What writing a distance as text may change of it."""
+"""Largest change of a distance when it is written as text."""
 
 
 def first_wrong_rank(
@@ -24,11 +24,11 @@ def first_wrong_rank(
     outside: np.ndarray,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Wrong | None:
-    """Check a design and its certificate against every candidate of the pool and all that exists already.
+    """Check a design and its certificate against every candidate of the pool and all existing structures.
 
     A design is exact if each rank is farther from those before it than any other candidate left out, or as far and
-    with a smaller index; its certificate, if `outside` is that of the next. Rank 0 is taken as given if nothing
-    exists.
+    with a smaller index; its certificate is exact if `outside` is the distance of the next rank. Rank 0 is taken as
+    given if there is no existing set.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def first_wrong_rank(
 
 
 def _psi(structures: StructurePool, candidate: int, ranks: list) -> np.ndarray:
-    """Squared distance (n,) of a candidate from the first 1, 2, ..., n ranks."""
+    """Return the squared distance (n,) of a candidate from the first 1, 2, ..., n ranks."""
     itself = structures[candidate]
     nearest = np.minimum.accumulate([structures.distance2(itself, rank) for rank in ranks], axis=0)
     return nearest.max(axis=1)

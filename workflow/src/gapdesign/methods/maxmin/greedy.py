@@ -2,15 +2,15 @@
 
 The order is that of the plain greedy algorithm on the whole pool, found with less work. Psi, the squared distance
 of a candidate from the design, only falls as the design grows, so a value computed for fewer ranks is an upper
-bound. Candidates live on three tiers: the whole pool, a part of it that is far from the design, and of that a
+bound. Candidates live on three tiers: the whole pool, a part of it that is far from the design, and within that a
 front of a thousand or so. Only the front is measured against every new rank. As long as its best is farther
-than the bound of all that are not in it, nothing else can be chosen. When it is not, the tier above is brought up
-to date, against all ranks that it missed at once, which is a matrix product, and gives a new front.
-For the same reason a larger budget, or a pool that has grown, goes on from where an earlier selection ended.
+than the bound of all candidates outside it, no other candidate can be chosen. Otherwise the tier above is updated
+against all ranks that it missed at once, which is a matrix product, and a new front is taken from it. For the same
+reason a larger budget, or a larger pool, continues from the end of an earlier selection.
 
 Distances on all tiers are those of compressed features, each with a bound of its error. Candidates whose
 intervals overlap at the top are settled on their full features by the defining computation, then by the smaller
-index. docs/selection.md tells why that is exact, and what else was tried.
+index. docs/selection.md explains why that is exact, and which alternatives were tried.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from gapdesign.methods.maxmin.tiers import CHUNK, Ranks, Tier
 from gapdesign.methods.shared.resources import one_blas_thread
 
 FRONT = 512
-"""Candidates that a new front is chosen to have, at least, where there are enough."""
+"""Smallest number of candidates in a new front, if there are enough."""
 
 SHARE = 8
-"""The middle tier is chosen to hold one candidate in so many."""
+"""The middle tier holds one candidate in this many."""
 
 SAMPLE = 4096
-"""Candidates by which the middle tier's threshold is chosen."""
+"""Number of candidates that determine the middle tier's threshold."""
 
 BLOCK = 16384
-"""Candidates that a thread reads at once."""
+"""Number of candidates that a thread reads at once."""
 
 
 def select(task: Task) -> Selection:
-    """The exact greedy max-min order.
+    """Return the exact greedy max-min order.
 
-    It starts from the candidate farthest from the pool's mean descriptor or, if there is an existing set, from
-    all of that. It ends before the budget when every candidate left out coincides with a chosen one.
+    It starts from the candidate farthest from the pool's mean descriptor or, if there is one, from the existing set.
+    It ends before the budget when every candidate left out coincides with a chosen one.
     """
     with one_blas_thread():
         return _Greedy(task).run()
@@ -72,13 +72,13 @@ class _Greedy:
         self.began = time.monotonic()
 
     def _room(self) -> None:
-        """How many candidates the middle tier may hold; the bounds of the whole pool take twelve bytes each."""
+        """Set the number of candidates that the middle tier may hold; bounds of the pool take twelve bytes each."""
         free = self.task.memory * 2**20 // 2 - 12 * self.pool.size
         self.room = free // (8 * self.pool.dimension)
         if self.room < 16 * FRONT:
             needed = (12 * self.pool.size + 128 * FRONT * self.pool.dimension) // 2**19 + 1
             raise InputError(
-                f"selection.memory: {self.task.memory} MiB do not hold the bounds of {self.pool.size} candidates;"
+                f"selection.memory: the bounds of {self.pool.size} candidates do not fit {self.task.memory} MiB;"
                 f" give it {needed}."
             )
 
@@ -115,12 +115,12 @@ class _Greedy:
         self.middle = self.front = self._errors = None
 
     def _begin(self) -> list[float]:
-        """Choose the first rank, and after it all that an earlier selection found and that are still right.
+        """Choose the first rank, and after it the ranks of an earlier selection that are still right.
 
         Returns
         -------
         list of float
-            Distances (D2) of the ranks chosen, and of the next one if it is known too.
+            Distances (D2) of the ranks chosen, and of the next one if it is known.
         """
         existing, earlier = self.ranks.count, self.task.earlier
         distances2 = [] if existing else [self._choose_first()]
@@ -133,7 +133,7 @@ class _Greedy:
         self.chosen += ranks[: right - first].tolist()
         self.ranks.count = existing + len(self.chosen)
         self.psi[: earlier.size], self.seen[: earlier.size] = earlier.bounds["psi"], earlier.bounds["seen"]
-        # Bounds that account for ranks which are none any more bound nothing.
+        # Bounds that account for ranks that are gone are void.
         void = self.seen > self.ranks.count
         self.psi[void], self.seen[void] = np.inf, 0
         self.psi[self.chosen] = -np.inf
@@ -141,7 +141,7 @@ class _Greedy:
         return distances2 + earlier.distances2[first:right].tolist()
 
     def _still_right(self, earlier: State, existing: int) -> int:
-        """How many leading ones of the earlier distances no candidate that is new in the pool can have exceeded."""
+        """Return how many of the first earlier distances no new candidate of the pool can exceed."""
         known = min(len(earlier.distances2), self.task.budget + 1)
         highest = np.full(existing + known, -np.inf)
         for start in range(earlier.size, self.pool.size, CHUNK):
@@ -190,7 +190,7 @@ class _Greedy:
             self._report()
 
     def _farthest(self) -> tuple[int, float]:
-        """The candidate with the largest Psi, and that Psi; (-1, 0) if there is none left."""
+        """Return the candidate with the largest Psi, and that Psi; (-1, 0) if none is left."""
         while True:
             error = self._error()
             low = (self.front.psi - error).max(initial=-np.inf)
@@ -205,24 +205,24 @@ class _Greedy:
         return self._settle(np.flatnonzero(self.front.psi + error >= low))
 
     def _error(self) -> np.ndarray:
-        """Bound of the error of each Psi of the front; another one if the front is, or a rank with larger |r| joins."""
+        """Return a bound of the error of each Psi of the front, renewed for a new front or a larger |r| of a rank."""
         if self._errors is None or self._errors[0] is not self.front or (self._errors[1] < self.ranks.largest).any():
             error = self.covariance.error(self.front.rows, self.ranks.largest)
             self._errors = (self.front, self.ranks.largest, error)
         return self._errors[2]
 
     def _slack(self) -> float:
-        """Bound of the error of any Psi."""
+        """Return a bound of the error of any Psi."""
         return float(self.covariance.error(self.widest, self.ranks.largest)[0])
 
     def _settle(self, contested: np.ndarray) -> tuple[int, float]:
-        """Among members of the front, the one with the largest Psi by the defining computation."""
+        """Return the contested member of the front with the largest Psi by the defining computation, and that Psi."""
         candidates = self.middle.members[self.front.members[contested]]
         psi = np.empty(len(contested))
         for part in range(0, len(contested), CHUNK):
             rows = self.front.rows[contested[part : part + CHUNK]]
             excess = self.ranks.excess(rows, 0, self.ranks.count)
-            # Only ranks that may be the nearest need be measured.
+            # Only ranks that may be the nearest need to be measured.
             error = 2 * self.covariance.error(rows, self.ranks.largest)
             near, rank = np.nonzero(excess <= (excess.min(axis=1) + error)[:, None])
             features = self.task.pool.rows(candidates[part : part + CHUNK])
@@ -237,7 +237,7 @@ class _Greedy:
         return int(candidates[order[0]]), float(psi[order[0]])
 
     def _sweep(self) -> None:
-        """Pass over the pool: bring up to date all that may matter soon, and make the middle tier of it."""
+        """Pass over the pool: update all candidates that may matter soon, and make them the middle tier."""
         self._hand_back()
         self.passes += 1
         sample = np.arange(0, self.pool.size, max(1, self.pool.size // SAMPLE))
@@ -249,7 +249,7 @@ class _Greedy:
         wanted = min(len(sample), int(len(sample) * share) + 1)
         goal = np.sort(psi)[-wanted]
         self._refresh_pool(goal)
-        # Whatever cannot be told from the top is in, so that the next choice is always possible.
+        # Candidates that are indistinguishable from the top are in, so that the next choice is always possible.
         lowest = self.psi.max() - 4 * self._slack()
         if lowest < goal:
             goal = lowest
@@ -272,7 +272,7 @@ class _Greedy:
             list(threads.map(refresh, self.pool.ranges(BLOCK)))
 
     def _advance(self) -> None:
-        """Bring the farthest of the middle tier up to date and make the front of it."""
+        """Update the farthest of the middle tier, and make them the front."""
         self._hand_back_front()
         middle = self.middle
         size = 4 * FRONT
@@ -291,13 +291,13 @@ class _Greedy:
         self.front = Tier(members, middle.rows[members], *bounds, beyond)
 
     def _hand_back(self) -> None:
-        """Tell the pool what is known of the middle tier and of its front."""
+        """Pass the bounds of the middle tier and its front to the pool."""
         if self.middle is not None:
             self._hand_back_front()
             self.psi[self.middle.members], self.seen[self.middle.members] = self.middle.psi, self.middle.seen
 
     def _hand_back_front(self) -> None:
-        """Tell the middle tier what is known of its front, which is one no more."""
+        """Pass the bounds of the front to the middle tier, and dissolve the front."""
         if self.front is not None:
             self.middle.psi[self.front.members] = self.front.psi
             self.middle.seen[self.front.members] = self.front.seen

@@ -1,14 +1,14 @@
-"""Max-min on distances that are dear: `kernel.structure: rematch` or `environment` (BR figure 2, appendix B).
+"""Max-min on expensive distances: `kernel.structure: rematch` or `environment` (BR figure 2, appendix B).
 
 The order is that of the plain greedy algorithm on the whole pool. Psi, the squared distance of a candidate from the
-design, only falls as the design grows, so one computed for fewer ranks is an upper bound. The candidate with the
-largest bound is measured against the ranks that it has missed, until it falls below the next one's bound or has
-missed none: then no other can be farther, and none that is as far has a smaller index. Bounds are Psi itself, by the
-one defined computation, so that nothing is left to settle.
+design, only falls as the design grows, so a value computed for fewer ranks is an upper bound. The candidate
+with the largest bound is measured against the ranks that it has missed, until it falls below the next bound or has
+missed none: then no other candidate can be farther, and none that is as far has a smaller index. Bounds are Psi itself,
+by the defining computation, so that no ties remain to settle.
 
-Of a candidate with several numbers its smallest of each are kept, as long as there is memory: those of candidates that
-were measured longest ago are forgotten, and measured again if the candidate is ever the farthest. Its bound stays, so
-that the order is the same.
+For a candidate with several numbers, the smallest of each are kept while memory suffices. The least recently measured
+candidates are forgotten, and measured again if they are ever the farthest. Their bounds stay, so that the order is the
+same.
 """
 
 from __future__ import annotations
@@ -25,21 +25,20 @@ from gapdesign.methods.shared.resources import block_rows, require
 from gapdesign.progress import Pace
 
 SPAN = 1024
-"""Candidates whose largest bound is known at once."""
+"""Number of candidates that share a largest bound."""
 
 
 def select(task: Task) -> Selection:
-    """The exact greedy max-min order by the task's distance of structures.
+    """Return the exact greedy max-min order by the task's distance of structures.
 
     It starts from the candidate farthest from the pool's mean descriptor by the average covariance or, if there is
-    an existing set, from all of that. It ends before the budget when every candidate left out coincides with a
-    chosen one.
+    one, from the existing set. It ends before the budget when every candidate left out coincides with a chosen one.
     """
     return _LazyGreedy(task).run()
 
 
 def farthest_from_mean(task: Task) -> int:
-    """The candidate farthest from the pool's mean descriptor, the first of equal ones."""
+    """Return the candidate farthest from the pool's mean descriptor, the first of equal ones."""
     best, best_distance2 = -1, -np.inf
     for start, features in task.pool.blocks(block_rows(task.memory, task.pool.dimension, 1)):
         distance2 = task.covariance.distance2(features, task.mean)
@@ -50,20 +49,20 @@ def farthest_from_mean(task: Task) -> int:
 
 
 class _Bounds:
-    """Upper bounds of Psi of all candidates; minus infinity for those that cannot be chosen any more."""
+    """Upper bounds of Psi of all candidates; minus infinity for those that can no longer be chosen."""
 
     def __init__(self, size: int) -> None:
         self.of = np.full(size, np.inf)
         self._largest = np.full(-(-size // SPAN), np.inf)
 
     def set(self, candidate: int, bound: float) -> None:
-        """Change one."""
+        """Change the bound of a candidate."""
         self.of[candidate] = bound
         span = candidate // SPAN
         self._largest[span] = self.of[span * SPAN : (span + 1) * SPAN].max()
 
     def top(self) -> tuple[int, float]:
-        """The candidate with the largest bound, the first of equal ones, and that bound."""
+        """Return the candidate with the largest bound, the first of equal ones, and that bound."""
         span = int(np.argmax(self._largest))
         candidate = span * SPAN + int(np.argmax(self.of[span * SPAN : (span + 1) * SPAN]))
         return candidate, float(self.of[candidate])
@@ -83,7 +82,7 @@ class _LazyGreedy:
         room = len(self.ranks) + task.budget + 1
         needed = 12 * self.structures.size + self.structures.bytes_each * room
         what = f"12 bytes for each of {self.structures.size} candidates, and {room} structures"
-        # The rest is for what is kept of candidates, twice when it is written, and for blocks of features.
+        # The rest is for the distances of candidates, twice when they are written, and for blocks of features.
         require(task.memory, 4 * needed, "maxmin", what)
 
     def run(self) -> Selection:
@@ -101,12 +100,12 @@ class _LazyGreedy:
         return Selection(candidates, roots[:n], roots[1 : n + 1], state=state)
 
     def _begin(self) -> list[float]:
-        """Choose the first rank, and after it all that an earlier selection found and that are still right.
+        """Choose the first rank, and after it the ranks of an earlier selection that are still right.
 
         Returns
         -------
         list of float
-            Distances (D2) of the ranks chosen, and of the next one if it is known too.
+            Distances (D2) of the ranks chosen, and of the next one if it is known.
         """
         existing, earlier = len(self.ranks), self.task.earlier
         distances2 = [] if existing else [self._choose_first()]
@@ -128,7 +127,7 @@ class _LazyGreedy:
         return distances2 + known[first:].tolist()
 
     def _still_right(self, candidate: int, known: np.ndarray, existing: int, first: int) -> int:
-        """How many leading ones of the ``known`` distances (n,) a candidate that is new in the pool does not exceed."""
+        """Return how many of the first ``known`` distances (n,) a new candidate of the pool does not exceed."""
         structure, nearest = self.structures[candidate], np.array([np.inf])
         for count, rank in enumerate([*self.ranks, None]):
             place = count - existing
@@ -143,7 +142,7 @@ class _LazyGreedy:
         return len(known)
 
     def _know(self, candidate: int, nearest: np.ndarray, seen: int) -> None:
-        """Keep the squared distances (k,) of a candidate from as many ranks as it has ``seen``, and its bound."""
+        """Keep the squared distances (k,) of a candidate from the ``seen`` first ranks, and its bound."""
         self.seen[candidate] = seen
         self.bounds.set(candidate, min(nearest.max(), self.bounds.of[candidate]))
         if len(nearest) > 1:  # one number is the bound itself
@@ -151,13 +150,13 @@ class _LazyGreedy:
                 self.seen[gone] = 0
 
     def _nearest(self, candidate: int) -> np.ndarray:
-        """The squared distances (k,) of a candidate from the ranks that it has seen."""
+        """Return the squared distances (k,) of a candidate from the ranks that it has seen."""
         if not self.seen[candidate]:
             return np.array([np.inf])
         return self.nearest[candidate] if candidate in self.nearest else self.bounds.of[[candidate]]
 
     def _known(self) -> dict[str, np.ndarray]:
-        """What is known of candidates that were measured: their squared distances end to end, and the ranks seen."""
+        """Return the squared distances of measured candidates, end to end, and the ranks that they have seen."""
         measured = np.flatnonzero((self.seen > 0) & (self.bounds.of > -np.inf))
         lengths = np.array([len(self._nearest(k)) for k in measured.tolist()], np.int64)
         nearest = np.empty(lengths.sum())
@@ -166,7 +165,7 @@ class _LazyGreedy:
         return {"measured": measured, "lengths": lengths, "nearest": nearest, "seen": self.seen[measured]}
 
     def _restore(self, known: dict[str, np.ndarray]) -> None:
-        """Know again what :meth:`_known` told, but for what accounts for ranks that are none any more."""
+        """Restore the values of :meth:`_known`, except those that account for ranks that are gone."""
         for candidate in np.flatnonzero(self.seen > len(self.ranks)).tolist():
             self._forget(candidate)
         ends = np.cumsum(known["lengths"])
@@ -176,7 +175,7 @@ class _LazyGreedy:
                 self._know(candidate, known["nearest"][start:end].copy(), seen)
 
     def _forget(self, candidate: int) -> None:
-        """Know nothing of a candidate."""
+        """Forget all that is known about a candidate."""
         self.nearest.drop(candidate)
         self.seen[candidate] = 0
         self.bounds.set(candidate, np.inf)
@@ -198,13 +197,13 @@ class _LazyGreedy:
         self.ranks.append(self.structures[candidate])
 
     def _leave_out(self, candidate: int) -> None:
-        """Count a candidate as chosen."""
+        """Mark a candidate as chosen."""
         self.chosen.append(candidate)
         self.nearest.drop(candidate)
         self.bounds.set(candidate, -np.inf)
 
     def _farthest(self) -> tuple[int, float]:
-        """The candidate with the largest Psi, and that Psi; (-1, 0) if there is none."""
+        """Return the candidate with the largest Psi, and that Psi; (-1, 0) if there is none."""
         while True:
             candidate, bound = self.bounds.top()
             if bound == -np.inf:

@@ -1,6 +1,6 @@
-"""Where a selection stood when it ended, so that a larger budget or a larger pool goes on from there.
+"""State of a selection at its end, from which one with a larger budget or a larger pool continues.
 
-It is no result: whether it is there or not, a design is the same, only sooner.
+It is not a result: without it a design is the same, but takes longer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gapdesign.shards import shard_range
 
 @dataclass(frozen=True)
 class State:
-    """What a selection knew at its end.
+    """State of a selection at its end.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class State:
     distances2 : (n + 1,) float64
         Squared kernel distance of each rank from those before, and of the rank that would have come next.
     bounds : dict of arrays
-        What the method knows of the candidates, in its own terms.
+        Bounds of the candidates, in a form that the method defines.
     """
 
     size: int
@@ -38,11 +38,11 @@ class State:
 
     @classmethod
     def nothing(cls) -> State:
-        """What there is to go on from where a method starts afresh each time."""
+        """Return the state of a method that cannot continue a selection."""
         return cls(0, np.zeros(0, np.int64), np.zeros(0), {})
 
     def write(self, path: str | Path, identity: str, sums: Sequence[Path]) -> None:
-        """Write it with what it depends on: the ``identity`` of the task, and the ``sums`` of the pool's features."""
+        """Write it with its dependencies: the ``identity`` of the task, and the ``sums`` of the pool's features."""
         total = sum(map(read_array, sums))
         own = {"size": self.size, "candidates": self.candidates, "distances2": self.distances2}
         with atomic(path) as temporary, temporary.open("wb") as target:
@@ -50,17 +50,17 @@ class State:
 
     @classmethod
     def read(cls, path: Path, identity: str, sums: Sequence[Path]) -> State | None:
-        """Read what :meth:`write` wrote, if it is of the same task on this pool or on the beginning of it.
+        """Read a file of :meth:`write`, if it belongs to the same task on this pool or on the first part of it.
 
         Parameters
         ----------
         sums : sequence of path
-            The sums of the features of every shard of the pool that there is now.
+            The sums of the features of every shard of the present pool.
 
         Returns
         -------
         State or None
-            None if there is none, if it is of something else, or if it is damaged: the selection then starts afresh.
+            None if the file is missing, damaged, or belongs to another task; the selection then starts afresh.
         """
         try:
             with path.open("rb") as source, np.load(source, allow_pickle=False) as archive:
@@ -74,7 +74,7 @@ class State:
 
 
 def total_of_first(size: int, sums: Sequence[Path]) -> np.ndarray | None:
-    """Sum of the features of the first ``size`` candidates, if shards end there; else None."""
+    """Return the sum of the features of the first ``size`` candidates if a shard ends there, else None."""
     first = [path for path in sums if shard_range(path)[1] <= size]
     if max((shard_range(path)[1] for path in first), default=0) != size:
         return None

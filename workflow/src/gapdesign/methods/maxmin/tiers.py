@@ -1,4 +1,4 @@
-"""What max-min measures candidates against, and the bounds that it keeps of their distances."""
+"""Ranks against which max-min measures candidates, and the bounds of their distances."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 from gapdesign.methods.maxmin.compression import CompressedCovariance, Directions
 
 CHUNK, RANKS = 1024, 64
-"""Candidates and ranks of one matrix product, so that it stays in the cache of a core."""
+"""Numbers of candidates and ranks in one matrix product, so that it fits the cache of a core."""
 
 Bounds = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class Ranks:
-    """What candidates are measured against: the existing set, then the structures chosen."""
+    """Structures against which candidates are measured: the existing set, then the structures chosen."""
 
     def __init__(
         self, basis: Directions, covariance: CompressedCovariance, dimension: int, width: int, room: int
@@ -27,7 +27,7 @@ class Ranks:
         self.count = 0
 
     def add(self, features: np.ndarray, rows: np.ndarray | None = None) -> None:
-        """Let rows (n, dimension) of full features count; their compressed features if they are known."""
+        """Add ranks by their full features (n, dimension), with their compressed features if known."""
         span = slice(self.count, self.count + len(features))
         rows = self._basis.compress(features) if rows is None else rows
         self.features[span] = features
@@ -36,11 +36,11 @@ class Ranks:
         self.count = span.stop
 
     def excess(self, rows: np.ndarray, first: int, last: int) -> np.ndarray:
-        """D2 less k(p, p), (n, last - first), of compressed rows (n, width) and ranks ``first`` to ``last``."""
+        """Return D2 minus k(p, p), (n, last - first), of compressed rows (n, width) and ranks ``first`` to ``last``."""
         return self._covariance.excess(rows, self._targets[first:last], self._own[first:last])
 
     def refresh(self, rows: np.ndarray, bounds: Bounds, which: np.ndarray, floor: float) -> None:
-        """Measure rows against the ranks they missed, in place; those that fall below ``floor`` no further.
+        """Measure rows against the ranks that they missed, in place, until they fall below ``floor``.
 
         Parameters
         ----------
@@ -49,7 +49,7 @@ class Ranks:
         bounds : (n,) each
             ``own``, ``psi`` and ``seen`` of the rows, as in :class:`Tier`.
         which : (m,) int
-            Rows that are meant.
+            Rows to measure.
         """
         (own, psi, seen), count = bounds, self.count
         missed = seen[which]
@@ -71,7 +71,7 @@ class Ranks:
 
 @dataclass
 class Tier:
-    """Some candidates, with the bounds that are known of them and of all others.
+    """Some candidates, with the bounds of them and of all others.
 
     Attributes
     ----------
@@ -82,11 +82,11 @@ class Tier:
     own : (n,) float32
         k(p, p).
     psi : (n,) float32
-        Upper bound of Psi, but for the error of compression; minus infinity for the chosen.
+        Upper bound of Psi, up to the error of compression; minus infinity for chosen candidates.
     seen : (n,) int32
-        Ranks that it accounts for.
+        Number of ranks for which the bound accounts.
     beyond : float
-        No member of the tier above that is not in this one has a larger ``psi``.
+        Largest ``psi`` that a member of the tier above outside this one may have.
     """
 
     members: np.ndarray

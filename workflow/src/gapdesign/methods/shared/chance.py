@@ -1,4 +1,4 @@
-"""Blind draws from a pool: simple random samples, of which a pool that grows keeps what is not outbid."""
+"""Blind draws from a pool: simple random samples that change little when the pool grows."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 def shuffled(seed: str, size: int) -> np.ndarray:
-    """All candidates (size,) int64 in random order: each has a random number of its own, and the smallest come first.
+    """Return all candidates (size,) int64 in random order: each has its own random number, and the smallest come first.
 
-    Prefixes are simple random samples, and so is what the order has of the first n candidates.
+    Prefixes are simple random samples, and so are those of the order restricted to the first n candidates.
     """
     return np.argsort(stream(seed).random_raw(size), kind="stable").astype(np.int64)
 
 
 def drawn(task: Task, count: int) -> np.ndarray:
-    """The first ``count`` candidates in random order that coincide with no existing structure: (n,) int64."""
+    """Return the first ``count`` candidates in random order that coincide with no existing structure: (n,) int64."""
     candidates: list[int] = []
     for candidate in shuffled(task.seed, task.pool.size):
         if len(candidates) == count:

@@ -8,11 +8,11 @@ from gapdesign.descriptors.covariance import Covariance
 from gapdesign.methods.shared.rows import TransformedRows
 
 SPAN = 16384
-"""Candidates whose numbers stay in the cache of a core while they are worked on."""
+"""Candidates whose numbers fit the cache of a core."""
 
 
 class Conditional:
-    """Conditional variances of N candidates, and of structures that are there already.
+    """Conditional variances of N candidates, and of existing structures.
 
     Numbers N and above are the existing structures. Every step is element by element in one order, on covariances
     that are exact sums (:mod:`gapdesign.methods.shared.rows`): the bits do not depend on blocks, threads or libraries.
@@ -25,9 +25,9 @@ class Conditional:
     existing : (m, dimension)
         Features of the existing structures, on the grid.
     room : int
-        Structures that will be known at most. They take 8 bytes each for every candidate.
+        Largest number of known structures. Each takes 8 bytes per candidate.
     noise : float
-        Variance of what is known of a structure.
+        Variance of the noise of a known structure.
     """
 
     def __init__(
@@ -42,13 +42,13 @@ class Conditional:
         self.count = 0
 
     def vector(self, number: int) -> np.ndarray:
-        """Features (1, dimension) of a candidate or an existing structure."""
+        """Return the features (1, dimension) of a candidate or an existing structure."""
         if number >= self.size:
             return self._existing[[number - self.size]]
         return self._rows.take([number])
 
     def know(self, number: int) -> None:
-        """Let a structure be known; the variances fall."""
+        """Add a structure to the known ones, and lower the variances."""
         pivot = np.sqrt(self.variance[number] + self.noise)
         own = self._factor[: self.count, number].copy()
         column = self._factor[self.count]

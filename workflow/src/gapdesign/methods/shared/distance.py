@@ -1,4 +1,4 @@
-"""What methods share about distances: the pool's mean, copies of what exists, and distances down a design."""
+"""Distances for all methods: the pool's mean, copies of existing structures, and distances down a design."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ FIXED_POINT = 2.0**36
 """A sum of integers does not depend on the order of its terms, so features are added as multiples of 2^-36."""
 
 ROWS = 2048
-"""Candidates that are compared with an existing set at once."""
+"""Number of candidates that are compared with an existing set at once."""
 
 
 def total(features: np.ndarray) -> np.ndarray:
-    """Sum of the rows of features (n, dimension) as int64 multiples of 2^-36, the same however they are cut."""
+    """Return the sum of the rows of features (n, dimension) as int64 multiples of 2^-36, exact in any order."""
     return np.rint(features.astype(float) * FIXED_POINT).astype(np.int64).sum(axis=0)
 
 
 def mean_descriptor(sums: np.ndarray, count: int, layout: Layout) -> np.ndarray:
-    """The mean of a pool's features, its parts scaled to unit length.
+    """Return the mean of a pool's features, with its parts scaled to unit length.
 
     Parameters
     ----------
@@ -43,12 +43,12 @@ def mean_descriptor(sums: np.ndarray, count: int, layout: Layout) -> np.ndarray:
 
 
 def descending(features: np.ndarray, covariance: Covariance, first: float) -> np.ndarray:
-    """Kernel distance of each row of a design (n, dimension) to the nearest row before it.
+    """Return the kernel distance of each row of a design (n, dimension) to the nearest row before it.
 
     Parameters
     ----------
     first : float
-        What the first row is given.
+        Distance of the first row.
 
     Returns
     -------
@@ -60,12 +60,12 @@ def descending(features: np.ndarray, covariance: Covariance, first: float) -> np
 
 
 def existing_features(task: Task) -> np.ndarray:
-    """Features (m, dimension) of what exists already; no rows if nothing does."""
+    """Return the features (m, dimension) of the existing structures, if any."""
     return task.existing if task.existing is not None else np.zeros((0, task.pool.dimension), np.float32)
 
 
 def is_there(task: Task, candidate: int) -> bool:
-    """Whether a candidate coincides with an existing structure."""
+    """Return whether a candidate coincides with an existing structure."""
     if not len(existing_features(task)):
         return False
     if task.structures is not None:
@@ -76,7 +76,7 @@ def is_there(task: Task, candidate: int) -> bool:
 
 
 def free(task: Task) -> np.ndarray:
-    """Whether each candidate (N,) coincides with no existing structure."""
+    """Return whether each candidate (N,) coincides with no existing structure."""
     free = np.ones(task.pool.size, bool)
     existing = existing_features(task)
     if not len(existing):
@@ -94,7 +94,7 @@ def free(task: Task) -> np.ndarray:
 
 
 def down_the_design(task: Task, candidates: Sequence[int]) -> np.ndarray:
-    """Distance (n,) of each candidate from what exists and the candidates before it."""
+    """Return the distance (n,) of each candidate from existing structures and the candidates before it."""
     if not len(candidates):
         return np.zeros(0)
     existing = existing_features(task)
@@ -108,6 +108,6 @@ def down_the_design(task: Task, candidates: Sequence[int]) -> np.ndarray:
 
 
 def selection(task: Task, candidates: Sequence[int], scores: Sequence[float], *, passes: int = 1) -> Selection:
-    """A design with its distances, for methods that choose by something else: ``scores``."""
+    """Make a design with its distances, for methods that choose by something else: ``scores``."""
     order = np.array(candidates, np.int64)
     return Selection(order, down_the_design(task, candidates), scores=np.array(scores, float), passes=passes)

@@ -1,4 +1,4 @@
-"""Statistical leverage, and draws by it: what the CUR methods share (Mahoney and Drineas 2009)."""
+"""Statistical leverage, and draws by it, for the CUR methods (Mahoney and Drineas 2009)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class LeverageOptions(Options):
     features: int | None = Field(
         None,
         ge=1,
-        description="Leading singular vectors that scores are made of; by default as many as structures are chosen.",
+        description="Number of leading singular vectors in the scores; by default the number of structures to choose.",
     )
     draw: Literal["random", "largest"] = Field(
         "random",
@@ -38,8 +38,8 @@ class Leverage:
     the share of the row in the k leading left singular vectors. It needs no more than V and s, which a sample of the
     rows gives: exactly if the sample is all of them.
 
-    What exists already is taken out first: its leading directions, as many as k at most, are removed from every row, as
-    if its rows had been picked.
+    Existing structures are projected out first: at most k of their leading directions are removed from every row, as
+    if their rows had been picked.
 
     Parameters
     ----------
@@ -48,32 +48,32 @@ class Leverage:
     count : int
         Singular vectors k.
     existing : (m, d)
-        Rows of what is there.
+        Rows of the existing structures.
     """
 
     def __init__(self, sample: np.ndarray, count: int, existing: np.ndarray) -> None:
         if len(existing):
             known, _ = principal(existing, count)
             sample = sample - (sample @ known) @ known.T
-        # What is left has no part along the known directions, and neither have its own.
+        # The remainder has no part along the known directions, and neither have its own directions.
         self._directions, self._shares = principal(sample, count)
 
     def of(self, vectors: np.ndarray) -> np.ndarray:
-        """Scores of rows (n, d), times their number: (n,), with a mean of 1 over the sample."""
+        """Return the scores of rows (n, d), times their number: (n,), with a mean of 1 over the sample."""
         along = vectors @ self._directions
         return np.add.reduce(along * along / self._shares, axis=1) / len(self._shares)
 
 
 def draw(scores: np.ndarray, seed: str) -> np.ndarray:
-    """All candidates in the order of a random draw without replacement, each in proportion to its score.
+    """Return all candidates in the order of a random draw without replacement, in proportion to their scores.
 
-    Each has an exponential waiting time of its own, with its score as the rate, and the shortest come first (Efraimidis
+    Each has its own exponential waiting time, with its score as the rate, and the shortest come first (Efraimidis
     and Spirakis 2006): prefixes are draws too, and a pool that grows keeps each candidate's random number.
 
     Parameters
     ----------
     scores : (n,)
-        Not negative; those of zero come last.
+        Not negative; zeros come last.
     seed : str
         Name of the stream of random numbers.
     """
@@ -84,12 +84,12 @@ def draw(scores: np.ndarray, seed: str) -> np.ndarray:
 
 
 def largest(scores: np.ndarray) -> np.ndarray:
-    """All candidates by falling score, the first of equal ones."""
+    """Return all candidates by falling score; of equal ones, the first comes first."""
     return np.argsort(-steady(scores), kind="stable")
 
 
 def chosen_by(task: Task, scores: np.ndarray, options: LeverageOptions) -> Selection:
-    """The design that scores (N,) give; copies of what exists are passed over."""
+    """Choose a design by scores (N,), without copies of existing structures."""
     order = draw(scores, task.seed) if options.draw == "random" else largest(scores)
     candidates = order[distance.free(task)[order]][: task.budget]
     return distance.selection(task, candidates.tolist(), scores[candidates].tolist(), passes=2)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def block_rows(memory: int, dimension: int, budget: int) -> int:
-    """Rows of a pool that fit ``memory`` (MiB) beside their products with a whole design."""
+    """Return the number of rows of a pool that fit ``memory`` (MiB) with their products with a whole design."""
     bytes_a_row = 8 * (2 * dimension + 4 * budget)
     return max(64, min(16384, memory * 2**20 // 4 // bytes_a_row))
 
@@ -25,21 +25,21 @@ def hold(pool: FeaturePool | SampledPool, memory: int) -> FeaturePool | SampledP
 
 
 def require(memory: int, needed: float, method: str, what: str) -> None:
-    """Stop before memory is exceeded.
+    """Stop before a method exceeds its memory.
 
     Parameters
     ----------
     memory : int
-        What there is, in MiB.
+        Available memory, in MiB.
     needed : float
         Bytes.
     method, what : str
-        Who keeps what, for the message.
+        The method and the data that it keeps, for the message.
 
     Raises
     ------
     InputError
-        If ``needed`` is more than there is.
+        If ``needed`` exceeds it.
     """
     if needed > memory * 2**20:
         raise InputError(
@@ -50,7 +50,7 @@ def require(memory: int, needed: float, method: str, what: str) -> None:
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Where blocks are worked on side by side, keep each product in the thread of its block."""
+    """Keep each product in the thread of its block, for blocks in parallel threads."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1, user_api="blas"):

@@ -1,8 +1,8 @@
-"""The vectors of a pool, for methods that measure every candidate at every rank.
+"""Vectors of a pool, for methods that measure every candidate at every rank.
 
-They are rounded to multiples of 2^-26 (:data:`gapdesign.descriptors.environments.GRID`), about what single precision
-keeps of them. Dot products of such vectors are exact in double precision, so that products of matrices have the same
-bits however a pool is cut and whatever library multiplies.
+They are rounded to multiples of 2^-26 (:data:`gapdesign.descriptors.environments.GRID`), about the resolution of
+single precision. Dot products of such vectors are exact in double precision, so that products of matrices have the
+same bits for any cut of the pool and any linear algebra library.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
     from gapdesign.shards import FeaturePool, HeldPool
 
 BLOCK = 2048
-"""Vectors that a thread works on at once."""
+"""Number of vectors that a thread processes at once."""
 
 SAMPLE = 8192
-"""Vectors of a pool, evenly spaced, by which its principal directions are found."""
+"""Number of vectors of a pool, evenly spaced, that determine its principal directions."""
 
 STEADY = 2.0**40
 """Scores are compared as multiples of 1 / STEADY: the last bits of a sum differ between linear algebra libraries."""
 
 
 def steady(scores: np.ndarray) -> np.ndarray:
-    """Scores rounded to what every machine agrees on."""
+    """Round scores to the digits on which all machines agree."""
     return np.rint(scores * STEADY) / STEADY
 
 
 def first_largest(scores: np.ndarray) -> int:
-    """Place of the largest score, the first of those that are as large but for rounding."""
+    """Return the place of the largest score; of scores that are equal up to rounding, the first."""
     return int(np.argmax(steady(scores)))
 
 
 def linear_features(features: np.ndarray, covariance: Covariance) -> np.ndarray:
-    """Vectors phi of structures with phi(p) . phi(q) = k(p, q) at zeta = 1.
+    """Return vectors phi of structures with phi(p) . phi(q) = k(p, q) at zeta = 1.
 
-    The mean SOAP vectors, each times the share of its species, and the pair features, each weighted by its scale: what
-    a model linear in the descriptor knows of a structure. A part with scale 0 is left out.
+    They are the mean SOAP vectors, each times the share of its species, and the pair features, each weighted by its
+    scale: the features of a model that is linear in the descriptor. A part with scale 0 is left out.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class TransformedRows:
     ----------
     pool : FeaturePool or HeldPool
     transform : callable
-        From features (n, dimension) to the vectors (n, d) meant, row by row; by default the features themselves.
+        Turns features (n, dimension) into vectors (n, d), row by row; by default the features themselves.
     memory : int
         In MiB.
     threads : int
@@ -98,16 +98,16 @@ class TransformedRows:
             self._held = held
 
     def of(self, features: np.ndarray) -> np.ndarray:
-        """The vectors (n, d) of features (n, dimension), in single precision."""
+        """Return the vectors (n, d) of features (n, dimension), in single precision."""
         return on_grid(self._transform(features))
 
     def take(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-        """The vectors (n, d) float64 of some candidates."""
+        """Return the vectors (n, d) float64 of some candidates."""
         rows = self.of(self._pool.rows(indices)) if self._held is None else self._held[indices]
         return rows.astype(float)
 
     def each(self, work: Callable[[slice, np.ndarray], None]) -> None:
-        """Do ``work(span, vectors)`` for every block of the pool, its vectors (n, d) in double precision."""
+        """Call ``work(span, vectors)`` for every block of the pool, with its vectors (n, d) in double precision."""
 
         def one(limits: tuple[int, int]) -> None:
             span = slice(*limits)
@@ -126,18 +126,18 @@ class TransformedRows:
                 list(threads.map(one, spans))
 
     def sample(self) -> np.ndarray:
-        """At most ``SAMPLE`` vectors (n, d), evenly spaced, the same however the pool is cut."""
+        """Return at most ``SAMPLE`` vectors (n, d), evenly spaced, the same for any cut of the pool."""
         return self.take(np.arange(0, self.size, -(-self.size // SAMPLE)))
 
 
 def principal(sample: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Leading principal directions of vectors, not centred.
+    """Return the leading principal directions of vectors, not centred.
 
     Parameters
     ----------
     sample : (n, d)
     count : int
-        How many at most; those in which nothing varies are left out.
+        Largest number of directions; those without variation are left out.
 
     Returns
     -------

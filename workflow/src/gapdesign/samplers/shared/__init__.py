@@ -1,1 +1,1 @@
-"""What several samplers share: draws of random numbers, deformed and repeated crystals, dynamics, constraints."""
+"""Code that several samplers share: draws of random numbers, deformed and repeated crystals, dynamics, constraints."""

@@ -1,4 +1,4 @@
-"""What every candidate must satisfy, whichever sampler made it; asked of whole batches at once."""
+"""Conditions that the candidates of every sampler must satisfy, checked for whole batches at once."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 SMALL, IMAGES = 8, 125
-"""Structures of so many atoms and images in reach, or fewer, are compared in bulk; others by neighbour lists."""
+"""Largest numbers of atoms and images in reach for comparison in bulk; larger structures use neighbour lists."""
 
 _BLOCK = 4096
-_GRAMS = 1.66053906892  # an atomic mass unit a cubic angstrom, in g/cm3
+_GRAMS = 1.66053906892  # an atomic mass unit per cubic angstrom, in g/cm3
 
 
 class ConstraintOptions(Options):
-    """What a candidate must satisfy; one that does not is drawn again, and counted by its first reason."""
+    """Conditions on candidates; one that breaks a condition is drawn again, and counted by its first reason."""
 
     min_distance: float = Field(
         0.6,
@@ -37,18 +37,18 @@ class ConstraintOptions(Options):
     max_strain: float | None = Field(
         None,
         gt=0,
-        description="Largest principal strain |lambda - 1| of a deformed prototype; `none` leaves it to the sampler.",
+        description="Largest principal strain |lambda - 1| of a deformed prototype; by default only the sampler's own.",
     )
     density: tuple[float, float] | None = Field(
-        None, description="Lowest and highest mass density, in g/cm3; `none` allows any."
+        None, description="Lowest and highest mass density, in g/cm3; by default any."
     )
     max_aspect: float | None = Field(
         None,
         ge=1,
         description="Largest ratio of the longest cell vector to the smallest distance between opposite faces;"
-        " `none` allows any.",
+        " by default any.",
     )
-    redraws: int = Field(100, ge=1, description="Draws of one candidate before the sampler gives up.")
+    redraws: int = Field(100, ge=1, description="Draws per candidate before the sampler gives up.")
 
     @model_validator(mode="after")
     def _ordered(self) -> ConstraintOptions:
@@ -62,12 +62,12 @@ KEYS = dict(zip(REASONS, ("min_distance", "max_strain", "density", "max_aspect")
 
 
 def refusals(batch: Batch, options: ConstraintOptions) -> np.ndarray:
-    """The first reason why each structure is refused.
+    """Return the first reason why each structure is refused.
 
     Returns
     -------
     (n,) int8
-        Place in ``REASONS``; -1 where there is none.
+        Index in ``REASONS``; -1 for structures that are accepted.
     """
     volumes, heights = volumes_and_heights(batch.cells)
     first = np.full(len(batch), -1, dtype=np.int8)
@@ -84,12 +84,12 @@ def refusals(batch: Batch, options: ConstraintOptions) -> np.ndarray:
 
 
 def count(shards: Sequence[str | Path]) -> pd.DataFrame:
-    """Count what was drawn and refused, a row a pool.
+    """Count draws and refusals, one row per pool.
 
     Parameters
     ----------
     shards : sequence of path
-        Shards of candidates, in folders that are named after their pools.
+        Shards of candidates, in folders named after their pools.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def _off_density(batch: Batch, volumes: np.ndarray, bounds: tuple[float, float])
 
 
 def too_close(batch: Batch, fraction: float) -> np.ndarray:
-    """Whether two atoms, images among them, are nearer than ``fraction`` of the sum of their covalent radii.
+    """Return whether two atoms, or images, are nearer than ``fraction`` of the sum of their covalent radii.
 
     Radii are those of Cordero et al. 2008, as tabulated by ASE.
 
@@ -140,7 +140,7 @@ def too_close(batch: Batch, fraction: float) -> np.ndarray:
     radii = fraction * covalent_radii[batch.numbers]
     volumes, heights = volumes_and_heights(batch.cells)
     close = batch.pbc.all(axis=1) & (volumes < least_volumes(batch, fraction) * (1 - 1e-9))
-    # Atoms half a cell apart at most meet within so many cells.
+    # Atoms at most half a cell apart meet within this many cells.
     largest = np.maximum.reduceat(radii, batch.offsets[:-1])
     reach = np.where(batch.pbc, np.floor(2 * largest[:, None] / heights + 0.5), 0)
     alone = (sizes > SMALL) | (np.prod(2 * reach + 1, axis=1) > IMAGES)
@@ -158,10 +158,10 @@ def too_close(batch: Batch, fraction: float) -> np.ndarray:
 
 
 def least_volumes(batch: Batch, fraction: float) -> np.ndarray:
-    """Volumes (n,), in cubic angstrom, below which a periodic cell cannot hold its atoms, however they lie.
+    """Return volumes (n,), in cubic angstrom, below which a periodic cell cannot hold its atoms in any arrangement.
 
-    Spheres of one size fill at most pi/sqrt(18) of space (Kepler), so no image of a smaller cell need be looked at, of
-    which there might be very many.
+    Spheres of one size fill at most pi/sqrt(18) of space (Kepler), so the images of smaller cells, of which there may
+    be very many, need no check.
     """
     smallest = np.minimum.reduceat(covalent_radii[batch.numbers], batch.offsets[:-1])
     return np.diff(batch.offsets) * (2 * fraction * smallest) ** 3 / np.sqrt(2)
@@ -177,11 +177,11 @@ class Pair(NamedTuple):
 
 
 def closest_pair(atoms: Atoms, fraction: float) -> Pair | None:
-    """The pair that is closest for its covalent radii; None if no two atoms come near ``fraction`` of their sum."""
+    """Return the pair closest for its covalent radii; None if no two atoms come near ``fraction`` of their sum."""
     from matscipy.neighbours import neighbour_list
 
     radii = covalent_radii[atoms.numbers]
-    # A search that divides space into boxes as wide as its reach fills the memory if that is tiny.
+    # The search divides space into boxes as wide as its reach, and a tiny reach would fill the memory.
     i, j, distance = neighbour_list("ijd", atoms, max(2 * fraction * radii.max() + 1e-9, 1.0))
     if not len(distance):
         return None
@@ -193,7 +193,7 @@ def closest_pair(atoms: Atoms, fraction: float) -> Pair | None:
 def _images_close(
     cells: np.ndarray, pbc: np.ndarray, positions: np.ndarray, radii: np.ndarray, reach: np.ndarray
 ) -> np.ndarray:
-    """Whether spheres overlap in n structures of as many atoms m each.
+    """Return whether spheres overlap in n structures of m atoms each.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ def _images_close(
     positions : (n, m, 3)
     radii : (n, m)
     reach : (n, 3) int
-        Cells to look at in each direction, to both sides.
+        Cells to check in each direction, on both sides.
     """
     signed = (cells[:, 0] * faces(cells)[:, 0]).sum(axis=1)
     first, second = np.triu_indices(positions.shape[1], 1)

@@ -1,4 +1,4 @@
-"""What samplers that build one structure at a time share: supercells, strain, displacements, packing."""
+"""Supercells, strain, displacements and packing, for samplers that build one structure at a time."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ from gapdesign.structures import Batch, Prototype, pack
 
 
 class CrystalOptions(Options):
-    """What may be done to a supercell of a prototype beside the rest."""
+    """Size, strain and displacements of a supercell of a prototype."""
 
     atoms: int = Field(
-        1, ge=1, description="Least number of atoms: the prototype is repeated, as nearly to a cube as it goes."
+        1,
+        ge=1,
+        description="Smallest number of atoms; the prototype is repeated to a cell as close to a cube as possible.",
     )
     strain: float = Field(
         0.05, ge=0, lt=1, description="Bound s of uniform principal stretches in [1 - s, 1 + s]; 0 for none."
@@ -37,7 +39,7 @@ class CrystalOptions(Options):
 
 
 class OneByOneSampler(Sampler):
-    """Sampler that builds each structure by itself, from a generator of random numbers of its own."""
+    """Sampler that builds each structure separately, from its own generator of random numbers."""
 
     @abstractmethod
     def build(self, generator: np.random.Generator) -> Atoms:
@@ -49,12 +51,12 @@ class OneByOneSampler(Sampler):
 
 
 def pick(prototypes: Sequence[Prototype], generator: np.random.Generator) -> Prototype:
-    """One of the prototypes, each as likely."""
+    """Return one of the prototypes, all equally likely."""
     return prototypes[int(generator.integers(len(prototypes)))]
 
 
 def supercell(prototype: Prototype, atoms: int) -> Atoms:
-    """The prototype repeated to ``atoms`` atoms or more, as nearly to a cube as it goes; its name in ``info``."""
+    """Repeat the prototype to ``atoms`` atoms or more, as close to a cube as possible; its name is in ``info``."""
     crystal = cells.supercell(prototype.atoms, atoms)
     crystal.info = {"prototype": prototype.name}
     return crystal
@@ -76,10 +78,10 @@ def strain(atoms: Atoms, largest: float, generator: np.random.Generator) -> None
 
 
 def places(cell: np.ndarray, radii: np.ndarray, generator: np.random.Generator, *, trials: int = 500) -> np.ndarray:
-    """Random places in a periodic cell, one after the other, where spheres do not overlap if that can be had.
+    """Draw random places in a periodic cell, one by one, where spheres do not overlap if that is possible.
 
-    A sphere that finds no free place in so many ``trials`` takes the freest of those it tried: what comes of it is
-    left to the constraints.
+    A sphere that finds no free place in ``trials`` tries takes the freest of them; the constraints decide about the
+    result.
 
     Parameters
     ----------
@@ -109,21 +111,21 @@ def places(cell: np.ndarray, radii: np.ndarray, generator: np.random.Generator, 
 
 
 def emptiest(atoms: Atoms, generator: np.random.Generator, *, trials: int = 50) -> np.ndarray:
-    """The place (3,) farthest from all atoms, by their covalent radii, of some random ones in a periodic cell."""
+    """Return the place (3,) farthest from all atoms, by their covalent radii, of some random ones in the cell."""
     points = product(generator.random((trials, 3)), atoms.cell[:])
     images = _images(atoms.cell[:], 1e-6)
     return points[np.argmax(_clearance(points, atoms.positions, covalent_radii[atoms.numbers], images))]
 
 
 def _images(cell: np.ndarray, reach: float) -> np.ndarray:
-    """Translations (k, 3) of the cells that atoms of one cell can meet within ``reach``."""
+    """Return the translations (k, 3) of the cells whose atoms can be within ``reach`` of those of one cell."""
     counts = np.ceil(reach / cells.volumes_and_heights(cell[None])[1][0]).astype(int)
     grid = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in counts), indexing="ij"), axis=-1).reshape(-1, 3)
     return product(grid.astype(float), cell)
 
 
 def _clearance(points: np.ndarray, taken: np.ndarray, contact: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """Gap (n,) between each point and the nearest sphere: distance less ``contact`` (m,)."""
+    """Return the gap (n,) between each point and the nearest sphere: distance minus ``contact`` (m,)."""
     if not len(taken):
         return np.ones(len(points))
     apart = (points[:, None] - taken[None])[:, :, None] + images[None, None]

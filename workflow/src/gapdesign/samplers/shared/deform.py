@@ -1,4 +1,4 @@
-"""What samplers of homogeneous deformations share: a prototype is picked and deformed, atoms along."""
+"""Homogeneous deformations of prototypes, for the samplers that pick and deform one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class DeformingSampler(Sampler):
     Attributes
     ----------
     draws
-        Random numbers that a deformation takes; a structure takes one more, for its prototype.
+        Random numbers per deformation; a structure takes one more, for its prototype.
     """
 
     keeps_cells = True
@@ -27,7 +27,7 @@ class DeformingSampler(Sampler):
 
     @abstractmethod
     def deformations(self, uniforms: np.ndarray) -> np.ndarray:
-        """Deformation gradients F (n, 3, 3) from uniform numbers (n, ``draws``)."""
+        """Return deformation gradients F (n, 3, 3) from uniform numbers (n, ``draws``)."""
 
     def __call__(self, draw: Draw) -> Batch:
         """Make the structures; see :class:`gapdesign.samplers.Sampler`."""
@@ -36,7 +36,7 @@ class DeformingSampler(Sampler):
 
 
 def deform(prototypes: Sequence[Prototype], choices: np.ndarray, deformation: np.ndarray) -> Batch:
-    """Deform prototypes, atoms along.
+    """Deform prototypes, with their atoms.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def deform(prototypes: Sequence[Prototype], choices: np.ndarray, deformation: np
 
 
 def stretches(uniforms: np.ndarray, largest: float) -> np.ndarray:
-    """Deformation gradients F = R diag(lambda) R^T, with uniform stretches in a uniformly random frame.
+    """Return deformation gradients F = R diag(lambda) R^T, with uniform stretches in a uniformly random frame.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def stretches(uniforms: np.ndarray, largest: float) -> np.ndarray:
 
 
 def rotations(uniforms: np.ndarray) -> np.ndarray:
-    """Rotations uniform on SO(3) (Haar), by unit quaternions (Shoemake, Graphics Gems III, 1992, p. 124).
+    """Return rotations uniform on SO(3) (Haar), by unit quaternions (Shoemake, Graphics Gems III, 1992, p. 124).
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def rotations(uniforms: np.ndarray) -> np.ndarray:
 
 
 def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Matrix products of stacks (..., m, k) and (..., k, n) of small matrices.
+    """Return the matrix products of stacks (..., m, k) and (..., k, n) of small matrices.
 
     Unlike those of a linear algebra library, its sums have one order and no fused operations, so that every
     machine makes the same candidates.

@@ -21,11 +21,11 @@ class RepulsionOptions(Options):
     n: int = Field(8, ge=1, description="Exponent of the repulsion.")
     m: int = Field(4, ge=1, description="Exponent of the attraction, below n.")
     r0: float = Field(2.7, gt=0, description="Distance of the minimum, in angstrom.")
-    r_cut: float = Field(2.71, gt=0, description="Where the potential is cut off and zero, in angstrom.")
+    r_cut: float = Field(2.71, gt=0, description="Distance at which the potential is cut off and zero, in angstrom.")
 
 
 def repulsion(atoms: Atoms, options: RepulsionOptions) -> tuple[float, np.ndarray]:
-    """E_rep, the sum over i and over j (so every pair twice, as KP write it), and its gradient.
+    """Return E_rep, the sum over i and over j (so every pair twice, as KP write it), and its gradient.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def repulsion(atoms: Atoms, options: RepulsionOptions) -> tuple[float, np.ndarra
 
 
 def local_entropy(q: np.ndarray) -> tuple[float, np.ndarray]:
-    """S = (1/n) sum_j ln(n min_l |q_j - q_l|), the entropy by nearest neighbours, and dS/dq (KP equation 2).
+    """Return S = (1/n) sum_j ln(n min_l |q_j - q_l|), the nearest-neighbour entropy, and dS/dq (KP equation 2).
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class GlobalEntropy:
     """S = (N / 2n) ln det C, C the covariance of the descriptors of all N atoms so far, and dS/dq.
 
     After Subramanyam & Perez (2024). The factor N/n keeps the pull on the n atoms of the present structure the same
-    while the set grows. A tenth of the identity, once, keeps the first structures from directions of no variance.
+    while the set grows. A tenth of the identity, added once, keeps the covariance regular for the first structures.
 
     Parameters
     ----------
@@ -92,13 +92,13 @@ class GlobalEntropy:
         self._squares = 0.1 * np.eye(dimension)
 
     def add(self, q: np.ndarray) -> None:
-        """Count the descriptors (n, m) of a finished structure in."""
+        """Add the descriptors (n, m) of a finished structure to the set."""
         self._count += len(q)
         self._sum = self._sum + q.sum(axis=0)
         self._squares = self._squares + _outer(q)
 
     def __call__(self, q: np.ndarray) -> tuple[float, np.ndarray]:
-        """S and dS/dq (n, m) with the present structure counted in."""
+        """Return S and dS/dq (n, m), with the present structure in the set."""
         count = self._count + len(q)
         mean = (self._sum + q.sum(axis=0)) / count
         covariance = (self._squares + _outer(q)) / count - mean[:, None] * mean[None]
@@ -118,9 +118,9 @@ class EffectivePotential:
     ----------
     repulsion : RepulsionOptions
     descriptor : Differentiable, optional
-        Needed where K is not 0, as is the scale.
+        Required where K is not 0, as is the scale.
     scale : (m,), optional
-        What each component is divided by.
+        Divisor of each component.
     entropy : callable
         From descriptors (n, m) to S and dS/dq.
     """
@@ -138,7 +138,7 @@ class EffectivePotential:
         self._entropy = entropy
 
     def __call__(self, atoms: Atoms, strength: float) -> tuple[float, np.ndarray]:
-        """V and its forces (n, 3) for K = ``strength``, in eV and eV/angstrom."""
+        """Return V and its forces (n, 3) for K = ``strength``, in eV and eV/angstrom."""
         energy, gradient = repulsion(atoms, self._repulsion)
         if strength:
             values, pull = self._descriptor.pullback(atoms)

@@ -1,4 +1,4 @@
-"""Random numbers that belong to candidates, whichever others are asked for with them."""
+"""Random numbers that belong to a candidate, whatever other candidates are made with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gapdesign.streams import stream
 
 @dataclass(frozen=True)
 class Draw:
-    """What a sampler is asked for, and the random numbers it may use.
+    """Request to a sampler: candidates to make, with their random numbers.
 
     Attributes
     ----------
@@ -22,11 +22,11 @@ class Draw:
     indices : (n,) int64
         Candidates to make, increasing.
     attempt : int
-        How often these candidates were refused before.
+        Number of times that these candidates were refused before.
     scratch : Path, optional
-        Folder for what an interrupted job continues from.
+        Folder for checkpoints, from which an interrupted job continues.
     frames : Path, optional
-        Index of the frames of the user's file, if it has been made.
+        Index of the frames of the user's file, if it exists.
     """
 
     seed: int
@@ -42,24 +42,24 @@ class Draw:
         return f"{self.seed}/candidates/{self.pool}/{self.attempt}"
 
     def uniforms(self, draws: int) -> np.ndarray:
-        """Uniform numbers in [0, 1), shape (n, ``draws``)."""
+        """Return uniform numbers in [0, 1), shape (n, ``draws``)."""
         return uniforms(self.name, self.indices, draws)
 
     def generators(self) -> Iterator[np.random.Generator]:
-        """One generator a candidate, for samplers that cannot say how many numbers they need."""
+        """Yield one generator per candidate, for samplers that need an unknown amount of numbers."""
         for index in self.indices:
             yield np.random.Generator(stream(f"{self.name}/{index}"))
 
     def at(self, rows: np.ndarray) -> Draw:
-        """The same draw of some of the candidates."""
+        """Return the same draw for some of the candidates."""
         return replace(self, indices=self.indices[rows])
 
 
 def uniforms(name: str, indices: np.ndarray, draws: int) -> np.ndarray:
-    """Uniform numbers in [0, 1) of a named stream.
+    """Return uniform numbers in [0, 1) of a named stream.
 
-    The counter-based generator Philox is keyed by the name, and the candidate's index is its counter: any
-    candidate's numbers are reached without making those before it.
+    The name is the key of the counter-based generator Philox, and the candidate's index is its counter: the numbers
+    of any candidate are available without those before it.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def uniforms(name: str, indices: np.ndarray, draws: int) -> np.ndarray:
     indices : (n,) int array
         Increasing indices.
     draws : int
-        Numbers a candidate.
+        Numbers per candidate.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Langevin dynamics of atoms, and functions of them as calculators of ASE's."""
+"""Langevin dynamics of atoms, and functions of atoms as ASE calculators."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ class Langevin:
         velocities, forces : (n, 3)
             Before the step; forces in eV/angstrom.
         kicks : (n, 3)
-            What the heat bath adds to the velocities: Gaussian numbers of variance (1 - kept^2) kB T / m.
+            Velocities that the heat bath adds: Gaussian numbers of variance (1 - kept^2) kB T / m.
         force : callable
-            From atoms to the forces on them.
+            Returns the forces on atoms.
 
         Returns
         -------
@@ -67,7 +67,7 @@ class Langevin:
 
 
 class FunctionCalculator(Calculator):
-    """A calculator of ASE's from a function that gives the energy (eV) and forces (eV/angstrom) of atoms."""
+    """ASE calculator from a function that returns the energy (eV) and forces (eV/angstrom) of atoms."""
 
     implemented_properties = ("energy", "forces")
 

@@ -1,4 +1,4 @@
-"""The frames of a file of structures, read one at a time from where they lie in it."""
+"""Frames of a file of structures, read one at a time by their offsets."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from gapdesign.files import atomic
 
 
 def is_extended_xyz(path: str | Path) -> bool:
-    """Whether a file is extended XYZ by its name; other formats are converted first."""
+    """Return whether a file is extended XYZ by its name; other formats are converted first."""
     return Path(path).suffix in (".xyz", ".extxyz")
 
 
 def convert(path: str | Path, output: str | Path) -> None:
-    """Write the structures of a file that ASE reads as extended XYZ, one after the other and none held.
+    """Convert a file of structures that ASE reads to extended XYZ, with one structure in memory at a time.
 
     Raises
     ------
@@ -33,11 +33,11 @@ def convert(path: str | Path, output: str | Path) -> None:
                 write(text, Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc), format="extxyz")
         except Exception as error:
             reason = " ".join(str(error).split())
-            raise InputError(f"pools.file.path: ASE does not read '{path}' ({reason}); convert it first.") from error
+            raise InputError(f"pools.file.path: ASE cannot read '{path}' ({reason}); convert it first.") from error
 
 
 def offsets(path: str | Path) -> np.ndarray:
-    """Where each frame of an extended XYZ file begins, in bytes; one more for the end.
+    """Return the offset of each frame of an extended XYZ file, in bytes, and of the end.
 
     Raises
     ------
@@ -59,13 +59,13 @@ def offsets(path: str | Path) -> np.ndarray:
         raise InputError(f"pools.file.path: no file '{path}'; paths start where snakemake is run.") from None
     except ValueError as error:
         raise InputError(
-            f"pools.file.path: frame {len(begins) - 1} of '{path}' is not extended XYZ ({error}); mend or convert it."
+            f"pools.file.path: frame {len(begins) - 1} of '{path}' is not extended XYZ ({error}); repair or convert it."
         ) from None
     return np.array(begins, dtype=np.int64)
 
 
 def enough(path: str | Path, count: int, size: int) -> None:
-    """Refuse a file of too few frames."""
+    """Refuse a file with too few frames."""
     if count < size:
         raise InputError(
             f"pools.size: a pool of {size} cannot be drawn from the {count} frames of '{path}'; set it to {count} or"
@@ -74,7 +74,7 @@ def enough(path: str | Path, count: int, size: int) -> None:
 
 
 def read(path: str | Path, begins: np.ndarray, which: np.ndarray) -> list[Atoms]:
-    """Frames of an extended XYZ file: elements, positions, cell and nothing else, in the order asked for.
+    """Read frames of an extended XYZ file: elements, positions and cell only, in the order of ``which``.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def read(path: str | Path, begins: np.ndarray, which: np.ndarray) -> list[Atoms]
             except Exception as error:
                 reason = " ".join(str(error).split())
                 raise InputError(
-                    f"pools.file.path: frame {number} of '{path}' is not extended XYZ ({reason}); mend or convert it."
+                    f"pools.file.path: frame {number} of '{path}' is not extended XYZ ({reason}); repair or convert it."
                 ) from error
             if atoms.cell.rank < 3:
                 raise InputError(

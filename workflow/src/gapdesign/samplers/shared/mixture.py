@@ -13,8 +13,8 @@ from gapdesign.structures import Batch, concatenate
 class Mixture:
     """Sampler that leaves each candidate to one of several samplers.
 
-    Which one is a function of (seed, pool, index) alone and stays when a candidate is drawn again: the weights are
-    shares of what is in the pool, however often a sampler's candidates are refused.
+    The choice is a function of (seed, pool, index) alone and stays when a candidate is drawn again: the weights are
+    shares of the finished pool, however often a sampler's candidates are refused.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Mixture:
         return concatenate(batches).take(np.argsort(np.concatenate(rows)))
 
     def choose(self, draw: Draw) -> np.ndarray:
-        """Which sampler, in alphabetical order, makes each candidate."""
+        """Return the number of each candidate's sampler, in alphabetical order."""
         numbers = uniforms(f"{draw.seed}/mixture/{draw.pool}", draw.indices, 1)[:, 0]
         chosen = np.searchsorted(self._bounds, numbers * self._bounds[-1], side="right")
         return np.minimum(chosen, len(self._bounds) - 1)

@@ -1,4 +1,4 @@
-"""Descriptors of the atoms of one structure that can be differentiated, to move atoms by them."""
+"""Differentiable descriptors of the atoms of one structure, whose gradients move the atoms."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from gapdesign.samplers.shared.differentiable.snap import SnapOptions
 
 
 class Differentiable(Protocol):
-    """Describes every atom by m numbers that are smooth functions of the positions."""
+    """Descriptor of every atom by m numbers that are smooth functions of the positions."""
 
     def __call__(self, atoms: Atoms) -> np.ndarray:
-        """Descriptors q (n, m) of n atoms."""
+        """Return the descriptors q (n, m) of n atoms."""
 
     def pullback(self, atoms: Atoms) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
-        """Descriptors q (n, m), and what turns dF/dq (n, m) of any function F of them into dF/dr (n, 3)."""
+        """Return the descriptors q (n, m), and a function from dF/dq (n, m), for any F of q, to dF/dr (n, 3)."""
 
 
 class DifferentiableOptions(Options):
@@ -30,7 +30,7 @@ class DifferentiableOptions(Options):
 
     kind: Literal["snap", "bispectrum", "soap"] = Field(
         "snap",
-        description="Which descriptor: the bispectrum as LAMMPS's SNAP has it, or QUIP's bispectrum or SOAP. All have"
+        description="The bispectrum of SNAP in LAMMPS, or the bispectrum or SOAP of QUIP. All have"
         " analytic gradients; `snap` is by far the fastest.",
     )
     snap: SnapOptions = Field(SnapOptions(), description="Bispectrum components of SNAP.")
@@ -39,7 +39,7 @@ class DifferentiableOptions(Options):
 
     @property
     def is_quip(self) -> bool:
-        """Whether QUIP computes it, and so for a single element."""
+        """Whether QUIP computes it, which is possible for a single element only."""
         return self.kind != "snap"
 
     @property
@@ -58,4 +58,4 @@ MEMBERS: dict[str, Callable[[Options, int], Differentiable]] = {
     "bispectrum": quip.bispectrum,
     "soap": quip.soap,
 }
-"""What makes each descriptor."""
+"""Functions that make each descriptor."""

@@ -1,4 +1,4 @@
-"""Descriptors of QUIP's with analytic gradients: its SO(4) bispectrum and SOAP."""
+"""Descriptors of QUIP with analytic gradients: its SO(4) bispectrum and SOAP."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class BispectrumOptions(Options):
     j_max: int = Field(
         3, ge=1, le=8, description="Order of the hyperspherical harmonics; 3 gives 7 components, 4 gives 12."
     )
-    components: int = Field(6, ge=1, description="How many of the components are used, from the first.")
+    components: int = Field(6, ge=1, description="Number of components used, from the first.")
 
 
 class SmallSoapOptions(SoapOptions):
-    """SOAP, small enough to be differentiated at every step."""
+    """SOAP that is small enough to be differentiated at every step."""
 
     r_cut: float = Field(4.7, gt=0, description="Radius of an environment, in angstrom.")
     n_max: int = Field(3, ge=1, description="Radial basis functions.")
@@ -33,14 +33,14 @@ class SmallSoapOptions(SoapOptions):
 
 
 class Quip:
-    """A descriptor of QUIP's with analytic gradients.
+    """Descriptor of QUIP with analytic gradients.
 
     Parameters
     ----------
     text : str
         The descriptor as QUIP spells it.
     components : int, optional
-        How many of its components are used, from the first.
+        Number of its components used, from the first.
 
     Raises
     ------
@@ -54,7 +54,7 @@ class Quip:
         except ImportError as error:
             raise InputError(
                 "pools.entropy.descriptor.kind: `bispectrum` and `soap` need quippy, which is not installed;"
-                " run `pip install quippy-ase`, or take `snap`."
+                " run `pip install quippy-ase`, or choose `snap`."
             ) from error
         self._descriptor = Descriptor(text)
         self._components = components
@@ -71,7 +71,7 @@ class Quip:
         centre, moved = np.asarray(found["grad_index_0based"]).T
 
         def pull(slope: np.ndarray) -> np.ndarray:
-            # Sums of one order, whatever linear algebra library there is.
+            # Sums in one order, whatever the linear algebra library.
             pairs = (gradient * slope[centre][:, None, :]).sum(axis=2)
             return np.stack([np.bincount(moved, pairs[:, k], minlength=len(atoms)) for k in range(3)], axis=1)
 
@@ -79,12 +79,12 @@ class Quip:
 
 
 def soap(options: SmallSoapOptions, number: int) -> Quip:
-    """SOAP of atoms of one element, given by its atomic number."""
+    """Make the SOAP of atoms of one element, given by its atomic number."""
     return Quip(soap_string(options, centre=number, elements=[number], transition=0.5))
 
 
 def bispectrum(options: BispectrumOptions, number: int) -> Quip:
-    """SO(4) bispectrum of atoms of one element, given by its atomic number."""
+    """Make the SO(4) bispectrum of atoms of one element, given by its atomic number."""
     return Quip(
         f"bispectrum_so4 cutoff={options.r_cut!r} j_max={options.j_max} n_species=1 species_Z={{{number}}} w={{1.0}}",
         options.components,

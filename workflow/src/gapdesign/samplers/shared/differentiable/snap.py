@@ -1,4 +1,4 @@
-"""Bispectrum components as SNAP has them (Thompson et al., J. Comput. Phys. 285, 316 (2015)), and their gradient.
+"""Bispectrum components of SNAP (Thompson et al., J. Comput. Phys. 285, 316 (2015)), and their gradient.
 
 Neighbours are put on the unit sphere in four dimensions, which is SU(2): a neighbour at distance r in the direction n
 is the rotation g = cos(theta) + i sin(theta) n.sigma. The matrices of g in the representations of spin j, summed over
@@ -27,16 +27,14 @@ class SnapOptions(Options):
     two_j_max: int = Field(
         8, ge=0, le=14, description="Twice the highest spin. Below the spins that are used, it only sets the order."
     )
-    components: int = Field(
-        6, ge=1, description="How many of the components are used, from the first in the order of LAMMPS."
-    )
+    components: int = Field(6, ge=1, description="Number of components used, from the first in the order of LAMMPS.")
     angle: float = Field(
-        0.99363, gt=0, lt=1, description="Share of a half turn that an atom at the radius is turned by (rfac0)."
+        0.99363, gt=0, lt=1, description="Rotation of an atom at the radius, as a share of a half turn (rfac0)."
     )
 
 
 def couplings(two_j_max: int) -> list[tuple[int, int, int]]:
-    """(2 j1, 2 j2, 2 j) of the bispectrum components in the order of LAMMPS."""
+    """Return (2 j1, 2 j2, 2 j) of the bispectrum components in the order of LAMMPS."""
     return [
         (j1, j2, j)
         for j1 in range(two_j_max + 1)
@@ -47,7 +45,7 @@ def couplings(two_j_max: int) -> list[tuple[int, int, int]]:
 
 
 def clebsch_gordan(j1: int, j2: int, j: int) -> np.ndarray:
-    """Coefficients (j1 + 1, j2 + 1) of the states a of j1 and b of j2, counted from 0, in the one of j that they make.
+    """Return the coefficients (j1 + 1, j2 + 1) of the states a of j1 and b of j2, from 0, in the state of j they make.
 
     Racah's formula: Varshalovich et al., Quantum Theory of Angular Momentum, equation 8.2.1(3).
     """
@@ -72,13 +70,13 @@ def _factorials(*numbers: int) -> int:
 class Snap:
     """Bispectrum components of SNAP: every element alike with weight 1, the central atom counted.
 
-    The expansion is held as a matrix: a row an element D[k', k] of the representations of spins 0, 1, 2, ... (twice the
-    spin; k counts states from 0), a column an atom or a pair of neighbours.
+    The expansion is a matrix with one row per element D[k', k] of the representations of spins 0, 1, 2, ... (twice the
+    spin; k counts states from 0) and one column per atom or pair of neighbours.
 
     Raises
     ------
     InputError
-        If there are fewer components than asked for.
+        If there are fewer components than requested.
     """
 
     def __init__(self, options: SnapOptions) -> None:
@@ -86,7 +84,7 @@ class Snap:
         if options.components > len(known):
             raise InputError(
                 f"pools.entropy.descriptor.snap.components: there are {len(known)} components up to two_j_max:"
-                f" {options.two_j_max}; ask for that many or fewer, or raise two_j_max."
+                f" {options.two_j_max}; request that many or fewer, or raise two_j_max."
             )
         self._options = options
         used = known[: options.components]
@@ -120,12 +118,12 @@ class Snap:
         return self._of_atom_itself + pairs.sum_by_centre(pairs.weight * matrices)
 
     def _components(self, u: np.ndarray) -> np.ndarray:
-        """B (m, n) of expansions u (l, n)."""
+        """Return B (m, n) of expansions u (l, n)."""
         p, q, r = self._triples
         return np.add.reduceat((self._factors * u[p].conj() * u[q] * u[r]).real, self._first_terms, axis=0)
 
     def _slope_of_expansion(self, u: np.ndarray, slope: np.ndarray) -> np.ndarray:
-        """G (l, n) of dF = Re sum G du, from dF/dB (m, n)."""
+        """Return G (l, n) of dF = Re sum G du, from dF/dB (m, n)."""
         p, q, r = self._triples
         lengths = np.diff(self._first_terms, append=len(p))
         scaled = self._factors * np.repeat(slope, lengths, axis=0)
@@ -136,7 +134,7 @@ class Snap:
         return found
 
     def _pull(self, pairs: _Pairs, d: np.ndarray, slope: np.ndarray) -> np.ndarray:
-        """dF/dr (n, 3): a turn of g by epsilon changes D by i D epsilon.J, J the angular momentum."""
+        """Return dF/dr (n, 3): a turn of g by epsilon changes D by i D epsilon.J, J the angular momentum."""
         slope = slope[:, pairs.centre]
         same = slope * d
         up = (self._ladder[:-1] * slope[:-1] * d[1:]).sum(axis=0)
@@ -176,7 +174,7 @@ class _Pairs:
         self._weight_slope = -0.5 * turn * np.sin(turn * self._distance)
 
     def representations(self, largest: int) -> np.ndarray:
-        """D (l, p) of all spins up to ``largest``, each made of the one before: j is what j - 1/2 and 1/2 make."""
+        """Return D (l, p) of all spins up to ``largest``, each from the one before: j couples j - 1/2 and 1/2."""
         x, y, z = self._direction * self._sin
         (dd, du), (ud, uu) = (self._cos - 1j * z, 1j * x - y), (1j * x + y, self._cos + 1j * z)
         before = np.ones((1, 1, len(self._distance)), dtype=complex)
@@ -193,15 +191,15 @@ class _Pairs:
         return np.concatenate(found)
 
     def sum_by_centre(self, values: np.ndarray) -> np.ndarray:
-        """Sums (l, n) over the neighbours of each atom, in one order."""
-        # A column of zeros at the end begins where there are no neighbours left; reduceat gives an atom without
-        # any the value that follows.
+        """Return sums (l, n) over the neighbours of each atom, in one order."""
+        # A column of zeros at the end serves atoms after the last neighbour; reduceat returns the next value for an
+        # atom without neighbours.
         first = np.searchsorted(self.centre, np.arange(self._atoms + 1))
         padded = np.concatenate([values, np.zeros((len(values), 1))], axis=1)
         return np.add.reduceat(padded, first[:-1], axis=1) * (np.diff(first) > 0)
 
     def gradient(self, value: np.ndarray, torque: np.ndarray) -> np.ndarray:
-        """dF/dr (n, 3) from dF/df and dF/depsilon of every pair, the latter over its weight.
+        """Return dF/dr (n, 3) from dF/df and dF/depsilon of every pair, the latter divided by its weight.
 
         A step dr turns g by epsilon = 2 [n dtheta + sin cos dn + sin^2 n x dn], with dn = (dr - n n.dr) / r.
         """
