@@ -205,7 +205,7 @@ def test_an_exported_design_comes_back_from_its_folders(eam, tmp_path):
     assert found.surplus(sent) == []
     assert found.surplus(sent[:3]) == [f"{tmp_path}/runs/0003/done.extxyz, frame 0"]
     assert export(frames, tmp_path / "runs", Xyz(), design="OPT1") == folders
-    with pytest.raises(InputError, match="0000: it is there already for another structure; give another --output"):
+    with pytest.raises(InputError, match="0000: it exists already for another structure; give another --output"):
         export([_ranked(design(2)[1], 0)], tmp_path / "runs", Xyz(), design="X")
 
 

@@ -60,13 +60,11 @@ class GpawOptions(programs.ProgramOptions):
         description="Thresholds of self-consistency, with GPAW's keys and units, per electron.",
     )
     maxiter: int = Field(100, ge=1, description="Largest number of iterations in the first attempt.")
-    setups: dict[str, str] = Field(
-        {}, description="Name of the PAW data set per element, where it is not GPAW's default."
-    )
+    setups: dict[str, str] = Field({}, description="Name of each element's PAW data set, where it is not the default.")
     isolated_box: float = Field(
         12.0,
         ge=5,
-        description="Edge of the cube around an isolated atom, in angstrom; the cost grows as the edge cubed.",
+        description="Edge of an isolated atom's cube, in angstrom; the cost grows as the edge cubed.",
     )
 
 
