@@ -157,8 +157,8 @@ class LabelStore:
         """Write all labels as one extended-XYZ file that :meth:`read_in` accepts; return their number.
 
         Each frame has ``REF_energy``, ``REF_forces`` and ``REF_virial``, for any program to read, with the eight
-        decimals that the format has for atoms. Under ``entry`` it holds the label's whole file, to the last bit, as JSON with
-        percent signs and backslashes written as %25 and %5C.
+        decimals that the format has for atoms. Under ``entry`` it holds the label's whole file, to the last bit, as
+        JSON with percent signs and backslashes written as %25 and %5C.
 
         Raises
         ------
