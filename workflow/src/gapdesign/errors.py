@@ -2,7 +2,7 @@
 
 
 class InputError(ValueError):
-    """The input of the user cannot be used.
+    """The user's input cannot be used.
 
     The message is one sentence that names the key or file, what is wrong with it and how to
     correct it. The command line prints it without a traceback and exits with status 2.

@@ -11,7 +11,7 @@ from gapdesign.labels.runs import Keep
 
 
 class _Labels(Options):
-    """Where labels come from and where they are kept."""
+    """The source of labels, and the store that keeps them."""
 
     engine: ENGINES.names = Field(
         "eam",

@@ -34,7 +34,7 @@ CURVES = ("prototype", "curve", "branch", "x", "y", "label")
 
 @dataclass(frozen=True)
 class Property:
-    """How one property is measured.
+    """Measurement of one property.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class Measurement:
     prototypes
         Crystals; energies are relative to the first one.
     options
-        How they are measured.
+        Options of the measurements.
     farthest
         Longest dimer, in angstrom.
     seed

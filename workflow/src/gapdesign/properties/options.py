@@ -54,7 +54,7 @@ class PhononsOptions(Options):
         None, min_length=1, description="Prototypes whose phonons are computed. Default: the first one."
     )
     length: float = Field(
-        10.0, gt=0, description="Least distance between an atom and its images in the supercell, in angstrom."
+        10.0, gt=0, description="Smallest distance between an atom and its images in the supercell, in angstrom."
     )
     displacement: float = Field(0.01, gt=0, le=0.1, description="Displacement of an atom, in angstrom.")
     points: int = Field(60, ge=10, description="Wave vectors along the path.")
@@ -66,7 +66,7 @@ class NveOptions(Options):
     crystals: tuple[Identifier, ...] | None = Field(
         None, min_length=1, description="Prototypes that are set in motion. Default: the first one."
     )
-    atoms: int = Field(16, ge=2, description="Least number of atoms in the supercell.")
+    atoms: int = Field(16, ge=2, description="Smallest number of atoms in the supercell.")
     temperature: float = Field(300.0, gt=0, description="Temperature of the velocities at the start, in K.")
     timestep: float = Field(2.0, gt=0, le=20, description="Time step, in fs; 2 suits metals, 0.5 hydrogen.")
     steps: int = Field(100, ge=10, description="Number of steps.")

@@ -67,7 +67,7 @@ def force_constants(atoms: Atoms, calculator: Calculator, *, length: float, disp
     calculator
         The potential.
     length
-        Least distance between an atom and its images, in angstrom.
+        Smallest distance between an atom and its images, in angstrom.
     displacement
         Displacement of the atom, in angstrom.
 

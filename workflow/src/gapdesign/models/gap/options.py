@@ -86,7 +86,7 @@ class SparseOptions(Options):
 
 
 class ModelOptions(Options):
-    """How a design becomes a potential."""
+    """The fit of a potential to a design."""
 
     optimizer: Literal["lbfgs", "cma"] = Field(
         "lbfgs",
