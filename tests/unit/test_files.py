@@ -297,8 +297,8 @@ def test_gaps_overlaps_wrong_shapes_and_truncated_shards_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"5-20\.npy: candidates 5 to 10 are also in the preceding shard"):
         shards.FeaturePool([paths[0], overlapping])
     for wrong, sentence in (
-        (ROWS[10:19], "shape its name promises"),
-        (ROWS[10:20, :3], "shape its name promises"),
+        (ROWS[10:19], "does not match its name"),
+        (ROWS[10:20, :3], "does not match its name"),
         (ROWS[10], "not a table of numbers"),
         (ROWS[10:20, None], "not a table of numbers"),
         (np.asfortranarray(ROWS[10:20]), "not a table of numbers"),
