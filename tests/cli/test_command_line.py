@@ -125,7 +125,7 @@ def test_python_runs_the_package_as_the_command():
         ),
         (
             ["select", "--design", "OPT", *SELECT, "--features", "first.npy"],
-            "first.npy: a shard is called <start>-<stop>.npy.",
+            "first.npy: the name of a shard must be <start>-<stop>.npy.",
         ),
         (["verify", "OTP.extxyz"], "--design OTP: there is no such design; choose from OPT, RND."),
         (["headline", "results"], "results/headline.txt: no such file; run `snakemake report` for this study first."),

@@ -173,7 +173,7 @@ def test_a_study_in_which_too_much_fails_stops_in_one_sentence(rerun, configurat
     output = rerun.run("labels", status=1)
     sentences = {line for line in output.splitlines() if "labels.max_failed" in line}
     (sentence,) = sentences
-    assert "3 structures of RND, which has 10, got no label, more than a share of 0.2" in sentence
+    assert "3 structures of RND, which has 10, got no label, more than the allowed share of 0.2" in sentence
     assert "3 of 3 (100%) because “A cell vector is at" in sentence
     assert "they are 3 bcc (the design has 6)" in sentence
 

@@ -144,7 +144,7 @@ def test_a_calculator_without_stress_gives_no_label(tmp_path):
     [
         ({"calculator": "no_such_package.Calculator"}, "labels.ase.calculator: no_such_package.Calculator cannot be"),
         ({"calculator": "ase.calculators.emt.ETM"}, "labels.ase.calculator: ase.calculators.emt.ETM cannot be"),
-        ({"calculator": "ase.calculators.mixing.SumCalculator"}, r"labels.ase.arguments: .* does not take them \("),
+        ({"calculator": "ase.calculators.mixing.SumCalculator"}, r"labels.ase.arguments: .* does not accept them \("),
     ],
 )
 def test_check_names_the_mistake(options, message):

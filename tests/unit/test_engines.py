@@ -204,7 +204,7 @@ def test_an_element_that_the_potential_lacks_is_named(alloy):
     ("name", "content", "message"),
     [
         ("absent.eam.fs", None, "neither a file nor one of the potentials"),
-        ("zr.txt", "", r"zr.txt is of an unknown format; give a file that ends in .eam.fs"),
+        ("zr.txt", "", r"zr.txt has an unknown format; give a file that ends in .eam.fs"),
         ("zr.eam.fs", "one\ntwo\n", "do not name elements"),
         ("zr.eam.fs", "a\nb\nc\n2 Zr\n", "do not name elements"),
         ("zr.eam.alloy", "a\nb\nc\n1 Xx\n", "do not name elements"),

@@ -188,7 +188,7 @@ def test_another_structure_and_damaged_output_are_refused(make, folder, tmp_path
         (tmp_path / "spoilt.xml").write_text(spoilt)
         with pytest.raises(NotConvergedError, match="cut off or incomplete"):
             parse(tmp_path / "spoilt.xml")
-    with pytest.raises(NotConvergedError, match=r"pw.x did not come to its end\. pw.x ended with status 0"):
+    with pytest.raises(NotConvergedError, match=r"pw.x did not finish\. pw.x ended with status 0"):
         make().label(sent(), folder)
 
 

@@ -100,7 +100,7 @@ def test_two_results_that_differ_are_no_label_and_two_that_agree_are_one(results
     assert_same(engine(results).label(design()[3]), eam.label(design()[3]))
     frames[0].info["REF_energy"] += 0.01
     write(results.with_name("more.extxyz"), frames[0])
-    with pytest.raises(NotConvergedError, match=r"frame 0 and .*frame .*differ by 0\.0025 eV an atom"):
+    with pytest.raises(NotConvergedError, match=r"frame 0 and .*frame .*differ by 0\.0025 eV per atom"):
         engine(results, results.with_name("more.extxyz")).label(design()[3])
 
 
@@ -140,10 +140,12 @@ def test_paths_that_lead_nowhere_are_one_sentence(tmp_path):
     with pytest.raises(InputError, match=r"labels\.file\.paths: there is no '.*none\*'"):
         engine(tmp_path / "none*").check()
     (tmp_path / "notes.txt").write_text("nothing")
-    with pytest.raises(InputError, match=r"labels\.file\.paths: '.*' holds no results; they are called vasprun"):
+    with pytest.raises(
+        InputError, match=r"labels\.file\.paths: '.*' holds no results; files of results are named vasprun"
+    ):
         engine(tmp_path).check()
     (tmp_path / "x.extxyz").write_text("nonsense")
-    with pytest.raises(InputError, match=r"labels\.file\.paths: ASE does not read '.*x\.extxyz'"):
+    with pytest.raises(InputError, match=r"labels\.file\.paths: ASE cannot read '.*x\.extxyz'"):
         engine(tmp_path / "x.extxyz").label(design()[0])
 
 
@@ -153,7 +155,9 @@ def test_isolated_atoms_are_given_or_said_to_be_so_and_a_crystal_of_one_atom_is_
     crystal.info.update(REF_energy=-8.0, REF_virial=np.zeros(9))
     crystal.set_array("REF_forces", np.zeros((1, 3)))
     write(tmp_path / "crystal.extxyz", crystal)
-    with pytest.raises(InputError, match=r"labels\.file\.isolated: there is no energy of an isolated atom of Zr; give"):
+    with pytest.raises(
+        InputError, match=r"labels\.file\.isolated: the energy of an isolated atom of Zr is missing; give"
+    ):
         engine(tmp_path / "crystal.extxyz").label(lone, isolated=True)
     given = engine(tmp_path / "crystal.extxyz", isolated={"Zr": -1.5})
     assert given.label(lone, isolated=True).energy == -1.5
@@ -201,7 +205,7 @@ def test_an_exported_design_comes_back_from_its_folders(eam, tmp_path):
     assert found.surplus(sent) == []
     assert found.surplus(sent[:3]) == [f"{tmp_path}/runs/0003/done.extxyz, frame 0"]
     assert export(frames, tmp_path / "runs", Xyz(), design="OPT1") == folders
-    with pytest.raises(InputError, match="0000: it is there already for another structure; give another --output"):
+    with pytest.raises(InputError, match="0000: it exists already for another structure; give another --output"):
         export([_ranked(design(2)[1], 0)], tmp_path / "runs", Xyz(), design="X")
 
 

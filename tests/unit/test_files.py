@@ -288,17 +288,17 @@ def test_shards_sort_by_number_and_not_by_letter(tmp_path):
 
 def test_gaps_overlaps_wrong_shapes_and_truncated_shards_are_refused(tmp_path):
     paths = made(tmp_path, 0, 10, 20, 50)
-    with pytest.raises(InputError, match=r"20-50\.npy: candidates 10 to 20 before it are missing"):
+    with pytest.raises(InputError, match=r"20-50\.npy: the preceding candidates 10 to 20 are missing"):
         shards.FeaturePool([paths[0], paths[2]])
-    with pytest.raises(InputError, match=r"10-20\.npy: candidates 0 to 10 before it are missing"):
+    with pytest.raises(InputError, match=r"10-20\.npy: the preceding candidates 0 to 10 are missing"):
         shards.FeaturePool(paths[1:])
     overlapping = shards.shard_path(tmp_path, 5, 20, "npy")
     files.write_array(overlapping, ROWS[5:20])
-    with pytest.raises(InputError, match=r"5-20\.npy: candidates 5 to 10 are in the shard before it too"):
+    with pytest.raises(InputError, match=r"5-20\.npy: candidates 5 to 10 are also in the preceding shard"):
         shards.FeaturePool([paths[0], overlapping])
     for wrong, sentence in (
-        (ROWS[10:19], "shape its name promises"),
-        (ROWS[10:20, :3], "shape its name promises"),
+        (ROWS[10:19], "does not match its name"),
+        (ROWS[10:20, :3], "does not match its name"),
         (ROWS[10], "not a table of numbers"),
         (ROWS[10:20, None], "not a table of numbers"),
         (np.asfortranarray(ROWS[10:20]), "not a table of numbers"),

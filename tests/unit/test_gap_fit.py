@@ -314,7 +314,7 @@ def test_bad_potentials_are_named(fitted, frames, tmp_path):
         energies(tmp_path / "none.xml", frames)
     cut = tmp_path / "cut.xml"
     cut.write_text(output.read_text()[:-4000])
-    with pytest.raises(InputError, match="not a whole XML file"):
+    with pytest.raises(InputError, match="not a complete XML file"):
         energies(cut, frames)
     other = tmp_path / "other.xml"
     other.write_text("<QUIP_params/>")

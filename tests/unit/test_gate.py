@@ -110,7 +110,7 @@ def test_a_label_that_is_not_finite_is_refused(field, value):
     values = {"energy": np.array(-13.2), "forces": np.zeros((2, 3)), "virial": np.eye(3)}
     values[field].flat[-1] = value
     reason = refuse_label(bulk("Zr", "hcp"), Label(**values))
-    assert reason == f"The engine gave a value of {field} that is not finite."
+    assert reason == f"The engine returned a value of {field} that is not finite."
 
 
 @pytest.mark.parametrize(
@@ -119,4 +119,4 @@ def test_a_label_that_is_not_finite_is_refused(field, value):
 )
 def test_a_label_of_the_wrong_shape_is_refused(field, shape):
     values = {"energy": -13.2, "forces": np.zeros((2, 3)), "virial": np.eye(3), field: np.zeros(shape)}
-    assert f"gave {field} of shape" in refuse_label(bulk("Zr", "hcp"), Label(**values))
+    assert f"returned {field} of shape" in refuse_label(bulk("Zr", "hcp"), Label(**values))

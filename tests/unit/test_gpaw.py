@@ -133,7 +133,7 @@ def test_a_command_that_does_not_start_gpaw_is_named(make):
     with pytest.raises(InputError, match=r"labels.gpaw.command: there is no program 'no-such-mpirun' here"):
         GpawEngine(GpawOptions(command="no-such-mpirun -np 2 gpaw python")).check()
     with pytest.raises(
-        InputError, match=r"the engine gpaw needs GPAW, which .* does not start \(it said: .*see docs/eng"
+        InputError, match=r"the engine gpaw needs GPAW, which .* does not start \(its output: .*docs/eng"
     ):
         _ = GpawEngine(GpawOptions(command="false")).version
 

@@ -184,7 +184,7 @@ def test_a_label_that_is_not_finite_is_a_row_and_is_not_kept(store):
         "pool": "A",
         "candidate": 102,
         "engine": "fake",
-        "reason": "The engine gave a value of forces that is not finite.",
+        "reason": "The engine returned a value of forces that is not finite.",
         "attempts": 1,
         "directory": "",
     }
@@ -509,7 +509,7 @@ def test_a_study_in_which_too_much_fails_stops_and_says_what_is_common(store):
     assert len(engine.seen) == 3 * 3 + 2  # three failures, and what was between them
     text = str(caught.value)
     assert text.startswith(
-        "labels.max_failed: 3 structures of OPT1, which has 10, got no label, more than a share of 0.2: 3"
+        "labels.max_failed: 3 structures of OPT1, which has 10, got no label, more than the allowed share of 0.2: 3"
     )
 
     assert "no convergence in 100 steps" in text
@@ -555,7 +555,7 @@ def test_reasons_that_differ_in_numbers_are_the_same():
     # One always may, and so no more of a design of three.
     fussy = Allowance(frames, 0.1)
     fussy.spend(rows[1], frames[1])
-    with pytest.raises(ProgramError, match=r"got no label, more than a share of 0\.1: "):
+    with pytest.raises(ProgramError, match=r"got no label, more than the allowed share of 0\.1: "):
         fussy.spend(rows[0], frames[0])
     most = Allowance(frames, 0.99)
     most.spend(rows[1], frames[1])

@@ -293,7 +293,7 @@ def test_a_potential_that_is_bad_at_everything_gives_reasons_and_no_error():
 
 def test_a_number_that_is_not_finite_is_a_reason():
     values, _ = measured(lambda atoms: Label(np.nan, np.zeros((len(atoms), 3)), np.eye(3)), ["elastic", "dimer"])
-    assert list(values["reason"]) == ["The potential gave an energy, force or virial that is not finite."] * 3
+    assert list(values["reason"]) == ["The potential returned an energy, force or virial that is not finite."] * 3
 
 
 def test_few_steps_are_a_reason():
@@ -313,11 +313,11 @@ def test_what_a_slow_engine_computes_is_kept(tmp_path):
 
 def test_an_engine_that_fails_is_a_reason(tmp_path):
     engine = AseEngine(AseOptions(calculator="ase.calculators.emt.EMT"))
-    with pytest.raises(NotMeasuredError, match="The engine ase gave no label: "):
+    with pytest.raises(NotMeasuredError, match="The engine ase returned no label: "):
         of_engine(engine, tmp_path, Runs())(bulk("Zr", "hcp", a=3.2, c=5.1))
 
 
-SENTENCE = "The engine ase gave no label: It did not converge"
+SENTENCE = "The engine ase returned no label: It did not converge"
 
 
 class Diverging(AseEngine):
@@ -366,8 +366,8 @@ def test_errors_are_against_reference_and_published_values():
     [
         ({"phonons": {"crystals": ["hpc"]}}, "eam", "phonons.crystals: there is no prototype 'hpc'; choose from hcp"),
         ({"published": {"values": {"hpc": {"a": 1}}}}, "eam", "published.values: there is no prototype 'hpc'"),
-        ({"published": {"values": {"hcp": {"C1l": 1}}}}, "eam", "published.values.hcp: 'C1l' is no property"),
-        ({"published": {"of": "Cu"}}, "eam", "published.of: the published values are of Cu and the study is of Zr"),
+        ({"published": {"values": {"hcp": {"C1l": 1}}}}, "eam", "published.values.hcp: 'C1l' is not a property"),
+        ({"published": {"of": "Cu"}}, "eam", "published.of: the published values belong to Cu, but the study is of Zr"),
         ({"reference": ["elastic"]}, "file", "reference: the engine file computes nothing"),
     ],
 )

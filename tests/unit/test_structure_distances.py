@@ -267,7 +267,7 @@ def test_environments_are_read_back_whatever_the_cuts(tmp_path):
 
 def test_files_cut_off_misnamed_or_missing_are_refused(tmp_path):
     paths = written(tmp_path, environments_of(20, seed=2), cuts=(7, 8))
-    with pytest.raises(InputError, match=r"8-20\.npz: candidates 7 to 8 before it are missing"):
+    with pytest.raises(InputError, match=r"8-20\.npz: the preceding candidates 7 to 8 are missing"):
         EnvironmentPool([paths[0], paths[2]])
     with pytest.raises(InputError, match=r"no such file; run `snakemake descriptors`"):
         EnvironmentPool([tmp_path / "0-9.npz"])

@@ -232,7 +232,7 @@ def test_identity_is_what_is_computed_and_not_how_or_where(make, library):
             {"potcar": {"symbols": {"Zr": "Zr_sv"}, "library": "/no/such"}},
             "labels.vasp.potcar.library: /no/such is not",
         ),
-        ({"potcar": {"symbols": {"Zr": "Zr"}}}, "potcar.symbols: .* has no POTCAR of the name Zr "),
+        ({"potcar": {"symbols": {"Zr": "Zr"}}}, "potcar.symbols: .* has no POTCAR named Zr "),
         ({"potcar": {"symbols": {"Zr": "Cu"}}}, "potcar.symbols: .* is not a POTCAR of Zr"),
         ({"potcar": {"symbols": {}}}, r"there is no POTCAR for Zr; name one, such as `\{Zr: Zr\}`"),
     ],

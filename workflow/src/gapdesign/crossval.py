@@ -1,4 +1,4 @@
-"""Every model tested on every design: the n x n table (BR section 4, figures 5 and 6)."""
+"""Tests of every model on every design: the n x n table (BR section 4, figures 5 and 6)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 DUPLICATE = 1e-6
-"""A test structure with a smaller D2 to a training structure is one that the model has seen."""
+"""A test structure whose D2 to a training structure is smaller counts as seen by the model."""
 
 DRAWS = 1000
-"""How often test sets are drawn again from themselves."""
+"""Number of bootstrap draws of each test set."""
 
 
 def predictions(model: str, designs: Mapping[str, Sequence[Atoms]], energies: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Predictions of one model beside the labels of every design.
+    """Put the predictions of one model beside the labels of every design.
 
     Parameters
     ----------
@@ -31,12 +31,12 @@ def predictions(model: str, designs: Mapping[str, Sequence[Atoms]], energies: Ma
     designs : mapping
         Labelled structures of every design.
     energies : mapping
-        Predicted total energies of each design's structures, in eV, in their order.
+        Predicted total energies of each design's structures, in eV, in the same order.
 
     Returns
     -------
     DataFrame
-        A row a structure: energies in eV an atom, the error (predicted minus reference) in meV an atom.
+        One row per structure: energies in eV per atom, the error (predicted minus reference) in meV per atom.
     """
     import pandas as pd
 
@@ -61,14 +61,14 @@ def predictions(model: str, designs: Mapping[str, Sequence[Atoms]], energies: Ma
 
 
 def flag_duplicates(table: pd.DataFrame, features: Mapping[str, np.ndarray], covariance: Covariance) -> pd.DataFrame:
-    """Add the column ``duplicate``: whether the model was trained on a structure with D2 below 1e-6.
+    """Add the column ``duplicate``, which says whether the model was trained on a structure with D2 below 1e-6.
 
     Parameters
     ----------
     table : DataFrame
         From :func:`predictions`, of any number of models.
     features : mapping
-        Features (n, dimension) of each design's ranks.
+        Features (n, dimension) of each design, by rank.
     """
     flags = np.zeros(len(table), dtype=bool)
     for (model, test_set), rows in table.groupby(["model", "test_set"], sort=False).indices.items():
@@ -80,7 +80,7 @@ def flag_duplicates(table: pd.DataFrame, features: Mapping[str, np.ndarray], cov
 
 
 def errors(table: pd.DataFrame) -> pd.DataFrame:
-    """Statistics of the error of each model on each design, in meV an atom.
+    """Compute statistics of the error of each model on each design, in meV per atom.
 
     Returns
     -------
@@ -109,12 +109,12 @@ def errors(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def duplicates(table: pd.DataFrame) -> pd.DataFrame:
-    """How many test structures each model had seen, and its 0.99 quantile without them, in meV an atom.
+    """Count the test structures that each model has seen; give its 0.99 quantile without them, in meV per atom.
 
     Returns
     -------
     DataFrame
-        A row for each model and each test set but its own; NaN where nothing is left.
+        One row per model and test set other than its own; NaN where no structure is left.
     """
     import pandas as pd
 
@@ -134,10 +134,10 @@ def duplicates(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def bootstrap(table: pd.DataFrame, rng: np.random.Generator, draws: int = DRAWS) -> pd.DataFrame:
-    """Draw the structures of every test set again, with replacement, and find each model's worst error anew.
+    """Resample the structures of every test set, with replacement, and recompute each model's worst error.
 
-    This tells how far the worst error depends on single test structures, not how it would be with other designs. In
-    each draw all models are tested on the same structures, so that their ratios can be told too (B. Efron, Ann.
+    This shows how far the worst error depends on single test structures, not how it would change with other designs. In
+    each draw all models are tested on the same structures, so that their ratios can be estimated too (B. Efron, Ann.
     Stat. 7, 1, 1979, https://doi.org/10.1214/aos/1176344552).
 
     Parameters
@@ -145,15 +145,15 @@ def bootstrap(table: pd.DataFrame, rng: np.random.Generator, draws: int = DRAWS)
     table : DataFrame
         From :func:`predictions`, of any number of models.
     rng
-        Where the draws come from.
+        Source of the draws.
     draws
-        How many.
+        Number of draws.
 
     Returns
     -------
     DataFrame
         ``draw``, ``model`` and ``worst_mev``, the largest 0.99 quantile of the absolute error over the test sets that
-        the model was not fitted to, in meV an atom; a row a draw and model that has such a test set.
+        the model was not fitted to, in meV per atom; one row per draw and model that has such a test set.
     """
     import pandas as pd
 

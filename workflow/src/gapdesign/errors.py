@@ -1,16 +1,16 @@
-"""The exceptions that a user is meant to read."""
+"""Exceptions whose messages users read."""
 
 
 class InputError(ValueError):
-    """What the user gave cannot be used.
+    """The user's input cannot be used.
 
-    The message is one sentence that names the key or file, what is wrong with it and what would be
-    right. The command line prints it without a traceback and exits with status 2.
+    The message is one sentence that names the key or file, what is wrong with it and how to
+    correct it. The command line prints it without a traceback and exits with status 2.
     """
 
 
 class ProgramError(RuntimeError):
-    """A program that was called failed, or did not do what it was asked.
+    """An external program failed, or did not do what it was asked.
 
     The command line prints the message without a traceback and exits with status 1.
     """

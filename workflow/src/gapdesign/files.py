@@ -1,4 +1,4 @@
-"""The formats of files: text, tables, arrays and frames, each written whole or not at all."""
+"""File formats: text, tables, arrays and frames, each written completely or not at all."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TEXTS = (
     *("study", "pool", "prototype", "design", "model", "train", "test", "test_set", "config_type"),
     *("method", "engine", "property", "curve", "unit", "label", "group", "reason", "directory"),
 )
-"""Columns of tables, and keys of frames, that hold text whatever it looks like."""
+"""Columns of tables, and keys of frames, that hold text, whatever it looks like."""
 
 _PAIR = re.compile(r'([^\s="]+)=("(?:[^"\\]|\\.)*"|\S*)')
 """A key and its value in the second line of a frame."""
@@ -37,10 +37,10 @@ _HOST = platform.node()
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; what is written there becomes ``path`` when the block ends well.
+    """Provide a temporary path beside ``path``; its file becomes ``path`` when the block ends without an error.
 
     The data reach the disk before the name changes, so a reader sees the old file, the new one, or
-    none, whatever is killed when. If the block raises, the temporary file is removed.
+    none, whichever process is killed and when. If the block raises, the temporary file is removed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ def write_bytes(path: str | Path, content: bytes) -> None:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write ``value`` atomically as indented JSON in the order it has."""
+    """Write ``value`` atomically as indented JSON, keeping its order."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
@@ -103,17 +103,17 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_csv(path: str | Path, table: pd.DataFrame) -> None:
-    """Write a table atomically, as :func:`csv_bytes` gives it."""
+    """Write a table atomically, in the form of :func:`csv_bytes`."""
     write_bytes(path, csv_bytes(table))
 
 
 def csv_bytes(table: pd.DataFrame) -> bytes:
-    """Give a table as CSV; floats with the fewest digits that give the same number back."""
+    """Return a table as CSV, with the fewest digits that reproduce each float."""
     return table.to_csv(index=False, lineterminator="\n").encode()
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:
-    """Read a table written by :func:`write_csv`, floats to the last bit and names as text, whatever they look like.
+    """Read a table written by :func:`write_csv`: floats to the last bit, and names always as text.
 
     Raises
     ------
@@ -133,20 +133,20 @@ def read_csv(path: str | Path) -> pd.DataFrame:
 
 
 def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write named arrays atomically as one archive; equal ones give equal bytes."""
+    """Write named arrays atomically as one archive; equal arrays give equal bytes."""
     with atomic(path) as temporary, temporary.open("wb") as stream:
         np.savez(stream, **arrays)
 
 
 def read_arrays(path: str | Path, make: Callable[[dict[str, np.ndarray]], Made], *, run: str) -> Made:
-    """What is made of the arrays that :func:`write_arrays` wrote.
+    """Read the arrays that :func:`write_arrays` wrote, and make an object of them.
 
     Parameters
     ----------
     make : callable
-        From the arrays by name to what they stand for; whatever it raises says that they are not it.
+        Function that makes the object from the arrays by name; if it raises, the file holds something else.
     run : str
-        The command that makes the file, to be named where there is none.
+        The command that makes the file, for the message if it is missing.
 
     Raises
     ------
@@ -172,7 +172,7 @@ def write_frames(path: str | Path, frames: Sequence[Atoms]) -> None:
 
 
 def read_frames(path: str | Path) -> list[Atoms]:
-    """Read all structures of an extended XYZ file, names as text; an empty file gives an empty list.
+    """Read all structures of an extended XYZ file, with names as text; an empty file gives an empty list.
 
     Raises
     ------
@@ -207,7 +207,7 @@ def _properties(line: str) -> dict[str, Any]:
 
 
 def sha256(path: str | Path) -> str:
-    """Hexadecimal SHA-256 of a file's content."""
+    """Return the SHA-256 of a file's content, in hexadecimal."""
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -1,4 +1,4 @@
-"""Lines of progress, not more often than every few seconds."""
+"""Timing of progress lines, at most one every few seconds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ EVERY = 10.0
 
 
 class Pace:
-    """Says when it is time for a line of progress.
+    """A clock that says when the next progress line is due.
 
     >>> Pace().is_due()
     False
@@ -19,7 +19,7 @@ class Pace:
         self._told = time.monotonic()
 
     def is_due(self) -> bool:
-        """Whether the last line, or the beginning, is ``EVERY`` seconds ago; if so, the next one counts from now."""
+        """Return whether ``EVERY`` seconds have passed since the last line or the start; if so, restart the clock."""
         now = time.monotonic()
         if now - self._told < EVERY:
             return False

@@ -1,4 +1,4 @@
-"""The shards of pools: how a pool is cut, what its files are called, and how its features are read in blocks."""
+"""Shards of pools: cutting a pool, naming its files, and reading its features in blocks."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def cut(size: int, shard_size: int) -> list[tuple[int, int]]:
 
 
 def shard_path(folder: str | Path, start: int, stop: int, suffix: str) -> Path:
-    """Path of the shard that holds candidates ``start`` to ``stop`` (excluded) of a pool."""
+    """Return the path of the shard that holds candidates ``start`` to ``stop`` (excluded) of a pool."""
     return Path(folder) / f"{start}-{stop}.{suffix}"
 
 
 def shard_range(path: str | Path) -> tuple[int, int]:
-    """Range [start, stop) that a shard's name tells.
+    """Return the range [start, stop) in a shard's name.
 
     Raises
     ------
@@ -34,48 +34,48 @@ def shard_range(path: str | Path) -> tuple[int, int]:
     try:
         start, stop = map(int, Path(path).stem.split("-"))
     except ValueError:
-        raise InputError(f"{path}: a shard is called <start>-<stop>{Path(path).suffix}.") from None
+        raise InputError(f"{path}: the name of a shard must be <start>-<stop>{Path(path).suffix}.") from None
     return start, stop
 
 
 def in_order(paths: Sequence[str | Path]) -> tuple[list[str | Path], list[int]]:
-    """Shards by increasing index, and where each begins and the last ends.
+    """Sort shards by index; return them, and the index where each begins and where the last ends.
 
     Raises
     ------
     InputError
-        If they leave out candidates between 0 and the last, or have some twice.
+        If candidates between 0 and the last are missing, or occur twice.
     """
     ordered, bounds = sorted(paths, key=shard_range), [0]
     for path in ordered:
         (start, stop), end = shard_range(path), bounds[-1]
         if start > end:
-            raise InputError(f"{path}: candidates {end} to {start} before it are missing; run its stage for them.")
+            raise InputError(f"{path}: the preceding candidates {end} to {start} are missing; run its stage for them.")
         if start < end:
-            raise InputError(f"{path}: candidates {start} to {end} are in the shard before it too; give one.")
+            raise InputError(f"{path}: candidates {start} to {end} are also in the preceding shard; give only one.")
         bounds.append(stop)
     return ordered, bounds
 
 
 class _Blocks:
-    """What reads ranges of rows can be read in blocks."""
+    """Base of the classes that read ranges of rows, which makes them readable in blocks."""
 
     size: int
 
     def ranges(self, rows: int) -> list[tuple[int, int]]:
-        """Ranges [start, stop) of at most ``rows`` rows."""
+        """Return ranges [start, stop) of at most ``rows`` rows."""
         return [(start, min(start + rows, self.size)) for start in range(0, self.size, rows)]
 
     def blocks(self, rows: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Blocks of at most ``rows`` rows: the first one's index, and the features (n, dimension)."""
+        """Yield blocks of at most ``rows`` rows: the index of the first row, and the features (n, dimension)."""
         for start, stop in self.ranges(rows):
             yield start, self.block(start, stop)
 
 
 class ArrayFile(_Blocks):
-    """A two-dimensional array in a file, of which only the rows asked for are read.
+    """A two-dimensional array in a file, from which only the requested rows are read.
 
-    Plain reads are used, not a memory map: what is mapped counts as a process's memory on most clusters.
+    It uses plain reads instead of a memory map, because most clusters count mapped pages as a process's memory.
 
     Raises
     ------
@@ -92,13 +92,13 @@ class ArrayFile(_Blocks):
         self.size, self.dimension = mapped.shape
 
     def block(self, start: int, stop: int) -> np.ndarray:
-        """Rows ``start`` to ``stop`` (excluded)."""
+        """Return rows ``start`` to ``stop`` (excluded)."""
         width = self.shape[1]
         skipped = self._offset + start * width * self._dtype.itemsize
         return np.fromfile(self._path, self._dtype, (stop - start) * width, offset=skipped).reshape(-1, width)
 
     def rows(self, indices: np.ndarray) -> np.ndarray:
-        """Single rows, in the order asked for."""
+        """Return single rows, in the order of ``indices``."""
         width, size = self.shape[1], self.shape[1] * self._dtype.itemsize
         rows = np.empty((len(indices), width), self._dtype)
         with self._path.open("rb", buffering=0) as stream:
@@ -109,7 +109,7 @@ class ArrayFile(_Blocks):
 
 
 class FeaturePool(_Blocks):
-    """The features of a whole pool, read in blocks from its shards and never all held.
+    """The features of a whole pool, read in blocks from its shards and never held in memory as a whole.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ class FeaturePool(_Blocks):
     Raises
     ------
     InputError
-        If a shard is cut off, has another shape than its name says, or one is missing between others.
+        If a shard is cut off, has another shape than its name says, or is missing between others.
     """
 
     def __init__(self, paths: Sequence[str | Path]) -> None:
@@ -127,12 +127,12 @@ class FeaturePool(_Blocks):
         self._shards = [ArrayFile(path) for path in ordered]
         for path, shard, (start, stop) in zip(ordered, self._shards, pairwise(self._bounds), strict=True):
             if shard.shape != (stop - start, self._shards[0].shape[1]):
-                raise InputError(f"{path}: {shard.shape} is not the shape its name promises; run its stage again.")
+                raise InputError(f"{path}: its shape {shard.shape} does not match its name; run its stage again.")
         self.size = self._bounds[-1]
         self.dimension = self._shards[0].shape[1]
 
     def first(self, size: int) -> FeaturePool:
-        """The candidates 0 to ``size`` (excluded) as a pool of their own, which they would be."""
+        """Return the candidates 0 to ``size`` (excluded) as a pool of their own."""
         part = copy(self)
         count = int(np.searchsorted(self._bounds, size))
         part._shards, part._bounds = self._shards[:count], [*self._bounds[:count], size]
@@ -140,16 +140,16 @@ class FeaturePool(_Blocks):
         return part
 
     def ranges(self, rows: int) -> list[tuple[int, int]]:
-        """Ranges [start, stop) of at most ``rows`` rows, none across a shard's end."""
+        """Return ranges [start, stop) of at most ``rows`` rows, none of which crosses the end of a shard."""
         return [(a, min(a + rows, stop)) for start, stop in pairwise(self._bounds) for a in range(start, stop, rows)]
 
     def block(self, start: int, stop: int) -> np.ndarray:
-        """Features (n, dimension) of a range within one shard."""
+        """Return the features (n, dimension) of a range within one shard."""
         number = int(np.searchsorted(self._bounds, start, side="right")) - 1
         return self._shards[number].block(start - self._bounds[number], stop - self._bounds[number])
 
     def rows(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Features (n, dimension) of the candidates ``indices``, in that order."""
+        """Return the features (n, dimension) of the candidates ``indices``, in that order."""
         indices = np.asarray(indices, dtype=np.int64)
         features = np.empty((len(indices), self.dimension), dtype=np.float32)
         owner = np.searchsorted(self._bounds, indices, side="right") - 1
@@ -159,7 +159,7 @@ class FeaturePool(_Blocks):
         return features
 
     def held(self) -> HeldPool:
-        """The whole of it in memory."""
+        """Return the whole pool, held in memory."""
         whole = np.empty((self.size, self.dimension), dtype=np.float32)
         for start, stop in pairwise(self._bounds):
             whole[start:stop] = self.block(start, stop)
@@ -167,16 +167,16 @@ class FeaturePool(_Blocks):
 
 
 class HeldPool(_Blocks):
-    """An array (n, dimension) that is read like a :class:`FeaturePool`."""
+    """An array (n, dimension) that can be read like a :class:`FeaturePool`."""
 
     def __init__(self, features: np.ndarray) -> None:
         self._features = features
         self.size, self.dimension = features.shape
 
     def block(self, start: int, stop: int) -> np.ndarray:
-        """Features (n, dimension) of a range."""
+        """Return the features (n, dimension) of a range."""
         return self._features[start:stop]
 
     def rows(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Features (n, dimension) of the candidates ``indices``, in that order."""
+        """Return the features (n, dimension) of the candidates ``indices``, in that order."""
         return self._features[indices]

@@ -8,14 +8,14 @@ import numpy as np
 
 
 def stream(name: str, *, counter: int = 0) -> np.random.Philox:
-    """The counter-based generator Philox, keyed by a name such as ``2025/candidates/A/0``.
+    """Return the counter-based generator Philox, keyed by a name such as ``2025/candidates/A/0``.
 
     Parameters
     ----------
     name : str
         Streams of different names are independent.
     counter : int
-        Where to begin; each step of the counter gives four numbers of 64 bits.
+        Start of the counter; each step of it gives four 64-bit numbers.
     """
     digest = hashlib.sha256(name.encode()).digest()
     return np.random.Philox(key=np.frombuffer(digest[:16], dtype="<u8"), counter=counter)

@@ -1,4 +1,4 @@
-"""Structures: the prototypes they start from and the packed batches they travel in."""
+"""Structures: the prototypes that they start from, and the packed batches that hold them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class PrototypeOptions(Options):
     c: float | None = Field(None, gt=0, description="Lattice constant c, in angstrom, where the lattice has one.")
     file: str | None = Field(
         None,
-        description="A file that ASE or pymatgen reads (CIF, POSCAR, extended XYZ, ...) instead of all the above.",
+        description="A file that ASE or pymatgen reads (CIF, POSCAR, extended XYZ, ...), instead of the keys above.",
     )
 
     @model_validator(mode="after")
@@ -47,12 +47,12 @@ VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 """Components of a symmetric tensor in Voigt's order: xx, yy, zz, yz, xz, xy."""
 
 REASONS = ("distance", "strain", "density", "shape")
-"""Why a draw of a candidate is refused, in the order in which it is asked."""
+"""Reasons for refusing a draw of a candidate, in the order in which they are checked."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Structures packed into flat arrays, so that a million of them are a few arrays and not a million objects.
+    """Structures packed into flat arrays, so that a million structures are a few arrays instead of a million objects.
 
     Attributes
     ----------
@@ -61,9 +61,9 @@ class Batch:
     refusals : (n, 4) int32
         Draws that were refused before this one, for each of ``REASONS``.
     prototypes : (n,) int32
-        Position of each structure's prototype in ``names``; -1 where it was made from none.
+        Position of each structure's prototype in ``names``; -1 if it was made from none.
     deformations : (n, 3, 3)
-        Deformation gradient F from the prototype; NaN where a structure is not a deformed prototype.
+        Deformation gradient F from the prototype; NaN if a structure is not a deformed prototype.
     cells : (n, 3, 3)
         Cell vectors as rows, in angstrom.
     pbc : (n, 3) bool
@@ -74,7 +74,7 @@ class Batch:
     positions : (m, 3)
         Cartesian positions, in angstrom.
     orbits : (m,) int32
-        For each atom the first atom of its structure that has the same environment by symmetry.
+        For each atom, the first atom of its structure that has the same environment by symmetry.
     names : tuple of str
         Names of the prototypes.
     """
@@ -96,11 +96,11 @@ class Batch:
 
     @property
     def attempts(self) -> np.ndarray:
-        """Draws (n,) that were refused before the one that is here."""
+        """Number of draws (n,) refused before each accepted one."""
         return self.refusals.sum(axis=1)
 
     def atoms(self, k: int) -> Atoms:
-        """Structure ``k`` of the batch, with ``candidate``, ``prototype`` and ``deformation`` in its ``info``."""
+        """Return structure ``k``, with ``candidate``, ``prototype`` and ``deformation`` in its ``info``."""
         span = slice(self.offsets[k], self.offsets[k + 1])
         atoms = Atoms(numbers=self.numbers[span], positions=self.positions[span], cell=self.cells[k], pbc=self.pbc[k])
         atoms.info["candidate"] = int(self.candidates[k])
@@ -111,7 +111,7 @@ class Batch:
         return atoms
 
     def take(self, rows: Iterable[int]) -> Batch:
-        """The structures at ``rows``, in that order."""
+        """Return the structures at ``rows``, in that order."""
         rows = np.asarray(rows if isinstance(rows, np.ndarray) else list(rows), dtype=np.int64)
         sizes = np.diff(self.offsets)[rows]
         offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
@@ -129,7 +129,7 @@ _PER_ATOM = ("numbers", "positions", "orbits")
 
 
 def concatenate(batches: Sequence[Batch]) -> Batch:
-    """One batch of all structures, in order; the batches share their prototypes."""
+    """Join batches, which must share their prototypes, into one, keeping the order."""
     sizes = np.concatenate([np.diff(batch.offsets) for batch in batches])
     return Batch(
         **{name: np.concatenate([getattr(batch, name) for batch in batches]) for name in (*_PER_STRUCTURE, *_PER_ATOM)},
@@ -141,7 +141,7 @@ def concatenate(batches: Sequence[Batch]) -> Batch:
 def pack(
     structures: Sequence[Atoms], *, orbits: Sequence[np.ndarray] | None = None, names: Sequence[str] | None = None
 ) -> Batch:
-    """Pack any structures; without ``orbits`` every atom is its own, without ``names`` their prototypes are found."""
+    """Pack any structures; by default every atom is its own orbit, and ``names`` are the prototypes found."""
     sizes = [len(atoms) for atoms in structures]
     of = [str(atoms.info.get("prototype", "")) for atoms in structures]
     names = tuple(dict.fromkeys(filter(None, of)) if names is None else names)
@@ -191,7 +191,7 @@ def read_batch(path: str | Path) -> Batch:
 def read_structures(
     paths: Sequence[str | Path], tell: Callable[[int, int], None] = lambda done, total: None
 ) -> Iterator[Atoms]:
-    """The structures of several files of batches, one after another; ``tell`` is told of every file that is done."""
+    """Yield the structures of several batch files in turn, calling ``tell`` after every file."""
     for done, path in enumerate(paths, 1):
         batch = read_batch(path)
         yield from map(batch.atoms, range(len(batch)))
@@ -200,7 +200,7 @@ def read_structures(
 
 @dataclass(frozen=True)
 class Prototype:
-    """A crystal and the atoms of it that no homogeneous deformation can tell apart."""
+    """A crystal, and which of its atoms stay equivalent under every homogeneous deformation."""
 
     name: str
     atoms: Atoms
@@ -213,7 +213,7 @@ def prototypes(options: Mapping[str, PrototypeOptions]) -> list[Prototype]:
     Raises
     ------
     InputError
-        If an element, lattice or file cannot be used; the sentence names the key.
+        If an element, lattice or file cannot be used; the message names the key.
     """
     return [_prototype(name, entry) for name, entry in options.items()]
 
@@ -222,7 +222,7 @@ def _prototype(name: str, options: PrototypeOptions) -> Prototype:
     key = f"prototypes.{name}"
     atoms = _from_file(key, options.file) if options.file is not None else _from_lattice(key, options)
     if abs(atoms.cell.volume) < 1e-6:
-        raise InputError(f"{key}: the structure has no cell with a volume; give a periodic crystal.")
+        raise InputError(f"{key}: the structure has no cell of non-zero volume; give a periodic crystal.")
     # ASE builds with the linear algebra library, whose last bits differ between machines.
     cell, positions = (np.round(lengths, 12) + 0.0 for lengths in (atoms.cell[:], atoms.positions))
     atoms = Atoms(numbers=atoms.numbers, positions=positions, cell=cell, pbc=True)
@@ -270,22 +270,22 @@ def _from_file(key: str, path: str) -> Atoms:
 
 
 def deformation_orbits(atoms: Atoms, tolerance: float = 1e-5) -> np.ndarray:
-    """Atoms of a crystal whose environments stay equal under every homogeneous deformation.
+    """Find the atoms of a crystal whose environments stay equal under every homogeneous deformation.
 
-    A deformation keeps translations and inversions, whatever else it breaks, so two atoms stay equal if
-    a translation or an inversion of the crystal maps one on the other.
+    A deformation preserves translations and inversions, whatever else it breaks, so two atoms stay equal if
+    a translation or an inversion of the crystal maps one onto the other.
 
     Parameters
     ----------
     atoms : Atoms
         Crystal of n atoms.
     tolerance : float
-        How far from its image an atom may lie, in angstrom.
+        Largest distance between an atom and its image, in angstrom.
 
     Returns
     -------
     (n,) int32
-        For each atom the first atom equal to it.
+        For each atom, the first atom equal to it.
     """
     scaled = atoms.get_scaled_positions()
     orbits = np.arange(len(atoms), dtype=np.int32)
@@ -305,7 +305,7 @@ def deformation_orbits(atoms: Atoms, tolerance: float = 1e-5) -> np.ndarray:
 
 
 def nearest_neighbour(atoms: Atoms) -> float:
-    """Smallest distance between two atoms of a periodic structure, images among them, in angstrom."""
+    """Return the smallest distance between two atoms of a periodic structure, images included, in angstrom."""
     from matscipy.neighbours import neighbour_list
 
     cutoff = 1.1 * (atoms.cell.volume / len(atoms)) ** (1 / 3)
@@ -317,7 +317,7 @@ def nearest_neighbour(atoms: Atoms) -> float:
 
 
 def strain_magnitudes(frames: Iterable[Atoms]) -> np.ndarray:
-    """The l2 (Frobenius) norm of F - I of every structure that tells its deformation F (BR figure 4b).
+    """Return the l2 (Frobenius) norm of F - I of every structure with a known deformation F (BR figure 4b).
 
     Parameters
     ----------
@@ -327,8 +327,8 @@ def strain_magnitudes(frames: Iterable[Atoms]) -> np.ndarray:
     Returns
     -------
     (m,) float64
-        Norms, without unit; structures without a deformation are left out.
+        Norms, dimensionless; structures without a deformation are left out.
     """
-    # Nine numbers come back from extended XYZ as a transposed 3 x 3: the norm is the same.
+    # Extended XYZ returns nine numbers as a transposed 3 x 3 matrix, which has the same norm.
     tensors = [atoms.info["deformation"] for atoms in frames if "deformation" in atoms.info]
     return np.array([np.linalg.norm(np.reshape(tensor, (3, 3)) - np.eye(3)) for tensor in tensors])

@@ -1,7 +1,7 @@
 """Reference engines, a family: structure -> label.
 
-Each module or package here that has a class derived from :class:`Engine` is one engine; :mod:`.shared` holds what
-several of them use, and :mod:`.options` what the configuration says about labels.
+Each module or package here that defines a class derived from :class:`Engine` is one engine. :mod:`.shared` holds the
+code that several of them use, and :mod:`.options` the part of the configuration that concerns labels.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ ENGINES: Family[Engine] = Family("gapdesign.engines", Engine)
 
 
 def make(name: str, options: LabelOptions) -> Engine:
-    """Give the engine ``name`` with its part of ``options``; nothing is loaded or checked yet.
+    """Return the engine ``name`` with its part of ``options``, without loading or checking anything yet.
 
     Raises
     ------
     InputError
-        If there is no engine of that name.
+        If no engine has that name.
     """
     if name not in ENGINES:
         raise InputError(f"labels.engine: {name} is not an engine; choose from {', '.join(ENGINES)}.")

@@ -31,23 +31,24 @@ class AseOptions(Options):
     )
     arguments: dict[str, Any] = Field(
         {},
-        description="Its keyword arguments. A text that names a file (a potential's parameters) counts by what is in"
-        " the file.",
+        description="Keyword arguments of the calculator. Where a string names a file (a potential's parameters), the"
+        " content of the file identifies the label.",
     )
     isolated_arguments: dict[str, Any] = Field(
-        {}, description="Arguments for an isolated atom that are other than those; its spin comes from Hund's rule."
+        {}, description="Arguments that differ for an isolated atom; its spin comes from Hund's rule."
     )
     isolated_box: float = Field(20.0, ge=5, description="Edge of the cube around an isolated atom, in angstrom.")
     core_hours: float | None = Field(
-        None, gt=0, description="Expected cost of a structure in core hours. Default: a second an atom."
+        None, gt=0, description="Expected cost per structure, in core hours. Default: one second per atom."
     )
 
 
 class AseEngine(Engine):
-    """A calculator of ASE, in this process.
+    """Any calculator of ASE, run in this process.
 
-    Energy and forces are the calculator's; the energy is the free energy where it tells the two apart. ASE's interface
-    does not say whether a calculation converged: what does not raise an exception counts as converged.
+    The calculator computes energy and forces. The energy is the free energy where the calculator distinguishes the
+    two. ASE's interface does not report whether a calculation converged: one that raises no exception counts as
+    converged.
     """
 
     name = "ase"
@@ -62,7 +63,7 @@ class AseEngine(Engine):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Name and arguments; of files their names, what is in them being part of the version."""
+        """Name and arguments; files appear by name only, since their content is part of the version."""
         options = self._options
         return {
             "calculator": options.calculator,
@@ -72,7 +73,7 @@ class AseEngine(Engine):
 
     @cached_property
     def version(self) -> str:
-        """Version of ASE, of the calculator's package, and checksums of files among the arguments."""
+        """Versions of ASE and of the calculator's package, and checksums of the files among the arguments."""
         package = self._options.calculator.split(".")[0]
         distributions = dict.fromkeys(["ase", *importlib.metadata.packages_distributions().get(package, [])])
         versions = [f"{name} {importlib.metadata.version(name)}" for name in distributions]
@@ -80,11 +81,11 @@ class AseEngine(Engine):
         return ", ".join([*versions, *(f"{path.name} sha256 {sha256(path)}" for path in paths)])
 
     def check(self, elements: Collection[str] = ()) -> None:
-        """See that the calculator can be made; which ``elements`` it knows, only it can say; see :class:`Engine`."""
+        """Check that the calculator can be made, but not which ``elements`` it knows; see :class:`Engine`."""
         self._make(isolated=False)
 
     def label(self, atoms: Atoms, folder: Path, *, attempt: int = 0, isolated: bool = False) -> Label:
-        """Ask the calculator, which writes its files, if it has any, into ``folder``; see :class:`Engine`."""
+        """Run the calculator, which writes its files, if any, into ``folder``; see :class:`Engine`."""
         from ase.calculators.calculator import PropertyNotImplementedError
 
         atoms = atoms.copy()
@@ -104,7 +105,7 @@ class AseEngine(Engine):
         return Label(float(energy), atoms.get_forces() + 0.0, (virial + virial.T) / 2 + 0.0)
 
     def core_hours(self, atoms: Atoms) -> float:
-        """The configured cost, or a second an atom; see :class:`Engine`."""
+        """Return the configured cost, or one second per atom; see :class:`Engine`."""
         return self._options.core_hours or len(atoms) / 3600
 
     def _make(self, *, isolated: bool) -> BaseCalculator:
@@ -114,15 +115,15 @@ class AseEngine(Engine):
             make = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError) as error:
             raise InputError(
-                f"labels.ase.calculator: {options.calculator} cannot be imported ({error}); install its package or mend"
-                " its name."
+                f"labels.ase.calculator: {options.calculator} cannot be imported ({error}); install its package or"
+                " correct its name."
             ) from None
         try:
             return make(**options.arguments | (options.isolated_arguments if isolated else {}))
         except Exception as error:
             raise InputError(
-                f"labels.ase.arguments: {options.calculator} does not take them ({type(error).__name__}: {error}); see"
-                " its documentation."
+                f"labels.ase.arguments: {options.calculator} does not accept them ({type(error).__name__}: {error});"
+                " see its documentation."
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""An engine, and what it gives."""
+"""The interface of engines, and the labels that they return."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Label:
 
 
 class NotConvergedError(Exception):
-    """A calculation ended without a result to be trusted; the message says why, on one line.
+    """A calculation ended without a trustworthy result; the message says why, on one line.
 
     The labelling stage then makes the engine's next attempt, if there is one.
     """
@@ -46,28 +46,29 @@ class NotConvergedError(Exception):
 class Engine(Member, ABC):
     """A program that labels structures.
 
-    A label is a function of the structure, of whether it is an isolated atom, and of ``name``, ``settings`` and
-    ``version``, and of nothing else: the store identifies it by these. Rules, verbs, plan and report go by the traits
-    of an engine and never by its name.
+    A label depends on the structure, on whether it is an isolated atom, on ``name``, ``settings`` and ``version``, and
+    on nothing else: the store identifies it by these. Rules, verbs, plan and report rely on the traits of an engine,
+    never on its name.
 
     Parameters
     ----------
     options
-        Its options, an instance of ``Options``; nothing is loaded or checked yet.
+        The engine's options, an instance of ``Options``; nothing is loaded or checked yet.
 
     Attributes
     ----------
     environment
         The environment in which its jobs run: the name of a file in `envs/`.
     computes
-        Whether it labels any structure; if not, it has labels of its own structures only, and measures no properties.
+        Whether it can label any structure. If not, it only has labels for its own structures and measures no
+        properties.
     is_cheap
-        Whether its labels cost so little that it measures properties unless it is told not to.
+        Whether its labels cost so little that it measures properties by default.
     is_instant
-        Whether a label takes about a millisecond, so that those made for properties are not worth keeping.
+        Whether a label takes about a millisecond, so that labels made for properties are not worth keeping.
     attempts
-        What each attempt at one structure does, in words: as configured first, then what is changed. No attempt may
-        change what is computed, only how the program gets there.
+        Description of each attempt at a structure: first as configured, then with the changes named. An attempt may
+        change how the program gets to the result, never what it computes.
     isolated_box
         Edge, in angstrom, of the periodic cube in which an isolated atom is computed.
     """
@@ -85,25 +86,25 @@ class Engine(Member, ABC):
     @property
     @abstractmethod
     def version(self) -> str:
-        """Whatever else a label depends on: versions of programs, checksums of data files."""
+        """Everything else that a label depends on: versions of programs, checksums of data files."""
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """All that the user chose, as JSON can hold it; no paths, which differ between sites."""
+        """Everything that the user chose, in JSON types, without paths, which differ between sites."""
         return self._options.model_dump(mode="json")
 
     @property
     def files(self) -> Sequence[Path]:
-        """Files of the user's that labels come from: when one changes, its jobs run again."""
+        """The user's files that labels come from; when one changes, its jobs run again."""
         return ()
 
     def check(self, elements: Collection[str] = ()) -> None:
-        """See that the engine can run at all, cheaply enough for the moment when a workflow is parsed.
+        """Check that the engine can run at all, cheaply enough to do so whenever the workflow is parsed.
 
         Parameters
         ----------
         elements
-            Chemical symbols it will have to know, as far as they are known.
+            Chemical symbols that the engine must cover, as far as they are known.
 
         Raises
         ------
@@ -113,36 +114,36 @@ class Engine(Member, ABC):
 
     @abstractmethod
     def label(self, atoms: Atoms, folder: Path, *, attempt: int = 0, isolated: bool = False) -> Label:
-        """Compute energy, forces and virial of ``atoms``, which is left as it is.
+        """Compute energy, forces and virial of ``atoms``, which stays unchanged.
 
         Parameters
         ----------
         atoms
             The structure.
         folder
-            An empty folder of its own for whatever files the program reads and writes; whoever gave it removes it.
+            An empty folder for the files that the program reads and writes; the caller removes it.
         attempt
-            Which of ``attempts``.
+            Index into ``attempts``.
         isolated
-            Whether it is a single atom by itself, computed with the spin of its ground state where that matters.
-            A crystal with one atom in its cell is not.
+            Whether the structure is a single atom by itself, computed with the spin of its ground state where that
+            matters. A crystal with one atom in its cell is not isolated.
 
         Raises
         ------
         NotConvergedError
-            If the program did not converge, stopped, or computed something else than it was asked for.
+            If the program did not converge, stopped early, or computed something other than it was asked for.
         Exception
-            Whatever else goes wrong; the labelling stage makes it the reason why there is no label.
+            If anything else goes wrong; the labelling stage records it as the reason why there is no label.
         """
 
     @abstractmethod
     def core_hours(self, atoms: Atoms) -> float:
-        """Estimate what the label of ``atoms`` will cost, in core hours."""
+        """Estimate the cost of labelling ``atoms``, in core hours."""
 
     def surplus(self, frames: Sequence[Atoms]) -> list[str]:
-        """Name what ``files`` hold that is of none of ``frames``."""
+        """Return the names of the results in ``files`` that belong to none of ``frames``."""
         return []
 
     def missing(self, frames: Sequence[Atoms]) -> list[tuple[Atoms, str]]:
-        """Give those of ``frames`` that ``files`` have no label of, each with the reason."""
+        """Return the ``frames`` that ``files`` hold no label for, each with the reason."""
         return []

@@ -1,4 +1,4 @@
-"""Embedded-atom potentials: a reference that takes a millisecond, so that whole studies run on a laptop."""
+"""Embedded-atom potentials: a reference that takes a millisecond per structure, so a whole study runs on a laptop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from scipy.interpolate import InterpolatedUnivariateSpline
 
 KINDS = {".eam.fs": "eam/fs", ".eam.alloy": "eam/alloy", ".eam": "eam"}
-"""Endings of potential files and their format, as LAMMPS and matscipy call it."""
+"""File name endings of potentials and the formats they stand for, as LAMMPS and matscipy call them."""
 
 _SECONDS_PER_ATOM = 0.0003
 
@@ -42,12 +42,12 @@ class EamOptions(Options):
 class EamEngine(Engine):
     """An embedded-atom potential, evaluated by matscipy.
 
-    LAMMPS interpolates the same tables in another way: energies agree to 1e-8 eV an atom, forces to 2e-4
-    eV/angstrom. A structure so dense that the table of the embedding function ends gets no label.
+    LAMMPS interpolates the same tables in another way: energies agree to 1e-8 eV per atom, forces to 2e-4
+    eV/angstrom. A structure so dense that it lies beyond the table of the embedding function gets no label.
     """
 
     name = "eam"
-    summary = "an embedded-atom potential (a millisecond a structure)"
+    summary = "an embedded-atom potential (a millisecond per structure)"
     Options = EamOptions
     environment = "eam"
     is_cheap = True
@@ -65,7 +65,7 @@ class EamEngine(Engine):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The file's name; what is in it is part of the version."""
+        """The file's name; its content is part of the version."""
         return {"potential": Path(self._options.potential).name}
 
     @cached_property
@@ -74,7 +74,7 @@ class EamEngine(Engine):
         return f"matscipy {importlib.metadata.version('matscipy')}, potential sha256 {sha256(self.path)}"
 
     def check(self, elements: Collection[str] = ()) -> None:
-        """See that matscipy, the potential and all ``elements`` are there; see :class:`Engine`."""
+        """Check that matscipy and the potential are there and cover ``elements``; see :class:`Engine`."""
         if importlib.util.find_spec("matscipy") is None:
             raise InputError(
                 "labels.engine: the engine eam needs the package matscipy, which is not installed;"
@@ -89,7 +89,7 @@ class EamEngine(Engine):
                 )
 
     def label(self, atoms: Atoms, folder: Path | None = None, *, attempt: int = 0, isolated: bool = False) -> Label:
-        """Compute energy, forces and virial, without any file; see :class:`Engine`.
+        """Compute energy, forces and virial without writing any file; see :class:`Engine`.
 
         Raises
         ------
@@ -119,7 +119,7 @@ class EamEngine(Engine):
         from matscipy.calculators.eam.io import read_eam
 
         _, parameters, embedding, density, repulsion = read_eam(str(self.path), kind=_kind(self.path))
-        # Not matscipy's own numbers: some files (Al_zhou.eam.alloy) have them wrong, and LAMMPS ignores them.
+        # matscipy would take atomic numbers from the file: some (Al_zhou.eam.alloy) are wrong, and LAMMPS ignores them.
         calculator = EAM(
             atomic_numbers=np.array([atomic_numbers[element] for element in self.elements]),
             F=_splines(embedding, parameters.density_grid_spacing),
@@ -132,7 +132,7 @@ class EamEngine(Engine):
 
 
 def _splines(tables: np.ndarray, spacing: float) -> list:
-    """Interpolate tables along the last axis; the others become nested lists, as matscipy wants them."""
+    """Interpolate tables along the last axis; the other axes become nested lists, as matscipy expects."""
     from scipy.interpolate import InterpolatedUnivariateSpline
 
     if tables.ndim > 1:
@@ -141,7 +141,7 @@ def _splines(tables: np.ndarray, spacing: float) -> list:
 
 
 def _inside_table(spline: InterpolatedUnivariateSpline, name: str) -> Callable[[np.ndarray], np.ndarray]:
-    """Make an embedding function refuse to extrapolate, where a cubic can take any value."""
+    """Make an embedding function refuse to extrapolate, where a cubic spline can take any value."""
     end = spline.get_knots()[-1]
 
     def embed(density: np.ndarray) -> np.ndarray:
@@ -179,12 +179,12 @@ def _kind(path: Path) -> str:
         if path.name.endswith(ending):
             return kind
     raise InputError(
-        f"labels.eam.potential: {path.name} is of an unknown format; give a file that ends in {', '.join(KINDS)}."
+        f"labels.eam.potential: {path.name} has an unknown format; give a file that ends in {', '.join(KINDS)}."
     )
 
 
 def _elements(path: Path) -> tuple[str, ...]:
-    """Read the elements from the head of a potential file: an atomic number in funcfl files, else symbols."""
+    """Read the elements from the header of a potential file: an atomic number in funcfl files, symbols in others."""
     from ase.data import atomic_numbers, chemical_symbols
 
     with path.open(encoding="utf-8", errors="replace") as stream:

@@ -30,23 +30,23 @@ _STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
         {"mixing_beta": 0.1, "diagonalization": "cg", "electron_maxstep": 300},
     ),
 )
-"""What each attempt does, and the variables that do it: how pw.x iterates, never what to."""
+"""Description of each attempt and the variables it sets: they change how pw.x iterates, never what it converges to."""
 
 _FIXED = {"calculation": "scf", "tstress": True, "tprnfor": True, "prefix": "pwscf", "outdir": "."}
-"""A single calculation with forces and stress, and where its files are: not the user's."""
+"""A single calculation with forces and stress, and the place of its files; the user cannot change these."""
 
 _XML = "pwscf.save/data-file-schema.xml"
 
 _HEADERS = (r'element\s*=\s*"\s*([A-Za-z]+)\s*"', r"^\s*([A-Za-z]+)\s+Element\b")
-"""The element in the header of a pseudopotential of the second format and of the first."""
+"""The element in the header of a pseudopotential, in version 2 and in version 1 of the format."""
 
 
 class PseudopotentialOptions(Options):
     """The user's own pseudopotentials."""
 
-    library: str = Field(".", min_length=1, description="Folder with them.")
+    library: str = Field(".", min_length=1, description="Folder that holds them.")
     symbols: dict[str, str] = Field(
-        {}, description="File of each element, such as `{Zr: Zr.upf}`; every element of the study must be there."
+        {}, description="File for each element, such as `{Zr: Zr.upf}`; every element of the study needs one."
     )
 
 
@@ -56,8 +56,8 @@ class EspressoOptions(programs.ProgramOptions):
     command: str = Field("pw.x", description="Command that starts pw.x, such as `mpirun -np 4 pw.x -nk 2`.")
     version: str = Field(
         "",
-        description="Version that labels must come from, or its beginning (`7.2`): others are refused, and labels are"
-        " told apart by it in the store. Default: any.",
+        description="Version that labels must come from, or the beginning of one (`7.2`). Labels from other versions"
+        " are refused, and the store distinguishes labels by it. Default: any.",
     )
     ecutwfc: float = Field(60.0, gt=0, description="Cut-off of the wave functions, in Ry.")
     ecutrho: float | None = Field(
@@ -72,11 +72,11 @@ class EspressoOptions(programs.ProgramOptions):
     )
     isolated_input: dict[str, Value] = Field(
         {"nspin": 2, "smearing": "gaussian", "degauss": 0.001, "nosym": True},
-        description="Variables for an isolated atom in place of those; tot_magnetization comes from Hund's rule if it"
-        " is not among them.",
+        description="Variables that differ for an isolated atom; tot_magnetization comes from Hund's rule unless"
+        " you set it here.",
     )
     isolated_box: float = Field(15.0, ge=5, description="Edge of the cube around an isolated atom, in angstrom.")
-    pseudopotentials: PseudopotentialOptions = Field(PseudopotentialOptions(), description="Which pseudopotentials.")
+    pseudopotentials: PseudopotentialOptions = Field(PseudopotentialOptions(), description="The pseudopotentials.")
 
     @field_validator("input", "isolated_input")
     @classmethod
@@ -92,8 +92,8 @@ class EspressoOptions(programs.ProgramOptions):
 class EspressoEngine(Engine):
     """Quantum ESPRESSO.
 
-    Energies are free energies, which include the smearing's -TS, and of which forces and stress are derivatives; they
-    count from separated electrons and cores, as pseudopotentials define these.
+    Energies are free energies, which include the smearing's -TS; forces and stress are their derivatives. Their zero
+    is that of separated electrons and cores, as the pseudopotentials define these.
     """
 
     name = "espresso"
@@ -108,7 +108,7 @@ class EspressoEngine(Engine):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All that the user chose, but for where pseudopotentials are and how pw.x is run."""
+        """Everything that the user chose, except the place of the pseudopotentials and how pw.x is run."""
         chosen = self._options.model_dump(
             mode="json", exclude={"command", "hours", "core_hours", "version"}, exclude_none=True
         )
@@ -116,17 +116,17 @@ class EspressoEngine(Engine):
 
     @cached_property
     def version(self) -> str:
-        """The version that is asked for, if any, and the checksum of every pseudopotential."""
+        """The requested version, if any, and the checksum of every pseudopotential."""
         names = self._options.pseudopotentials.symbols
         hashes = [f"{names[element]} {sha256(self._pseudopotential(element))}" for element in sorted(names)]
         return ", ".join([f"pw.x {self._options.version or 'of any version'}", *hashes])
 
     def check(self, elements: Collection[str] = ()) -> None:
-        """See that pw.x, and a pseudopotential for all ``elements``, are there; see :class:`Engine`."""
+        """Check that pw.x, and a pseudopotential for each of ``elements``, are there; see :class:`Engine`."""
         programs.require(
             self._options.command,
             key="labels.espresso.command",
-            remedy="install Quantum ESPRESSO (Debian: quantum-espresso), load its module, or mend the command",
+            remedy="install Quantum ESPRESSO (Debian: quantum-espresso), load its module, or correct the command",
         )
         for element in elements or self._options.pseudopotentials.symbols or ["Zr"]:
             self._pseudopotential(element)
@@ -137,7 +137,7 @@ class EspressoEngine(Engine):
         Raises
         ------
         InputError
-            If there is no pseudopotential for an element.
+            If an element has no pseudopotential.
         """
         from ase.io import write
 
@@ -169,13 +169,13 @@ class EspressoEngine(Engine):
         status = programs.run(words, folder, "pw.out", results=[_XML], hours=self._options.hours)
         said = f"pw.x ended with status {status}; its output ends: {programs.last_lines(folder / 'pw.out')}."
         if "JOB DONE" not in (folder / "pw.out").read_text(encoding="utf-8", errors="replace"):
-            raise NotConvergedError(f"pw.x did not come to its end. {said}")
+            raise NotConvergedError(f"pw.x did not finish. {said}")
         try:
             output = pwscf.parse(folder / _XML)
         except NotConvergedError as error:
             raise NotConvergedError(f"{error} {said}") from error
         if reason := self._refuse(atoms, output, isolated):
-            raise NotConvergedError(f"pw.x computed something else than it was asked for: {reason}.")
+            raise NotConvergedError(f"pw.x computed something other than it was asked for: {reason}.")
         return output.label
 
     def core_hours(self, atoms: Atoms) -> float:

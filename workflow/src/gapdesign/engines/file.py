@@ -1,4 +1,4 @@
-"""Labels that were made elsewhere: found in files by their structures, whatever their order."""
+"""Labels made elsewhere: found in files by structure, in whatever order they stand."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 SPREAD = 1e-6
-"""Energies of one structure, in eV an atom, that differ by more contradict each other."""
+"""Largest difference, in eV per atom, between two energies of one structure that do not contradict each other."""
 
 
 class FileOptions(Options):
-    """Labels that were made elsewhere."""
+    """Labels made elsewhere."""
 
     paths: tuple[str, ...] = Field(
         (),
-        description="Files, folders, which are searched through, and patterns such as `runs/*/vasprun.xml`:"
-        " vasprun.xml, OUTCAR, output of pw.x (`pw.out`, `*.pwo`, `data-file-schema.xml`), extended XYZ, or whatever"
-        " else ASE reads.",
+        description="Files, folders (which are searched), and patterns such as `runs/*/vasprun.xml`. The files may be"
+        " vasprun.xml, OUTCAR, output of pw.x (`pw.out`, `*.pwo`, `data-file-schema.xml`), extended XYZ, or any other"
+        " format that ASE reads.",
     )
     energy_key: str = Field("REF_energy", description="Name of the total energy, in eV, in extended XYZ.")
     forces_key: str = Field("REF_forces", description="Name of the forces, in eV/angstrom.")
@@ -42,15 +42,16 @@ class FileOptions(Options):
     stress_key: str = Field(
         "REF_stress",
         description="Name of the stress, in eV/angstrom^3, positive under tension as ASE has it; nine numbers, or six"
-        " in the order xx, yy, zz, yz, xz, xy. It is read where there is no virial.",
+        " in the order xx, yy, zz, yz, xz, xy. It is read where a frame has no virial.",
     )
     isolated: dict[str, float] = Field(
-        {}, description="Total energy of the isolated atom of each element, in eV, where no frame of the files is one."
+        {},
+        description="Total energy of each element's isolated atom, in eV, where no frame in the files gives it.",
     )
 
 
 class FileEngine(Engine):
-    """Labels from files, which are found by structure to within :data:`gapdesign.labels.identity.TOLERANCE`."""
+    """Labels from files, matched by structure to within :data:`gapdesign.labels.identity.TOLERANCE`."""
 
     name = "file"
     summary = "labels that you made elsewhere"
@@ -64,7 +65,7 @@ class FileEngine(Engine):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the numbers are called, and the energies of isolated atoms; the files are part of the version."""
+        """The names of the values and the energies of isolated atoms; the files are part of the version."""
         return self._options.model_dump(mode="json", exclude={"paths"})
 
     @cached_property
@@ -82,11 +83,11 @@ class FileEngine(Engine):
 
     @property
     def files(self) -> list[Path]:
-        """All of them, with those beside them that tell the same to more digits."""
+        """All source files, with those beside them that give the same values to more digits."""
         return [path for source in self.sources for path in source.files]
 
     def check(self, elements: Collection[str] = ()) -> None:
-        """See that all paths lead to files; see :class:`Engine`."""
+        """Check that all paths lead to files; see :class:`Engine`."""
         _ = self.sources
 
     def label(self, atoms: Atoms, folder: Path | None = None, *, attempt: int = 0, isolated: bool = False) -> Label:
@@ -95,9 +96,9 @@ class FileEngine(Engine):
         Raises
         ------
         NotConvergedError
-            If there is no result of it, if the one there is did not converge, or if there are two that differ.
+            If there is no result for the structure, if its result did not converge, or if two results differ.
         InputError
-            If there is no energy of an isolated atom.
+            If the energy of an isolated atom is missing.
         """
         if isolated:
             return self._isolated(atoms)
@@ -110,16 +111,16 @@ class FileEngine(Engine):
         if max(energies) - min(energies) > SPREAD:
             named = " and ".join(labels[place][0].source for place in (np.argmin(energies), np.argmax(energies)))
             raise NotConvergedError(
-                f"{named} are of the same structure and differ by {max(energies) - min(energies):.3g} eV an atom."
+                f"{named} are of the same structure and differ by {max(energies) - min(energies):.3g} eV per atom."
             )
         return labels[0][1]
 
     def core_hours(self, atoms: Atoms) -> float:
-        """Nothing: they are there."""
+        """Return zero: the labels are there already."""
         return 0.0
 
     def surplus(self, frames: Sequence[Atoms]) -> list[str]:
-        """Name the results that are of none of ``frames``, and of no isolated atom."""
+        """Return the names of results that belong to none of ``frames`` and to no isolated atom."""
         keys = {structure_key(atoms) for atoms in frames}
         left = []
         for source in self.sources:
@@ -132,7 +133,7 @@ class FileEngine(Engine):
         return left
 
     def missing(self, frames: Sequence[Atoms]) -> list[tuple[Atoms, str]]:
-        """Give those of ``frames`` that get no label here, each with the reason."""
+        """Return the ``frames`` that get no label here, each with the reason."""
         absent = []
         for atoms in frames:
             try:
@@ -142,13 +143,13 @@ class FileEngine(Engine):
         return absent
 
     def _unreadable(self) -> str:
-        """Results whose structure is not known, which may have been meant."""
+        """Describe the results whose structure cannot be read and which may be the one sought."""
         read = [result for source in self.sources for result in self._results(source)]
         unknown = [f"{result.source}: {result.reason.rstrip('.')}" for result in read if result.atoms is None]
         return f", unless one of {len(unknown)} that cannot be read was meant, such as {unknown[0]}" if unknown else ""
 
     def _named(self, atoms: Atoms) -> list[tuple[results.Result, Label | None]]:
-        """Results in folders that were exported for this structure; none of them need be searched for."""
+        """Return the results in folders exported for this structure, which spare a search."""
         key = structure_key(atoms)
         named = []
         for source in self.sources:
@@ -184,7 +185,7 @@ class FileEngine(Engine):
             labels = [result.label for result in found if result.label is not None]
             if not labels:
                 raise InputError(
-                    f"labels.file.isolated: there is no energy of an isolated atom of {element}; give it as"
+                    f"labels.file.isolated: the energy of an isolated atom of {element} is missing; give it as"
                     f" `isolated: {{{element}: -1.23}}`, or add a frame of one atom with config_type=isolated_atom."
                 )
             energy = labels[0].energy
@@ -192,7 +193,7 @@ class FileEngine(Engine):
 
 
 def _ordered(result: results.Result, order: np.ndarray | None) -> tuple[results.Result, Label | None]:
-    """The result and its label, with the forces in the order of the structure that was asked for."""
+    """Return the result and its label, with the forces in the atom order of the requested structure."""
     if result.label is None:
         return result, None
     if order is None:

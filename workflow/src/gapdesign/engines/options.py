@@ -1,4 +1,4 @@
-"""What the configuration says about labels."""
+"""The options of labels."""
 
 from __future__ import annotations
 
@@ -11,53 +11,53 @@ from gapdesign.labels.runs import Keep
 
 
 class _Labels(Options):
-    """Where labels come from and where they are kept."""
+    """The source of labels, and the store that keeps them."""
 
     engine: ENGINES.names = Field(
         "eam",
         description=f"Program that computes reference energies, forces and virials. {ENGINES.choices} See"
         " docs/engines.md and docs/labels.md.",
     )
-    chunk: int = Field(25, ge=1, description="Structures that one job labels.")
+    chunk: int = Field(25, ge=1, description="Structures per labelling job.")
     cores: int = Field(
-        1, ge=1, description="Cores that a job is given to label with; the engine's `command` starts as many processes."
+        1, ge=1, description="Cores per labelling job; the engine's `command` should start as many processes."
     )
     store: str = Field(
         "labels-store",
         min_length=1,
-        description="Folder in which labels are kept for ever, shared by designs and studies.",
+        description="Folder that keeps labels for ever, shared by designs and studies.",
     )
     reserve: int | None = Field(
         None,
         ge=0,
-        description="Ranks that each design has beyond its budget, to take the place of structures without a label;"
-        " by default a tenth of the budget, rounded up, and five more, as far as the pool has them.",
+        description="Extra ranks per design beyond its budget, which replace structures without a label. Default: a"
+        " tenth of the budget, rounded up, plus five, as far as the pool has them.",
     )
     max_failed: float = Field(
         0.2,
         ge=0,
         le=1,
-        description="Share of the structures of a design that may go without a label; the study stops when more of any"
-        " design do, those that it took from its reserve among them, and says what they have in common. Anything above"
-        " 0 allows at least one, and 1 any number.",
+        description="Largest share of a design's structures that may go without a label. If more of any design fail,"
+        " including those taken from its reserve, the study stops and reports what they have in common. Any value above"
+        " 0 allows at least one failure, and 1 allows any number.",
     )
     limits: LimitOptions = Field(
         LimitOptions(),
-        description="Cells that are refused before any calculation; distances are bounded by"
+        description="Cells that are refused before any calculation. The shortest distance is bounded by"
         " `pools.constraints.min_distance`.",
     )
     max_core_hours: float | None = Field(
-        None, gt=0, description="The most that one label may cost, in core hours by the engine's estimate."
+        None, gt=0, description="Largest cost of one label, in core hours, by the engine's estimate."
     )
     scratch: str | None = Field(
         None,
         min_length=1,
-        description="Folder in which engines run, each label in a folder of its own that is removed afterwards; by"
-        " default the temporary folder of the machine.",
+        description="Folder in which engines run. Each label gets a folder of its own, which is removed afterwards."
+        " Default: the temporary folder of the machine.",
     )
     keep: Keep = Field(
         "failed",
-        description="Calculations whose files are kept, but for wave functions, densities and potentials, under"
+        description="Calculations whose files are kept, except wave functions, densities and potentials, under"
         " `results/<study>/labels/runs/<design>/<rank>-<attempt>`.",
     )
 

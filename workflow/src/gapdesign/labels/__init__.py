@@ -1,1 +1,1 @@
-"""Labels: how they are computed, checked, stored, looked up, exported, and replaced where a calculation failed."""
+"""Labels: computing, checking, storing, finding and exporting them, and replacing those whose calculation failed."""

@@ -1,4 +1,4 @@
-"""A design as folders that are ready to be computed anywhere, each with the identity of its structure."""
+"""Export of a design as folders that can be computed anywhere, each with the identity of its structure."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 
 class Writer(Protocol):
-    """What writes the input of a program: some engines do."""
+    """An object that writes the input of a program, as some engines do."""
 
     isolated_box: float
 
     def write_input(self, atoms: Atoms, folder: Path, *, attempt: int = 0, isolated: bool = False) -> None:
-        """Write the files of one calculation into ``folder``, which is there."""
+        """Write the files of one calculation into ``folder``, which exists already."""
 
 
 def formats() -> list[str]:
-    """Names of the engines that write input, and `xyz`."""
+    """Return the names of the engines that write input, and `xyz`."""
     return [*(name for name, engine in ENGINES.items() if hasattr(engine, "write_input")), "xyz"]
 
 
 class Xyz:
-    """Writes the structure alone, as extended XYZ."""
+    """Writer of the structure alone, as extended XYZ."""
 
     isolated_box = 20.0
 
@@ -43,19 +43,19 @@ class Xyz:
 
 
 def export(frames: Sequence[Atoms], output: Path, writer: Writer, *, design: str) -> list[Path]:
-    """Write a folder a rank, ``output/0000`` and so on, and one for each isolated atom, ``output/isolated-Zr``.
+    """Write one folder per rank, ``output/0000`` and so on, and one per isolated atom, ``output/isolated-Zr``.
 
-    Beside the input, ``gapdesign.json`` says which structure the folder is for: the engine `file` finds results
-    that are put there by it, and checks them by their structure all the same.
+    Beside the input, ``gapdesign.json`` identifies the structure. The engine `file` uses it to find the results in the
+    folder, and still checks them by their structure.
 
     Parameters
     ----------
     frames
         The design; ``rank`` in ``info`` names the folders.
     output
-        Where the folders go.
+        Folder in which the folders are made.
     writer
-        What writes the input.
+        Writer of the input.
     design
         Name of the design.
 
@@ -67,7 +67,7 @@ def export(frames: Sequence[Atoms], output: Path, writer: Writer, *, design: str
     Raises
     ------
     InputError
-        If a folder is there already for another structure.
+        If a folder exists already for another structure.
     """
     folders = []
     for number, atoms in enumerate(frames):
@@ -86,7 +86,7 @@ def _write(folder: Path, atoms: Atoms, writer: Writer, origin: dict[str, Any], *
     identity = {"key": structure_key(atoms), "isolated": isolated, **origin}
     place = folder / IDENTITY
     if place.exists() and read_json(place).get("key") != identity["key"]:
-        raise InputError(f"{folder}: it is there already for another structure; give another --output.")
+        raise InputError(f"{folder}: it exists already for another structure; give another --output.")
     folder.mkdir(parents=True, exist_ok=True)
     if isolated:
         atoms.info["config_type"] = "isolated_atom"

@@ -1,4 +1,4 @@
-"""Structures without a label: their table, how many a design may have, and what they have in common."""
+"""Structures without a label: their table, their largest number per design, and the traits that they share."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ COLUMNS = ("design", "rank", "pool", "candidate", "engine", "reason", "attempts"
 """Columns of ``labels/failed.csv``."""
 
 _CHANCE = 1e-3
-"""A batch goes on as long as what failed in it is more probable than this."""
+"""A batch continues as long as its number of failures is more probable than this."""
 
 
 @dataclass
 class Allowance:
-    """How many structures of one design may go without a label.
+    """The number of structures of one design that may go without a label.
 
     Attributes
     ----------
     frames : sequence of Atoms
         The design.
     share : float
-        The most that may fail, as a share of the design: 0 allows none, anything more at least one, and 1 any number.
+        Largest share of the design that may fail: 0 allows none, any value above it at least one, and 1 any number.
     """
 
     frames: Sequence[Atoms]
@@ -43,33 +43,33 @@ class Allowance:
         Parameters
         ----------
         row
-            Of :data:`COLUMNS`.
+            A row with :data:`COLUMNS`.
         atoms
             The structure.
         tried
-            How many structures of a batch have been tried by now. A batch that knows nothing of the others stops when
-            so many of these failed as by chance alone, at the share that is allowed, would in one batch of a thousand.
+            Number of structures of a batch tried so far. A batch, which knows nothing of the others, stops when as many
+            of them have failed as would fail by chance, at the allowed share, in only one batch of a thousand.
 
         Raises
         ------
         ProgramError
-            If it is one too many; the sentence says what they have in common.
+            If it is one too many; the message says what they have in common.
         """
         self._spent.append((row, atoms))
         count = len(self._spent)
         if count > self._most():
-            much = f"which has {len(self.frames)}, got no label, more than a share of {self.share:g}"
+            much = f"which has {len(self.frames)}, got no label, more than the allowed share of {self.share:g}"
         elif tried is not None and count > 1 and self._chance(count, tried) < _CHANCE:
-            much = f"of the first {tried} in a batch, got no label, too many for a share of {self.share:g}"
+            much = f"of the first {tried} in a batch, got no label, too many for the allowed share of {self.share:g}"
         else:
             return
         raise ProgramError(
             f"labels.max_failed: {count} structures of {row['design']}, {much}: {in_common(self._spent, self.frames)};"
-            " mend the engine's settings, constrain the candidates, or raise labels.max_failed."
+            " correct the engine's settings, constrain the candidates, or raise labels.max_failed."
         )
 
     def _chance(self, failed: int, tried: int) -> float:
-        """Probability that as many of those tried fail, or more, if each does with the share that is allowed."""
+        """Return the probability that at least as many of those tried fail, if each fails with the allowed share."""
         from scipy.stats import binom
 
         return float(binom.sf(failed - 1, tried, self.share))
@@ -81,12 +81,12 @@ class Allowance:
 
 
 def in_common(failed: Sequence[tuple[Mapping[str, Any], Atoms]], design: Sequence[Atoms]) -> str:
-    """Say what structures without a label share: reason, prototype, strain, and where some of them are.
+    """Describe what structures without a label share: reason, prototype and strain, with some examples.
 
     Parameters
     ----------
     failed
-        Rows of :data:`COLUMNS`, each with its structure.
+        Rows with :data:`COLUMNS`, each with its structure.
     design
         All structures of the design, to compare with.
     """
@@ -110,7 +110,7 @@ def in_common(failed: Sequence[tuple[Mapping[str, Any], Atoms]], design: Sequenc
 
 
 def _kind(reason: str) -> str:
-    """A reason without its numbers, which differ from structure to structure."""
+    """Return a reason without its numbers, which differ from structure to structure."""
     return re.sub(r"[-+]?\d[\d.]*(e[-+]?\d+)?", "#", reason)
 
 
@@ -119,12 +119,12 @@ def _prototype(atoms: Atoms) -> str:
 
 
 def structures(rows: Sequence[Mapping[str, Any]], designs: Mapping[str, Sequence[Atoms]]) -> list[Atoms]:
-    """The structure of each row, by design and rank, with the reason in its ``info``.
+    """Return the structure of each row, by design and rank, with the reason in its ``info``.
 
     Parameters
     ----------
     rows
-        Of :data:`COLUMNS`.
+        Rows with :data:`COLUMNS`.
     designs
         Each design with its reserve.
     """

@@ -1,4 +1,4 @@
-"""Structures that no engine should see, and labels that no model should."""
+"""Checks that keep unfit structures from engines, and unfit labels from models."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 class LimitOptions(Options):
-    """The shape a cell must have to be worth a calculation."""
+    """Limits on the shape of cells that are worth a calculation."""
 
     min_angle: float = Field(
         10.0,
         ge=0,
         lt=90,
         description="Smallest angle, in degrees, between a cell vector and the plane of the others: 90 for a box,"
-        " 55 for the primitive cells of cubic crystals, 0 for a flat cell. Flatter ones need k-points and plane waves"
-        " out of proportion.",
+        " 55 for the primitive cells of cubic crystals, 0 for a flat cell. Flatter cells need"
+        " disproportionately many k-points and plane waves.",
     )
     max_aspect: float = Field(
         30.0, ge=1, description="Largest ratio of the lengths of two cell vectors along which the structure repeats."
@@ -34,22 +34,22 @@ class LimitOptions(Options):
 
 
 def refuse_structure(atoms: Atoms, min_fraction: float, limits: LimitOptions | None = None) -> str | None:
-    """Say why a structure must not reach an engine; None if it may.
+    """Return the reason why a structure must not reach an engine, or None if it may.
 
     Parameters
     ----------
     atoms
-        The structure, of n atoms; images along periodic directions count as neighbours.
+        The structure; images along periodic directions count as neighbours.
     min_fraction
-        Smallest distance of two atoms that is allowed, as a fraction of the sum of their covalent radii.
+        Smallest allowed distance between two atoms, as a fraction of the sum of their covalent radii.
     limits
-        The shape of the cell that is allowed; by default that of :class:`LimitOptions`.
+        Allowed shapes of the cell; by default those of :class:`LimitOptions`.
 
     Returns
     -------
     str or None
-        One sentence, if there are no atoms, if a number is not finite, if the cell has no volume, is too flat or too
-        long, or if two atoms are too close.
+        One sentence, if there are no atoms, a number is not finite, the cell has no volume or is too flat or too long,
+        or two atoms are too close.
     """
     if len(atoms) == 0:
         return "The structure has no atoms."
@@ -64,7 +64,7 @@ def refuse_structure(atoms: Atoms, min_fraction: float, limits: LimitOptions | N
 
 
 def _refuse_distances(atoms: Atoms, min_fraction: float, volume: float) -> str | None:
-    """Say what is wrong with a structure that the constraint on candidates refuses; see :func:`too_close`."""
+    """Return why the constraint on candidates refuses a structure, or None; see :func:`too_close`."""
     alone = pack([atoms])
     if min_fraction == 0 or not too_close(alone, min_fraction)[0]:
         return None
@@ -83,11 +83,11 @@ def _refuse_distances(atoms: Atoms, min_fraction: float, volume: float) -> str |
 
 
 def _refuse_shape(vectors: np.ndarray, limits: LimitOptions) -> str | None:
-    """Judge the vectors (m, 3) along which a structure repeats."""
+    """Return why the vectors (m, 3) along which a structure repeats are refused, or None."""
     if len(vectors) < 2:
         return None
     lengths = np.linalg.norm(vectors, axis=1)
-    # Row i of the inverse is a normal of the plane of the others, of length one over the height above it.
+    # Row i of the inverse is normal to the plane of the others; its length is one over the height above that plane.
     heights = 1 / np.linalg.norm(np.linalg.pinv(vectors, rcond=0).T, axis=1)
     angle = np.degrees(np.arcsin(np.minimum(heights / lengths, 1))).min()
     if angle < limits.min_angle:
@@ -105,7 +105,7 @@ def _refuse_shape(vectors: np.ndarray, limits: LimitOptions) -> str | None:
 
 
 def refuse_cost(core_hours: float, most: float | None) -> str | None:
-    """Say why a label that will cost ``core_hours`` must not be computed; None if it may, or if there is no bound."""
+    """Return why a label that costs ``core_hours`` must not be computed, or None if it may or there is no limit."""
     if most is None or core_hours <= most:
         return None
     return (
@@ -114,18 +114,18 @@ def refuse_cost(core_hours: float, most: float | None) -> str | None:
 
 
 def refuse_label(atoms: Atoms, label: Label) -> str | None:
-    """Say why a label of ``atoms`` must not be kept; None if it may.
+    """Return the reason why a label of ``atoms`` must not be kept, or None if it may.
 
     Returns
     -------
     str or None
-        One sentence, if energy, forces or virial are of the wrong shape or not finite.
+        One sentence, if energy, forces or virial have the wrong shape or are not finite.
     """
     expected = {"energy": (), "forces": (len(atoms), 3), "virial": (3, 3)}
     for name, shape in expected.items():
         values = np.asarray(getattr(label, name), dtype=float)
         if values.shape != shape:
-            return f"The engine gave {name} of shape {values.shape} in place of {shape}."
+            return f"The engine returned {name} of shape {values.shape} instead of {shape}."
         if not np.isfinite(values).all():
-            return f"The engine gave a value of {name} that is not finite."
+            return f"The engine returned a value of {name} that is not finite."
     return None

@@ -1,4 +1,4 @@
-"""When two structures are the same: to the last bits, by a key; or as other programs print them, to a tolerance."""
+"""Identity of structures: by a key, to the last bits, or within a tolerance, as other programs print them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 DECIMALS = 10
-"""Decimals of lengths, in angstrom, to which structures are told apart."""
+"""Decimals of lengths in angstrom that distinguish structures."""
 
 TOLERANCE = 1e-4
-"""Angstrom by which cells and atoms may differ: programs print fewer digits than they were given, and a force of 1
-eV/angstrom makes 0.1 meV of it."""
+"""Largest difference of cells and atoms, in angstrom: programs print fewer digits than they were given. With a force of
+1 eV/angstrom it changes the energy by 0.1 meV."""
 
 
 def structure_key(atoms: Atoms) -> str:
-    """Hexadecimal SHA-256 of numbers, cell, positions and periodicity; info and other arrays do not count.
+    """Return the SHA-256, in hexadecimal, of numbers, cell, positions and periodicity; nothing else counts.
 
-    Lengths are rounded to 1e-10 angstrom, so that the last bits of a computation do not make another
-    structure. The same crystal in another cell, order of atoms or orientation is another structure.
+    Lengths are rounded to 1e-10 angstrom, so that the last bits of a computation do not make it another
+    structure. The same crystal in another cell, order of atoms or orientation counts as another structure.
     """
     lines = [
         " ".join(map(str, atoms.numbers.tolist())),
@@ -40,15 +40,15 @@ def _lengths(values: np.ndarray) -> str:
 
 
 def order_in(structure: Atoms, other: Atoms) -> np.ndarray | None:
-    """Find the atoms of a structure of n atoms in another account of it; None if that is of another structure.
+    """Match the n atoms of a structure with those of another copy; return None if the structures differ.
 
-    The other may have its atoms in any order and in any image, and any cell of the same lattice; what is
-    turned or shifted as a whole is another structure.
+    The other may have its atoms in any order and any periodic image, and any cell of the same lattice. If it is
+    rotated or shifted as a whole, it is another structure.
 
     Returns
     -------
     (n,) int or None
-        For each atom of ``structure`` the index of the same in ``other``.
+        For each atom of ``structure``, its index in ``other``.
     """
     if sorted(structure.numbers.tolist()) != sorted(other.numbers.tolist()):
         return None
@@ -64,7 +64,7 @@ def order_in(structure: Atoms, other: Atoms) -> np.ndarray | None:
 
 
 def _same_lattice(cell: np.ndarray, other: np.ndarray, *, whole: bool) -> bool:
-    """Whether cells span the same lattice; if not ``whole``, whether they are the same."""
+    """Return whether cells span the same lattice or, if not ``whole``, whether they are the same."""
     steps = np.rint(other @ np.linalg.inv(cell)) if whole else np.eye(3)
     if abs(abs(np.linalg.det(steps)) - 1) > 0.5:
         return False

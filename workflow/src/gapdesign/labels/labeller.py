@@ -1,4 +1,4 @@
-"""One structure and an engine -> its label: the gate before, the attempts, the gate after, the store."""
+"""The label of one structure: the checks before, the engine's attempts, the checks after, and the store."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class NoLabelError(Exception):
     Attributes
     ----------
     attempts : int
-        Calculations that were made.
+        Number of calculations made.
     directory : str
-        Where the files of the last of them are; empty if they were not kept.
+        Folder with the files of the last one; empty if they were not kept.
     """
 
     def __init__(self, reason: str, attempts: int = 0, directory: str = "") -> None:
@@ -33,22 +33,22 @@ class NoLabelError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Labeller:
-    """Gives labels, from the store if it has them, else by the engine.
+    """Source of labels: the store if it has them, otherwise the engine.
 
     Attributes
     ----------
     engine : Engine
-        Who computes labels that the store does not have.
+        Engine that computes labels missing from the store.
     store : LabelStore
-        Where labels are kept.
+        Store that keeps labels.
     runs : Runs
-        Where the engine runs.
+        Folders in which the engine runs.
     min_fraction : float
         See :func:`gapdesign.labels.gate.refuse_structure`.
     limits : LimitOptions
-        Shapes of cells that are allowed.
+        Allowed shapes of cells.
     max_core_hours : float, optional
-        The most that a label may cost, by the engine's estimate.
+        Largest cost of a label, by the engine's estimate.
     """
 
     engine: Engine
@@ -59,25 +59,25 @@ class Labeller:
     max_core_hours: float | None = None
 
     def label(self, atoms: Atoms, name: str, *, isolated: bool = False) -> Label:
-        """Give the label of a structure.
+        """Return the label of a structure, computing it if the store does not have it.
 
         Parameters
         ----------
         atoms
             The structure.
         name
-            Under which its runs are kept.
+            Name under which its runs are kept.
         isolated
             Whether it is an isolated atom.
 
         Raises
         ------
         NoLabelError
-            If it is refused before or after the engine ran, or if every attempt failed.
+            If it is refused before or after the engine runs, or if every attempt fails.
         InputError, OSError, MemoryError
-            Whatever says that the engine cannot run here, and nothing about the structure.
+            If the engine cannot run here, whatever the structure.
         """
-        # The engine sees what the key covers and nothing else: no magnetic moments or info that change a label.
+        # The engine sees what the key covers and nothing else: no magnetic moments or info that would change a label.
         atoms = bare(atoms)
         if reason := refuse_structure(atoms, self.min_fraction, self.limits):
             raise NoLabelError(reason)
@@ -92,7 +92,7 @@ class Labeller:
         return label
 
     def _compute(self, atoms: Atoms, name: str, isolated: bool) -> tuple[Label, list[str]]:
-        """The label by the first attempt that gives one, and what came of each."""
+        """Return the label from the first attempt that succeeds, and the outcome of each attempt."""
         self.runs.forget(name)
         reasons: list[str] = []
         directory = ""
@@ -112,7 +112,7 @@ class Labeller:
     def _attempt(
         self, atoms: Atoms, folder: Path, attempt: int, isolated: bool
     ) -> tuple[Label | None, str | None, bool]:
-        """The label, or why there is none and whether another attempt may help."""
+        """Return the label, or the reason why there is none and whether another attempt may help."""
         try:
             label = self.engine.label(atoms, folder, attempt=attempt, isolated=isolated)
         except NotConvergedError as error:
@@ -134,5 +134,5 @@ def _account(attempts: Sequence[str], reasons: Sequence[str]) -> str:
 
 
 def bare(atoms: Atoms) -> Atoms:
-    """A copy with numbers, positions, cell and periodicity alone."""
+    """Return a copy with only numbers, positions, cell and periodicity."""
     return Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)

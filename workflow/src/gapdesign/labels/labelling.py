@@ -1,7 +1,7 @@
 """The labelling stage: frames of designs -> the same frames with reference energy, forces and virial.
 
-Labels are plain ``info`` and ``arrays`` of the frames, never an ASE calculator, which would write them a
-second time under other names:
+Labels are plain ``info`` and ``arrays`` of the frames, never an ASE calculator, which would write them again
+under other names:
 
 =================== ========================================================================
 ``REF_energy``      total energy, in eV
@@ -10,8 +10,8 @@ second time under other names:
 =================== ========================================================================
 
 A structure belongs to one job: the batch of the first design that holds it or, if an earlier design of its pool
-holds it in reserve, the last job of a design, :func:`complete`. These follow each other, so that no two
-jobs compute one label.
+holds it in reserve, the last job of a design, :func:`complete`. These last jobs run one after another, so no two jobs
+compute the same label.
 """
 
 from __future__ import annotations
@@ -44,25 +44,25 @@ def label_frames(
     frames
         Members of a design, with ``pool``, ``candidate`` and ``rank`` in their info.
     labeller
-        Who labels.
+        Source of the labels.
     design
         Name of the design, for the rows of failures.
     allowance
-        How many may fail.
+        Number that may fail.
     progress
-        Called with the number of frames done and their total after each.
+        Called after each frame with the number of frames done and their total.
 
     Returns
     -------
     labelled : list of Atoms
         The frames that got a label, in order, with their info and the label.
     failures : list of dict
-        A row of :data:`gapdesign.labels.failures.COLUMNS` for each of the others.
+        A row with :data:`gapdesign.labels.failures.COLUMNS` for each of the others.
 
     Raises
     ------
     ProgramError
-        If more fail than the allowance has, or so many of these that it will not do.
+        If more fail than the allowance permits, or so many of this batch that chance does not explain it.
     InputError, OSError, MemoryError
         If the engine cannot run; see :meth:`Labeller.label`.
     """
@@ -79,7 +79,7 @@ def label_frames(
 
 
 def isolated_atoms(elements: Iterable[str], labeller: Labeller) -> list[Atoms]:
-    """Give one frame an element: a single atom amid a periodic cube, as large as the engine says.
+    """Return one frame per element: a single atom in the middle of a periodic cube of the engine's size.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def isolated_atoms(elements: Iterable[str], labeller: Labeller) -> list[Atoms]:
     Raises
     ------
     InputError
-        If an engine gives no energy for one of them, without which nothing can be fitted.
+        If the engine returns no energy for one of them, without which nothing can be fitted.
     """
     frames = []
     for element in elements:
@@ -98,8 +98,8 @@ def isolated_atoms(elements: Iterable[str], labeller: Labeller) -> list[Atoms]:
             energy = labeller.label(atoms, f"isolated/{element}", isolated=True).energy
         except NoLabelError as error:
             raise InputError(
-                f"labels.engine: {labeller.engine.name} gave no energy for an isolated atom of {element}, which every"
-                f" model needs: {error}"
+                f"labels.engine: {labeller.engine.name} returned no energy for an isolated atom of {element}, which"
+                f" every model needs: {error}"
             ) from error
         atoms.info.update(REF_energy=energy, config_type="isolated_atom")
         frames.append(atoms)
@@ -107,7 +107,7 @@ def isolated_atoms(elements: Iterable[str], labeller: Labeller) -> list[Atoms]:
 
 
 def isolated_atom(element: str, edge: float) -> Atoms:
-    """A single atom amid a periodic cube; periodic because plane-wave programs have nothing else."""
+    """Return a single atom in the middle of a cube, which is periodic because plane-wave programs need that."""
     return Atoms(element, positions=[[edge / 2] * 3], cell=[edge] * 3, pbc=True)
 
 
@@ -119,21 +119,21 @@ def owned(
     *,
     reserves: Iterable[Sequence[Atoms]] = (),
 ) -> list[int]:
-    """Give the ranks in [first, last) of a design that its batches label.
+    """Return the ranks in [first, last) of a design that its batches label.
 
     A structure belongs to the first rank of the first design that holds it, so that it is computed once.
 
     Parameters
     ----------
     designs
-        The frames of every design, as they are to be labelled, in the order of the configuration.
+        The frames of every design that are to be labelled, in the order of the configuration.
     design
-        Which of them.
+        Name of the design.
     first, last
-        Range of ranks; what is beyond the end of the design is left out.
+        Range of ranks; those beyond the end of the design are left out.
     reserves
-        What earlier designs of the same pool hold in reserve: a job of theirs may label it at the same time, so it is
-        left to the last job of this design, which comes after those.
+        Structures that earlier designs of the same pool hold in reserve. A job of theirs may label them at the same
+        time, so they are left to the last job of this design, which runs after those.
     """
     names = list(designs)
     held = {structure_key(atoms) for name in names[: names.index(design)] for atoms in designs[name]}
@@ -159,36 +159,37 @@ def complete(
     allowance: Allowance,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[Atoms], list[dict[str, Any]]]:
-    """Put the labels of all batches to the frames of a design; the reserve takes the place of those without one.
+    """Add the labels of all batches to the frames of a design, and replace those without one from the reserve.
 
     Parameters
     ----------
     frames, reserve
-        The design, and the ranks that go on where it ends.
+        The design, and the ranks that follow it.
     labeller
-        Who labels those of the reserve that are needed, and what :func:`owned` left to this job.
+        Source of labels for the members of the reserve that are needed, and for structures that :func:`owned` left to
+        this job.
     design
         Name of the design, which becomes ``config_type``.
     labelled
         Frames with labels, of any design and in any order.
     failed
-        Structures without a label, each with its row: what failed for one design does so for all.
+        Structures without a label, each with its row: a structure that failed for one design fails for all.
     allowance
-        How many may fail.
+        Number that may fail.
     progress
-        Called with the number of structures labelled and the size of the design after each of the reserve.
+        Called after each member of the reserve with the number of structures labelled and the size of the design.
 
     Returns
     -------
     completed : list of Atoms
         As many frames as the design has, if the reserve is large enough, in order of rank.
     failures : list of dict
-        A row for each structure of the design, or of the reserve as far as it was needed, that got no label.
+        A row for each structure without a label, of the design and of the reserve as far as it was needed.
 
     Raises
     ------
     ProgramError, InputError, OSError, MemoryError
-        As :func:`label_frames`.
+        See :func:`label_frames`.
     """
     labels = {structure_key(atoms): _label_of(atoms) for atoms in labelled}
     refused = {structure_key(atoms): row for atoms, row in failed}

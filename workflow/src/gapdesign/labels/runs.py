@@ -1,4 +1,4 @@
-"""Folders in which engines run: where they lie, and what of them is kept."""
+"""Folders in which engines run, and the files kept from them."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ LEFT_OUT = (
     *("WAVECAR", "CHG", "CHGCAR", "AECCAR*", "LOCPOT", "ELFCAR", "PROCAR", "TMPCAR", "POTCAR"),
     *("*.gpw", "*.wfc*", "*.hdf5", "*.h5", "*.save", "*.mix*", "*.UPF", "*.upf", "core", "core.*"),
 )
-"""Names that are never kept: wave functions, densities, and potentials, which are large or not ours to copy."""
+"""File names that are never kept: wave functions, densities and potentials, which are large or under licence."""
 
 LARGEST = 16 * 2**20
-"""Bytes of a file that is kept whole; of a larger one the end is, which says how the program stopped."""
+"""Largest file, in bytes, that is kept whole. Of a larger one the end is kept, which shows how the program stopped."""
 
 TAIL = 2**20
-"""Bytes of that end."""
+"""Size of that end, in bytes."""
 
 
 @dataclass(frozen=True)
 class Runs:
-    """Where an engine runs and what stays of it.
+    """Place where an engine runs, and the choice of files that remain.
 
     Attributes
     ----------
     kept : Path, optional
-        Folder for runs that are kept; without it none are.
+        Folder for the runs that are kept; without it, none are kept.
     keep : str
         ``failed``, ``all`` or ``nothing``.
     scratch : Path, optional
@@ -47,21 +47,21 @@ class Runs:
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
-        """Give an empty folder, and remove it with all that is in it."""
+        """Provide an empty folder, and remove it with all its content afterwards."""
         if self.scratch is not None:
             self.scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="gapdesign-", dir=self.scratch) as folder:
             yield Path(folder)
 
     def forget(self, name: str) -> None:
-        """Remove what was kept of earlier attempts of ``name``."""
+        """Remove the files kept from earlier attempts at ``name``."""
         if self.kept is not None:
             place = self.kept / name
             for old in sorted(place.parent.glob(f"{place.name}-[0-9]*")):
                 shutil.rmtree(old)
 
     def stow(self, folder: Path, name: str, *, failed: bool) -> str:
-        """Keep the files of a run under ``name``, if they are wanted; give where they are, or nothing."""
+        """Keep the files of a run under ``name``, if wanted; return their folder, or an empty string."""
         wanted = self.keep == "all" or (self.keep == "failed" and failed)
         if self.kept is None or not wanted or not any(folder.iterdir()):
             return ""

@@ -1,9 +1,9 @@
-"""Labels that are kept: paid for once, found again by what was computed.
+"""Labels kept on disk: computed once, and found again by structure and engine.
 
-A label lies in one JSON file, ``<store>/ab/abcdef....json``, named by its key. Its first two digits make the
-folder. Beside the label the file holds the structure, the engine and the attempts, for people to read and for the
-key to be computed again, and a checksum. A file is written under another name and then renamed, so that any number
-of jobs on one file system may read and fill a store at the same time.
+Each label is one JSON file, ``<store>/ab/abcdef....json``, named after its key, in a folder named after the first two
+digits. Beside the label the file holds the structure, the engine and the attempts, so that people can read it and the
+key can be computed again, and a checksum. A file is written under another name and then renamed, so any number of jobs
+on one file system may read and fill a store at the same time.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _ENTRY = ("key", "engine", "isolated", "attempts", "symbols", "pbc", "cell", "po
 
 
 def label_key(atoms: Atoms, engine: Engine, *, isolated: bool = False) -> str:
-    """Hexadecimal SHA-256 of a structure, of whether it is an isolated atom, and of the engine.
+    """Return the SHA-256, in hexadecimal, of a structure, of whether it is an isolated atom, and of the engine.
 
-    Of the engine its name, settings and version count.
+    The engine's name, settings and version count.
     """
     return _key(atoms, _identity(engine), isolated)
 
@@ -49,20 +49,20 @@ class LabelStore:
     Parameters
     ----------
     folder
-        Where the labels are; made when the first one is put.
+        Folder of the labels, which is made when the first one is stored.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
     def path(self, key: str) -> Path:
-        """The file that holds, or would hold, the label of ``key``."""
+        """Return the path of the file that holds, or would hold, the label of ``key``."""
         return self.folder / key[:2] / f"{key}.json"
 
     def get(self, key: str) -> Label | None:
-        """Give the label of ``key``, to the last bit as it was put; None if there is none.
+        """Return the label of ``key``, exact to the last bit, or None if there is none.
 
-        A damaged entry is reported to the log and counts as none, so that it is computed and written anew.
+        A damaged entry is logged and counts as missing, so that it is computed and written anew.
         """
         path = self.path(key)
         try:
@@ -83,7 +83,7 @@ class LabelStore:
         isolated: bool = False,
         attempts: Sequence[str] = (),
     ) -> None:
-        """Keep the label of ``key``, or replace what is there.
+        """Store the label of ``key``, replacing any that exists.
 
         Parameters
         ----------
@@ -92,13 +92,13 @@ class LabelStore:
         atoms
             The structure.
         label
-            Its label; every number finite.
+            Its label, with finite numbers only.
         engine
-            Who computed it.
+            Engine that computed it.
         isolated
             Whether it is an isolated atom.
         attempts
-            What was tried, in words, and what came of it.
+            Description of each attempt and its outcome.
 
         Raises
         ------
@@ -124,24 +124,24 @@ class LabelStore:
         write_text(self.path(key), _text(entry))
 
     def paths(self) -> list[Path]:
-        """Files of all entries, by key.
+        """Return the files of all entries, sorted by key.
 
         Raises
         ------
         InputError
-            If there is no such folder.
+            If the folder of the store does not exist.
         """
         if not self.folder.is_dir():
             raise InputError(f"{self.folder}: no such folder; name that of labels.store.")
         return sorted(self.folder.glob("??/[!.]*.json"))
 
     def verify(self, progress: Callable[[int, int], None] | None = None) -> dict[Path, str]:
-        """Check every entry: readable, its checksum, and the key that its content makes.
+        """Check that every entry is readable and matches its checksum and its key.
 
         Returns
         -------
         dict
-            The damaged ones, each with what is wrong with it; empty if all is well.
+            The damaged entries, each with the fault; empty if all are sound.
         """
         damaged, paths = {}, self.paths()
         for done, path in enumerate(paths, start=1):
@@ -154,11 +154,11 @@ class LabelStore:
         return damaged
 
     def export(self, output: str | Path) -> int:
-        """Write all labels as one extended-XYZ file that :meth:`read_in` takes; give their number.
+        """Write all labels as one extended-XYZ file that :meth:`read_in` accepts; return their number.
 
-        Each frame has ``REF_energy``, ``REF_forces`` and ``REF_virial``, for any program, with the eight decimals
-        that the format has for atoms, and under ``entry`` all of the label's file, to the last bit, as JSON with
-        percent signs and backslashes as %25 and %5C.
+        Each frame has ``REF_energy``, ``REF_forces`` and ``REF_virial``, for any program to read, with the eight
+        decimals that the format has for atoms. Under ``entry`` it holds the label's whole file, to the last bit, as
+        JSON with percent signs and backslashes written as %25 and %5C.
 
         Raises
         ------
@@ -175,19 +175,19 @@ class LabelStore:
         return len(frames)
 
     def read_in(self, path: str | Path) -> tuple[int, int]:
-        """Take the labels of a file from :meth:`export`; a label that is here already stays.
+        """Read the labels of a file that :meth:`export` wrote; labels that are here already stay.
 
-        Nothing is taken unless all of it is sound.
+        Nothing is read in unless the whole file is sound.
 
         Returns
         -------
         taken, known : int
-            How many were new here, and how many were not.
+            Number of labels that were new here, and of those that were not.
 
         Raises
         ------
         InputError
-            If a frame has no entry, or one that does not match its checksum, its key or the numbers beside it.
+            If a frame has no entry, or its entry does not match its checksum, its key or the numbers beside it.
         """
         entries = [_entry(atoms, f"{path}, frame {number}") for number, atoms in enumerate(read_frames(path))]
         new = [entry for entry in entries if self.get(entry["key"]) is None]
@@ -197,7 +197,7 @@ class LabelStore:
 
 
 class _DamagedError(Exception):
-    """An entry is not what was written; the message says in what."""
+    """An entry is not what was written; the message says in what way."""
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -212,7 +212,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _check(entry: Any) -> None:
-    """See that an entry is sound in itself."""
+    """Check that an entry is consistent in itself."""
     if not isinstance(entry, dict) or tuple(entry) != _ENTRY:
         raise _DamagedError(f"it is not made of {', '.join(_ENTRY)}")
     if entry["checksum"] != _sha256(_canonical({name: entry[name] for name in _ENTRY[:-1]})):
@@ -244,7 +244,7 @@ def _frame(entry: Mapping[str, Any]) -> Atoms:
 
 
 def _entry(atoms: Atoms, where: str) -> dict[str, Any]:
-    """The entry that a frame carries, checked against itself and against what else the frame says."""
+    """Return the entry that a frame carries, checked in itself and against the other values of the frame."""
     if "entry" not in atoms.info:
         raise InputError(f"{where}: it has no `entry`; give a file that `gapdesign store export` wrote.")
     try:
@@ -258,7 +258,7 @@ def _entry(atoms: Atoms, where: str) -> dict[str, Any]:
     pairs += [(atoms.arrays["REF_forces"], beside.arrays["REF_forces"])] if same else []
     pairs += [(atoms.info.get(name, np.nan), beside.info[name]) for name in ("REF_energy", "REF_virial")]
     if not same or not all(np.allclose(a, b, rtol=1e-12, atol=1e-8) for a, b in pairs):
-        raise InputError(f"{where}: its numbers are not those of its `entry`; export it again, and leave it as it is.")
+        raise InputError(f"{where}: its numbers are not those of its `entry`; export it again and do not edit it.")
     return entry
 
 

@@ -1,4 +1,4 @@
-"""What potentials are worth: properties of crystals, measured on a model or on the reference engine.
+"""Properties of crystals, measured on a model or on the reference engine, to judge potentials by.
 
 A property is one module with one function ``measure(subject, calculator, options) -> Finding``. To add one, write the
 module and enter it in :data:`PROPERTIES` and, by the same name, in :data:`gapdesign.properties.options.Name`.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["CURVES", "PROPERTIES", "VALUES", "Measurement", "PropertiesOptions", "Property"]
 
 VALUES = ("prototype", "property", "value", "unit", "reason")
-"""Columns of the table of values; a property that was not measured has its module's name and a reason."""
+"""Columns of the table of values. A property without a value appears under its module's name, with a reason."""
 
 CURVES = ("prototype", "curve", "branch", "x", "y", "label")
 """Columns of the table of curves."""
@@ -34,15 +34,15 @@ CURVES = ("prototype", "curve", "branch", "x", "y", "label")
 
 @dataclass(frozen=True)
 class Property:
-    """How one property is measured.
+    """Measurement of one property.
 
     Parameters
     ----------
     measure
-        The function of its module.
+        The function in its module.
     of
-        What it is measured on: every crystal, some crystals (those that the property's own options name, or the first
-        one), or every pair of elements.
+        Its subjects: every crystal, some crystals (those that the property's own options name, or the first one), or
+        every pair of elements.
     """
 
     measure: Callable[..., Finding]
@@ -62,22 +62,22 @@ PROPERTIES: dict[str, Property] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """All that is to be measured on one potential.
+    """The measurements to make on one potential.
 
     Parameters
     ----------
     names
         Properties to measure.
     prototypes
-        Crystals, the first of which energies are relative to.
+        Crystals; energies are relative to the first one.
     options
-        How they are measured.
+        Options of the measurements.
     farthest
         Longest dimer, in angstrom.
     seed
-        Of the velocities of `nve`.
+        Seed of the velocities of `nve`.
     say
-        What is told of the progress.
+        Called with a line of text to report progress.
     """
 
     names: Sequence[str]
@@ -88,7 +88,7 @@ class Measurement:
     say: Callable[[str], None] = field(default=lambda line: None)
 
     def run(self, evaluate: Evaluate) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Measure; what fails is a row with the reason.
+        """Measure the properties; one that fails becomes a row with the reason.
 
         Parameters
         ----------
@@ -103,7 +103,7 @@ class Measurement:
         Raises
         ------
         InputError
-            If the potential, or a package that a property needs, is not there.
+            If the potential, or a package that a property needs, is missing.
         """
         import pandas as pd
 
@@ -130,7 +130,7 @@ class Measurement:
         return partial(PROPERTIES[name].measure, **own.get(name, {}))
 
     def _relaxed(self, calculator: Calculator) -> dict[str, Crystal | NotMeasuredError]:
-        """Every prototype at equilibrium, or why there is none."""
+        """Return every prototype at equilibrium, or the reason why it has none."""
         if all(PROPERTIES[name].of == "pairs" for name in self.names):
             return {}
         limits = {"max_force": self.options.max_force, "max_steps": self.options.max_steps}

@@ -1,4 +1,4 @@
-"""What a property is measured on, what it gives, and the calculator that asks once for all."""
+"""Subjects and results of measurements, and the calculator that computes all results in one call."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 Evaluate = Callable[["Atoms"], Label]
-"""Energy, forces and virial of a structure: what a model and a reference engine have in common."""
+"""Function from a structure to its energy, forces and virial, which models and reference engines have in common."""
 
 GPA = 160.21766208
 """Gigapascals in one eV/angstrom^3."""
@@ -32,7 +32,7 @@ class Value:
     Parameters
     ----------
     name
-        Of the property, such as ``C11``.
+        Name of the property, such as ``C11``.
     value
         The number.
     unit
@@ -53,9 +53,9 @@ class Point:
     x, y
         Its coordinates.
     branch
-        Which line of the curve it is on, such as the band of phonons.
+        Index of the line of the curve, such as the band of phonons.
     label
-        What the place is called, such as a point of high symmetry.
+        Name of the place, such as a point of high symmetry.
     """
 
     x: float
@@ -66,7 +66,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one measurement gave: values, and the curve that they were read from if there is one."""
+    """Result of one measurement: values, and the curve that they were read from, if any."""
 
     values: list[Value] = field(default_factory=list)
     curve: list[Point] = field(default_factory=list)
@@ -79,11 +79,11 @@ class Crystal:
     Parameters
     ----------
     name
-        Of the prototype.
+        Name of the prototype.
     atoms
-        Relaxed under its symmetry.
+        The crystal, relaxed under its symmetry.
     above
-        Energy above the first prototype of the study, in eV an atom; NaN where their compositions differ, or where the
+        Energy above the first prototype of the study, in eV per atom; NaN where their compositions differ, or where the
         first one did not relax.
     """
 
@@ -93,12 +93,12 @@ class Crystal:
 
 
 class Evaluator(Calculator):
-    """A calculator of ASE that computes energy, forces and stress in one call, and refuses what is not finite.
+    """An ASE calculator that computes energy, forces and stress in one call, and refuses values that are not finite.
 
     Parameters
     ----------
     evaluate
-        What computes them.
+        Function that computes them.
     """
 
     implemented_properties = ("energy", "forces", "stress", "free_energy")
@@ -108,7 +108,7 @@ class Evaluator(Calculator):
         self._evaluate = evaluate
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:
-        """Compute all results, whatever ``properties`` asks for; see ASE's interface.
+        """Compute all results, whichever ``properties`` are requested; see ASE's interface.
 
         Raises
         ------
@@ -120,7 +120,7 @@ class Evaluator(Calculator):
         super().calculate(atoms, properties, system_changes)
         label = self._evaluate(self.atoms)
         if not (np.isfinite(label.energy) and np.isfinite(label.forces).all() and np.isfinite(label.virial).all()):
-            raise NotMeasuredError("The potential gave an energy, force or virial that is not finite.")
+            raise NotMeasuredError("The potential returned an energy, force or virial that is not finite.")
         stress = -label.virial / self.atoms.get_volume()
         self.results = {
             "energy": label.energy,

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from gapdesign.labels.runs import Runs
 
 ANY_SHAPE = LimitOptions(min_angle=0, max_aspect=1e6)
-"""Cells are not refused here: a stretched dimer's box is no candidate."""
+"""Limits that refuse no cell: a stretched dimer's box is not a candidate."""
 
 BOX = 1000.0
-"""Volume, in angstrom^3, from which on a single atom in its cell is an isolated one."""
+"""Volume, in angstrom^3, above which a single atom in its cell counts as isolated."""
 
 DIGITS = 16
-"""Of a structure's key in the name of its folder."""
+"""Number of digits of a structure's key in the name of its folder."""
 
 
 def of_model(gp_xml: str | Path) -> Evaluate:
-    """Evaluate a fitted potential with quippy.
+    """Return a function that evaluates a fitted potential with quippy.
 
     Raises
     ------
@@ -50,19 +50,19 @@ def of_model(gp_xml: str | Path) -> Evaluate:
 
 
 def of_engine(engine: Engine, store: str | Path, runs: Runs) -> Evaluate:
-    """Evaluate by a reference engine, with all its attempts.
+    """Return a function that evaluates a reference engine, with all its attempts.
 
-    What takes longer than a moment is kept in the store of labels, so that it is never computed twice. Every structure
-    has a folder of its own among the runs that are kept, called by the key of the structure.
+    The store keeps the labels, unless the engine is instant, so that none is computed twice. Each structure has a
+    folder of its own among the runs that are kept, named after its key.
 
     Parameters
     ----------
     engine
         The engine.
     store
-        Folder of the store of labels.
+        Folder of the label store.
     runs
-        Where the engine runs.
+        Folders in which the engine runs.
 
     Raises
     ------
@@ -83,6 +83,6 @@ def of_engine(engine: Engine, store: str | Path, runs: Runs) -> Evaluate:
             return labeller.label(atoms, f"properties/{structure_key(atoms)[:DIGITS]}", isolated=alone)
         except NoLabelError as error:
             reason = f"{error}".rstrip(".") + f"; its files are in {error.directory}." if error.directory else error
-            raise NotMeasuredError(f"The engine {engine.name} gave no label: {reason}") from None
+            raise NotMeasuredError(f"The engine {engine.name} returned no label: {reason}") from None
 
     return evaluate

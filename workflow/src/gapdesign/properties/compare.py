@@ -1,4 +1,4 @@
-"""Properties of every model beside those of the reference engine and published ones."""
+"""Comparison of every model's properties with those of the reference engine and published ones."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ def compare(
     curves: Mapping[str, pd.DataFrame],
     published: Mapping[str, Mapping[str, float]],
 ) -> pd.DataFrame:
-    """Put the values of all models beside one another.
+    """Put the values of all models side by side.
 
     Parameters
     ----------
     values, curves
-        Tables by model, the reference engine among them as ``REFERENCE`` if it was asked.
+        Tables by model, including the reference engine, if it was measured, as ``REFERENCE``.
     published
         Published values by prototype and property.
 
     Returns
     -------
     DataFrame
-        A row a value, with the columns ``COLUMNS``: errors are the value minus the reference's, and minus the
-        published one, in the value's unit. For phonons there is ``phonon_rms`` too, the root mean square of the
-        difference of all frequencies on the path from the reference's, in THz.
+        One row per value, with the columns ``COLUMNS``. Errors are the value minus the reference's and minus the
+        published one, in the value's unit. Phonons also have ``phonon_rms``, the root-mean-square difference of all
+        frequencies on the path from the reference's, in THz.
     """
     import pandas as pd
 
@@ -77,7 +77,7 @@ def _phonon_deviations(curves: pd.DataFrame, reference: pd.DataFrame) -> list[di
 
 
 def together(curves: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Put the curves of all models under one another, their model in the first column."""
+    """Stack the curves of all models, with the model in the first column."""
     import pandas as pd
 
     columns = ["model", *CURVES]

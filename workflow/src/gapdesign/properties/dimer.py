@@ -1,4 +1,4 @@
-"""The energy of two atoms by themselves."""
+"""The energy of an isolated pair of atoms."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ def measure(pair: tuple[str, str], calculator: Calculator, options: PropertiesOp
     Returns
     -------
     Finding
-        ``length`` in angstrom and ``binding`` in eV: distance and depth of the lowest point, left out where that is
-        the first or the last; the curve is the energy above that of the two atoms apart, in eV, against distance.
+        ``length`` in angstrom and ``binding`` in eV: distance and depth of the minimum, left out if the lowest
+        point is the first or the last; the curve is the energy above that of the two separate atoms, in eV, against
+        distance.
 
     Raises
     ------
@@ -43,7 +44,7 @@ def measure(pair: tuple[str, str], calculator: Calculator, options: PropertiesOp
     """
     nearest = options.dimer.nearest * float(sum(covalent_radii[atomic_numbers[symbol]] for symbol in pair))
     if not nearest < farthest:
-        raise NotMeasuredError(f"The shortest distance, {nearest:.2f} angstrom, is beyond the cut-off.")
+        raise NotMeasuredError(f"The shortest distance, {nearest:.2f} angstrom, lies beyond the cut-off.")
     edge = max(20.0, 3 * farthest)
     apart = sum(_energy(Atoms(symbol), edge, calculator) for symbol in pair)
     curve = []
@@ -62,7 +63,7 @@ def _energy(atoms: Atoms, edge: float, calculator: Calculator) -> float:
 
 
 def _lowest(curve: list[Point]) -> list[Value]:
-    """The vertex of the parabola through the lowest point and its neighbours."""
+    """Return the vertex of the parabola through the lowest point and its neighbours."""
     lowest = min(range(len(curve)), key=lambda k: curve[k].y)
     if lowest in (0, len(curve) - 1):
         return []

@@ -23,10 +23,10 @@ _ALL = tuple(f"C{i}{j}" for i in range(1, 7) for j in range(i, 7))
 
 
 def independent(spacegroup: int) -> tuple[str, ...]:
-    """Names of the elastic constants that the symmetry leaves independent, or nearly so, by space group number.
+    """Return the names of the elastic constants that the symmetry leaves (nearly) independent, by space group number.
 
-    Nye 1985, table 9. In the lower classes of the tetragonal and trigonal systems C16 and C15 count too; they are zero
-    where the axes are chosen as the crystal's own.
+    Nye 1985, table 9. In the lower classes of the tetragonal and trigonal systems C16 and C15 are included; they are
+    zero if the axes are the crystal's own.
     """
     if spacegroup >= 195:
         return _CUBIC
@@ -60,9 +60,9 @@ def measure(crystal: Crystal, calculator: Calculator, options: PropertiesOptions
 def stiffness(
     atoms: Atoms, calculator: Calculator, *, strain: float, max_force: float, max_steps: int
 ) -> tuple[int, np.ndarray]:
-    """Fit the elastic tensor to central differences of the stress, the positions relaxed in every strained cell.
+    """Fit the elastic tensor to central differences of the stress, with positions relaxed in each strained cell.
 
-    Only as many strains are applied as the symmetry needs to determine all constants: two for a cubic crystal, three
+    Given the symmetry, only as many strains are applied as determine all constants: two for a cubic crystal, three
     for a hexagonal one, all six for a triclinic one.
 
     Parameters
@@ -72,7 +72,7 @@ def stiffness(
     calculator
         The potential.
     strain
-        Strain to either side; of shear, the engineering strain.
+        Strain in either direction; for shear, the engineering strain.
     max_force, max_steps
         See :func:`gapdesign.properties.relax.relax_crystal`.
 
@@ -94,12 +94,12 @@ def stiffness(
 
 
 def invariant(rotations: np.ndarray) -> np.ndarray:
-    """Find all elastic tensors that a point group leaves as they are.
+    """Find all elastic tensors that are invariant under a point group.
 
     Parameters
     ----------
     rotations
-        Its elements, as Cartesian matrices, shape (m, 3, 3).
+        Elements of the group, as Cartesian matrices, shape (m, 3, 3).
 
     Returns
     -------
@@ -116,7 +116,7 @@ def invariant(rotations: np.ndarray) -> np.ndarray:
 
 
 def strains_needed(allowed: np.ndarray) -> list[int]:
-    """Choose strains, by their places in Voigt's order, that determine a tensor of the form :func:`invariant` gives."""
+    """Choose strains, by their places in Voigt's order, that determine a tensor spanned by :func:`invariant`."""
     chosen: list[int] = []
     rank = 0
     for number in range(6):
@@ -127,14 +127,14 @@ def strains_needed(allowed: np.ndarray) -> list[int]:
 
 
 def _columns(allowed: np.ndarray, strains: list[int]) -> np.ndarray:
-    """The stresses (6 a strain) that each basis tensor answers with, shape (6 s, k)."""
+    """Return the stresses (6 per strain) with which each basis tensor responds, shape (6 s, k)."""
     return np.concatenate([allowed[:, :, number].T for number in strains])
 
 
 def _stress_rate(
     atoms: Atoms, calculator: Calculator, number: int, strain: float, max_force: float, max_steps: int
 ) -> np.ndarray:
-    """Central difference of the stress (6,) in one strain, in eV/angstrom^3."""
+    """Return the central difference of the stress (6,) in one strain, in eV/angstrom^3."""
     i, j = VOIGT[number]
     direction = np.zeros((3, 3))
     direction[i, j] += 0.5
@@ -149,13 +149,13 @@ def _stress_rate(
 
 
 def _rotate(full: np.ndarray, rotation: np.ndarray) -> np.ndarray:
-    for _ in range(4):  # each turns the first index and moves it last
+    for _ in range(4):  # each pass rotates the first index and moves it last
         full = np.tensordot(full, rotation, axes=(0, 1))
     return full
 
 
 def _full(tensor: np.ndarray) -> np.ndarray:
-    """From Voigt's order (6, 6) to four indices (3, 3, 3, 3)."""
+    """Convert from Voigt's order (6, 6) to four indices (3, 3, 3, 3)."""
     place = np.zeros((3, 3), dtype=int)
     for number, (i, j) in enumerate(VOIGT):
         place[i, j] = place[j, i] = number
@@ -163,6 +163,6 @@ def _full(tensor: np.ndarray) -> np.ndarray:
 
 
 def _voigt(full: np.ndarray) -> np.ndarray:
-    """The reverse."""
+    """Convert from four indices to Voigt's order."""
     rows, columns = np.transpose(VOIGT)
     return full[rows[:, None], columns[:, None], rows[None], columns[None]]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gapdesign.properties.options import PropertiesOptions
 
 TOLERANCE = 1e-3
-"""How well a cell must fit its Bravais lattice."""
+"""Largest deviation of a cell from its Bravais lattice."""
 
 
 def measure(crystal: Crystal, calculator: Calculator, options: PropertiesOptions) -> Finding:
@@ -21,8 +21,8 @@ def measure(crystal: Crystal, calculator: Calculator, options: PropertiesOptions
     Returns
     -------
     Finding
-        ``a``, ``b``, ``c`` in angstrom and angles in degrees, those that the Bravais lattice leaves free; ``c/a``
-        where it has just these two; ``above`` in meV an atom.
+        ``a``, ``b``, ``c`` in angstrom and angles in degrees, as far as the Bravais lattice leaves them free; ``c/a``
+        if only these two are free; ``above`` in meV per atom.
     """
     lattice = crystal.atoms.cell.get_bravais_lattice(eps=TOLERANCE)
     free = lattice.vars()

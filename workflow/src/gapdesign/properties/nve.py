@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from gapdesign.properties.options import PropertiesOptions
 
 MELTED = 50.0
-"""Temperature, as a multiple of that at the start, at which a run has exploded."""
+"""Temperature, as a multiple of the initial one, at which a run counts as exploded."""
 
 
 def measure(crystal: Crystal, calculator: Calculator, options: PropertiesOptions, *, seed: int) -> Finding:
     """Run velocity Verlet from the relaxed crystal and follow the total energy.
 
-    All potentials start from the same velocities, for the same seed.
+    With the same seed, all potentials start from the same velocities.
 
     Returns
     -------
     Finding
-        ``drift``, the slope of the total energy in meV an atom and ps, and ``fluctuation``, its standard deviation
-        about that line in meV an atom; the curve is the total energy, in meV an atom above the first, against time, in
-        fs.
+        ``drift``, the slope of the total energy in meV per atom and ps, and ``fluctuation``, its standard deviation
+        about that line in meV per atom; the curve is the total energy, in meV per atom above the first, against time,
+        in fs.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def measure(crystal: Crystal, calculator: Calculator, options: PropertiesOptions
 
 
 def _set_in_motion(atoms: Atoms, temperature: float, rng: np.random.Generator) -> None:
-    """Give velocities from Maxwell and Boltzmann's distribution, without drift, at just that temperature."""
+    """Set velocities from the Maxwell-Boltzmann distribution, without drift, at exactly this temperature."""
     from ase import units
 
     masses = atoms.get_masses()[:, None]

@@ -1,4 +1,4 @@
-"""What the user says about properties: which ones, how they are measured, and what is published of them."""
+"""The options of properties: which ones, how they are measured, and their published values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CHEAP = " and ".join(f"`{name}`" for name, engine in ENGINES.items() if engine.
 
 def _once(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(names)) < len(names):
-        raise ValueError(f"{list(names)} has a name twice; give each once")
+        raise ValueError(f"{list(names)} has a name twice; list each name once")
     return names
 
 
@@ -30,13 +30,16 @@ class VolumesOptions(Options):
     """Energy-volume curves, with the shape of the cell relaxed at every volume."""
 
     range: float = Field(
-        0.06, gt=0, le=0.3, description="Largest change of the volume, as a fraction, to either side of equilibrium."
+        0.06,
+        gt=0,
+        le=0.3,
+        description="Largest change of the volume from equilibrium, as a fraction, in either direction.",
     )
     points: int = Field(7, ge=5, description="Volumes along the curve.")
 
 
 class DimerOptions(Options):
-    """Two atoms by themselves, for every pair of elements, up to the larger of the potential's two cut-offs."""
+    """An isolated pair of atoms, for every pair of elements, up to the larger of the potential's two cut-offs."""
 
     nearest: float = Field(
         0.6, gt=0, lt=1, description="Shortest distance, as a fraction of the sum of the covalent radii."
@@ -48,12 +51,12 @@ class PhononsOptions(Options):
     """Phonons by finite displacements (phonopy), along the path of the crystal's Bravais lattice."""
 
     crystals: tuple[Identifier, ...] | None = Field(
-        None, min_length=1, description="Prototypes whose phonons are computed; by default the first one."
+        None, min_length=1, description="Prototypes whose phonons are computed. Default: the first one."
     )
     length: float = Field(
-        10.0, gt=0, description="Least distance between an atom and its images in the supercell, in angstrom."
+        10.0, gt=0, description="Smallest distance between an atom and its images in the supercell, in angstrom."
     )
-    displacement: float = Field(0.01, gt=0, le=0.1, description="How far an atom is displaced, in angstrom.")
+    displacement: float = Field(0.01, gt=0, le=0.1, description="Displacement of an atom, in angstrom.")
     points: int = Field(60, ge=10, description="Wave vectors along the path.")
 
 
@@ -61,23 +64,23 @@ class NveOptions(Options):
     """Molecular dynamics at constant energy (velocity Verlet), which a smooth potential conserves."""
 
     crystals: tuple[Identifier, ...] | None = Field(
-        None, min_length=1, description="Prototypes that are set in motion; by default the first one."
+        None, min_length=1, description="Prototypes that are set in motion. Default: the first one."
     )
-    atoms: int = Field(16, ge=2, description="Least number of atoms in the supercell.")
+    atoms: int = Field(16, ge=2, description="Smallest number of atoms in the supercell.")
     temperature: float = Field(300.0, gt=0, description="Temperature of the velocities at the start, in K.")
     timestep: float = Field(2.0, gt=0, le=20, description="Time step, in fs; 2 suits metals, 0.5 hydrogen.")
     steps: int = Field(100, ge=10, description="Number of steps.")
 
 
 class PublishedOptions(Options):
-    """What is known from elsewhere, to stand beside models and reference."""
+    """Published values, to compare with models and reference."""
 
     of: str | None = Field(
         None,
         min_length=1,
-        description="Elements that the values are of, such as `Zr` or `CuZr`; a study of others is refused.",
+        description="Elements that the values belong to, such as `Zr` or `CuZr`; a study of other elements is refused.",
     )
-    source: str = Field("", description="Where the values are from, as the report should cite it.")
+    source: str = Field("", description="Source of the values, as the report should cite it.")
     values: dict[Identifier, dict[str, float]] = Field(
         {},
         description="For each prototype, properties by the names of `properties.csv` and their values in its units:"
@@ -92,16 +95,16 @@ class MeasuredOptions(Options):
         ("lattice", "volumes", "elastic", "dimer", "phonons"),
         description="Properties to measure: `lattice` (lattice constants, energies of the prototypes above the first),"
         " `volumes` (equation of state), `elastic` (elastic constants), `dimer`, `phonons`, `nve` (conservation of"
-        " energy in a short run, which takes several times as long as all the others). All that is listed is part of"
-        " the report, which has no such section if the list is empty.",
+        " energy in a short run, which takes several times as long as all the others). The report shows all listed"
+        " properties; if the list is empty, it has no such section.",
     )
     strain: float = Field(
-        0.005, gt=0, le=0.02, description="Strain, to either side, by which elastic constants are measured."
+        0.005, gt=0, le=0.02, description="Strain, in either direction, by which elastic constants are measured."
     )
     max_force: float = Field(
-        1e-4, gt=0, description="Largest force, in eV/angstrom, and virial, in eV an atom, left in a relaxed crystal."
+        1e-4, gt=0, description="Largest force, in eV/angstrom, and virial, in eV per atom, left in a relaxed crystal."
     )
-    max_steps: int = Field(100, ge=1, description="Steps after which a crystal counts as one that does not relax.")
+    max_steps: int = Field(100, ge=1, description="Steps after which a crystal counts as not relaxing.")
     volumes: VolumesOptions = Field(VolumesOptions(), description="Settings of `volumes`.")
     dimer: DimerOptions = Field(DimerOptions(), description="Settings of `dimer`.")
     phonons: PhononsOptions = Field(PhononsOptions(), description="Settings of `phonons`.")
@@ -109,22 +112,22 @@ class MeasuredOptions(Options):
 
 
 class PropertiesOptions(MeasuredOptions):
-    """What the potentials are worth: properties of crystals, of every model beside the reference engine."""
+    """Properties of crystals, measured on every model and compared with the reference engine."""
 
     reference: Names | None = Field(
         None,
-        description=f"Those that the reference engine computes too: by default all for the engines {_CHEAP}, and"
-        " none for others, for which `snakemake plan` says what it would cost. Its labels are kept in the store.",
+        description=f"Properties that the reference engine computes too. Default: all for the engines {_CHEAP}, and"
+        " none for others, for which `snakemake plan` shows the cost. Its labels are kept in the store.",
     )
     published: PublishedOptions = Field(PublishedOptions(), description="Published values.")
 
     @property
     def measured(self) -> MeasuredOptions:
-        """All that the values of a model depend on."""
+        """Return the options that the values of a model depend on."""
         return MeasuredOptions(**{name: getattr(self, name) for name in MeasuredOptions.model_fields})
 
     def of_reference(self, engine: type[Engine]) -> tuple[str, ...]:
-        """What the reference engine computes, in the order of ``compute``."""
+        """Return the properties that the reference engine computes, in the order of ``compute``."""
         cheap = self.compute if engine.is_cheap else ()
         asked = cheap if self.reference is None else self.reference
         return tuple(name for name in self.compute if name in asked)
@@ -136,7 +139,7 @@ _KNOWN = re.compile(r"[abc]|alpha|beta|gamma|c/a|above|V0|B|C[1-6][1-6]|length|b
 def mismatch(
     options: PropertiesOptions, prototypes: Sequence[str], symbols: Sequence[str], engine: type[Engine]
 ) -> str | None:
-    """Say what the options ask for that the study does not have; None if nothing.
+    """Return what the options request that the study does not have, or None.
 
     Parameters
     ----------
@@ -157,8 +160,8 @@ def mismatch(
     of = options.published.of
     if of is not None and set(re.findall("[A-Z][a-z]?", of)) != set(symbols):
         return (
-            f"published.of: the published values are of {of} and the study is of {', '.join(symbols)}; give those of"
-            " the study, or leave `published` out."
+            f"published.of: the published values belong to {of}, but the study is of {', '.join(symbols)};"
+            " give values for the study, or leave `published` out."
         )
     named = {f"{name}.crystals": getattr(options, name).crystals or () for name in ("phonons", "nve")}
     named["published.values"] = [name for name in options.published.values if "-" not in name]  # a dimer has one
@@ -170,12 +173,12 @@ def mismatch(
         for name in values:
             if not _KNOWN.fullmatch(name):
                 return (
-                    f"published.values.{crystal}: '{name}' is no property; those of properties.csv are a, c, c/a,"
+                    f"published.values.{crystal}: '{name}' is not a property; those of properties.csv are a, c, c/a,"
                     " above, V0, B, C11 and so on, length, binding, phonon_max and phonon_min."
                 )
     if not engine.computes and options.reference:
         return (
-            f"reference: the engine {engine.name} computes nothing that it is not given, so it has no properties; leave"
-            " this out, and see `properties.published`."
+            f"reference: the engine {engine.name} only returns labels that you give it and can measure no properties;"
+            " leave this out, and see `properties.published`."
         )
     return None

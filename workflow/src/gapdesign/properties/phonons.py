@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gapdesign.properties.options import PropertiesOptions
 
 DECIMALS = 5
-"""Of frequencies in THz."""
+"""Decimals of frequencies in THz."""
 
 
 def measure(crystal: Crystal, calculator: Calculator, options: PropertiesOptions) -> Finding:
@@ -26,8 +26,8 @@ def measure(crystal: Crystal, calculator: Calculator, options: PropertiesOptions
     Returns
     -------
     Finding
-        ``phonon_max`` and ``phonon_min``, the highest and lowest frequency on the path in THz, negative where imaginary
-        (a crystal that is not stable); the curve is the frequency of each band against the length of the path, in
+        ``phonon_max`` and ``phonon_min``, the highest and lowest frequency on the path in THz, negative if imaginary
+        (the crystal is unstable); the curve is the frequency of each band against the length of the path, in
         1/angstrom.
 
     Raises
@@ -42,11 +42,11 @@ def measure(crystal: Crystal, calculator: Calculator, options: PropertiesOptions
     path = Atoms(primitive.symbols, cell=primitive.cell, pbc=True).cell.bandpath(npoints=options.phonons.points)
     along, places, names = path.get_linear_kpoint_axis()
     phonons.run_qpoints(path.kpts)
-    # At rest three frequencies vanish but for rounding, which is nobody's result.
+    # At Gamma three frequencies vanish except for rounding errors, which should not appear in results.
     bands = np.round(phonons.qpoints.frequencies, DECIMALS) + 0.0
     ticks: dict[int, str] = {}
     for place, name in zip(places, names, strict=True):
-        # Where the path jumps, two points of one place follow each other.
+        # Where the path jumps, two points at the same place follow each other.
         ticks[next(k for k in np.flatnonzero(np.isclose(along, place)) if k not in ticks)] = name
     curve = [
         Point(float(along[k]), float(bands[k, band]), band, ticks.get(k, ""))
@@ -58,7 +58,7 @@ def measure(crystal: Crystal, calculator: Calculator, options: PropertiesOptions
 
 
 def force_constants(atoms: Atoms, calculator: Calculator, *, length: float, displacement: float) -> Phonopy:
-    """Compute the forces in supercells with one atom displaced.
+    """Compute force constants from supercells with one atom displaced.
 
     Parameters
     ----------
@@ -67,14 +67,14 @@ def force_constants(atoms: Atoms, calculator: Calculator, *, length: float, disp
     calculator
         The potential.
     length
-        Least distance between an atom and its images, in angstrom.
+        Smallest distance between an atom and its images, in angstrom.
     displacement
-        How far the atom is displaced, in angstrom.
+        Displacement of the atom, in angstrom.
 
     Returns
     -------
     Phonopy
-        With force constants; its frequencies are in THz.
+        An object that holds the force constants; its frequencies are in THz.
 
     Raises
     ------
@@ -106,6 +106,6 @@ def force_constants(atoms: Atoms, calculator: Calculator, *, length: float, disp
 
 
 def repeats(atoms: Atoms, length: float) -> list[int]:
-    """How often a cell is repeated so that no two opposite faces are nearer than ``length``, in angstrom."""
+    """Return how often to repeat a cell so that opposite faces are at least ``length`` apart, in angstrom."""
     heights = 1 / np.linalg.norm(np.linalg.inv(atoms.cell[:]), axis=0)
     return [int(n) for n in np.ceil(np.round(length / heights, 6))]

@@ -1,4 +1,4 @@
-"""Crystals relaxed under their symmetry, so that a prototype stays what it is called."""
+"""Relaxation of crystals under their symmetry, so that a prototype remains what its name says."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ LARGEST = 0.3
 """Change of the volume, as a fraction, beyond which a crystal has run away."""
 
 SYMMETRY = 1e-4
-"""How well positions must repeat, in angstrom, to count as symmetric."""
+"""Largest deviation, in angstrom, of positions that count as symmetric."""
 
 ROUGH = 1e-2
-"""The same for a prototype as given, which may come from a file with few digits."""
+"""The same for a prototype as the user gives it, which may come from a file with few digits."""
 
 
 def relax_crystal(
@@ -34,21 +34,21 @@ def relax_crystal(
     calculator
         The potential.
     max_force
-        Largest force, in eV/angstrom, and virial, in eV an atom, that may be left.
+        Largest remaining force, in eV/angstrom, and virial, in eV per atom.
     max_steps
-        The most steps.
+        Largest number of steps.
     fixed_volume
-        Keep the volume.
+        Whether to keep the volume.
 
     Returns
     -------
     Atoms
-        A copy without constraint, its calculator ``calculator``.
+        A copy without constraints, with ``calculator`` attached.
 
     Raises
     ------
     NotMeasuredError
-        If it does not relax in so many steps, or its volume runs away.
+        If it does not relax within ``max_steps``, or its volume runs away.
     """
     from ase.constraints import FixSymmetry
     from ase.filters import FrechetCellFilter
@@ -62,13 +62,13 @@ def relax_crystal(
 
 
 def relax_ions(atoms: Atoms, calculator: Calculator, *, max_force: float, max_steps: int) -> Atoms:
-    """Relax the positions in a cell that stays; see :func:`relax_crystal`."""
+    """Relax the positions in a fixed cell; see :func:`relax_crystal`."""
     from ase.constraints import FixSymmetry
 
     relaxed = atoms.copy()
     relaxed.calc = calculator
     if len(relaxed) > 1:
-        # A little strain lowers the symmetry: it must be told apart, so the tolerance is far below the strain.
+        # A small strain lowers the symmetry; to resolve it, the tolerance must be far below the strain.
         relaxed.set_constraint(FixSymmetry(relaxed, symprec=SYMMETRY))
         _minimise(relaxed, relaxed, max_force, max_steps)
         relaxed.set_constraint()

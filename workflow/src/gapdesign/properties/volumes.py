@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gapdesign.properties.options import PropertiesOptions
 
 LOOSE = 100
-"""How much larger forces may be left than in a relaxed crystal: the energy changes with their square."""
+"""Factor by which remaining forces may exceed those of a relaxed crystal: the energy changes with their square."""
 
 
 def measure(crystal: Crystal, calculator: Calculator, options: PropertiesOptions) -> Finding:
@@ -26,8 +26,8 @@ def measure(crystal: Crystal, calculator: Calculator, options: PropertiesOptions
     Returns
     -------
     Finding
-        ``V0`` in angstrom^3 an atom, ``B`` in GPa; the curve is energy, in eV an atom, against volume, in angstrom^3
-        an atom.
+        ``V0`` in angstrom^3 per atom, ``B`` in GPa; the curve is energy, in eV per atom, against volume, in angstrom^3
+        per atom.
 
     Raises
     ------
@@ -51,5 +51,5 @@ def measure(crystal: Crystal, calculator: Calculator, options: PropertiesOptions
     except (RuntimeError, ValueError):
         volume = np.nan
     if not volumes[0] < volume < volumes[-1]:
-        raise NotMeasuredError("The energies have no minimum among the volumes, so no equation of state fits them.")
+        raise NotMeasuredError("The energies have no minimum among the volumes, so no equation of state can be fitted.")
     return Finding([Value("V0", float(volume), "Å³/atom"), Value("B", float(modulus * GPA), "GPa")], curve)

@@ -1,4 +1,4 @@
-"""How much there is to compute, before anything is."""
+"""Estimate of the work that properties take, before anything runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gapdesign.structures import Prototype
 
 RELAXATION, VOLUME, STRAINS = 8, 3, 12
-"""Calculations of a crystal's relaxation, of a volume, and of all strains: as many as hcp zirconium takes."""
+"""Calculations per relaxation of a crystal, per volume, and for all strains, as hcp zirconium takes them."""
 
 
 def atoms_evaluated(options: PropertiesOptions, prototypes: Sequence[Prototype], names: Sequence[str]) -> int:
@@ -24,16 +24,16 @@ def atoms_evaluated(options: PropertiesOptions, prototypes: Sequence[Prototype],
     Parameters
     ----------
     options
-        How they are measured.
+        Options of the measurements.
     prototypes
         Crystals of the study.
     names
-        Properties.
+        Properties to measure.
 
     Returns
     -------
     int
-        Right within a factor of two or so: how many steps relaxations take depends on the potential.
+        Estimate within a factor of about two, since the number of relaxation steps depends on the potential.
     """
     each = sum(len(prototype.atoms) for prototype in prototypes)
     elements = len({symbol for prototype in prototypes for symbol in prototype.atoms.symbols})

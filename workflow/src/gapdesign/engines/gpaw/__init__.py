@@ -40,7 +40,7 @@ _STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
         },
     ),
 )
-"""What each attempt does, and the parameters of GPAW that do it: how it iterates, never what to."""
+"""Description of each attempt and the parameters it sets: they change how GPAW iterates, never what it converges to."""
 
 
 class GpawOptions(programs.ProgramOptions):
@@ -57,19 +57,21 @@ class GpawOptions(programs.ProgramOptions):
     width: float = Field(0.1, gt=0, description="Width of Methfessel-Paxton smearing of first order, in eV.")
     convergence: dict[str, float] = Field(
         {"energy": 1e-5, "density": 1e-5, "eigenstates": 1e-8},
-        description="When the density is self-consistent; GPAW's keys and units, an electron.",
+        description="Thresholds of self-consistency, with GPAW's keys and units, per electron.",
     )
-    maxiter: int = Field(100, ge=1, description="Iterations of the first attempt.")
-    setups: dict[str, str] = Field({}, description="PAW data sets of elements other than GPAW's default, by name.")
+    maxiter: int = Field(100, ge=1, description="Largest number of iterations in the first attempt.")
+    setups: dict[str, str] = Field({}, description="Name of each element's PAW data set, where it is not the default.")
     isolated_box: float = Field(
-        12.0, ge=5, description="Edge of the cube around an isolated atom, in angstrom; its cost grows as the cube."
+        12.0,
+        ge=5,
+        description="Edge of an isolated atom's cube, in angstrom; the cost grows as the edge cubed.",
     )
 
 
 class GpawEngine(Engine):
-    """GPAW, each label in a process of its own, so that one that crashes takes no other with it.
+    """GPAW, with a process of its own per label, so that a crash affects no other label.
 
-    Energies are free energies relative to GPAW's reference atoms, of which forces and stress are derivatives.
+    Energies are free energies relative to GPAW's reference atoms; forces and stress are their derivatives.
     """
 
     name = "gpaw"
@@ -84,36 +86,36 @@ class GpawEngine(Engine):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All that the user chose, but for how GPAW is run and how long it may take."""
+        """Everything that the user chose, except how GPAW is run and how long it may take."""
         return self._options.model_dump(
             mode="json", exclude={"command", "hours", "core_hours", "maxiter"}, exclude_none=True
         )
 
     @cached_property
     def version(self) -> str:
-        """Version of GPAW and checksum of its PAW data sets, as GPAW itself gives them."""
+        """Version of GPAW and checksum of its PAW data sets, as GPAW itself reports them."""
         return f"gpaw {self._identity['gpaw']}, data sets sha256 {self._identity['datasets']}"
 
     def check(self, elements: Collection[str] = ()) -> None:
-        """See that GPAW can be started, and that it has data sets for ``elements``; see :class:`Engine`.
+        """Check that GPAW can be started, and that it has data sets for ``elements``; see :class:`Engine`.
 
-        A command of the user's, which may wait for an allocation, is only looked for.
+        A command that the user gives may wait for an allocation, so it is only looked up, not run.
         """
         if self._options.command:
             programs.require(
-                self._options.command, key="labels.gpaw.command", remedy="load GPAW's module or mend the command"
+                self._options.command, key="labels.gpaw.command", remedy="load GPAW's module or correct the command"
             )
             return
         known = self._identity["elements"]
         for element in elements:
             if element not in known:
                 raise InputError(
-                    f"labels.gpaw.xc: GPAW has no {self._options.xc} data set for {element}; choose a functional that"
-                    " it has one for, or set GPAW_SETUP_PATH to a folder with it."
+                    f"labels.gpaw.xc: GPAW has no {self._options.xc} data set for {element}; choose another"
+                    " functional, or set GPAW_SETUP_PATH to a folder that holds one."
                 )
 
     def label(self, atoms: Atoms, folder: Path, *, attempt: int = 0, isolated: bool = False) -> Label:
-        """Run GPAW in ``folder``, where its log is ``gpaw.txt``; see :class:`Engine`."""
+        """Run GPAW in ``folder``, with its log in ``gpaw.txt`` there; see :class:`Engine`."""
         folder = Path(folder).resolve()
         write_json(folder / "task.json", self._task(atoms, attempt, isolated))
         words = [*self._words, str(_RUNNER), str(folder)]
@@ -125,7 +127,7 @@ class GpawEngine(Engine):
             raise NotConvergedError(f"GPAW ended with status {status}: {programs.last_lines(folder / 'run.log')}.")
         result = read_json(folder / "result.json")
         if reason := self._refuse(atoms, result, isolated):
-            raise NotConvergedError(f"GPAW computed something else than it was asked for: {reason}.")
+            raise NotConvergedError(f"GPAW computed something other than it was asked for: {reason}.")
         virial = -atoms.get_volume() * np.array(result["stress"])
         return Label(result["energy"], np.array(result["forces"]) + 0.0, (virial + virial.T) / 2 + 0.0)
 
@@ -148,7 +150,7 @@ class GpawEngine(Engine):
         if options.setups:
             parameters["setups"] = options.setups
         if isolated:
-            # Hund's rule brings the occupations of its own; smearing would mix the shells of the atom.
+            # Hund's rule sets the occupations; smearing would mix the shells of the atom.
             parameters |= {"hund": True, "occupations": {"name": "fermi-dirac", "width": 0.0, "fixmagmom": True}}
         return {
             "numbers": atoms.numbers.tolist(),
@@ -187,5 +189,5 @@ class GpawEngine(Engine):
             said = " ".join(answer.stderr.split())[-200:] or "nothing"
             raise InputError(
                 f"labels.engine: the engine gpaw needs GPAW, which `{' '.join(words[:-3])}` does not start"
-                f" (it said: {said}); see docs/engines.md for how to install it."
+                f" (its output: {said}); docs/engines.md explains how to install it."
             ) from None

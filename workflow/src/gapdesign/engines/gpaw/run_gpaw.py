@@ -1,11 +1,11 @@
-"""Run GPAW on what is written in a folder.
+"""Run GPAW on the task in a folder.
 
-A script of its own, for whichever Python has GPAW, alone or under MPI; it needs nothing but ASE and GPAW. Python looks
-for these in the script's folder first, where no file may have the name of one of their modules.
+The script runs under any Python that has GPAW, serially or under MPI, and needs only ASE and GPAW. Python searches the
+script's folder first, so no file there may have the name of one of their modules.
 
-``python run_gpaw.py FOLDER`` reads ``task.json`` there and writes ``result.json`` (with what GPAW says it computed, for
-the caller to compare) or, where there is no result, ``failure.json``. ``python run_gpaw.py --identify XC`` prints
-which GPAW and which PAW data sets there are, as one line of JSON.
+``python run_gpaw.py FOLDER`` reads ``task.json`` there and writes ``result.json`` (including what GPAW reports to have
+computed, for the caller to compare) or, if there is no result, ``failure.json``. ``python run_gpaw.py --identify XC``
+prints the version of GPAW and its PAW data sets as one line of JSON.
 """
 
 import glob
@@ -16,7 +16,7 @@ import sys
 
 
 def identify(xc):
-    """Give GPAW's version, and a checksum of the PAW data sets that it finds for a functional."""
+    """Return GPAW's version, and the checksum and elements of the PAW data sets that it finds for a functional."""
     import gpaw
 
     found = {}
@@ -33,16 +33,16 @@ def identify(xc):
 
 
 def compute(task, folder):
-    """Compute one structure; every number in eV and angstrom, the stress as ASE has it."""
+    """Compute one structure; all values are in eV and angstrom, the stress with ASE's sign."""
     from ase import Atoms
     from ase.units import Hartree
     from gpaw import GPAW, fftw
 
-    # The fastest plan, which is GPAW's default, is found by timing, and another plan gives other last digits.
+    # By default GPAW times plans and takes the fastest, and a different plan gives different last digits.
     fftw.FFTWPlans._overwrite_flags = fftw.ESTIMATE
     atoms = Atoms(task["numbers"], positions=task["positions"], cell=task["cell"], pbc=task["pbc"])
     atoms.calc = calculator = GPAW(txt=os.path.join(folder, "gpaw.txt"), **task["parameters"])
-    # The free energy is what forces and stress are derivatives of.
+    # Forces and stress are derivatives of the free energy.
     energy = atoms.get_potential_energy(force_consistent=True)
     return {
         "energy": float(energy),
@@ -58,7 +58,7 @@ def compute(task, folder):
 
 
 def main():
-    """Do what the command line says; the first MPI process alone writes."""
+    """Carry out the command line; only the first MPI process writes."""
     from gpaw.mpi import world
 
     if sys.argv[1] == "--identify":

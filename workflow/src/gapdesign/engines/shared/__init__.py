@@ -1,1 +1,1 @@
-"""What several engines share: programs, plane waves, and the formats in which programs leave their results."""
+"""Code shared by several engines: programs, plane waves, and the formats of results."""

@@ -1,4 +1,4 @@
-"""What plane-wave programs share: meshes of k-points, and what a calculation costs."""
+"""Code shared by plane-wave programs: meshes of k-points, and the cost of a calculation."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 _HBAR2_OVER_2M = 3.809982
-"""In eV angstrom^2: a plane wave of wave number k has the kinetic energy k^2 times this."""
+"""Half of hbar squared over the electron mass, in eV angstrom^2: times k^2 the kinetic energy of wave number k."""
 
 SECONDS = 3.5e-5
-"""Core seconds for one k-point, band and plane wave; measured with GPAW on strained hcp zirconium (docs/engines.md)."""
+"""Core seconds per k-point, band and plane wave, measured with GPAW on strained hcp zirconium (docs/engines.md)."""
 
 _NOBLE = (0, 2, 10, 18, 36, 54, 86)
 
@@ -33,24 +33,24 @@ class KpointOptions(Options):
         " N_i = max(1, int(R |b_i| + 0.5)) points along the reciprocal vector b_i (without 2 pi).",
     )
     mesh: tuple[int, int, int] | None = Field(
-        None, description="The same mesh for every structure in place of `length`, such as [9, 9, 6]."
+        None, description="One mesh for every structure, such as [9, 9, 6], instead of `length`."
     )
 
 
 def meshes(cell: np.ndarray, options: KpointOptions) -> list[tuple[int, int, int]]:
-    """Meshes that the options allow for a cell: one, but for lengths at the brink of rounding.
+    """Return the meshes that the options allow for a cell: only one, unless a length is about to round up or down.
 
     Parameters
     ----------
     cell
         Lattice vectors as rows, shape (3, 3), in angstrom.
     options
-        Which mesh.
+        The mesh.
 
     Returns
     -------
     list of tuple of int
-        The mesh by definition, and then those that a program would find whose digits of the cell are cut.
+        The mesh by definition, then those that a program would find from a cell with fewer digits.
     """
     if options.mesh is not None:
         return [options.mesh]
@@ -60,9 +60,9 @@ def meshes(cell: np.ndarray, options: KpointOptions) -> list[tuple[int, int, int
 
 
 def is_mesh(points: np.ndarray, weights: np.ndarray, mesh: Sequence[int]) -> bool:
-    """Whether irreducible k-points are those of a mesh that contains the centre of the zone.
+    """Return whether irreducible k-points are those of a mesh that contains the centre of the zone.
 
-    All of them lie on the mesh, and the centre, which no symmetry maps elsewhere, has the weight of one point.
+    All of them must lie on the mesh. The centre, which no symmetry maps elsewhere, must have the weight of one point.
 
     Parameters
     ----------
@@ -83,8 +83,9 @@ def is_mesh(points: np.ndarray, weights: np.ndarray, mesh: Sequence[int]) -> boo
 def core_hours(atoms: Atoms, cutoff: float, kpoints: KpointOptions) -> float:
     """Estimate the cost of a calculation, in core hours.
 
-    The number of k-points (half of the mesh, by time reversal), of bands (half of the electrons and a quarter of that
-    more) and of plane waves, V k^3 / 6 pi^2, times :data:`SECONDS`. It knows no other symmetry and no set-up costs.
+    The estimate is the product of the numbers of k-points (half of the mesh, by time reversal), bands (half of the
+    electrons, and a quarter of that more) and plane waves, V k^3 / 6 pi^2, and of :data:`SECONDS`. It ignores all other
+    symmetry and the set-up costs.
 
     Parameters
     ----------
@@ -93,7 +94,7 @@ def core_hours(atoms: Atoms, cutoff: float, kpoints: KpointOptions) -> float:
     cutoff
         Kinetic energy of the shortest plane wave, in eV.
     kpoints
-        Which mesh.
+        The mesh.
     """
     waves = atoms.get_volume() * (cutoff / _HBAR2_OVER_2M) ** 1.5 / (6 * np.pi**2)
     bands = 0.625 * sum(valence(int(number)) for number in atoms.numbers)
@@ -102,10 +103,10 @@ def core_hours(atoms: Atoms, cutoff: float, kpoints: KpointOptions) -> float:
 
 
 def valence(number: int) -> int:
-    """Electrons of an element that a usual plane-wave data set treats, near enough for an estimate of costs.
+    """Return the number of valence electrons in a usual plane-wave data set, closely enough to estimate costs.
 
-    Those outside the last noble-gas core, without full d and f shells, and with the s and p shells below in the first
-    columns of the table.
+    These are the electrons outside the last noble-gas core, without full d and f shells; the first columns of the
+    periodic table also count the s and p shells below.
     """
     core = max(noble for noble in _NOBLE if noble < number)
     outer = number - core
@@ -117,6 +118,6 @@ def valence(number: int) -> int:
 
 
 def _is_early(number: int, core: int) -> bool:
-    """Whether an element stands in the first six columns of the table, from the fourth row on."""
+    """Return whether an element stands in the first six columns of the periodic table, from the fourth row on."""
     column = number - core - (14 if core >= 54 and number - core > 16 else 0)
     return core >= 18 and column <= 6

@@ -1,4 +1,4 @@
-"""What engines share that run a program: its command, its time, and how to see that it computed what was asked."""
+"""Code shared by engines that run a program: its command, its time limit, and the check of what it computed."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 TOLERANCE = 1e-4
-"""Largest deviation, in angstrom, of the structure that a program reports from the one it was given: programs print
-lattice vectors and fractional coordinates with some eight digits."""
+"""Largest deviation, in angstrom, of the structure that a program reports from the one it was given. Programs print
+lattice vectors and fractional coordinates with about eight digits."""
 
 _GRACE_SECONDS = 30
 
 
 class ProgramOptions(Options):
-    """What is the same for every program."""
+    """Options that every program has."""
 
     hours: float | None = Field(
         None,
         gt=0,
-        description="Longest wall time of one calculation, in hours; one that takes longer is stopped and counts as"
-        " failed. Default: no limit but the job's.",
+        description="Wall time limit per calculation, in hours. A calculation that takes longer is stopped and counts"
+        " as failed. Default: no limit other than the job's.",
     )
     core_hours: float | None = Field(
         None,
         gt=0,
-        description="Expected cost of a structure in core hours, for the estimate in quality.csv. Default: estimated"
-        " from electrons, k-points and plane waves, see docs/engines.md.",
+        description="Expected cost per structure, in core hours, for the estimate in quality.csv. Default: estimated"
+        " from electrons, k-points and plane waves; see docs/engines.md.",
     )
 
 
 def require(command: str, *, key: str, remedy: str) -> None:
-    """See that the first word of ``command`` is a program.
+    """Check that the first word of ``command`` is a program.
 
     Raises
     ------
     InputError
-        If there is none of that name, or no command.
+        If there is no such program, or no command.
     """
     words = split(command, key=key)
     if shutil.which(words[0]) is None:
@@ -64,19 +64,19 @@ def split(command: str, *, key: str) -> list[str]:
     Raises
     ------
     InputError
-        If it has none, or a quote is left open.
+        If the command is empty, or a quote is left open.
     """
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise InputError(f"{key}: {command!r} is not a command ({error}); mend its quotes.") from None
+        raise InputError(f"{key}: {command!r} is not a command ({error}); correct its quotes.") from None
     if not words:
         raise InputError(f"{key}: it is empty; give the command that starts the program.")
     return words
 
 
 def run(words: list[str], folder: Path, log: str, *, results: Sequence[str], hours: float | None = None) -> int:
-    """Run a program in ``folder``, what it says going to the file ``log`` there, and give its exit status.
+    """Run a program in ``folder``, with its output in the file ``log`` there, and return its exit status.
 
     Parameters
     ----------
@@ -87,14 +87,15 @@ def run(words: list[str], folder: Path, log: str, *, results: Sequence[str], hou
     log
         Name of the file for its output and errors.
     results
-        Names of the files in which it leaves its results; removed first, so that none of another run is taken for its.
+        Names of the files in which it leaves its results. They are removed first, so that no result of an earlier run
+        is mistaken for its own.
     hours
-        Wall time after which it is stopped, with all that it started.
+        Wall time after which it is stopped, with all of its child processes.
 
     Raises
     ------
     NotConvergedError
-        If it was stopped because of ``hours``.
+        If it exceeded ``hours``.
     """
     for name in results:
         (folder / name).unlink(missing_ok=True)
@@ -116,7 +117,7 @@ def run(words: list[str], folder: Path, log: str, *, results: Sequence[str], hou
 
 
 def _stop(process: subprocess.Popen) -> None:
-    """End a program that still runs, and its children: politely, so that mpirun can tell other nodes, then not."""
+    """End a running program and its children: by SIGTERM, so that mpirun can stop other nodes, then by SIGKILL."""
     for message in (signal.SIGTERM, signal.SIGKILL):
         if process.poll() is not None:
             return
@@ -128,7 +129,7 @@ def _stop(process: subprocess.Popen) -> None:
 
 
 def number(value: Any) -> Any:
-    """Give the number that a text spells: YAML takes ``1e-6`` for text; whatever else it is comes back as it is."""
+    """Convert text that spells a number, as YAML reads ``1e-6``; return any other value unchanged."""
     if not isinstance(value, str):
         return value
     try:
@@ -138,7 +139,7 @@ def number(value: Any) -> Any:
 
 
 def last_lines(path: Path, count: int = 3) -> str:
-    """The last ``count`` lines of a log that say something, joined to one."""
+    """Return the last ``count`` lines of a log that are not blank, joined into one."""
     if not path.is_file():
         return "no output"
     lines = [line.strip(" %*|-=\t") for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
@@ -146,7 +147,7 @@ def last_lines(path: Path, count: int = 3) -> str:
 
 
 def compare_structures(sent: Atoms, back: Atoms) -> str | None:
-    """Say how the structure that a program reports differs from the one sent; None if it is the same.
+    """Return how the structure that a program reports differs from the one sent, or None if it does not.
 
     Atoms are compared in order, up to a lattice vector, within :data:`TOLERANCE`.
     """

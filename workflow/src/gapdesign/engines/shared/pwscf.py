@@ -1,4 +1,4 @@
-"""Labels from ``data-file-schema.xml``, in which pw.x of Quantum ESPRESSO says what it did and what came out."""
+"""Labels from ``data-file-schema.xml``, in which pw.x of Quantum ESPRESSO reports what it did and its results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Output(NamedTuple):
-    """What pw.x says of a calculation, in eV and angstrom."""
+    """Report of pw.x on a calculation, in eV and angstrom."""
 
     atoms: Atoms
     label: Label
@@ -28,7 +28,7 @@ class Output(NamedTuple):
 
 
 def parse(path: str | Path) -> Output:
-    """Read the last structure of a ``data-file-schema.xml`` of pw.x, which has more digits than its text output.
+    """Read the last structure in a ``data-file-schema.xml`` of pw.x, which has more digits than the text output.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Results of calculations made elsewhere: what is found in files and folders, and what it says."""
+"""Results of calculations made elsewhere: finding them in files and folders, and reading them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 IDENTITY = "gapdesign.json"
-"""File in an exported folder that says which structure it is for."""
+"""File in an exported folder that identifies its structure."""
 
 INPUT = "structure.extxyz"
 """File in an exported folder that holds the structure alone."""
@@ -35,22 +35,22 @@ KINDS = {
     "schema": ("data-file-schema.xml",),
     "frames": ("*.extxyz", "*.xyz"),
 }
-"""Files that are looked for in folders; of a calculation the first kind that is there."""
+"""Files that are looked for in folders; if a calculation left several kinds, the first one counts."""
 
 
 PRINTED = 1e-6
-"""Electronvolts an atom to which the text output of pw.x tells an energy."""
+"""Precision, in eV per atom, with which the text output of pw.x gives an energy."""
 
 
 @dataclass(frozen=True)
 class Keys:
-    """Names under which frames hold their values.
+    """Names of the values in frames.
 
     Attributes
     ----------
     energy, forces, virial, stress : str
-        Of ``info`` and, for forces, ``arrays``. Where a name is not there, what ASE reads as results of a calculation
-        is taken.
+        Keys in ``info`` and, for forces, ``arrays``. Where a key is missing, the results that ASE reads for the
+        calculation are taken.
     """
 
     energy: str
@@ -70,7 +70,7 @@ class Result:
     atoms : Atoms or None
         The structure, as far as it can be read.
     isolated : bool
-        Whether it is said to be an isolated atom.
+        Whether it is declared to be an isolated atom.
     label : Label or None
     reason : str
         Why there is no label.
@@ -91,11 +91,11 @@ class Source:
     ----------
     path : Path
     kind : str
-        One of :data:`KINDS`, or ``other`` for whatever ASE reads.
+        One of :data:`KINDS`, or ``other`` for any other format that ASE reads.
     identity : mapping
-        What :data:`IDENTITY` beside it says; empty without.
+        Content of the :data:`IDENTITY` beside it; empty if there is none.
     exact : Path, optional
-        Another file that tells the same to more digits: the XML file beside the text output of pw.x.
+        Another file that gives the same values to more digits: the XML file beside the text output of pw.x.
     """
 
     path: Path
@@ -110,27 +110,29 @@ class Source:
 
 
 def find(paths: Sequence[str]) -> list[Source]:
-    """Find the files of results that paths name, sorted by name.
+    """Find the files of results that the paths lead to, sorted by name.
 
     Parameters
     ----------
     paths
-        Files, folders, which are searched with all that is below them, and patterns of either.
+        Files, folders (which are searched recursively), and patterns of either.
 
     Raises
     ------
     InputError
-        If one names nothing, or a folder holds no results.
+        If a path leads nowhere, or a folder holds no results.
     """
     sources: dict[Path, Source] = {}
     for given in paths:
         found = sorted(Path(name) for name in glob.glob(str(Path(given).expanduser()), recursive=True))
         if not found:
-            raise InputError(f"labels.file.paths: there is no '{given}'; paths start where snakemake is run.")
+            raise InputError(
+                f"labels.file.paths: there is no '{given}'; paths are relative to where snakemake is called."
+            )
         mine = [source for path in found for source in _below(path)]
         if not mine:
             known = ", ".join(name for names in KINDS.values() for name in names)
-            raise InputError(f"labels.file.paths: '{given}' holds no results; they are called {known}.")
+            raise InputError(f"labels.file.paths: '{given}' holds no results; files of results are named {known}.")
         sources |= {source.path: source for source in mine}
     return [sources[path] for path in sorted(sources)]
 
@@ -171,7 +173,7 @@ def read(source: Source, keys: Keys) -> list[Result]:
     Raises
     ------
     InputError
-        If it is of no format that ASE reads, or a frame has no energy, forces or stress.
+        If ASE does not read its format, or a frame has no energy, forces or stress.
     """
     isolated = bool(source.identity.get("isolated", False))
     if source.kind in ("vasprun", "schema"):
@@ -199,7 +201,7 @@ def _parsed(path: Path, kind: str, isolated: bool) -> Result:
 
 
 def _to_all_digits(result: Result, path: Path) -> Result:
-    """What the XML file says, if text output converged and both are of one calculation."""
+    """Return the result of the XML file, if the text output converged and both come from one calculation."""
     exact = _parsed(path, "schema", result.isolated)
     if result.label is None or exact.label is None or compare_structures(exact.atoms, result.atoms):
         return result
@@ -207,12 +209,12 @@ def _to_all_digits(result: Result, path: Path) -> Result:
 
 
 def read_frames(path: Path, **options: Any) -> list[Atoms]:
-    """Structures of a file that ASE reads.
+    """Read the structures of a file with ASE.
 
     Raises
     ------
     InputError
-        If it does not.
+        If ASE cannot read it.
     """
     from ase.io import read
 
@@ -221,7 +223,7 @@ def read_frames(path: Path, **options: Any) -> list[Atoms]:
     except Exception as error:
         reason = " ".join(f"{type(error).__name__} {error}".split())
         raise InputError(
-            f"labels.file.paths: ASE does not read '{path}' ({reason}); give vasprun.xml, OUTCAR, output of pw.x or"
+            f"labels.file.paths: ASE cannot read '{path}' ({reason}); give vasprun.xml, OUTCAR, output of pw.x or"
             " extended XYZ."
         ) from error
 
@@ -230,7 +232,7 @@ _CONVERGED = {
     "outcar": ("vasp-out", ("aborting loop because EDIFF is reached", "General timing and accounting")),
     "espresso": ("espresso-out", ("convergence has been achieved", "JOB DONE")),
 }
-"""ASE's name of a format, and what a calculation that converged and ended well says in it."""
+"""ASE's name of each format, and the phrases in the output of a calculation that converged and ended normally."""
 
 
 def _output(source: Source, isolated: bool) -> Result:
@@ -253,7 +255,7 @@ def _output(source: Source, isolated: bool) -> Result:
 
 
 def _rydberg() -> float:
-    """The rydberg over that with which ASE reads text output of pw.x, which counts where energies are large."""
+    """Return the rydberg in units of ASE's for text output of pw.x; the difference matters for large energies."""
     from ase.io.espresso import units
     from ase.units import Ry
 
@@ -265,7 +267,7 @@ def _from_calculator(atoms: Atoms, *, unit: float) -> Label:
     missing = [name for name in ("energy", "forces", "stress") if name not in found]
     if missing:
         raise ValueError(f"It holds no {missing[0]}.")
-    # Forces and stress are derivatives of the free energy, where a program tells it.
+    # Forces and stress are derivatives of the free energy, where a program reports it.
     energy = found.get("free_energy", found["energy"])
     forces = np.array(found["forces"], dtype=float)
     return Label(float(energy) * unit, forces, symmetric(found["stress"], -atoms.get_volume()))
@@ -301,7 +303,7 @@ def _refuse(where: str, what: str, key: str, atoms: Atoms) -> None:
 
 
 def symmetric(values: Any, factor: float) -> np.ndarray:
-    """A symmetric tensor (3, 3) of six numbers in Voigt's order (xx, yy, zz, yz, xz, xy), nine, or 3 x 3."""
+    """Make a symmetric tensor (3, 3) from nine numbers, 3 x 3, or six in Voigt's order (xx, yy, zz, yz, xz, xy)."""
     values = factor * np.array(values, dtype=float).ravel()
     if values.size == 6:
         values = values[[0, 5, 4, 5, 1, 3, 4, 3, 2]]

@@ -1,4 +1,4 @@
-"""Labels from ``vasprun.xml``, the file in which VASP says what it was asked, what it did and what came out."""
+"""Labels from ``vasprun.xml``, in which VASP reports its input, what it did and its results."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from pymatgen.io.vasp.outputs import Vasprun
 
 _KILOBAR = 0.1
-"""In GPa."""
+"""One kilobar, in GPa."""
 
 _SLACK = 2.0
-"""How many times EDIFF the last electronic step may change the energy: VASP compares more digits than it prints."""
+"""Largest energy change in the last electronic step, in units of EDIFF: VASP compares more digits than it prints."""
 
 
 @dataclass(frozen=True, eq=False)
 class Calculation:
-    """What a ``vasprun.xml`` holds of one structure.
+    """Content of a ``vasprun.xml`` for one structure.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Calculation:
     ionic_steps
         Number of ionic steps: 1 in a static run.
     parameters
-        Every parameter that VASP used, by its tag in INCAR, whether given or by default.
+        Every parameter that VASP used, by its tag in INCAR, whether given or a default.
     points, weights
         Irreducible k-points, shape (k, 3), fractional, and their weights, shape (k,).
     titles
@@ -62,8 +62,8 @@ class Calculation:
 def parse(path: str | Path) -> Calculation:
     """Read the last ionic step of a ``vasprun.xml``, which may be compressed.
 
-    The energy is ``e_fr_energy``, the free energy: with smearing, forces and stress are its derivatives, and not those
-    of the energy extrapolated to zero width. VASP prints stress in kilobar, positive under compression.
+    The energy is ``e_fr_energy``, the free energy: with smearing, forces and stress are its derivatives, not those of
+    the energy extrapolated to zero width. VASP prints stress in kilobar, positive under compression.
 
     Raises
     ------
@@ -98,12 +98,12 @@ def _read(path: Path) -> Vasprun:
 
     try:
         with warnings.catch_warnings():
-            # It is refused below, with the reason.
+            # Unconverged runs are refused below, with the reason.
             warnings.simplefilter("ignore", UnconvergedVASPWarning)
             return Vasprun(path, parse_dos=False, parse_eigen=False, parse_potcar_file=False)
     except FileNotFoundError:
         raise NotConvergedError(f"There is no {path.name}.") from None
-    except (SyntaxError, EOFError) as error:  # what both XML parsers that pymatgen may use raise
+    except (SyntaxError, EOFError) as error:  # raised by the two XML parsers that pymatgen may use
         raise NotConvergedError(f"{path.name} is cut off or damaged ({error}).") from error
     except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
         raise NotConvergedError(f"{path.name} is incomplete ({type(error).__name__}: {error}).") from error
@@ -115,7 +115,7 @@ def _refuse_unconverged(run: Vasprun, steps: list[dict[str, float]], name: str) 
         raise NotConvergedError(f"{name}: the electrons did not converge in {limit} steps (NELM).")
     if not run.converged_ionic:
         raise NotConvergedError(f"{name}: the atoms did not come to rest in {run.parameters['NSW']} steps (NSW).")
-    # A run that was told to stop ends in order, before NELM, and is not converged.
+    # A run that was told to stop ends normally, before NELM, and is not converged.
     energies = [step["e_fr_energy"] for step in steps if "e_fr_energy" in step]
     allowed = _SLACK * run.parameters["EDIFF"]
     if len(energies) < 2 or (change := abs(energies[-1] - energies[-2])) > allowed:

@@ -24,7 +24,7 @@ Tag = bool | int | float | str | list[bool | int | float | str]
 """Value of a tag in INCAR."""
 
 _STATIC = {"NSW": 0, "IBRION": -1, "ISIF": 2}
-"""A static run with stress: without these it is no label, so they are not the user's."""
+"""A static run with stress: a label needs these, so the user cannot change them."""
 
 _INCAR: dict[str, Any] = {
     **{"GGA": "PE", "PREC": "Accurate", "ISPIN": 1, "ISMEAR": 1, "SIGMA": 0.2},
@@ -43,8 +43,8 @@ _STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
         {"ALGO": "All", "TIME": 0.1, "ISYM": 0, "NELM": 500},
     ),
 )
-"""What each attempt does, and the tags that do it. None changes what is computed: not the cut-off, the mesh, the
-smearing or the functional, so that labels of one design stay comparable."""
+"""Description of each attempt and the tags it sets. None changes what is computed (the cut-off, the mesh, the smearing
+or the functional), so that labels of one design stay comparable."""
 
 _HOW = frozenset(
     (
@@ -52,16 +52,16 @@ _HOW = frozenset(
         *("NCORE", "NPAR", "KPAR", "NSIM", "LPLANE", "LSCALAPACK", "LSCALU", "NWRITE", "SYSTEM"),
     )
 )
-"""Tags that say how VASP gets there, and how fast: a label is the same with others."""
+"""Tags that determine how VASP gets to the result and how fast; the label does not depend on them."""
 
 _CHECKED = ("ISMEAR", "SIGMA", "ISPIN", "NSW", "ISIF")
-"""Tags that VASP must report as they were set."""
+"""Tags that VASP must report with the values they were given."""
 
 
 class VaspKpointOptions(KpointOptions):
     """A mesh of k-points that contains the centre of the zone: `Auto` in KPOINTS, or a mesh written out."""
 
-    length: float = Field(60.0, gt=0, description="Length in angstrom after `Auto` in KPOINTS.")
+    length: float = Field(60.0, gt=0, description="Length that follows `Auto` in KPOINTS, in angstrom.")
 
 
 class VaspOptions(programs.ProgramOptions):
@@ -70,8 +70,8 @@ class VaspOptions(programs.ProgramOptions):
     command: str = Field("vasp_std", description="Command that starts VASP, such as `srun vasp_std`.")
     version: str = Field(
         "",
-        description="Version that labels must come from, or its beginning (`6.4`): others are refused, and labels are"
-        " told apart by it in the store. Default: any.",
+        description="Version that labels must come from, or the beginning of one (`6.4`). Labels from other versions"
+        " are refused, and the store distinguishes labels by it. Default: any.",
     )
     encut: float = Field(600.0, gt=0, description="Cut-off of the plane waves (ENCUT), in eV.")
     kpoints: VaspKpointOptions = Field(VaspKpointOptions(), description="The mesh of k-points.")
@@ -82,10 +82,10 @@ class VaspOptions(programs.ProgramOptions):
     )
     isolated_incar: dict[str, Tag] = Field(
         {"ISPIN": 2, "ISMEAR": 0, "SIGMA": 0.01, "ISYM": 0},
-        description="Tags for an isolated atom in place of those; MAGMOM comes from Hund's rule if not among them.",
+        description="Tags that differ for an isolated atom; MAGMOM comes from Hund's rule unless set here.",
     )
     isolated_box: float = Field(15.0, ge=5, description="Edge of the cube around an isolated atom, in angstrom.")
-    potcar: PotcarOptions = Field(PotcarOptions(), description="Where POTCARs are.")
+    potcar: PotcarOptions = Field(PotcarOptions(), description="The POTCARs.")
 
     @field_validator("incar", "isolated_incar")
     @classmethod
@@ -99,7 +99,7 @@ class VaspOptions(programs.ProgramOptions):
 
 
 class VaspEngine(Engine):
-    """VASP, which has a licence of its own and is run by the user's command."""
+    """VASP, which needs a licence of its own and runs by the user's command."""
 
     name = "vasp"
     summary = "VASP"
@@ -114,7 +114,7 @@ class VaspEngine(Engine):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All that the user chose, but for where POTCARs are and how VASP is run and iterates."""
+        """Everything that the user chose, except the place of the POTCARs and how VASP runs and iterates."""
         chosen = self._options.model_dump(
             mode="json", exclude={"command", "hours", "core_hours", "version"}, exclude_none=True
         )
@@ -123,13 +123,13 @@ class VaspEngine(Engine):
 
     @cached_property
     def version(self) -> str:
-        """The version that is asked for, if any, and the checksum of every POTCAR."""
+        """The requested version, if any, and the checksum of every POTCAR."""
         symbols = self._potcars.symbols
         hashes = [f"{symbols[element]} {potcar.sha256}" for element, potcar in self._potcars.all.items()]
         return ", ".join([f"vasp {self._options.version or 'of any version'}", *hashes])
 
     def check(self, elements: Collection[str] = ()) -> None:
-        """See that VASP's command, and a POTCAR for all ``elements``, are there; see :class:`Engine`."""
+        """Check that VASP's command, and a POTCAR for each of ``elements``, are there; see :class:`Engine`."""
         programs.require(
             self._options.command,
             key="labels.vasp.command",
@@ -140,12 +140,12 @@ class VaspEngine(Engine):
     def write_input(self, atoms: Atoms, folder: str | Path, *, attempt: int = 0, isolated: bool = False) -> None:
         """Write POSCAR, INCAR, KPOINTS and POTCAR of one structure into ``folder``, which must exist.
 
-        Atoms are sorted by atomic number. A left-handed cell, which VASP refuses, is inverted: the same lattice.
+        Atoms are sorted by atomic number. A left-handed cell, which VASP refuses, is inverted: that keeps the lattice.
 
         Raises
         ------
         InputError
-            If there is no POTCAR for an element.
+            If an element has no POTCAR.
         """
         from pymatgen.core import Structure
         from pymatgen.io.vasp.inputs import Incar, Poscar
@@ -171,7 +171,7 @@ class VaspEngine(Engine):
         except NotConvergedError as error:
             raise NotConvergedError(f"{error} VASP ended with status {status}; {_diagnose(folder)}.") from error
         if reason := self._refuse(atoms, calculation, attempt, isolated):
-            raise NotConvergedError(f"VASP computed something else than it was asked for: {reason}.")
+            raise NotConvergedError(f"VASP computed something other than it was asked for: {reason}.")
         order = np.argsort(_order(atoms))
         return Label(calculation.label.energy, calculation.label.forces[order], calculation.label.virial)
 
@@ -228,12 +228,12 @@ def _number(symbol: str) -> int:
 
 
 def _order(atoms: Atoms) -> np.ndarray:
-    """Indices of the atoms in the order of POSCAR, where each species stands together."""
+    """Return the indices of the atoms in the order of POSCAR, which groups them by species."""
     return np.argsort(atoms.numbers, kind="stable")
 
 
 def _sorted(atoms: Atoms) -> Atoms:
-    """The structure as POSCAR has it."""
+    """Return the structure as POSCAR holds it."""
     ordered = atoms[_order(atoms)]
     if np.linalg.det(ordered.cell.array) < 0:
         ordered.set_cell(-ordered.cell.array)
@@ -241,7 +241,7 @@ def _sorted(atoms: Atoms) -> Atoms:
 
 
 def _diagnose(folder: Path) -> str:
-    """What custodian, if it is installed, recognises in the output, or else the end of the output."""
+    """Return the errors that custodian, if installed, recognises in the output, or else the end of the output."""
     log = folder / "vasp.out"
     if importlib.util.find_spec("custodian") is not None and log.is_file():
         from custodian.vasp.handlers import VaspErrorHandler

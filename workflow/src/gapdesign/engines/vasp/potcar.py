@@ -1,4 +1,4 @@
-"""POTCARs, which belong to the user: found in their library, known by their checksums, never shipped."""
+"""The user's own POTCARs: found in a library, identified by checksum, never shipped."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from gapdesign.errors import InputError
 
 
 class PotcarOptions(Options):
-    """The user's own POTCARs, which are read and never copied but into the folder of a calculation."""
+    """The user's own POTCARs, which are copied nowhere but into the folder of a calculation."""
 
     library: str = Field(
         "$PMG_VASP_PSP_DIR",
         min_length=1,
         description="Folder with `Zr_sv/POTCAR`, as VASP ships them, or `POTCAR.Zr_sv.gz`, as pymatgen arranges them"
-        " (there under `$PMG_VASP_PSP_DIR/POT_GGA_PAW_PBE` and its like). Environment variables are filled in.",
+        " (there under `$PMG_VASP_PSP_DIR/POT_GGA_PAW_PBE` and the like). Environment variables are expanded.",
     )
     symbols: dict[str, str] = Field(
-        {}, description="POTCAR of each element, such as `{Zr: Zr_sv}`; every element of the study must be there."
+        {}, description="POTCAR for each element, such as `{Zr: Zr_sv}`; every element of the study needs one."
     )
 
 
@@ -45,7 +45,7 @@ class Potcars:
     Parameters
     ----------
     options
-        Where they are, and which.
+        Their library and symbols.
     """
 
     def __init__(self, options: PotcarOptions) -> None:
@@ -63,17 +63,17 @@ class Potcars:
         Raises
         ------
         InputError
-            If one is missing or is of another element.
+            If one is missing or belongs to another element.
         """
         return {element: self._read(element, symbol) for element, symbol in sorted(self.symbols.items())}
 
     def require(self, elements: Collection[str]) -> None:
-        """See that there is one for each of ``elements``.
+        """Check that each of ``elements`` has a POTCAR.
 
         Raises
         ------
         InputError
-            If one is missing or is of another element.
+            If one is missing or belongs to another element.
         """
         for element in elements:
             if element not in self.symbols:
@@ -106,6 +106,6 @@ class Potcars:
             if (library / name).is_file():
                 return library / name
         raise InputError(
-            f"labels.vasp.potcar.symbols: {library} has no POTCAR of the name {symbol} (none of {', '.join(names)});"
+            f"labels.vasp.potcar.symbols: {library} has no POTCAR named {symbol} (none of {', '.join(names)});"
             " choose one that it has, or another library."
         )

@@ -1,4 +1,4 @@
-"""Labelled structures as gap_fit sees them: SOAP vectors, pair distances, energies above isolated atoms."""
+"""Labelled structures as gap_fit treats them: SOAP vectors, pair distances, energies above isolated atoms."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ ROUNDING = 10
 
 @dataclass(frozen=True)
 class SoapBlock:
-    """The different environments around one element in a list of structures.
+    """The distinct environments around one element in a list of structures.
 
     Attributes
     ----------
     vectors
         Normalised SOAP vectors, shape (m, d).
     counts
-        How often every vector occurs in every structure, shape (n, m).
+        Number of times each vector occurs in each structure, shape (n, m).
     """
 
     vectors: np.ndarray
@@ -50,7 +50,7 @@ class PairBlock:
     weights
         QUIP's cutoff function at the distances, shape (p,).
     structures
-        To which structure each belongs, shape (p,).
+        Index of the structure that each distance belongs to, shape (p,).
     """
 
     distances: np.ndarray
@@ -60,16 +60,16 @@ class PairBlock:
 
 @dataclass(frozen=True)
 class GapStructures:
-    """What the covariance of total energies needs to know about n structures.
+    """The data of n structures that the covariance of total energies depends on.
 
     Attributes
     ----------
     sizes
         Numbers of atoms, shape (n,).
     soap
-        A block a central element (atomic number).
+        One block per central element (atomic number).
     pairs
-        A block a pair of elements (atomic numbers, ascending).
+        One block per pair of elements (atomic numbers, ascending).
     """
 
     sizes: np.ndarray
@@ -78,12 +78,12 @@ class GapStructures:
 
 
 def boxed(isolated: Sequence[Atoms], *, cutoff: float) -> list[Atoms]:
-    """Put every isolated atom alone into a periodic box in which it cannot see itself.
+    """Put each isolated atom into a periodic box large enough that it does not see its images.
 
     Parameters
     ----------
     isolated
-        One frame of one atom an element, with ``REF_energy`` in ``info``.
+        One frame of a single atom per element, with ``REF_energy`` in ``info``.
     cutoff
         The largest cutoff of the model in angstrom.
 
@@ -106,17 +106,17 @@ def boxed(isolated: Sequence[Atoms], *, cutoff: float) -> list[Atoms]:
         frames.append(box)
     symbols = [str(box.symbols) for box in frames]
     if len(set(symbols)) < len(symbols):
-        raise InputError(f"isolated atoms: {', '.join(symbols)} names an element twice; give one frame an element.")
+        raise InputError(f"isolated atoms: {', '.join(symbols)} names an element twice; give one frame per element.")
     return frames
 
 
 def energies_above_atoms(frames: Sequence[Atoms], isolated: Sequence[Atoms]) -> np.ndarray:
-    """Total energies less those of the isolated atoms, in eV, shape (n,).
+    """Return total energies minus those of the isolated atoms, in eV, shape (n,).
 
     Raises
     ------
     InputError
-        If a structure has no ``REF_energy`` or an element without isolated atom.
+        If a structure has no ``REF_energy``, or one of its elements has no isolated atom.
     """
     reference = {int(atom.numbers[0]): float(atom.info["REF_energy"]) for atom in isolated}
     values = []
@@ -162,7 +162,7 @@ def environments(
 
 
 def _soap_block(frames: Sequence[Atoms], centre: int, string: str) -> SoapBlock:
-    """Compute the environments of one element, equal ones of a structure merged."""
+    """Compute the environments of one element, merging equal ones within a structure."""
     from quippy.descriptors import Descriptor
 
     descriptor = Descriptor(string)
@@ -186,10 +186,10 @@ def _soap_block(frames: Sequence[Atoms], centre: int, string: str) -> SoapBlock:
 
 
 def merge(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Merge rows that agree to 10 decimals: the first of each kind, in order, and how often it occurs.
+    """Merge rows that agree to 10 decimals; return the first of each kind, in order, and its count.
 
-    Symmetry-equivalent atoms differ by 1e-15; rows that straddle a rounding edge stay apart, which
-    costs a row and changes nothing.
+    Symmetry-equivalent atoms differ by 1e-15; rows on either side of a rounding edge stay
+    separate, which costs a row and changes nothing.
     """
     _, first, inverse = np.unique(np.round(vectors, ROUNDING) + 0.0, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first)

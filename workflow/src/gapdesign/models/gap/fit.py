@@ -1,4 +1,4 @@
-"""A potential from a labelled design, by gap_fit: every datum used, every run the same bytes (BR 3.2)."""
+"""A potential fitted to a labelled design by gap_fit: it uses all data, and repeats to the byte (BR 3.2)."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fit:
-    """What gap_fit did.
+    """Summary of a run of gap_fit.
 
     Attributes
     ----------
     energies, forces, virials
-        Numbers that were fitted; components count one by one, three an atom and six a structure.
+        Numbers of values fitted; components count singly, three per atom and six per structure.
     environments, distances
-        Points that SOAP and the pair functions are expanded in.
+        Numbers of points in which SOAP and the pair functions are expanded.
     log
         gap_fit's output.
     """
@@ -56,7 +56,7 @@ def fit(
     options: ModelOptions,
     output: str | Path,
 ) -> Fit:
-    """Fit energies, forces and virials and write one self-contained file that QUIP and LAMMPS load.
+    """Fit energies, forces and virials, and write one self-contained file that QUIP and LAMMPS load.
 
     Parameters
     ----------
@@ -75,16 +75,16 @@ def fit(
     Raises
     ------
     InputError
-        If labels or isolated atoms are missing, the hyperparameters are another model's, or there is no
-        gap_fit.
+        If labels or isolated atoms are missing, the hyperparameters belong to another model, or gap_fit is not
+        installed.
     ProgramError
-        If gap_fit fails or uses fewer data than it was given.
+        If gap_fit fails or does not use all the data.
     """
     hyperparameters.check(soap=soap, kernel=kernel, options=options)
     program = find_gap_fit()
     boxes = boxed(isolated, cutoff=max(soap.r_cut, kernel.pair.r_cut))
     data = [*boxes, *map(_training_frame, frames)]
-    energies_above_atoms(data, boxes)  # gap_fit says less clearly what is missing
+    energies_above_atoms(data, boxes)  # gap_fit reports missing data less clearly
     expected = {
         "energies": len(data),
         "forces": 3 * sum(len(atoms) for atoms in frames),
@@ -109,10 +109,10 @@ def fit(
 
 
 def _training_frame(atoms: Atoms) -> Atoms:
-    """A copy with the labels alone, as gap_fit reads them.
+    """Return a copy with only the labels, as gap_fit reads them.
 
-    ASE writes a 3 x 3 array as JSON, which gap_fit passes over without a word: nine numbers it understands.
-    The config_type says that a primitive cell of one atom is not an isolated atom.
+    ASE writes a 3 x 3 array as JSON, which gap_fit ignores silently, but gap_fit understands nine numbers. The
+    config_type keeps gap_fit from taking a primitive cell of one atom for an isolated atom.
     """
     from ase import Atoms
 
@@ -138,7 +138,7 @@ def _training_frame(atoms: Atoms) -> Atoms:
 def _pairs(
     seen: GapStructures, hyperparameters: Hyperparameters, *, kernel: CovarianceOptions, options: ModelOptions
 ) -> list[Term]:
-    """A function for each pair of elements, on a grid over their distances."""
+    """Return a function for each pair of elements, on a grid over their distances."""
     terms, length = [], hyperparameters.pair_length
     step = length / options.sparse.points_per_length
     for pair, block in seen.pairs.items():
@@ -157,7 +157,7 @@ def _soaps(
     kernel: CovarianceOptions,
     options: ModelOptions,
 ) -> list[Term]:
-    """A function for each element, in all of its different environments."""
+    """Return a function for each element, expanded in all of its distinct environments."""
     terms = []
     for centre, block in seen.soap.items():
         vectors, _ = merge(block.vectors)

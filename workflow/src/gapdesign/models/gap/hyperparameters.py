@@ -1,4 +1,4 @@
-"""What the likelihood decides, and all else that gap_fit must be told to mean the same by it."""
+"""Hyperparameters that the likelihood determines, and the settings that give them the same meaning in gap_fit."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """Hyperparameters of one model; ``models/<design>/hyperparameters.json`` is this.
+    """Hyperparameters of one model, the content of ``models/<design>/hyperparameters.json``.
 
     Attributes
     ----------
     pair_scale, soap_scale
-        Scales of the two covariances in eV; 0 for a part that is not in the model.
+        Scales of the two covariances, in eV; 0 for a part that is not in the model.
     pair_length
         Length of the Gaussian pair kernel in angstrom.
     noise
-        Standard deviation of the noise of energies in eV an atom.
+        Standard deviation of the noise of energies in eV per atom.
     pair
-        What is fixed of the pair part: ``r_cut`` and ``transition``, in angstrom.
+        Fixed settings of the pair part: ``r_cut`` and ``transition``, in angstrom.
     soap
-        What is fixed of SOAP: ``r_cut``, ``transition`` and ``sigma`` in angstrom; ``n_max``, ``l_max``,
+        Fixed settings of SOAP: ``r_cut``, ``transition`` and ``sigma`` in angstrom; ``n_max``, ``l_max``,
         ``zeta``.
     log_likelihood
         L at these values.
     optimizer
-        What found them.
+        Optimiser that found them.
     evaluations
         Number of evaluations of L, over all starts.
     starts
-        L at the end of every start; None for one that found no regular covariance.
+        L at the end of each start; None for a start that found no regular covariance.
     at_bound
         Names of hyperparameters that sit at a bound: the data do not determine them.
     """
@@ -56,12 +56,12 @@ class Hyperparameters:
     at_bound: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as a JSON object."""
+        """Return everything as a JSON object."""
         return asdict(self) | {"starts": list(self.starts), "at_bound": list(self.at_bound)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Hyperparameters:
-        """Read what :meth:`to_json` gave.
+        """Read the object that :meth:`to_json` returned.
 
         Raises
         ------
@@ -76,7 +76,7 @@ class Hyperparameters:
         return cls(**{**value, "starts": tuple(value["starts"]), "at_bound": tuple(value["at_bound"])})
 
     def check(self, *, soap: SoapOptions, kernel: CovarianceOptions, options: ModelOptions) -> None:
-        """See that they were found for this configuration.
+        """Check that they were found for this configuration.
 
         Raises
         ------
@@ -91,12 +91,12 @@ class Hyperparameters:
             if dict(getattr(self, part)) != wanted[part] or (scale > 0) != (configured > 0):
                 raise InputError(
                     f"hyperparameters.json: found for {part} {dict(getattr(self, part))} with scale {scale},"
-                    f" but configured is {wanted[part]} with scale {configured}; run the stage again."
+                    f" but the configuration has {wanted[part]} with scale {configured}; run the stage again."
                 )
 
 
 def fixed(*, soap: SoapOptions, kernel: CovarianceOptions, options: ModelOptions) -> dict[str, dict[str, float]]:
-    """Give the parts ``pair`` and ``soap`` of the model that are chosen, not found."""
+    """Return the settings of ``pair`` and ``soap`` that are chosen, not found."""
     return {
         "pair": {"r_cut": kernel.pair.r_cut, "transition": kernel.pair.transition},
         "soap": {

@@ -34,11 +34,11 @@ class PairCovariance:
     Parameters
     ----------
     blocks
-        The distances, a block a pair of elements.
+        The distances, one block per pair of elements.
     size
         The number n of structures.
     smallest_length
-        The smallest length, in angstrom, that will be asked for.
+        The smallest length, in angstrom, that will be requested.
     """
 
     def __init__(self, blocks: list[PairBlock], *, size: int, smallest_length: float) -> None:
@@ -47,7 +47,7 @@ class PairCovariance:
         self._size = size
 
     def features(self, length: float) -> tuple[np.ndarray, np.ndarray]:
-        """Features whose product is the covariance, and their derivative by log length; each (n, m)."""
+        """Return features whose product is the covariance, and their derivatives by log length; each (n, m)."""
         values, slopes = [np.zeros((self._size, 0))], [np.zeros((self._size, 0))]
         # The integral of two Gaussians exp(-(r - x)^2 / l^2) is l sqrt(pi/2) times the kernel.
         normal = np.sqrt(STEP / np.sqrt(np.pi / 2.0))
@@ -95,7 +95,7 @@ class Likelihood:
     Parameters
     ----------
     environments
-        Descriptors of n structures. Parts that it lacks are not in the model.
+        Descriptors of n structures. A part that is missing here is not in the model.
     energies
         Total energies above the isolated atoms, in eV, shape (n,).
     zeta
@@ -106,8 +106,8 @@ class Likelihood:
     Attributes
     ----------
     names
-        The hyperparameters in the order of ``theta``: all of ``pair_scale`` (eV), ``pair_length``
-        (angstrom), ``soap_scale`` (eV) and ``noise`` (eV an atom) that the model has.
+        The hyperparameters in the order of ``theta``: those of ``pair_scale`` (eV), ``pair_length``
+        (angstrom), ``soap_scale`` (eV) and ``noise`` (eV per atom) that the model has.
     """
 
     def __init__(self, environments: GapStructures, energies: np.ndarray, *, zeta: int, smallest_length: float) -> None:
@@ -123,7 +123,7 @@ class Likelihood:
         self.names = tuple(name for name in NAMES if not absent.get(name.split("_")[0], False))
 
     def covariance(self, theta: np.ndarray) -> np.ndarray:
-        """K, the covariance of the total energies without noise, in eV^2, shape (n, n)."""
+        """Return K, the covariance of the total energies without noise, in eV^2, shape (n, n)."""
         return self._parts(theta)[0]
 
     def _parts(self, theta: np.ndarray) -> tuple[np.ndarray, dict[str, float], tuple[np.ndarray, np.ndarray] | None]:
@@ -138,13 +138,13 @@ class Likelihood:
         return total, value, features
 
     def value(self, theta: np.ndarray) -> float:
-        """L(theta) = -1/2 (y'Q^-1 y + ln det Q + n ln 2 pi); minus infinity where Q is singular."""
+        """Return L(theta) = -1/2 (y'Q^-1 y + ln det Q + n ln 2 pi), or minus infinity where Q is singular."""
         total, value, _ = self._parts(theta)
         solved = self._solve(total, value["noise"])
         return -np.inf if solved is None else solved[0]
 
     def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        """L(theta) and its gradient, shape (number of names,); zeros with minus infinity."""
+        """Return L(theta) and its gradient, shape (number of names,), which is zero where L is minus infinity."""
         total, value, features = self._parts(theta)
         solved = self._solve(total, value["noise"])
         if solved is None:
@@ -165,7 +165,7 @@ class Likelihood:
         return likelihood, np.array([slopes[name] for name in self.names])
 
     def _solve(self, total: np.ndarray, noise: float) -> tuple[float, np.ndarray, np.ndarray] | None:
-        """L, the Cholesky factor of Q = K + sigma^2 N (``total`` is overwritten) and Q^-1 y."""
+        """Return L, the Cholesky factor of Q = K + sigma^2 N (``total`` is overwritten), and Q^-1 y."""
         total[np.diag_indices_from(total)] += noise**2 * self._sizes
         potrf, potrs = get_lapack_funcs(("potrf", "potrs"), (total,))
         factor, failed = potrf(total.T, lower=True, overwrite_a=True, clean=False)

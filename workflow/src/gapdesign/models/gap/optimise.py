@@ -1,4 +1,4 @@
-"""Hyperparameters of largest likelihood, by L-BFGS or by CMA-ES (BR 3.2)."""
+"""Maximum-likelihood hyperparameters, by L-BFGS or by CMA-ES (BR 3.2)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NEAR = 1e-3
 
 
 class _Record:
-    """Counts evaluations and keeps the best point of a start: what an optimiser ends on may be worse."""
+    """Count of evaluations and best point of a start, since an optimiser may end on a worse one."""
 
     def __init__(self) -> None:
         self.evaluations = 0
@@ -50,21 +50,21 @@ def optimise(
 ) -> Hyperparameters:
     """Find the hyperparameters under which the energies of a design are most likely.
 
-    The isolated atoms are data too, as they are for gap_fit. The result has six significant digits,
-    and linear algebra runs in one thread, so that the number of threads cannot show in it.
+    The isolated atoms count as data, as they do for gap_fit. The result has six significant digits, and linear algebra
+    runs in one thread, so that the result does not depend on the number of threads.
 
     Parameters
     ----------
     frames
         Labelled structures, with ``REF_energy`` in ``info`` (eV).
     isolated
-        One frame of one atom for every element, likewise.
+        One frame of a single atom per element, likewise.
     soap, kernel
         The model; a part whose scale in ``kernel`` is 0 is left out.
     options
         Optimiser, bounds, cutoff.
     rng
-        Makes the starts.
+        Source of the random starts.
 
     Raises
     ------
@@ -106,23 +106,23 @@ def lbfgs(
     rng: np.random.Generator,
     first: np.ndarray | None = None,
 ) -> list[_Record]:
-    """Climb by L-BFGS-B with the analytic gradient, each start again from its best point while that helps.
+    """Climb by L-BFGS-B with the analytic gradient, restarting from the best point for as long as that helps.
 
-    Near the optimum the covariance is so ill-conditioned that line searches end ABNORMAL on rounding
-    errors: a fresh start forgets the spoilt curvature.
+    Near the optimum the covariance is so ill-conditioned that line searches end ABNORMAL because of
+    rounding errors; a restart discards the spoilt curvature.
 
     Parameters
     ----------
     likelihood
-        What to maximise.
+        Function to maximise.
     options
         Number of starts.
     bounds
-        Of ``theta``, shape (k, 2).
+        Bounds of ``theta``, shape (k, 2).
     rng
         Draws the starts, uniformly within the bounds.
     first
-        Theta of the first start; drawn, too, if absent.
+        Theta of the first start; by default it is drawn too.
     """
     from scipy.optimize import minimize
 
@@ -155,7 +155,7 @@ def lbfgs(
 
 
 def cma(likelihood: Likelihood, *, options: CmaOptions, bounds: np.ndarray, rng: np.random.Generator) -> list[_Record]:
-    """Climb by CMA-ES, independent runs from random points with steps of a quarter of the bounds.
+    """Climb by CMA-ES, in independent runs from random points, with steps of a quarter of the bounds.
 
     Parameters and result are those of :func:`lbfgs`.
     """
@@ -194,7 +194,7 @@ def _bounds(likelihood: Likelihood, options: ModelOptions) -> np.ndarray:
 
 
 def _configured(likelihood: Likelihood, kernel: CovarianceOptions) -> np.ndarray:
-    """Theta of the configured kernel, with a noise of 10 meV an atom."""
+    """Theta of the configured kernel, with a noise of 10 meV per atom."""
     values = {
         "pair_scale": kernel.pair.scale,
         "pair_length": kernel.pair.length,

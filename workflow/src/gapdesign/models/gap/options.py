@@ -1,4 +1,4 @@
-"""What the user says about models: how hyperparameters are found and what gap_fit is given."""
+"""The options of models: the search for hyperparameters, and the input of gap_fit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LbfgsOptions(Options):
         description="Number of starts: the first from the scales and length under `kernel`, the others random"
         " within the bounds. The likelihood has several maxima; the best one is kept.",
     )
-    iterations: int = Field(500, ge=1, description="Largest number of iterations of a start.")
+    iterations: int = Field(500, ge=1, description="Largest number of iterations per start.")
 
 
 class CmaOptions(Options):
@@ -35,50 +35,50 @@ class CmaOptions(Options):
 
     population: int = Field(64, ge=4, description="Number of trial points in a generation.")
     restarts: int = Field(3, ge=1, description="Number of independent runs; the best one is kept.")
-    generations: int = Field(150, ge=1, description="Largest number of generations of a run.")
+    generations: int = Field(150, ge=1, description="Largest number of generations per run.")
 
 
 class BoundsOptions(Options):
-    """Where hyperparameters are sought; a result that sits at a bound is reported."""
+    """Bounds of the search for hyperparameters; a result that sits at a bound is reported."""
 
     pair_scale: Bounds = Field((0.01, 100.0), description="Scale of the pair covariance, in eV.")
     pair_length: Bounds = Field((0.1, 3.0), description="Length of the Gaussian pair kernel, in angstrom.")
     soap_scale: Bounds = Field((0.01, 100.0), description="Scale of the SOAP covariance, in eV.")
     noise: Bounds = Field(
         (1e-4, 0.1),
-        description="Standard deviation of the noise of energies, in eV an atom. It stands for what the model"
-        " cannot represent as much as for errors of the reference.",
+        description="Standard deviation of the noise of energies, in eV per atom. It covers both"
+        " errors of the reference and what the model cannot represent.",
     )
 
 
 class SigmaOptions(Options):
-    """Expected errors that gap_fit is given (`default_sigma`); that of energies is the noise found."""
+    """Expected errors passed to gap_fit (`default_sigma`); that of energies is the noise found."""
 
     energy_floor: float = Field(
         1e-4,
         gt=0,
-        description="Smallest expected error of energies, in eV an atom, where the noise found is smaller.",
+        description="Smallest expected error of energies, in eV per atom, where the noise found is smaller.",
     )
     force: float = Field(0.05, gt=0, description="Expected error of forces, in eV/angstrom.")
     virial: float = Field(
         0.05,
         gt=0,
-        description="Expected error of virials, in eV an atom. From 100 strained zirconium cells the worst"
+        description="Expected error of virials, in eV per atom. From 100 strained zirconium cells the worst"
         " energies of unseen cells were best between 0.02 and 0.05, and half as good below 0.003.",
     )
 
 
 class SparseOptions(Options):
-    """The points that functions are expanded in: all data, not a selection of them."""
+    """The points in which functions are expanded: all data, not a selection."""
 
     points_per_length: float = Field(
         4.0,
         ge=1,
         le=16,
-        description="Points, per length of the pair kernel, that the pair function is expanded in. Structures have"
-        " thousands of distances, which repeat one another, so a uniform grid over their range stands for all:"
-        " at 4 no energy of 100 unseen zirconium cells was farther than 0.1 meV an atom from that of a denser"
-        " grid, at 3 than 0.4, at 2 than 3.5. In SOAP every different environment is a point of its own.",
+        description="Points, per length of the pair kernel, in which the pair function is expanded. Structures have"
+        " thousands of distances that repeat one another, so a uniform grid over their range stands for all of them:"
+        " at 4 no energy of 100 unseen zirconium cells was farther than 0.1 meV per atom from that of a denser"
+        " grid, at 3 than 0.4, at 2 than 3.5. In SOAP every distinct environment is a point of its own.",
     )
     jitter: float = Field(
         1e-10, gt=0, description="Number, in eV^2, added to the diagonal of the covariance of these points."
@@ -86,18 +86,18 @@ class SparseOptions(Options):
 
 
 class ModelOptions(Options):
-    """How a design becomes a potential."""
+    """The fit of a potential to a design."""
 
     optimizer: Literal["lbfgs", "cma"] = Field(
         "lbfgs",
-        description="What maximises the likelihood of the energies: `lbfgs`, or `cma` as published, which finds the"
-        " same with some fifty times the evaluations.",
+        description="Optimiser of the likelihood of the energies: `lbfgs`, or `cma` as published, which finds the same"
+        " maximum with about fifty times as many evaluations.",
     )
     lbfgs: LbfgsOptions = Field(LbfgsOptions(), description="Settings of `lbfgs`.")
     cma: CmaOptions = Field(CmaOptions(), description="Settings of `cma`.")
-    bounds: BoundsOptions = Field(BoundsOptions(), description="Where hyperparameters are sought.")
+    bounds: BoundsOptions = Field(BoundsOptions(), description="Bounds of the search for hyperparameters.")
     soap_transition: float = Field(
         0.5, gt=0, description="Width over which neighbours fade out below SOAP's `r_cut`, in angstrom."
     )
     sigma: SigmaOptions = Field(SigmaOptions(), description="Expected errors of the data.")
-    sparse: SparseOptions = Field(SparseOptions(), description="Points that the potential is expanded in.")
+    sparse: SparseOptions = Field(SparseOptions(), description="Points in which the potential is expanded.")

@@ -22,14 +22,14 @@ def energies(gp_xml: str | Path, frames: Sequence[Atoms]) -> np.ndarray:
     Parameters
     ----------
     gp_xml
-        A potential made by :func:`gapdesign.models.gap.fit.fit`, or another GAP in one file.
+        A potential from :func:`gapdesign.models.gap.fit.fit`, or another GAP in one file.
     frames
         n structures; they are not changed.
 
     Returns
     -------
     ndarray
-        Total energies in eV in the order of ``frames``, shape (n,).
+        Total energies, in eV, in the order of ``frames``, shape (n,).
 
     Raises
     ------
@@ -46,7 +46,7 @@ def energies(gp_xml: str | Path, frames: Sequence[Atoms]) -> np.ndarray:
 
 
 def load(gp_xml: str | Path) -> Potential:
-    """Give a fitted potential as a calculator of ASE; see :func:`energies`."""
+    """Load a fitted potential as an ASE calculator; see :func:`energies`."""
     from quippy.potential import Potential
 
     _check(Path(gp_xml))
@@ -54,7 +54,7 @@ def load(gp_xml: str | Path) -> Potential:
 
 
 def _check(path: Path) -> None:
-    """Read the file before QUIP does, which reports little of what is wrong with it."""
+    """Check the file before QUIP reads it, because QUIP's own messages say little about what is wrong."""
     remedy = "fit the model again"
     if not path.exists():
         raise InputError(f"{path}: no such potential; {remedy}.")
@@ -64,6 +64,6 @@ def _check(path: Path) -> None:
             parts.add(element.tag)
             element.clear()
     except ElementTree.ParseError as error:
-        raise InputError(f"{path}: not a whole XML file ({error}); {remedy}.") from error
+        raise InputError(f"{path}: not a complete XML file ({error}); {remedy}.") from error
     if not {"GAP_params", "gpSparse"} <= parts:
-        raise InputError(f"{path}: holds no GAP; {remedy}.")
+        raise InputError(f"{path}: the file holds no GAP; {remedy}.")

@@ -1,4 +1,4 @@
-"""gap_fit itself: what it is given, how it is run, and that it used all of it."""
+"""The program gap_fit: its input, its run, and a check that it used all data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 LABEL = "GAP_gapdesign"
-"""Label of every potential written here, as LAMMPS's ``xml_label`` wants it; gap_fit's own holds the time."""
+"""Label of every potential written here, as LAMMPS's ``xml_label`` expects; gap_fit's own label contains the time."""
 
 _DATA, _MODEL = "data.xyz", "gp.xml"
 _TAIL = 20
@@ -30,17 +30,17 @@ _FOUND = re.compile(r"Number of target (energies|forces|virials) .*found:\s*(\d+
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """One function of a potential, with the points that it is expanded in.
+    """One function of a potential, with the points in which it is expanded.
 
-    Points from files, term by term, are the one way that works for all data: ``sparse_method=NONE`` keeps
+    Only points from files, term by term, work for all data: ``sparse_method=NONE`` keeps
     duplicates, which make the covariance singular, and ``UNIQ`` aborts.
 
     Attributes
     ----------
     name
-        What its points are called.
+        Name of its points.
     covariance
-        Descriptor and covariance, as gap_fit takes them.
+        Descriptor and covariance, in gap_fit's syntax.
     points : (m, d)
     """
 
@@ -52,20 +52,20 @@ class Term:
     def of_pair(
         cls, pair: tuple[int, int], descriptor: str, distances: np.ndarray, *, length: float, scale: float
     ) -> Term:
-        """The function of the distances of two elements, expanded in some distances (m,)."""
+        """Return the function of the distances between two elements, expanded at the given distances (m,)."""
         covariance = f"{descriptor} covariance_type=ard_se theta_uniform={length!r} delta={scale!r}"
         return cls(f"pair-{pair[0]}-{pair[1]}", covariance, distances[:, None])
 
     @classmethod
     def of_soap(cls, centre: int, descriptor: str, vectors: np.ndarray, *, zeta: int, scale: float) -> Term:
-        """The function of the environments of an element, expanded in some SOAP vectors (m, d)."""
-        # Inside the braces around all terms gap_fit strips one pair of those around a list.
+        """Return the function of the environments of an element, expanded in the given SOAP vectors (m, d)."""
+        # Within the braces around all terms, gap_fit strips one pair of braces around a list.
         descriptor = descriptor.replace("{", "{{").replace("}", "}}")
         covariance = f"{descriptor} covariance_type=dot_product zeta={zeta} delta={scale!r}"
         return cls(f"soap-{centre}", covariance, vectors)
 
     def write(self, folder: Path) -> str:
-        """Write the points, a number a line, before each point its cutoff value; give gap_fit's words."""
+        """Write the points, one number per line, each after its cutoff value; return gap_fit's arguments."""
         file = f"{self.name}.txt"
         np.savetxt(folder / file, np.insert(self.points, 0, 1.0, axis=1).reshape(-1), fmt="%.17g")
         return f"{self.covariance} add_species=F sparse_method=FILE sparse_file={file} n_sparse={len(self.points)}"
@@ -82,28 +82,28 @@ def potential(
     virial: float,
     jitter: float,
 ) -> tuple[str, str]:
-    """The potential that gap_fit fits, as the text of one self-contained file, and what gap_fit printed.
+    """Run gap_fit; return the potential as the text of one self-contained file, and gap_fit's output.
 
     Parameters
     ----------
     program
         gap_fit, from :func:`find_gap_fit`.
     data
-        Isolated atoms in boxes and structures, with the labels that there are: ``REF_energy`` and ``REF_virial`` (nine
+        Isolated atoms in boxes and structures, with the labels that exist: ``REF_energy`` and ``REF_virial`` (nine
         numbers) in ``info``, ``REF_forces`` in ``arrays``, and ``config_type``.
     terms
-        The functions that it is a sum of.
+        The functions whose sum is the potential.
     expected
-        Numbers of `energies`, `forces` and `virials` that gap_fit is to find in the data.
+        Numbers of `energies`, `forces` and `virials` that gap_fit must find in the data.
     energy, force, virial
-        Expected errors (`default_sigma`), in eV an atom, eV/angstrom and eV an atom.
+        Expected errors (`default_sigma`), in eV per atom, eV/angstrom and eV per atom.
     jitter
         Number, in eV^2, added to the diagonal of the covariance of the points.
 
     Raises
     ------
     ProgramError
-        If gap_fit fails or uses fewer data than it was given.
+        If gap_fit fails or does not use all the data.
     """
     with tempfile.TemporaryDirectory(prefix="gapdesign-fit-") as name:
         folder = Path(name)
@@ -128,17 +128,19 @@ def potential(
 
 
 def find_gap_fit() -> Path:
-    """Find the program that comes with quippy: beside this Python, or on the path.
+    """Find the program that comes with quippy, beside this Python or on the path.
 
     Raises
     ------
     InputError
-        If there is none.
+        If there is no such program.
     """
     beside = Path(sys.executable).parent
     found = shutil.which("gap_fit", path=f"{beside}{os.pathsep}{os.environ.get('PATH', '')}")
     if found is None:
-        raise InputError(f"gap_fit: neither in {beside} nor on PATH; install what carries it: pip install quippy-ase.")
+        raise InputError(
+            f"gap_fit: neither in {beside} nor on PATH; install the package that provides it: pip install quippy-ase."
+        )
     return Path(found)
 
 
@@ -150,12 +152,12 @@ def write_data(path: Path, data: Sequence[Atoms]) -> None:
 
 
 def run_gap_fit(program: Path, arguments: Sequence[str], *, folder: Path) -> str:
-    """Run gap_fit in a folder and give its output without its many warnings about line breaks.
+    """Run gap_fit in a folder and return its output without its many warnings about line breaks.
 
     Raises
     ------
     ProgramError
-        If it fails or writes no potential; with the last lines of its output.
+        If it fails or writes no potential; the message has the last lines of its output.
     """
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(
@@ -176,12 +178,12 @@ def run_gap_fit(program: Path, arguments: Sequence[str], *, folder: Path) -> str
 
 
 def check_counts(log: str, expected: Mapping[str, int]) -> None:
-    """Compare the numbers of data that gap_fit says it used with those given.
+    """Check that gap_fit reports to have used all the data that it was given.
 
     Raises
     ------
     ProgramError
-        If one differs, or gap_fit says nothing of it.
+        If a number differs, or gap_fit does not report it.
     """
     used = {kind: int(number) for kind, number in _FOUND.findall(log)}
     for kind, number in expected.items():
@@ -190,7 +192,7 @@ def check_counts(log: str, expected: Mapping[str, int]) -> None:
 
 
 def timeless(text: str) -> str:
-    """Replace gap_fit's label, which holds the time and occurs throughout, by :data:`LABEL`."""
+    """Replace gap_fit's label, which contains the time and occurs throughout, by :data:`LABEL`."""
     stamped = re.match(r"<(GAP_[0-9_]+)>", text)
     if stamped is None:
         raise ProgramError(f"gap_fit wrote a potential that begins with {text[:60]!r}, not with its label.")
