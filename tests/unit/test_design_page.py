@@ -104,22 +104,22 @@ class TestAdvice:
 
     def test_a_budget_that_still_pays(self):
         text = advice(table_of(power=0.5, deviation=2), METHODS, quality_of())
-        assert (
-            "from 50 to 100 structures lowered it by 29 % and lowered the largest posterior deviation by 75 %" in text
-        )
+        assert "from 50 to 100 structures lowered the covering radius by 29 % and lowered" in text
+        assert "lowered the largest posterior deviation by 75 %" in text
         assert "does not exhaust the pool" in text
-        assert "If that goes on, the next 100 structures would lower it by 29 %, to 0.071, for labels of 25" in text
+        assert "If this trend continues, the next 100 structures would lower the covering radius by 29 %" in text
+        assert "to 0.071; their labels cost 25 core-hours." in text
 
     def test_a_budget_that_is_enough(self):
         text = advice(table_of(power=0.0, deviation=0), METHODS, quality_of())
         assert "this budget is enough for this pool" in text
-        assert "the next 100 structures would not lower it, for labels of 25 core-hours" in text
+        assert "the next 100 structures would not lower the covering radius; their labels cost 25 core-hours" in text
 
     def test_random_draws_are_the_yardstick(self):
         text = advice(table_of(power=0.5), METHODS, quality_of())
         # (1.00 to 1.19) x 0.2 at twenty evenly spaced draws.
-        assert "Random draws of this size cover the pool to 0.22 (0.20 to 0.24 in nine of ten)" in text
-        assert "the max-min design covers it as well with 25 structures" in text
+        assert "Random draws of this size have a covering radius of 0.22 (0.20 to 0.24 in nine of ten)" in text
+        assert "the max-min design reaches it with 25 structures" in text
 
     def test_what_was_not_measured_is_not_said(self):
         table = table_of()

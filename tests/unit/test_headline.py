@@ -43,7 +43,7 @@ def test_every_method_has_its_interval():
 
 def test_an_interval_that_holds_one_settles_nothing():
     text = headline(errors({"OPT": 10, "RND": 20}), METHODS, drawn({"OPT": 30 / RATIOS, "RND": np.full(41, 10.0)}))
-    assert text.endswith("The interval for max-min designs holds 1, so the gain is not a settled one.")
+    assert text.endswith("The interval for max-min designs holds 1, so the gain is not certain.")
 
 
 def test_draws_without_a_finite_error_give_no_interval():

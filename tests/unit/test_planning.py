@@ -94,7 +94,7 @@ def test_what_depends_on_the_size_of_structures_is_unknown_where_prototypes_do_n
     unknown = {stage.name for stage in plan.stages if stage.core_hours is None}
     assert unknown == {"candidates", "descriptors", "labels", "hyperparameters", "models", "crossval"}
     assert {stage.bytes for stage in plan.stages} == {0}
-    assert "what one costs is unknown" in table(plan)
+    assert "the cost of one is unknown" in table(plan)
 
 
 def test_the_table_names_every_size_of_pools(configuration, tmp_path):
@@ -236,7 +236,7 @@ def test_labels_in_the_store_are_counted_once_designs_exist(configuration, tmp_p
     assert (stored(study, tmp_path).wanted, stored(study, tmp_path).there) == (6, None)
     crystals = [bulk("Zr", "hcp", 3.2 + 0.01 * k, 5.1) for k in range(5)]
     write_frames(tmp_path / "designs" / "OPT.extxyz", crystals[:3])
-    assert stored(study, tmp_path).why == "RND: no such design yet"
+    assert stored(study, tmp_path).why == "RND: not designed yet"
     write_frames(tmp_path / "designs" / "RND.extxyz", crystals[2:])
     engine, store = engines.make("eam", study.labels), LabelStore(study.labels.store)
     for atoms in read_frames(tmp_path / "designs" / "OPT.extxyz")[:2]:

@@ -267,7 +267,7 @@ class TestGapFit:
         )
 
     def test_another_number_of_coefficients_is_refused(self, theirs: str) -> None:
-        with pytest.raises(ProgramError, match="coefficients and not 3"):
+        with pytest.raises(ProgramError, match="coefficients, not 3"):
             with_coefficients(theirs, np.zeros(3))
 
 
@@ -302,7 +302,7 @@ class TestLabels:
         assert LabelFiles(FileOptions(paths=(str(tmp_path / "a.xyz"),))).isolated == {"Cu": -7.0}
 
     def test_mistakes_are_named(self, files: LabelFiles, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match=r"candidate 0 of pool B .* is no frame"):
+        with pytest.raises(InputError, match=r"candidate 0 of pool B .* is not in these files"):
             files.labels([bulk("Cu")], "B")
         with pytest.raises(InputError, match=r"labels\.file\.paths: it is empty"):
             LabelFiles(FileOptions())
@@ -317,7 +317,7 @@ class TestLabels:
         first, again = bulk("Cu"), bulk("Cu")
         first.info["REF_energy"], again.info["REF_energy"] = -1.0, -1.1
         write_frames(path, [first, again])
-        with pytest.raises(InputError, match=r"a\.xyz, frame 1 is a structure that another frame has too"):
+        with pytest.raises(InputError, match=r"a\.xyz, frame 1 repeats the structure of another frame"):
             LabelFiles(given)
         write_frames(path, [Atoms("Cu", cell=[20] * 3, pbc=True, info={"config_type": "isolated_atom"})])
         with pytest.raises(InputError, match="frame 0 is an isolated atom without 'REF_energy'"):
@@ -428,7 +428,7 @@ class TestConfiguration:
             ({"designs": {"OPT": {"pool": "core", "method": "maxmin"}}}, r"designs\.OPT\.pool: 'core' is replay\.core"),
             (
                 {"replay": {"budgets": (5,), "surfaces": {"prototype": "x"}}},
-                r"surfaces\.prototype: 'x' is no prototype",
+                r"surfaces\.prototype: 'x' is not a prototype",
             ),
             ({"replay": {"budgets": (5,), "surfaces": {"prototype": "d"}}}, r"surfaces\.reference: it is empty"),
             (

@@ -292,13 +292,13 @@ class TestPage:
         ]
         # The errors are 2 (A on B) and 11 (B on A); without the duplicates A on B has 44.
         assert "2.0 meV/atom for the max-min design and 11 for the random design: 5.5 times smaller" in page
-        assert "Near-duplicates set aside, it reads:" in page and "4.0 times larger" in page
+        assert "Without near-duplicates:" in page and "4.0 times larger" in page
 
     def test_a_test_set_that_is_all_duplicates_is_no_test(self):
         parts = study({"A": "maxmin", "B": "random", "C": "random"})
         row = (parts["duplicates"]["model"] == "A") & (parts["duplicates"]["test_set"] == "C")
         parts["duplicates"].loc[row, "n_duplicates"] = 5
-        assert "Near-duplicates set aside, it reads: The worst off-sample 0.99 quantile is 2.0" in page_of(parts)
+        assert "Without near-duplicates: The worst off-sample 0.99 quantile is 2.0" in page_of(parts)
 
     def test_failures(self):
         parts = study(FOUR)

@@ -90,6 +90,6 @@ def test_the_page_shows_them_or_says_how_to_get_them(asked):
             for design, method in FOUR.items() for budget in (10, 20)]  # fmt: skip
     curves = {"learning": svg_text(errors_figure(pd.DataFrame(rows), FOUR, core=None))} if asked else {}
     page = page_of(parts, curves, equivalents=equivalents() if asked else None)
-    assert ("What random structures would have bought it" in page) == asked
+    assert ("How many random structures do as well" in page) == asked
     assert ('id="figure-learning"' in page) == asked
     assert ("config/studies/zr-learning.yaml" in page) != asked

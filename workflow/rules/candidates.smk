@@ -84,6 +84,6 @@ rule candidates_refused:
         "../../envs/core.yaml"
     threads: 1
     message:
-        "Counting what was drawn and refused"
+        "Counting draws and refusals"
     shell:
         "gapdesign refused --candidates {input} --output {output} > {log} 2>&1"

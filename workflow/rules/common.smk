@@ -1,4 +1,4 @@
-# The configuration, checked; where results lie; what depends on how pools are cut.
+# The checked configuration, the place of results, and the files that depend on how pools are cut.
 import os
 import re
 import sys
@@ -54,7 +54,7 @@ IMAGE = LIBRARY.parents[1] / "envs" / "gapdesign.sif"
 if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
     if not IMAGE.is_file():
         sys.exit(
-            f"gapdesign: --sdm apptainer: there is no {IMAGE}; make it with `apptainer build`, see envs/container.def."
+            f"gapdesign: --sdm apptainer: there is no {IMAGE}; build it with `apptainer build`, see envs/container.def."
         )
 
     container: str(IMAGE)
@@ -98,26 +98,26 @@ def results(path):
 
 
 def given(file):
-    """A file of the user's, which no prefix of a module moves."""
+    """Return a file of the user's, which no prefix of a module moves."""
     return local(file) if file else []
 
 
 JOBS = cli.jobs()
-"""What each verb reads, and what it asks for as a job."""
+"""Each verb with the configuration that it reads and the resources that its job asks for."""
 
 
 def at(wildcards):
-    """The design or the pool that a job is about."""
+    """Return the design or the pool that a job is about."""
     return At(STUDY, wildcards.get("design"), wildcards.get("pool"))
 
 
 def part(verb):
-    """What a verb reads of the configuration: a changed value reruns the jobs that depend on it, and no other."""
+    """Return the part of the configuration that a verb reads, so that a changed value reruns only jobs that depend on it."""
     return lambda wildcards: JOBS[verb].part(at(wildcards))
 
 
 def asks(verb):
-    """What a job asks a scheduler for; memory and time double at every attempt."""
+    """Return what a job asks a scheduler for; memory and time double at every attempt."""
     job = JOBS[verb]
     resources = {
         "mem_mb": lambda wildcards, attempt: job.megabytes(at(wildcards)) * 2 ** (attempt - 1),
@@ -129,47 +129,47 @@ def asks(verb):
 
 
 def cores(verb):
-    """Cores of a job."""
+    """Return the cores of a job."""
     return JOBS[verb].cores(At(STUDY))
 
 
 def of_shards(pattern, pool):
-    """Files of all shards of a pool."""
+    """Return the files of all shards of a pool."""
     ranges = cut(STUDY.pools.of(pool).size, STUDY.pools.shard_size)
     return [results(pattern.format(pool=pool, start=start, stop=stop)) for start, stop in ranges]
 
 
 def shard_environment(wildcards):
-    """The environment in which the samplers of a pool make a shard."""
+    """Return the environment in which the samplers of a pool make a shard."""
     return f"../../envs/{next(iter(STUDY.pools.of(wildcards.pool).environments), 'core')}.yaml"
 
 
 def of_all_shards(pattern):
-    """Files of all shards of all pools."""
+    """Return the files of all shards of all pools."""
     return [path for pool in STUDY.pools.names for path in of_shards(pattern, pool)]
 
 
 def of_pools(pattern):
-    """Files of all pools, in the order of the configuration."""
+    """Return the files of all pools, in the order of the configuration."""
     return expand(results(pattern), pool=STUDY.pools.names)
 
 
 def of_pool(pattern):
-    """Files of all shards of the pool that a design is chosen from."""
+    """Return the files of all shards of the pool that a design is chosen from."""
     return lambda wildcards: of_shards(pattern, pool=STUDY.designs[wildcards.design].pool)
 
 
 def of_sample(pattern, pool):
-    """Files of shards that are a sample of a pool: any will do, and the first one a pool that grows keeps.
+    """Return files of shards that are a sample of a pool: the first shard, which a growing pool keeps.
 
-    Where neighbours are alike, every second, fourth, eighth, ... stand for what comes later.
+    Where neighbours are alike, shards 1, 2, 4, 8, ... (from 0) are added to represent the later ones.
     """
     paths = of_shards(pattern, pool)
     return [path for n, path in enumerate(paths) if n & (n - 1) == 0][: None if STUDY.pools.of(pool).is_ordered else 1]
 
 
 def structures_of(wildcards):
-    """The user's own structures as extended XYZ, if the pool has some."""
+    """Return the file of the user's own structures as extended XYZ, if the pool has some."""
     path = STUDY.pools.of(wildcards.pool).structures
     if path is None:
         return []
@@ -177,17 +177,17 @@ def structures_of(wildcards):
 
 
 def frames_of(wildcards):
-    """Where the user's own structures lie in their file."""
+    """Return the index of the user's own structures in their file."""
     return results("candidates/frames/{pool}.npy") if structures_of(wildcards) else []
 
 
 def of_compressed(pattern):
-    """Compressed shards of the pool of a design, for methods that work on them."""
+    """Return compressed shards of the pool of a design, for methods that work on them."""
     return lambda wildcards: of_pool(pattern)(wildcards) if is_compressed(wildcards.design) else []
 
 
 def basis_of(wildcards):
-    """What the pool of a design is compressed by, for methods that work on that."""
+    """Return the basis in which the pool of a design is compressed, for methods that work on that."""
     pool = STUDY.designs[wildcards.design].pool
     return results(f"designs/compressed/{pool}/basis.npz") if is_compressed(wildcards.design) else []
 
@@ -197,12 +197,12 @@ def is_compressed(design):
 
 
 def if_environments(file):
-    """A file of environments, where any design is chosen by them."""
+    """Return a file of environments, where any design is chosen by them."""
     return file if any(map(reads_environments, DESIGNS)) else []
 
 
 def environments_of(pattern):
-    """Files of environments of the pool of a design, for methods and distances that read them."""
+    """Return files of environments of the pool of a design, for methods and distances that read them."""
     return lambda wildcards: of_pool(pattern)(wildcards) if reads_environments(wildcards.design) else []
 
 
@@ -211,16 +211,16 @@ def reads_environments(design):
 
 
 def existing_of(wildcards):
-    """The file that a design starts from, if any."""
+    """Return the file that a design starts from, if any."""
     return given(STUDY.designs[wildcards.design].existing)
 
 
 def results_where(asked, files):
-    """Results of these names, of one or of several, where they are asked for."""
+    """Return results of one or several names, where they are asked for."""
     files = [files] if isinstance(files, str) else files
     return [results(file) for file in files] if asked else []
 
 
 def of_designs(pattern):
-    """Files of all designs, in the order of the configuration."""
+    """Return the files of all designs, in the order of the configuration."""
     return expand(results(pattern), design=DESIGNS)

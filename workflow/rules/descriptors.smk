@@ -23,7 +23,7 @@ rule descriptors_shard:
         **asks("descriptors"),
     params:
         config=part("descriptors"),
-        # Made from the output, it is no reason for Snakemake to describe again what is described.
+        # Derived from the output, it gives Snakemake no reason to describe again.
         environments=lambda wildcards, output: (
             f"--output-environments {output.environments}" if output.environments else ""
         ),

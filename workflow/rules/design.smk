@@ -67,7 +67,7 @@ rule design_select:
         features=results("designs/{design}.npy"),
         reserve=results("designs/reserve/{design}.extxyz"),
         reserve_features=results("designs/reserve/{design}.npy"),
-        # No result: where the selection ended, so that a larger budget or pool goes on from there.
+        # Not a result: the point where the selection ended, from which a larger budget or pool continues.
         state=update(results("designs/state/{design}.npz")),
     log:
         results("logs/design/select/{design}.log"),

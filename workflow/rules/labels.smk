@@ -23,7 +23,7 @@ rule labels_isolated:
         config=part("isolated"),
         runs=where_to_run,
     message:
-        f"Labelling isolated atoms by {STUDY.labels.engine}"
+        f"Labelling isolated atoms with {STUDY.labels.engine}"
     shell:
         "gapdesign isolated --config {params.config:q} {params.runs} --output {output} > {log} 2>&1"
 
@@ -50,7 +50,7 @@ rule labels_batch:
         runs=where_to_run,
         max_failed=max_failed,
     message:
-        f"Labelling ranks {{wildcards.first}} to {{wildcards.last}} of {{wildcards.design}} by {STUDY.labels.engine}"
+        f"Labelling ranks {{wildcards.first}} to {{wildcards.last}} of {{wildcards.design}} with {STUDY.labels.engine}"
     shell:
         "gapdesign label --config {params.config:q} {params.runs} --designs {input.designs} --reserves {input.reserves}"
         " --design {wildcards.design} --first {wildcards.first} --last {wildcards.last}"
@@ -82,7 +82,7 @@ rule labels_design:
         runs=where_to_run,
         max_failed=max_failed,
     message:
-        "Collecting the labels of {wildcards.design}, and labelling what takes the place of those it has not got"
+        "Collecting the labels of {wildcards.design}, and labelling replacements for those that failed"
     shell:
         "gapdesign labels --config {params.config:q} {params.runs} --design {wildcards.design} --designs {input.designs}"
         " --reserves {input.reserves} --labelled {input.labelled} --failed {input.failed}"

@@ -49,7 +49,7 @@ rule environments:
     params:
         config=part("coverage"),
     message:
-        "Telling which environments each design covers"
+        "Finding the environments that each design covers"
     shell:
         "gapdesign coverage --config {params.config:q} --environments {input.environments} --designs {input.designs}"
         " --output {output.designs} --output-entropies {output.entropies}"

@@ -22,7 +22,7 @@ rule properties_model:
     params:
         config=part("measure"),
     message:
-        "Measuring properties by the model of {wildcards.design}"
+        "Measuring properties with the model of {wildcards.design}"
     shell:
         "gapdesign measure --config {params.config:q} --potential {input} --output {output.values}"
         " --output-curves {output.curves} > {log} 2>&1"
@@ -47,7 +47,7 @@ rule properties_reference:
         config=part("measure-reference"),
         runs=where_to_run,
     message:
-        f"Measuring properties by {STUDY.labels.engine}"
+        f"Measuring properties with {STUDY.labels.engine}"
     shell:
         "gapdesign measure-reference --config {params.config:q} {params.runs} --output {output.values}"
         " --output-curves {output.curves} > {log} 2>&1"

@@ -36,7 +36,7 @@ rule quality:
         "../../envs/core.yaml"
     threads: 1
     message:
-        "Collecting what is known before any label"
+        "Collecting the measures known before any label"
     shell:
         "gapdesign concatenate --tables {input} --output {output} > {log} 2>&1"
 
@@ -62,7 +62,7 @@ rule design_regrow:
         config=part("regrow"),
         basis=lambda wildcards, input: f"--basis {input.basis}" if input.basis else "",
     message:
-        "Choosing {wildcards.design} from less of its pool"
+        "Choosing {wildcards.design} from smaller pools"
     shell:
         "gapdesign regrow --config {params.config:q} --design {wildcards.design} --features {input.features}"
         " {params.basis} --compressed {input.compressed} --memory {resources.allowance} --threads {threads}"

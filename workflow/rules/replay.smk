@@ -1,4 +1,4 @@
-# Designs judged on labels that are there already: one basis for all potentials, rows in shards, a job a design.
+# Designs judged on existing labels: one basis for all potentials, rows in shards, a job per design.
 rule replay_points:
     input:
         replay_ready,
@@ -17,7 +17,7 @@ rule replay_points:
     params:
         config=part("replay-points"),
     message:
-        "Choosing what the potentials are expanded in"
+        "Choosing the points that the potentials are expanded in"
     shell:
         "gapdesign replay-points --config {params.config:q} --candidates {input.candidates} --output {output} > {log} 2>&1"
 
@@ -40,7 +40,7 @@ rule replay_rows:
     params:
         config=part("replay-rows"),
     message:
-        "Rows of candidates {wildcards.start} to {wildcards.stop} of pool {wildcards.pool}"
+        "Computing rows of candidates {wildcards.start} to {wildcards.stop} of pool {wildcards.pool}"
     shell:
         "gapdesign replay-rows --config {params.config:q} --candidates {input.candidates} --points {input.points}"
         " --output {output} > {log} 2>&1"
@@ -90,7 +90,7 @@ rule replay_start:
     params:
         config=part("replay-start"),
     message:
-        "Factorising what all potentials have in common"
+        "Factorising the part that all potentials share"
     shell:
         "gapdesign replay-start --config {params.config:q} --points {input.points} --labels {input.labels}"
         " --rows {input.rows} --output {output.factor} --output-potential {output.potential} > {log} 2>&1"
@@ -149,7 +149,7 @@ rule replay_fit:
     params:
         config=part("replay-fit"),
     message:
-        "Potentials of {wildcards.design}"
+        "Fitting the potentials of {wildcards.design}"
     shell:
         "gapdesign replay-fit --config {params.config:q} --design {wildcards.design}"
         " --choices {input.choices} --factor {input.factor} --labels {input.labels} --rows {input.rows}"
@@ -176,7 +176,7 @@ rule replay_bounds:
     params:
         config=part("replay-bounds"),
     message:
-        "Potentials of no candidate and of all candidates"
+        "Fitting the potentials of no candidate and of all candidates"
     shell:
         "gapdesign replay-bounds --config {params.config:q} --factor {input.factor} --labels {input.labels}"
         " --rows {input.rows} --output {output.errors} --output-coefficients {output.coefficients} > {log} 2>&1"
@@ -201,7 +201,7 @@ rule replay_surfaces:
     params:
         config=part("replay-surfaces"),
     message:
-        "Surface energies of {wildcards.fits}"
+        "Computing surface energies of {wildcards.fits}"
     shell:
         "gapdesign replay-surfaces --config {params.config:q} --potential {input.potential} --errors {input.errors}"
         " --coefficients {input.coefficients} --output {output} > {log} 2>&1"
@@ -228,7 +228,7 @@ rule replay:
             f"--surfaces {input.surfaces} --output-surfaces {output.surfaces}" if input.surfaces else ""
         ),
     message:
-        "Collecting what the designs were worth"
+        "Collecting the errors of the designs"
     shell:
         "gapdesign replay --config {params.config:q} --errors {input.errors} {params.surfaces}"
         " --output-errors {output.errors} --output-equivalents {output.equivalents} --output-figures {output.figures} > {log} 2>&1"

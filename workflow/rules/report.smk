@@ -73,7 +73,7 @@ rule report_estimate:
     params:
         config=part("estimate"),
     message:
-        "Estimating what the stages cost"
+        "Estimating the cost of the stages"
     shell:
         "gapdesign estimate --config {params.config:q} --output {output} > {log} 2>&1"
 

@@ -1,4 +1,4 @@
-# What the rules of properties take.
+# Inputs of the rules of properties.
 from gapdesign.report import properties_figures
 
 POTENTIALS = DESIGNS + ["reference"] * bool(STUDY.properties.of_reference(ENGINE))
@@ -10,10 +10,10 @@ PROPERTY_FIGURES = [
 
 
 def of_potentials(pattern):
-    """Files of all models, and of the reference engine where it is asked for properties too."""
+    """Return the files of all models, and of the reference engine where it is asked for properties too."""
     return expand(results(pattern), design=POTENTIALS)
 
 
 def if_properties(files):
-    """Results on properties, where any are asked for."""
+    """Return results on properties, where any are asked for."""
     return results_where(STUDY.properties.compute, files)

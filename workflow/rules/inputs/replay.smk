@@ -1,9 +1,9 @@
-# What the rules of the replay take.
+# Inputs of the rules of the replay.
 from gapdesign.replay.requirements import check as check_replay
 
 
 def replay_ready(wildcards):
-    """No file: whether the designs can be judged on labels that are there; asked only when they are to be."""
+    """Check, when a replay is to run, that designs can be judged on existing labels; return no file."""
     if PLANNING in os.environ:
         return []
     try:
@@ -14,24 +14,24 @@ def replay_ready(wildcards):
 
 
 def label_files(wildcards):
-    """Files that hold the labels of whole pools."""
+    """Return the files that hold the labels of whole pools."""
     return [*replay_ready(wildcards), *engine_inputs()]
 
 
 def core_of_replay():
-    """Files of the pool that all training sets of the replay have in common, if there is one."""
+    """Return the files of the pool that all training sets of the replay have in common, if there is one."""
     core = STUDY.replay.core
     labels = [results(f"replay/labels/{core}.npz")] if core else []
     return {"labels": labels, "rows": of_shards("replay/rows/{pool}/{start}-{stop}.npy", core) if core else []}
 
 
 def of_fits(pattern):
-    """Files of the potentials of every design of the replay, and of those that they lie between."""
+    """Return the files of the potentials of every design of the replay, and of their two bounds."""
     return expand(results(pattern), fits=["bounds", *(f"fits/{design}" for design in DESIGNS)])
 
 
 def if_replay(files):
-    """Results of the replay, where the report shows them."""
+    """Return results of the replay, where the report shows them."""
     return results_where(STUDY.replay.report, files)
 
 

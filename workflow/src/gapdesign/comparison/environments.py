@@ -33,11 +33,11 @@ class PoolEnvironments:
     q : (N, m)
         Descriptors of all atoms.
     offsets : (structures + 1,)
-        Where the atoms of each structure begin.
+        Positions at which the atoms of each structure begin.
     pairs : (shells,)
         Neighbours found in each shell of ``SHELLS``, over all atoms.
     expected : (shells,)
-        As many as there would be without order at the same densities.
+        Number expected without order at the same densities.
     """
 
     q: np.ndarray
@@ -47,15 +47,15 @@ class PoolEnvironments:
 
     @property
     def structures(self) -> int:
-        """How many structures there are."""
+        """Number of structures."""
         return len(self.offsets) - 1
 
     def of(self, structure: int) -> np.ndarray:
-        """Descriptors (n, m) of the atoms of one structure."""
+        """Return the descriptors (n, m) of the atoms of one structure."""
         return self.q[self.offsets[structure] : self.offsets[structure + 1]]
 
     def atoms_of(self, structures: Sequence[int]) -> np.ndarray:
-        """Whether each atom (N,) belongs to one of some structures."""
+        """Return whether each atom (N,) belongs to one of some structures."""
         chosen = np.zeros(self.structures, dtype=bool)
         chosen[np.asarray(structures, dtype=int)] = True
         return np.repeat(chosen, np.diff(self.offsets))
@@ -95,16 +95,16 @@ def read(path: Path) -> PoolEnvironments:
 def standardised(
     pools: Mapping[str, PoolEnvironments], scaled_by: str | None, components: int, *, cube_root: bool = False
 ) -> dict[str, PoolEnvironments]:
-    """The first components of all pools, shifted and divided so that one pool has the mean 0 and the variance 1 (KP).
+    """Return the first components of all pools, standardised so that one pool has mean 0 and variance 1 (KP).
 
     Parameters
     ----------
     scaled_by : str, optional
-        That pool; all together if none is named.
+        That pool; all pools together if none is named.
     components : int
-        How many components are kept.
+        Number of components to keep.
     cube_root : bool
-        Whether their cube roots take their places.
+        Whether to use their cube roots instead.
     """
     values = {name: pool.q[:, :components] for name, pool in pools.items()}
     if cube_root:
@@ -115,7 +115,7 @@ def standardised(
 
 
 def entropies(pools: Mapping[str, PoolEnvironments]) -> pd.DataFrame:
-    """KP's entropy of every structure with two atoms or more: ``pool``, ``structure``, ``atoms``, ``entropy``."""
+    """Return KP's entropy of structures with two atoms or more: ``pool``, ``structure``, ``atoms``, ``entropy``."""
     import pandas as pd
 
     return pd.DataFrame(
@@ -130,13 +130,13 @@ def entropies(pools: Mapping[str, PoolEnvironments]) -> pd.DataFrame:
 
 
 def histograms(pools: Mapping[str, PoolEnvironments]) -> pd.DataFrame:
-    """How each component is distributed in each pool (KP figures 4 to 7).
+    """Return the distribution of each component in each pool (KP figures 4 to 7).
 
     Returns
     -------
     DataFrame
         ``pool``, ``component`` (from 1), ``low``, ``high``, ``density``; all pools have the same bounds, which leave
-        out the 0.5 % of a pool that are largest.
+        out the largest 0.5 % of a pool.
     """
     import pandas as pd
 
@@ -155,7 +155,7 @@ def histograms(pools: Mapping[str, PoolEnvironments]) -> pd.DataFrame:
 
 
 def radial(pools: Mapping[str, PoolEnvironments]) -> pd.DataFrame:
-    """Radial distribution functions (KP figure 2): ``pool``, ``distance`` in angstrom, ``g``."""
+    """Return the radial distribution functions (KP figure 2): ``pool``, ``distance`` in angstrom, ``g``."""
     import pandas as pd
 
     middles = (SHELLS[1:] + SHELLS[:-1]) / 2
@@ -166,7 +166,7 @@ def radial(pools: Mapping[str, PoolEnvironments]) -> pd.DataFrame:
 
 
 def union(designs: Sequence[tuple[str, Sequence[int]]]) -> list[tuple[str, list[int]]]:
-    """The first ranks of several designs, as many of each, together as many as the smallest has.
+    """Return the first ranks of several designs, equally many of each, together as many as the smallest design has.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def union(designs: Sequence[tuple[str, Sequence[int]]]) -> list[tuple[str, list[
     Returns
     -------
     list of (str, list of int)
-        One a pool; what two designs of a pool share is there once.
+        One entry per pool; candidates that two designs of a pool share are listed once.
     """
     first = max(1, min(len(chosen) for _, chosen in designs) // len(designs))
     parts: dict[str, list[int]] = {}
@@ -189,23 +189,23 @@ def union(designs: Sequence[tuple[str, Sequence[int]]]) -> list[tuple[str, list[
 def designs(
     pools: Mapping[str, PoolEnvironments], members: Mapping[str, Sequence[tuple[str, Sequence[int]]]], *, within: float
 ) -> pd.DataFrame:
-    """What a model that learns from a design does not know of every pool.
+    """Measure how far every pool is from the environments that a model learns from each design.
 
     Parameters
     ----------
     pools : mapping of str to PoolEnvironments
         Standardised.
     members : mapping of str to sequence of (str, sequence of int)
-        Of each design the pools that it is from, and its candidates in them.
+        Design to the pools that it is from, and its candidates in each.
     within : float
         Distance within which an environment is covered.
 
     Returns
     -------
     DataFrame
-        ``design``, ``pool`` asked about (but for what the design holds), ``structures`` and ``learnt`` environments of
-        the design, ``asked``; ``mean``, ``median``, ``q99`` and ``max`` of the distance to the nearest learnt;
-        ``covered``, the share within the bound; ``entropy``, the mean over the structures of the design.
+        ``design``, ``pool`` asked about (without the members of the design), ``structures`` and ``learnt``
+        environments of the design, ``asked``; ``mean``, ``median``, ``q99`` and ``max`` of the distance to the nearest
+        learnt; ``covered``, the share within the bound; ``entropy``, the mean over the structures of the design.
     """
     import pandas as pd
     from scipy.spatial import KDTree

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Distances = Mapping[tuple[str, str], Sequence[np.ndarray]]
-"""By (what is learnt from, what is asked about): distances from each asked to the nearest learnt, an array a split."""
+"""By (pool learnt from, pool asked about): distances from each asked to the nearest learnt, an array per split."""
 
 SAMPLE = 2000
 """Candidates of a pool that are learnt from, and as many others that are asked about."""
@@ -29,21 +29,23 @@ _QUANTILES = np.linspace(0, 1, 201)
 
 
 class ComparisonOptions(Options):
-    """How pools are compared before any label."""
+    """Comparison of pools before any label."""
 
     of: Literal["structures", "environments"] = Field(
         "structures",
         description="What `snakemake pools` compares: structures by their kernel distance, or, as KP do, the"
-        " environments of single atoms by the descriptor below. `snakemake environments` always compares those.",
+        " environments of single atoms by the descriptor below. `snakemake environments` always compares environments.",
     )
-    descriptor: DifferentiableOptions = Field(DifferentiableOptions(), description="What describes an environment.")
+    descriptor: DifferentiableOptions = Field(DifferentiableOptions(), description="Descriptor of an environment.")
     components: int = Field(
-        6, ge=1, description="Components that distances are taken of, from the first; others are only shown."
+        6,
+        ge=1,
+        description="Number of components, from the first, that distances are computed from; others are only shown.",
     )
     cube_root: bool = Field(
         False,
-        description="Whether distances are taken of cube roots: a component of the bispectrum is a product of three"
-        " densities, and its root grows as the density does.",
+        description="Whether distances are computed from cube roots: a component of the bispectrum is a product of"
+        " three densities, and its root grows as the density does.",
     )
     scaled_by: Identifier | None = Field(
         None,
@@ -52,19 +54,22 @@ class ComparisonOptions(Options):
     learnt: tuple[int, ...] = Field(
         (2000,),
         min_length=1,
-        description="Environments learnt from; half as many others are asked about. Pools with too few are left out.",
+        description="Number of environments learnt from; half as many others are asked about. Pools with too few are"
+        " left out.",
     )
-    splits: int = Field(100, ge=1, description="Random divisions into learnt and asked that are averaged over.")
+    splits: int = Field(
+        100, ge=1, description="Number of random divisions into learnt and asked that are averaged over."
+    )
     unions: dict[Identifier, tuple[Identifier, ...]] = Field(
         {},
-        description="Designs taken together, each under a name of its own, such as `{BOTH: [OPT1, OPT2]}`: of each its"
-        " first ranks, as many of each, so that a union is as large as a design.",
+        description="Unions of designs, each under its own name, such as `{BOTH: [OPT1, OPT2]}`. A union takes equally"
+        " many first ranks of each design, so that it is as large as one design.",
     )
     within: float = Field(1.0, gt=0, description="Distance within which an environment counts as covered by a design.")
 
 
 def samples(pools: Mapping[str, FeaturePool], seed: int, *, most: int = SAMPLE) -> dict[str, np.ndarray]:
-    """Features (2 n, dimension) of as many random candidates of every pool.
+    """Return features (2 n, dimension) of equally many random candidates of every pool.
 
     Raises
     ------
@@ -81,7 +86,7 @@ def samples(pools: Mapping[str, FeaturePool], seed: int, *, most: int = SAMPLE) 
 
 
 def nearest(features: Mapping[str, np.ndarray], covariance: Covariance) -> Distances:
-    """Kernel distance D from each of n candidates of a pool to the nearest of n candidates learnt from.
+    """Return the kernel distance D from each of n candidates of a pool to the nearest of n candidates learnt from.
 
     Parameters
     ----------
@@ -108,7 +113,7 @@ def nearest_environments(
     *,
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> Distances:
-    """Distance from each of n/2 environments of a pool to the nearest of n learnt from, for many random divisions.
+    """Return the distance from each of n/2 environments of a pool to the nearest of n learnt from, for many divisions.
 
     Parameters
     ----------
@@ -117,10 +122,10 @@ def nearest_environments(
     learnt : int
         n.
     splits : int
-        Divisions, each drawn anew in every pool.
+        Number of random divisions, each drawn anew in every pool.
     seed : int
     tell : callable, optional
-        Is told how many divisions are done, of how many.
+        Called with the numbers of divisions done and in total.
 
     Raises
     ------
@@ -151,7 +156,7 @@ def nearest_environments(
 
 
 def is_large(size: int, learnt: int) -> bool:
-    """Whether a pool has enough environments to learn from some and to ask about half as many others."""
+    """Return whether a pool has enough environments to learn from some and to ask about half as many others."""
     return size >= learnt + _asked(learnt)
 
 
@@ -160,7 +165,7 @@ def _asked(learnt: int) -> int:
 
 
 def compare(distances: Distances, entropies: Mapping[str, float], *, learnt: int) -> pd.DataFrame:
-    """KP's tables I to III as a general report, a row a pair of pools.
+    """Return KP's tables I to III for any pools, a row per pair of pools.
 
     Parameters
     ----------
@@ -169,7 +174,7 @@ def compare(distances: Distances, entropies: Mapping[str, float], *, learnt: int
     entropies : mapping of str to float
         Of each pool that is learnt from.
     learnt : int
-        How many are learnt from.
+        Number of structures or environments learnt from.
 
     Returns
     -------
@@ -189,7 +194,7 @@ def compare(distances: Distances, entropies: Mapping[str, float], *, learnt: int
 
 
 def quantiles(distances: Distances, *, learnt: int) -> pd.DataFrame:
-    """What the figure is drawn from: ``train``, ``test``, ``learnt``, ``share`` that is nearer, ``distance``."""
+    """Return the data of the figure: ``train``, ``test``, ``learnt``, ``share`` that is nearer, ``distance``."""
     import pandas as pd
 
     return pd.concat([
@@ -202,7 +207,7 @@ def quantiles(distances: Distances, *, learnt: int) -> pd.DataFrame:
 
 
 def structure_entropy(features: np.ndarray, covariance: Covariance) -> float:
-    """Entropy of structures, (1/n) sum_j ln(n min_l D_jl): KP equation 2 with the kernel distance; NaN of one alone."""
+    """Return the entropy (1/n) sum_j ln(n min_l D_jl) of structures: KP equation 2 with D; NaN of one alone."""
     squared = squared_distances(features, features, covariance)
     np.fill_diagonal(squared, np.inf)
     least = np.maximum(squared.min(axis=1), 1e-12)

@@ -1,4 +1,4 @@
-"""What a study will cost, before anything is spent.
+"""The cost of a study, before anything is spent.
 
 Arrows run one way: dag (what runs, as Snakemake says) -> jobs (by rule) -> costs (of each) and disk -> the plan,
 which :mod:`gapdesign.planning.table` prints.
@@ -30,15 +30,15 @@ class Stage:
     name
         Of the stage.
     jobs, cluster_jobs
-        Jobs of Snakemake, and those of them, or groups of them, that a scheduler sees.
+        Jobs of Snakemake, and the jobs or groups of jobs that a scheduler sees.
     core_hours
         Of all its jobs; None if unknown.
     memory, minutes
         Most memory (MiB) and time that one of its jobs asks for; 0 for stages of local jobs.
     longest, wall
-        Hours of its longest job, and from its begin to its end; None if unknown.
+        Hours of its longest job, and from its start to its end; None if unknown.
     bytes
-        Disk that it fills.
+        Disk space that it fills.
     timed
         Jobs of earlier runs of this study that the figures rest on.
     """
@@ -57,7 +57,7 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a study will cost, stage by stage, and where the figures come from.
+    """The cost of a study, stage by stage, and where the figures come from.
 
     Attributes
     ----------
@@ -66,11 +66,11 @@ class Plan:
     stages
         In the order in which they run.
     labels
-        What the store has of them.
+        Labels that the study wants and the store has.
     label_hours
         Core-hours of one label; None if unknown.
     at_once
-        Jobs that run at the same time at most, for the wall times.
+        Largest number of jobs that run at the same time, for the wall times.
     results
         Folder of the study's results.
     units
@@ -87,7 +87,7 @@ class Plan:
 
 
 def plan(study: Study, jobs: Sequence[Jobs], results: Path, *, at_once: int = 100) -> Plan:
-    """Plan a study of which no results but labels are kept.
+    """Plan a study as if it had no results but labels.
 
     Parameters
     ----------
@@ -95,10 +95,10 @@ def plan(study: Study, jobs: Sequence[Jobs], results: Path, *, at_once: int = 10
     jobs : sequence of Jobs
         All of them, from :func:`gapdesign.planning.jobs.by_rule`.
     results : Path
-        Folder of the study's results. If it is there, benchmarks of earlier jobs replace shipped unit costs, and the
-        store is asked for the labels of designs.
+        Folder of the study's results. If it exists, benchmarks of earlier jobs replace shipped unit costs, and the
+        store is searched for the labels of designs.
     at_once : int
-        Jobs that run at the same time at most.
+        Largest number of jobs that run at the same time.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def plan(study: Study, jobs: Sequence[Jobs], results: Path, *, at_once: int = 10
     """
     units, sizes = shipped(), Sizes.of(study)
     laws, labels = Laws(study, sizes, units), stored(study, results)
-    at_once = min(at_once, sum(entry.count for entry in jobs))  # more are never there
+    at_once = min(at_once, sum(entry.count for entry in jobs))  # there are never more
     sizes_on_disk = disk(jobs, study, sizes, units)
     stages = []
     for name in STAGES:
@@ -125,7 +125,7 @@ def plan(study: Study, jobs: Sequence[Jobs], results: Path, *, at_once: int = 10
 
 
 def estimate(study: Study, jobs: Sequence[Jobs]) -> dict[str, tuple[int, float | None]]:
-    """Jobs and core-hours of every stage by shipped unit costs alone, whatever ran before; None where unknown."""
+    """Estimate jobs and core-hours of each stage by shipped unit costs, whatever ran before; None where unknown."""
     laws = Laws(study, Sizes.of(study), shipped())
     found = {}
     for name in STAGES:
@@ -136,7 +136,7 @@ def estimate(study: Study, jobs: Sequence[Jobs]) -> dict[str, tuple[int, float |
 
 
 def _without_stored(jobs: Jobs, whole: Cost, labels: Stored) -> Cost:
-    """What is left to label: an equal share of each batch."""
+    """Return the cost of what is left to label: an equal share of each batch."""
     if jobs.rule != "labels_batch" or whole.seconds is None or not labels.there:
         return whole
     left = 1 - labels.there / labels.wanted

@@ -1,4 +1,4 @@
-"""What jobs cost: laws through measured unit costs, corrected by what earlier jobs of the same study took."""
+"""Costs of jobs: laws through measured unit costs, corrected by the times of earlier jobs of the same study."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gapdesign.structures import prototypes
 
 
 def shipped() -> dict[str, Any]:
-    """The unit costs that come with the program, and which machine and command measured them on what."""
+    """Return the unit costs that come with the program, with the machine, command and setting that they rest on."""
     return json.loads(files("gapdesign.planning").joinpath("unit_costs.json").read_text(encoding="utf-8"))
 
 
@@ -32,19 +32,19 @@ SIZED = {"candidates_shard", "descriptors_shard", "labels_batch", "hyperparamete
 
 
 FORCES = 1.7
-"""How much longer a model takes for energy, forces and stress than for the energy alone."""
+"""Time that a model takes for energy, forces and stress, relative to that for the energy alone."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a study's structures are like: means over its prototypes.
+    """Sizes of a study's structures: means over its prototypes.
 
     Attributes
     ----------
     known
-        Whether candidates are like this: prototypes, deformed. Supercells, slabs and the rest are not.
+        Whether candidates have these sizes, as deformed prototypes do. Supercells, slabs and the rest do not.
     atoms, environments
-        Atoms of a cell, and different environments among them, which are what is described.
+        Atoms of a cell, and different environments among them; the environments are described.
     terms
         Terms of a SOAP expansion: neighbours within `r_cut`, times radial and angular functions.
     dimension
@@ -62,7 +62,7 @@ class Sizes:
 
     @classmethod
     def of(cls, study: Study) -> Sizes:
-        """Sizes of a study, from its prototypes alone."""
+        """Determine the sizes of a study from its prototypes alone."""
         known = prototypes(study.prototypes)
         deformed = all(study.pools.of(design.pool).keeps_cells for design in study.designs.values())
         soap = study.descriptor.soap
@@ -79,7 +79,7 @@ class Sizes:
 
 
 def label_hours(study: Study) -> float | None:
-    """Core-hours of the label of a prototype, their mean, as the engine estimates them; None if it cannot."""
+    """Return the mean core-hours of the label of a prototype, as the engine estimates them; None if it cannot."""
     try:
         engine = engines.make(study.labels.engine, study.labels)
         return fmean(engine.core_hours(prototype.atoms) for prototype in prototypes(study.prototypes))
@@ -95,7 +95,7 @@ class Laws:
     study : Study
     sizes : Sizes
     units : mapping
-        What :func:`shipped` gives.
+        From :func:`shipped`.
     ranks : int, optional
         Structures in each design, if they are not `budget`.
     """
@@ -108,7 +108,7 @@ class Laws:
         self.width = sizes.dimension / self.reference.dimension
 
     def __call__(self, rule: str, amount: int) -> float | None:
-        """Core-seconds of a job that works on ``amount`` things; None where nothing was measured."""
+        """Return the core-seconds of a job with ``amount`` items to work on; None where nothing was measured."""
         if rule in SIZED and not self.sizes.known:
             return None
         law: Callable[[int], float | None] | None = getattr(self, f"_{rule}", None)
@@ -116,7 +116,7 @@ class Laws:
         return None if work is None else self.units["start"] + work
 
     def _candidates_convert(self, _: int) -> None:
-        """Nobody knows how long a file of the user's is."""
+        """Return None: the length of a file of the user's is unknown."""
 
     _candidates_frames = _candidates_convert
 
@@ -166,7 +166,7 @@ class Laws:
         return self.ranks * self.width * (size * unit["candidate"] + unit["rank"])
 
     def _design_regrow(self, _: int) -> float | None:
-        """Mean over the designs that are chosen again: in all from less than one pool, but never for more ranks."""
+        """Mean over the designs chosen again: in total from less than one pool, but never for more ranks."""
         return self._design_select(1)
 
     def _design_curves(self, _: int) -> float:
@@ -205,12 +205,12 @@ class Laws:
         return None if label is None else 3600 * label * atoms / self.sizes.atoms
 
     def _replay_points(self, _: int) -> None:
-        """Nothing of a replay was measured; what goes before these jobs is small."""
+        """Return None: no replay was measured, and the work before these jobs is small."""
 
     _replay_rows = _replay_choose = _replay_fit = _replay_surfaces = _replay_points
 
     def _power(self, points: Mapping[str, float]) -> float:
-        """A power law through two points (number of different environments, seconds)."""
+        """Evaluate a power law through two points (number of different environments, seconds)."""
         (small, low), (large, high) = sorted((float(n), seconds) for n, seconds in points.items())
         exponent = log(high / low) / log(large / small)
         return low * (self.ranks * self.sizes.environments / small) ** exponent
@@ -218,7 +218,7 @@ class Laws:
 
 @dataclass(frozen=True)
 class Cost:
-    """What the jobs of one rule cost.
+    """Cost of the jobs of one rule.
 
     Attributes
     ----------
@@ -233,19 +233,19 @@ class Cost:
 
 
 def cost(jobs: Jobs, laws: Laws, results: Path, *, slowest: bool = False) -> Cost:
-    """Cost of the jobs of one rule.
+    """Return the cost of the jobs of one rule.
 
-    Where jobs of the same names were timed before, the law is scaled to what they took; where there is no law,
-    each costs in proportion to its amount what they took.
+    Where jobs of the same names were timed before, the law is scaled to their times; where there is no law, their
+    times are scaled in proportion to the amounts.
 
     Parameters
     ----------
     jobs : Jobs
     laws : Laws
     results : Path
-        Folder of the study's results, which may not be there yet.
+        Folder of the study's results, which may not exist yet.
     slowest : bool
-        Go by the slowest job in place of the sum, because some had less to do than their names say.
+        Go by the slowest job instead of the sum, because some jobs had less to do than their names say.
     """
     law = _weights(jobs, laws)
     weights = law or tuple(float(amount) for amount in jobs.amounts)
@@ -266,7 +266,7 @@ def cost(jobs: Jobs, laws: Laws, results: Path, *, slowest: bool = False) -> Cos
 
 
 def unscaled(jobs: Jobs, laws: Laws) -> Cost:
-    """Cost of the jobs of one rule by its law alone."""
+    """Return the cost of the jobs of one rule by its law alone."""
     return Cost(_weights(jobs, laws))
 
 
@@ -276,7 +276,7 @@ def _weights(jobs: Jobs, laws: Laws) -> tuple[float, ...] | None:
 
 
 def timed(path: Path) -> float | None:
-    """Wall seconds in a file that Snakemake's `benchmark` wrote; None if there is none to read."""
+    """Return the wall seconds in a file that Snakemake's `benchmark` wrote; None if there are none."""
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             return float(next(csv.DictReader(stream, delimiter="\t"))["s"])
@@ -285,7 +285,7 @@ def timed(path: Path) -> float | None:
 
 
 def structures(path: Path) -> int:
-    """Structures in an extended XYZ file, without reading them; 0 if there is no file."""
+    """Count the structures in an extended XYZ file, without reading them; 0 if there is no file."""
     try:
         with path.open(encoding="utf-8") as stream:
             return sum("Properties=" in line for line in stream)

@@ -1,4 +1,4 @@
-"""The jobs of a study, as Snakemake's own DAG has them: nothing here knows which rule runs when."""
+"""Jobs of a study, from Snakemake's own DAG: nothing here knows which rule runs when."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ MANY = 2**16
 """Cores, so that no job is given fewer than it asks for."""
 
 PLANNING = "GAPDESIGN_PLANNING"
-"""Variable that is set while the DAG is asked for, so that rules look for no engine and no labels."""
+"""Variable that is set while the DAG is built, so that rules look for neither engine nor labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedJob:
-    """One job of Snakemake's.
+    """One job of Snakemake.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class PlannedJob:
     memory, minutes
         What it asks for at its first attempt, in MiB; None if it runs beside Snakemake.
     benchmark
-        File in which a run leaves its time, below `benchmarks/`; empty for those beside Snakemake.
+        File below `benchmarks/` in which a run leaves its time; empty for jobs beside Snakemake.
     parcel
         Number of the group of jobs that is one job of a cluster; None if it is one by itself.
     """
@@ -56,19 +56,19 @@ class PlannedJob:
 
 
 def ask(study: Study, target: str = "report") -> list[PlannedJob]:
-    """Return all jobs that a target runs when nothing is there yet.
+    """Return all jobs that a target runs when no results exist yet.
 
     Raises
     ------
     InputError
-        If there is no workflow beside the library, no Snakemake, or no DAG; the sentence says why.
+        If there is no workflow beside the library, no Snakemake, or no DAG; the message says why.
     """
     if not SNAKEFILE.is_file():
         raise InputError(f"{SNAKEFILE}: there is no workflow beside the library, so its jobs are unknown; use a clone.")
     try:
         from snakemake.exceptions import WorkflowError
     except ImportError:
-        raise InputError("a plan asks Snakemake for its jobs, and it is not installed here; install it.") from None
+        raise InputError("a plan takes its jobs from Snakemake, which is not installed here; install it.") from None
     collected = _Collector(f"results/{study.study}/benchmarks/")
     with tempfile.NamedTemporaryFile("w", suffix=".json") as stream, _planning():
         json.dump(study.model_dump(mode="json", exclude_none=True), stream)
@@ -97,7 +97,7 @@ def _dry_run(configuration: Path, target: str, collected: logging.Handler) -> No
         for handler in list(logger.handlers):
             logger.removeHandler(handler)
         logger.addHandler(collected)
-        # A run that is going on has incomplete files, which the jobs of a whole study do not depend on.
+        # A run in progress has incomplete files, which the jobs of a whole study do not depend on.
         dag = workflow.dag(DAGSettings(targets={target}, forceall=True, force_incomplete=True))
         dag.execute_workflow(pseudo_executor="dryrun")
 
@@ -120,7 +120,7 @@ class _Collector(logging.Handler):
             self.jobs.append(self._job(record))
 
     def _job(self, record: Any) -> PlannedJob:
-        """A job; those of a group follow the group."""
+        """Return a job; those of a group follow the group."""
         grouped = self._members > 0
         self._members -= grouped
         asked = dict(record.resources)

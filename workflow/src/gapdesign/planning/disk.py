@@ -1,4 +1,4 @@
-"""Disk that a study fills."""
+"""Disk space that a study fills."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COPIES = 4
 
 
 def disk(jobs: list[Jobs], study: Study, sizes: Sizes, units: Mapping[str, Any]) -> dict[str, int]:
-    """Bytes by stage, of a whole study; nothing where the size of its structures is unknown.
+    """Return the bytes of a whole study by stage; nothing where the size of its structures is unknown.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def disk(jobs: list[Jobs], study: Study, sizes: Sizes, units: Mapping[str, Any])
     study : Study
     sizes : Sizes
     units : mapping
-        What :func:`gapdesign.planning.costs.shipped` gives.
+        From :func:`gapdesign.planning.costs.shipped`.
     """
     if not sizes.known:
         return {}

@@ -1,4 +1,4 @@
-"""The jobs of a study by rule: how much work each has, and what each asks for."""
+"""Jobs of a study by rule, with the work that each has and the resources that each asks for."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Jobs:
     rule, stage
         Names of the rule and of the stage it belongs to.
     amounts
-        For each job what it works on: candidates of a shard, ranks of a batch, atoms of all calculations, or 1.
+        For each job, the items it works on: candidates of a shard, ranks of a batch, atoms of all calculations, or 1.
     timed
-        For each job the file, under `benchmarks/`, in which a run leaves its time; empty for local jobs.
+        For each job, the file under `benchmarks/` in which a run leaves its time; empty for local jobs.
     works_on
-        For each job the file whose structures it works on, if its time depends on their number.
+        For each job, the file whose structures it works on, if its time depends on their number.
     memory, minutes
-        Most that one of them asks for at its first attempt, in MiB; None for jobs that run beside Snakemake.
+        Most that any of them asks for at its first attempt, memory in MiB; None for jobs that run beside Snakemake.
     threads
         Cores of one job.
     submitted
@@ -50,7 +50,7 @@ class Jobs:
 
     @property
     def is_local(self) -> bool:
-        """Whether they run beside Snakemake and not on a cluster."""
+        """Whether they run beside Snakemake rather than on a cluster."""
         return self.memory is None
 
 
@@ -61,7 +61,7 @@ def by_rule(planned: Iterable[PlannedJob], declared: Mapping[str, Job], study: S
     ----------
     planned : iterable of PlannedJob
     declared : mapping of str to Job
-        What each rule is, by its name.
+        Declaration of each rule, by its name.
     study : Study
     """
     mine: dict[str, list[PlannedJob]] = {rule: [] for rule in declared}
@@ -107,5 +107,5 @@ def _amount(job: Job, planned: PlannedJob, study: Study) -> int:
 
 
 def _place(job: PlannedJob) -> list[tuple[int, int, str]]:
-    """Jobs of one rule by what they are about, numbers by their value."""
+    """Return the key by which the jobs of one rule are sorted: their wildcards, numbers by their value."""
     return [(0, int(value), "") if value.isdigit() else (1, 0, value) for value in job.wildcards.values()]

@@ -1,4 +1,4 @@
-"""Labels that the store has already."""
+"""Labels that are already in the store."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Stored:
     wanted
         Different structures to be labelled: exact once all designs exist, else the most there can be.
     there
-        How many of them the store has; None if it cannot be said.
+        How many of them the store has; None if unknown.
     why
-        Why it cannot, or why not for all.
+        Why it is unknown.
     """
 
     wanted: int
@@ -38,13 +38,13 @@ def stored(study: Study, results: Path) -> Stored:
     ----------
     study : Study
     results : Path
-        Folder of the study's results, which may not be there yet.
+        Folder of the study's results, which may not exist yet.
     """
     most = study.budget * len(study.designs)
     files = {name: results / "designs" / f"{name}.extxyz" for name in study.designs}
     missing = [name for name, path in files.items() if not path.is_file()]
     if missing:
-        why = "no design exists yet" if len(missing) == len(files) else f"{', '.join(missing)}: no such design yet"
+        why = "no design exists yet" if len(missing) == len(files) else f"{', '.join(missing)}: not designed yet"
         return Stored(most, None, why)
     frames = {name: read_frames(path) for name, path in files.items()}
     other = [name for name, members in frames.items() if len(members) != study.budget]

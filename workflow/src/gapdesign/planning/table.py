@@ -1,4 +1,4 @@
-"""A plan as people read it."""
+"""A plan as a table for people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _HEAD = ("stage", "jobs", "cluster jobs", "core-hours", "memory", "time limit", 
 
 
 def table(plan: Plan) -> str:
-    """One table with a row a stage and their sum, and below it what the figures rest on."""
+    """Write one table with a row per stage and their sum, and below it the sources of the figures."""
     study = plan.study
     sizes = dict.fromkeys(str(study.pools.of(pool).size) for pool in study.pools.names)
     rows = [_HEAD, *(_row(stage) for stage in plan.stages if stage.jobs), _total(plan)]
@@ -28,9 +28,9 @@ def table(plan: Plan) -> str:
             "",
             *_labels(plan),
             *_origins(plan),
-            f"Wall time: with {plan.at_once} jobs at once, without waiting in a queue. Memory and time limit: a job's.",
-            "Disk: at the end; labels also in the store. All this is for the whole study: what is there already is not",
-            "run again, and `snakemake -n` lists what would run now.",
+            f"Wall time: with {plan.at_once} jobs at once, without waiting in a queue. Memory and time limit: per job.",
+            "Disk: at the end; labels are also in the store. All figures are for the whole study: existing results are",
+            "not made again, and `snakemake -n` lists what would run now.",
         ]
     )
 
@@ -50,7 +50,7 @@ def _row(stage: Stage) -> tuple[str, ...]:
 
 
 def _total(plan: Plan) -> tuple[str, ...]:
-    """Sums; of what is unknown, the sum of the rest as a lower bound."""
+    """Return the row of sums; where a stage is unknown, the sum of the others is a lower bound."""
 
     def at_least(values: list[float | None], text: str) -> str:
         return f"> {text}" if None in values else text
@@ -77,13 +77,13 @@ def _labels(plan: Plan) -> list[str]:
         known = f"{labels.wanted} wanted, {labels.there} in {plan.study.labels.store} already"
         known += f", {labels.wanted - labels.there} to compute"
     if hours is None:
-        return [f"Labels: {known}; what one costs is unknown."]
+        return [f"Labels: {known}; the cost of one is unknown."]
     each = f"{hours:.2g} core-hours" if hours >= 0.01 else f"{3600 * hours:.2g} core-seconds"
-    return [f"Labels: {known}.", f"  One takes {each} by the estimate of the engine {plan.study.labels.engine}."]
+    return [f"Labels: {known}.", f"  One takes {each}, as the engine {plan.study.labels.engine} estimates."]
 
 
 def _origins(plan: Plan) -> list[str]:
-    """Where the core-hours come from, a line or two a source."""
+    """Return where the core-hours come from, in a line or more per source."""
     unknown = [stage.name for stage in plan.stages if stage.core_hours is None]
     own = [stage for stage in plan.stages if stage.timed and stage.core_hours is not None]
     rest = [stage.name for stage in plan.stages if stage.name not in unknown and stage not in own]
@@ -106,8 +106,8 @@ def _origins(plan: Plan) -> list[str]:
         lines.append(f"Core-hours of labels: the estimate of the engine {plan.study.labels.engine} for the prototypes.")
     if unknown:
         lines += [
-            f"Core-hours of {', '.join(unknown)}: unknown, as nothing like it was measured;",
-            "  a small study of the same name tells.",
+            f"Core-hours of {', '.join(unknown)}: unknown, since nothing like it was measured;",
+            "  run a small study of the same name to measure it.",
         ]
     return lines
 
@@ -119,7 +119,7 @@ def _core_hours(hours: float | None) -> str:
 
 
 def _hours(hours: float | None) -> str:
-    """Hours as h:mm:ss."""
+    """Write hours as h:mm:ss."""
     if hours is None:
         return "?"
     seconds = round(3600 * hours)

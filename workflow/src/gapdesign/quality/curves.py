@@ -1,4 +1,4 @@
-"""What designs are worth against budget and pool, beside random draws: the tables of the design page.
+"""Measures of designs against budget and pool, beside random draws: the tables of the design page.
 
 Prefixes of a design are its smaller budgets; the first half, quarter, ... of the candidates are its smaller pools,
 from each of which the method chooses again (BR's convergence study). All are measured against the same candidates,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gapdesign.shards import FeaturePool, HeldPool
 
 SMALLEST = 5
-"""Structures in the smallest prefix, but for designs of less than twice as many."""
+"""Structures in the smallest prefix, except for designs of fewer than twice as many."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Choice:
     draw : int or None
         Number of the random draw.
     of : int
-        Candidates that it was chosen from.
+        Number of candidates that it was chosen from.
     candidates : (n,) int64
         In the order chosen.
     """
@@ -59,40 +59,40 @@ class SampledPool:
         self.size, self.dimension = len(self._indices), pool.dimension
 
     def blocks(self, rows: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Blocks of at most ``rows`` rows: the first one's place, and the features (n, dimension)."""
+        """Yield blocks of at most ``rows`` rows: the first one's place, and the features (n, dimension)."""
         for start in range(0, self.size, rows):
             yield start, self.rows(np.arange(start, min(start + rows, self.size)))
 
     def rows(self, places: np.ndarray) -> np.ndarray:
-        """Features (n, dimension) of the candidates at ``places``."""
+        """Return the features (n, dimension) of the candidates at ``places``."""
         return self._pool.rows(self._indices[places])
 
     def indices(self) -> np.ndarray:
-        """The candidates (size,), increasing."""
+        """Return the candidates (size,), increasing."""
         return self._indices
 
     def held(self) -> HeldPool:
-        """The whole of it in memory."""
+        """Read all of it into memory."""
         from gapdesign.shards import HeldPool
 
         return HeldPool(self.rows(np.arange(self.size)))
 
 
 def evenly(size: int, count: int) -> np.ndarray:
-    """At most ``count`` of the places 0 to ``size``, evenly spaced."""
+    """Return at most ``count`` of the places 0 to ``size``, evenly spaced."""
     return np.arange(min(size, count), dtype=np.int64) * size // min(size, count)
 
 
 def prefix_sizes(n: int) -> list[int]:
-    """Sizes at which a design of ``n`` is measured, increasing: n, its halves, and between them steps of root 2."""
+    """Return the sizes at which a design of ``n`` is measured, increasing: n and its halves, with steps of root 2."""
     sizes = {n} | {int(np.ceil(n / 2 ** (k / 2) - 1e-9)) for k in range(1, 2 * n.bit_length())}
     return sorted(size for size in sizes if size >= min(-(-n // 2), SMALLEST))
 
 
 def random_draws(pool: str, size: int, subpools: Sequence[int], *, budget: int, draws: int, seed: int) -> list[Choice]:
-    """Simple random samples of a pool and of its smaller pools.
+    """Draw simple random samples of a pool and of its smaller pools.
 
-    They are drawn as a design by the method `random` is; a prefix of a draw is a draw.
+    They are drawn as the method `random` draws a design; a prefix of a draw is itself a draw.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def curves(
     block_rows: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> pd.DataFrame:
-    """All measures of the prefixes of what was chosen from the whole pool, and of the whole of what was from less.
+    """Measure the prefixes of each choice from the whole pool, and each choice from a smaller pool as a whole.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def members(
     structures: Mapping[int, Atoms],
     costs: Mapping[int, float],
 ) -> pd.DataFrame:
-    """A row a member of what was chosen from the whole pool.
+    """Return a row per member of each choice from the whole pool.
 
     Returns
     -------

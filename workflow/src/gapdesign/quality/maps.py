@@ -27,7 +27,7 @@ def coverage(
     covariance: Covariance,
     block_rows: int,
 ) -> tuple[pd.DataFrame, dict[str, object]]:
-    """The pool and its designs on two principal components of the kernel, and what is known of the pool.
+    """Project a pool and its designs on two principal components of the kernel, and describe the pool.
 
     The components are those of the centred covariance of ``ANCHORS`` candidates, so that distances on the map are
     at most the kernel distances D.
@@ -72,7 +72,7 @@ def coverage(
 
 
 def _points(pool: str, design: str, candidates: np.ndarray, points: np.ndarray) -> pd.DataFrame:
-    """Rows of the map; six decimals, which no linear algebra library makes different."""
+    """Return rows of the map, with six decimals, which no linear algebra library makes different."""
     import pandas as pd
 
     ranks = np.arange(len(candidates)) if design else None
@@ -83,7 +83,7 @@ def _points(pool: str, design: str, candidates: np.ndarray, points: np.ndarray) 
 def _components(
     anchors: np.ndarray, gram: np.ndarray, covariance: Covariance
 ) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
-    """Principal components of the kernel (Schölkopf et al. 1998): a projection to (n, 2), and shares of variance."""
+    """Return a projection to (n, 2), the kernel's principal components (Schölkopf et al. 1998), and variance shares."""
     from scipy.linalg import eigh
 
     means, mean = gram.mean(axis=0), gram.mean()

@@ -1,4 +1,4 @@
-"""What is known about a design before any label is paid for."""
+"""Measures of a design that are known before any label is paid for."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Quality:
 
 
 def squared_distances(a: np.ndarray, b: np.ndarray, covariance: Covariance) -> np.ndarray:
-    """D2 (n, m) of all pairs of features (n, d) and (m, d)."""
+    """Return D2 (n, m) of all pairs of features (n, d) and (m, d)."""
     return _squared(covariance.diagonal(a), covariance.diagonal(b), covariance.gram(a, b))
 
 
@@ -65,14 +65,14 @@ def _squared(own_a: np.ndarray, own_b: np.ndarray, cross: np.ndarray) -> np.ndar
 
 
 def pair_distances(features: np.ndarray, covariance: Covariance, gram: np.ndarray | None = None) -> np.ndarray:
-    """D2 of each pair of n structures once: (n (n - 1) / 2,); their covariance (n, n) is computed if not given."""
+    """Return D2 of each pair of n structures once: (n (n - 1) / 2,); covariance (n, n) is computed if not given."""
     own = covariance.diagonal(features)
     gram = covariance.gram(features, features) if gram is None else gram
     return _squared(own, own, gram)[np.triu_indices(len(features), 1)]
 
 
 def measure(features: np.ndarray, pool: FeaturePool | HeldPool, covariance: Covariance, block_rows: int) -> Quality:
-    """All measures of one design against the pool it was chosen from.
+    """Return all measures of one design against the pool it was chosen from.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def measure(features: np.ndarray, pool: FeaturePool | HeldPool, covariance: Cova
     pool : FeaturePool or HeldPool
     covariance : Covariance
     block_rows : int
-        Rows of the pool that may be held at once.
+        Number of rows of the pool that may be held at once.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def measure_prefixes(
     covariance: Covariance,
     block_rows: int,
 ) -> list[Quality]:
-    """All measures of the first members of a design, for several sizes, in the one pass that :func:`measure` takes.
+    """Return all measures of the first members of a design, for several sizes, in the one pass of :func:`measure`.
 
     The factor of the covariance of the first members is the leading block of the whole factor, so what they explain
     of a candidate is a partial sum of what all explain.
@@ -115,7 +115,7 @@ def measure_prefixes(
     Returns
     -------
     list of Quality
-        One a size.
+        One per size.
     """
     features, starts = features[: sizes[-1]], [0, *sizes[:-1]]
     own, gram = covariance.diagonal(features), covariance.gram(features, features)
@@ -161,7 +161,7 @@ def _condition(gram: np.ndarray) -> float:
 
 
 def _among(within: np.ndarray) -> dict[str, float]:
-    """Measures of the pairs of members, from their D2 (n, n); NaN for a single member."""
+    """Return the measures of the pairs of members, from their D2 (n, n); NaN for a single member."""
     nearest = nearest_distances(within)
     pairs = within[np.triu_indices(len(within), 1)]
     return {
@@ -174,7 +174,7 @@ def _among(within: np.ndarray) -> dict[str, float]:
 
 
 def nearest_distances(within: np.ndarray) -> np.ndarray:
-    """Distance D (n,) from each member to the nearest other, from the D2 (n, n) of all; NaN for a single one."""
+    """Return the distance D (n,) from each member to the nearest other, from the D2 (n, n) of all; NaN for one."""
     if len(within) == 1:
         return np.array([np.nan])
     others = within.copy()
@@ -183,7 +183,7 @@ def nearest_distances(within: np.ndarray) -> np.ndarray:
 
 
 def nearest_to_others(design: str, features: Mapping[str, np.ndarray], covariance: Covariance) -> dict[str, float]:
-    """Distance D from each member of a design to the nearest member of every other (KP, tables I to III).
+    """Return the distance D from each member of a design to the nearest member of every other (KP, tables I to III).
 
     Returns
     -------
@@ -199,5 +199,5 @@ def nearest_to_others(design: str, features: Mapping[str, np.ndarray], covarianc
 
 
 def rounded(row: Mapping[str, object]) -> dict[str, object]:
-    """A row with its floats to nine digits: the last ones of a sum over a pool depend on how that is cut."""
+    """Round the floats of a row to nine digits: the last digits of a sum over a pool depend on how it is cut."""
     return {key: float(f"{value:.9g}") if isinstance(value, float) else value for key, value in row.items()}

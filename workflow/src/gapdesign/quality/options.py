@@ -1,4 +1,4 @@
-"""What the user says about the design page."""
+"""Options of the design page."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ _LIGHT = " and ".join(f"`{name}`" for name, method in METHODS.items() if method.
 
 
 class QualityOptions(Options):
-    """What the design page is measured on; nothing here changes a design."""
+    """Settings of the design page; none of them changes a design."""
 
-    draws: int = Field(20, ge=2, le=1000, description="Random draws from each pool, for the bands.")
+    draws: int = Field(20, ge=2, le=1000, description="Number of random draws from each pool, for the bands.")
     subpools: int = Field(
         4,
         ge=0,
         le=16,
-        description="Smaller pools that designs are chosen from again: the first half of the candidates, a quarter, and"
-        f" so on; none smaller than twice the budget. Methods other than {_LIGHT} do so where candidates times budget"
-        " are 2.5 million at most.",
+        description="Number of smaller pools that designs are chosen from again: the first half of the candidates, a"
+        f" quarter, and so on; none smaller than twice the budget. Methods other than {_LIGHT} choose again only where"
+        " candidates times budget are at most 2.5 million.",
     )
     sample: int = Field(
         5000,
         ge=10,
-        description="Candidates of each pool that curves, bands and maps are measured against, evenly spaced."
+        description="Number of candidates of each pool that curves, bands and maps are measured against, evenly spaced."
         " `quality.csv` is measured against all.",
     )

@@ -20,7 +20,7 @@ EFFORT = 2_500_000
 
 
 def subpool_sizes(size: int, budget: int, halvings: int, *, is_light: bool) -> list[int]:
-    """Candidates of the smaller pools from which a method chooses again, increasing.
+    """Return the candidates of the smaller pools from which a method chooses again, increasing.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def subpool_sizes(size: int, budget: int, halvings: int, *, is_light: bool) -> l
     budget : int
         Structures to choose.
     halvings : int
-        Smaller pools at most; none is smaller than twice the budget.
+        Largest number of smaller pools; none is smaller than twice the budget.
     is_light : bool
         Whether the method chooses from any pool at little cost.
     """

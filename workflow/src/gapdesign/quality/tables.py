@@ -1,4 +1,4 @@
-"""The tables of the design page, of one pool: its designs and random draws from it, put together and measured."""
+"""The tables of the design page for one pool: its designs and random draws from it, gathered and measured."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class PoolTables(NamedTuple):
-    """What is measured of one pool.
+    """Measurements of one pool.
 
     Attributes
     ----------
@@ -67,19 +67,19 @@ def pool_tables(
     designs : mapping of str to (n,) int64
         Candidates of each design, in the order chosen.
     regrown : mapping of str to DataFrame
-        What :func:`gapdesign.quality.subpools.regrow` gave for some of them.
+        Tables from :func:`gapdesign.quality.subpools.regrow` for some of them.
     covariance : Covariance
     engine : Engine
         Estimates the costs of labels.
     options : QualityOptions
     budget : int
-        Structures that the study asks for, and so of the random draws.
+        Number of structures that the study asks for, and of those in a random draw.
     seed : int
         Of the study.
     memory : int
         In MiB.
     progress : callable
-        Called with the numbers of designs and draws done and in all.
+        Called with the numbers of designs and draws done and in total.
     """
     import pandas as pd
 
@@ -105,7 +105,7 @@ def pool_tables(
 
 
 def _choices(name: str, size: int, designs: Mapping[str, np.ndarray], regrown: Mapping[str, pd.DataFrame]):
-    """Designs of a pool, each after what it would be had the pool fewer candidates."""
+    """Yield the designs of a pool, each preceded by those chosen from fewer of its candidates."""
     for design, candidates in designs.items():
         if design in regrown:
             for of, part in regrown[design].groupby("candidates"):

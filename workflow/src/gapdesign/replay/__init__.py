@@ -1,5 +1,5 @@
-"""Designs judged on labels that are there already: every training set is replayed and its potential tested.
+"""Designs judged on existing labels: every training set is replayed and its potential tested.
 
 A sparse GAP is linear in its coefficients. With one basis for a whole study, chosen from structures alone, the rows of
-every label are computed once and each potential is a least-squares problem of seconds, the one that gap_fit solves.
+every label are computed once; each potential is then the least-squares problem that gap_fit solves, and takes seconds.
 """

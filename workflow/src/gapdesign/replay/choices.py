@@ -1,4 +1,4 @@
-"""What the designs of a replay are: one for every budget, and several draws where a method draws by chance."""
+"""Designs of a replay: one for every budget, and several draws where a method draws by chance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def choices(method: type[Method], task: Task, design: str, *, budgets: Sequence[int], draws: int) -> pd.DataFrame:
-    """Choose a design for every budget; of a prefix order the largest, of which the others are the first ranks.
+    """Choose a design for every budget; a prefix order is chosen once, for the largest, and cut for the others.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def choices(method: type[Method], task: Task, design: str, *, budgets: Sequence[
     budgets : sequence of int
         Increasing.
     draws : int
-        Designs of a method that draws by chance; the first has the seed of the task.
+        Number of designs of a method that draws by chance; the first has the seed of the task.
 
     Returns
     -------

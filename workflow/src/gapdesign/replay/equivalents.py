@@ -1,4 +1,4 @@
-"""How many structures drawn blindly buy what a design buys."""
+"""The number of structures drawn blindly that equal a design."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ MEASURES = ("energy_rmse_mev", "energy_q99_mev", "force_rmse_mev")
 
 
 def equivalents(errors: pd.DataFrame, *, core: str | None) -> pd.DataFrame:
-    """For every design and budget, the number of random structures with the same errors.
+    """Return, for every design and budget, the number of random structures with the same errors.
 
     Parameters
     ----------
     errors
-        As :func:`gapdesign.replay.fits.errors` gives them, with ``design``, ``method``, ``budget`` and ``draw``.
+        Returned by :func:`gapdesign.replay.fits.errors`, with ``design``, ``method``, ``budget`` and ``draw``.
     core
         The pool in every training set, if there is one: errors are then of all structures, else of those left out.
 
     Returns
     -------
     DataFrame
-        A row a design that is not random, budget and measure: ``error`` (mean over its draws), ``random_error`` (mean
+        A row per non-random design, budget and measure: ``error`` (mean over its draws), ``random_error`` (mean
         over all random draws of that budget) and ``random_structures``, by the power law between the two budgets of
         random designs that enclose the error; nan where it is outside of all of them.
     """
@@ -52,7 +52,7 @@ def equivalents(errors: pd.DataFrame, *, core: str | None) -> pd.DataFrame:
 
 
 def crossing(budgets: Sequence[int], errors: Sequence[float], error: float) -> float:
-    """Where a falling curve first reaches an error, by power laws between its points; nan if it does not.
+    """Return the budget at which a falling curve first reaches an error, by power laws between points; nan if none.
 
     >>> round(crossing([10, 100], [8.0, 2.0], 4.0), 1)
     31.6

@@ -45,17 +45,17 @@ class Model:
     jitter: float
 
     def soap_string(self, centre: int, elements: list[int]) -> str:
-        """SOAP around an element, as QUIP takes it."""
+        """Return the QUIP descriptor of SOAP around an element."""
         return soap_string(self.soap, centre=centre, elements=elements, transition=self.transition)
 
     def pair_string(self, pair: tuple[int, int]) -> str:
-        """Distances of two elements, as QUIP takes them."""
+        """Return the QUIP descriptor of the distances of two elements."""
         return pair_string(self.kernel.pair, elements=pair)
 
 
 @dataclass(frozen=True)
 class Expansion:
-    """The points.
+    """Points of the expansion.
 
     Attributes
     ----------
@@ -77,21 +77,21 @@ class Expansion:
         return sorted({z for pair in self.pairs for z in pair} | set(self.soap))
 
     def terms(self) -> Iterable[tuple[str, np.ndarray]]:
-        """Each term in words, and its points."""
+        """Yield each term in words, and its points."""
         from ase.data import chemical_symbols as symbols
 
         yield from ((f"distances {symbols[low]}-{symbols[high]}", points) for (low, high), points in self.pairs.items())
         yield from ((f"SOAP around {symbols[centre]}", points) for centre, points in self.soap.items())
 
     def columns(self) -> Iterable[tuple[tuple[int, int] | int, slice]]:
-        """Each term, by its pair or its element, and where its functions are among all."""
+        """Yield each term, by its pair or its element, and the columns of its functions."""
         start = 0
         for key, points in [*self.pairs.items(), *self.soap.items()]:
             yield key, slice(start, start + len(points))
             start += len(points)
 
     def covariance(self, model: Model) -> np.ndarray:
-        """Covariance (n, n) of the points, in eV^2, with the jitter on its diagonal."""
+        """Return the covariance (n, n) of the points, in eV^2, with the jitter on its diagonal."""
         whole = np.zeros((len(self), len(self)))
         for key, span in self.columns():
             if isinstance(key, tuple):
@@ -101,7 +101,7 @@ class Expansion:
         return whole + model.jitter * np.eye(len(self))
 
     def write(self, path: str | Path) -> None:
-        """Write atomically; equal ones give equal bytes."""
+        """Write the points atomically; equal ones give equal bytes."""
         arrays = {JOIN.join(map(str, pair)): points for pair, points in self.pairs.items()}
         arrays |= {str(centre): points for centre, points in self.soap.items()}
         write_arrays(path, arrays)
@@ -127,13 +127,13 @@ class Expansion:
 
 
 def pair_covariance(distances: np.ndarray, points: np.ndarray, model: Model) -> np.ndarray:
-    """Gaussian covariance (n, m) of distances (n,) and points (m,), in eV^2, without cutoff."""
+    """Return the Gaussian covariance (n, m) of distances (n,) and points (m,), in eV^2, without cutoff."""
     pair = model.kernel.pair
     return pair.scale**2 * np.exp(-((distances[:, None] - points) ** 2) / (2 * pair.length**2))
 
 
 def soap_covariance(vectors: np.ndarray, points: np.ndarray, model: Model) -> np.ndarray:
-    """Covariance (n, m) of SOAP vectors (n, d) and points (m, d) of unit length, in eV^2."""
+    """Return the covariance (n, m) of SOAP vectors (n, d) and points (m, d) of unit length, in eV^2."""
     return model.kernel.soap.scale**2 * (vectors @ points.T) ** model.kernel.soap.zeta
 
 
@@ -152,21 +152,21 @@ def choose(
     Distances lie on a uniform grid from the smallest that occurs to the cutoff. SOAP vectors are the pivots of a
     partial Cholesky factorisation: each has the largest variance, given those before it.
 
-    The structures are gone through twice: to count environments, and to describe those that are drawn. Only these are
-    held, and eight bytes for each environment while it is drawn.
+    The structures are read twice: to count environments, and to describe those that are drawn. Only these are held in
+    memory, and eight bytes for each environment during the draw.
 
     Parameters
     ----------
     structures
-        Gives all structures, in the same order each time it is called.
+        Returns all structures, in the same order each time it is called.
     elements
         Atomic numbers in the study, increasing.
     points
-        SOAP vectors of each element.
+        Number of SOAP vectors per element.
     sample
-        Environments of each element that they are chosen from.
+        Number of environments per element that they are chosen from.
     per_length
-        Distances on the grid for each length of the kernel.
+        Number of distances on the grid per length of the kernel.
     rng
         Draws the sample.
     """
@@ -208,7 +208,7 @@ def _described(
 
 
 def _shorter(least: dict[tuple[int, int], float], atoms: Atoms, r_cut: float) -> None:
-    """Lower the smallest distances to those of a structure."""
+    """Lower the smallest distances where those of a structure are smaller."""
     from matscipy.neighbours import neighbour_list
 
     first, second, distance = neighbour_list("ijd", atoms, r_cut)
@@ -223,9 +223,9 @@ def _steps(low: float, kernel: CovarianceOptions, per_length: float) -> int:
 
 
 def pivots(vectors: np.ndarray, points: int, model: Model) -> np.ndarray:
-    """Up to ``points`` of the vectors (n, d), each with the largest variance given those before; ties to the first.
+    """Return up to ``points`` of the vectors (n, d), each with the largest variance given those before.
 
-    It ends early where no vector has more variance left than the jitter.
+    Ties go to the first. The search ends early where no vector has more variance left than the jitter.
     """
     variance = np.full(len(vectors), model.kernel.soap.scale**2)
     factor, chosen = np.empty((min(points, len(vectors)), len(vectors))), []

@@ -1,4 +1,4 @@
-"""Potentials of the training sets that a design stands for, and their errors on all labels that there are."""
+"""Potentials of the training sets of a design, and their errors on all existing labels."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ EVERYTHING, LEFT_OUT = "all", "left_out"
 
 @dataclass(frozen=True)
 class Sigmas:
-    """Expected errors: of energies (eV an atom), forces (eV/angstrom) and virials (eV an atom)."""
+    """Expected errors: of energies (eV per atom), forces (eV/angstrom) and virials (eV per atom)."""
 
     energy: float
     force: float
     virial: float
 
     def of(self, size: int) -> np.ndarray:
-        """Those of all labels of a structure of so many atoms."""
+        """Return the expected errors of all labels of a structure of ``size`` atoms."""
         return leastsquares.sigmas(size, energy=self.energy, force=self.force, virial=self.virial)
 
 
 @dataclass(frozen=True)
 class Differences:
-    """What k potentials predict of the n structures of a pool, less their labels.
+    """Predictions of k potentials for the n structures of a pool, minus the labels.
 
     Attributes
     ----------
     energies : (n, k)
-        In eV an atom; nan where there is no label.
+        In eV per atom; nan where there is no label.
     squares : (n, k)
         Sums of the squared differences of the components of forces, in eV^2/angstrom^2.
     components : (n,)
-        Components of forces that have labels.
+        Number of force components that have labels.
     """
 
     energies: np.ndarray
@@ -54,7 +54,7 @@ class Differences:
 def trained(
     factor: np.ndarray, pools: Mapping[str, LabelledRows], chosen: Mapping[str, Sequence[int]], sigmas: Sigmas
 ) -> np.ndarray:
-    """A factor with the labels of some structures of some pools added."""
+    """Return a factor with the labels of some structures of some pools added."""
     parts = (
         (rows, labels, sigmas.of(size))
         for pool, which in chosen.items()
@@ -69,7 +69,7 @@ def factors(
     chosen: Sequence[Mapping[str, Sequence[int]]],
     sigmas: Sigmas,
 ) -> Iterator[np.ndarray]:
-    """The factors of several training sets, in order; one that holds all of the one before goes on from it."""
+    """Yield the factors of several training sets, in order; a set that contains the one before extends its factor."""
     before: dict[str, set[int]] = {}
     last = factor
     for mine in chosen:
@@ -103,22 +103,22 @@ def errors(
     coefficients: np.ndarray,
     chosen: Sequence[Mapping[str, Sequence[int]]],
 ) -> pd.DataFrame:
-    """Errors of k potentials with coefficients (k, m) on every test set.
+    """Return the errors of k potentials with coefficients (k, m) on every test set.
 
     Parameters
     ----------
     core
-        The pool that is no candidate, if there is one.
+        The pool whose structures are no candidates, if there is one.
     chosen
-        For each potential the candidates of each pool that it was trained on.
+        For each potential, the candidates of each pool that it was trained on.
 
     Returns
     -------
     DataFrame
         ``number`` of the potential, ``test_set`` (`all`, `core`, `candidates`, `left_out`), ``group`` (a
         ``config_type`` of the candidates; empty for all of them), ``structures``, ``energy_rmse_mev`` and
-        ``energy_q99_mev`` (an atom; the 0.99 quantile of absolute errors), and ``force_rmse_mev`` (an angstrom and
-        component), empty where nothing is labelled.
+        ``energy_q99_mev`` (per atom; the 0.99 quantile of absolute errors), and ``force_rmse_mev`` (per angstrom, over
+        components), empty where nothing is labelled.
     """
     import pandas as pd
 
@@ -149,7 +149,7 @@ def errors(
 
 
 def judged(errors: pd.DataFrame, core: str | None) -> pd.DataFrame:
-    """The rows that designs are compared by: of all structures where there is a core, else of those left out."""
+    """Return the rows that designs are compared by: of all structures where there is a core, else of those left out."""
     return errors[(errors["test_set"] == (EVERYTHING if core else LEFT_OUT)) & (errors["group"] == "")]
 
 

@@ -1,4 +1,4 @@
-"""Labels that are there already, by structure, and the rows that belong to them."""
+"""Existing labels, by structure, and the rows that belong to them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Labels:
         In the order of :class:`gapdesign.replay.rows.LabelRows`, energies above isolated atoms; nan where there is
         none.
     groups : (n,) str
-        What the files call ``config_type``; empty where they call it nothing.
+        ``config_type`` in the files; empty where there is none.
     """
 
     sizes: np.ndarray
@@ -40,15 +40,15 @@ class Labels:
 
     @cached_property
     def offsets(self) -> np.ndarray:
-        """Where the labels of each structure begin; one more for the end: (n + 1,)."""
+        """Positions (n + 1,) at which the labels of each structure begin; the last is their end."""
         return offsets(self.sizes)
 
     def of(self, k: int) -> np.ndarray:
-        """Labels (7 + 3 m,) of structure k of m atoms."""
+        """Return the labels (7 + 3 m,) of structure k of m atoms."""
         return self.values[self.offsets[k] : self.offsets[k + 1]]
 
     def write(self, path: str | Path) -> None:
-        """Write atomically; equal ones give equal bytes."""
+        """Write the labels atomically; equal ones give equal bytes."""
         write_arrays(path, {"sizes": self.sizes, "values": self.values, "groups": self.groups})
 
     @classmethod
@@ -69,7 +69,7 @@ class LabelFiles:
     Parameters
     ----------
     options
-        Where they are and what labels are called in them.
+        Paths of the files, and the keys of labels in them.
 
     Raises
     ------
@@ -88,13 +88,13 @@ class LabelFiles:
                 self._take(atoms, f"{source.path}, frame {number}")
 
     def _take(self, atoms: Atoms, where: str) -> None:
-        """Keep a frame; of those of one structure the first."""
+        """Keep a frame; of several of one structure, keep the first."""
         energy = atoms.info.get(self._options.energy_key)
         if atoms.info.get("config_type") == ISOLATED:
             if energy is None:
                 raise InputError(
-                    f"labels.file.energy_key: {where} is an isolated atom without '{self._options.energy_key}'; name"
-                    " its energy, or take the frame out."
+                    f"labels.file.energy_key: {where} is an isolated atom without '{self._options.energy_key}'; set"
+                    " the key that holds its energy, or remove the frame."
                 )
             self.isolated.setdefault(str(atoms.symbols), float(energy))
             return
@@ -102,12 +102,12 @@ class LabelFiles:
         other = first.info.get(self._options.energy_key)
         if energy is not None and other is not None and abs(energy - other) > SPREAD * len(atoms):
             raise InputError(
-                f"labels.file.paths: {where} is a structure that another frame has too, and their energies differ by"
-                f" {abs(energy - other) / len(atoms):.3g} eV an atom; keep the one that is right."
+                f"labels.file.paths: {where} repeats the structure of another frame, and their energies differ by"
+                f" {abs(energy - other) / len(atoms):.3g} eV per atom; keep the correct one."
             )
 
     def labels(self, structures: Iterable[Atoms], pool: str) -> Labels:
-        """Labels of the structures of a pool.
+        """Return the labels of the structures of a pool.
 
         Raises
         ------
@@ -119,8 +119,8 @@ class LabelFiles:
             frame = self._frames.get(_key(atoms))
             if frame is None:
                 raise InputError(
-                    f"labels.file.paths: candidate {number} of pool {pool} ({atoms.get_chemical_formula()}) is no frame"
-                    " of these files; name the file that the pool was read from, too."
+                    f"labels.file.paths: candidate {number} of pool {pool} ({atoms.get_chemical_formula()}) is not"
+                    " in these files; add the file that the pool was read from."
                 )
             sizes.append(len(atoms))
             values.append(self._values(frame))
@@ -128,7 +128,7 @@ class LabelFiles:
         return Labels(np.array(sizes, np.int64), np.concatenate(values), np.array(groups, dtype=str))
 
     def atoms(self) -> list[Atoms]:
-        """A frame of one atom for every element, with its energy in ``info["REF_energy"]``."""
+        """Return a frame of one atom for every element, with its energy in ``info["REF_energy"]``."""
         return [Atoms(element, info={"REF_energy": energy}) for element, energy in sorted(self.isolated.items())]
 
     def _values(self, frame: Atoms) -> np.ndarray:
@@ -156,7 +156,7 @@ class LabelFiles:
 
 
 def _key(atoms: Atoms) -> str:
-    """A key of the structure as pools have it, periodic in all directions."""
+    """Return a key of the structure as pools have it, periodic in all directions."""
     return structure_key(Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True))
 
 
@@ -175,18 +175,18 @@ class LabelledRows:
     labels: Labels
 
     def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """Structures of each shard, and their rows."""
+        """Yield the structures of each shard, and their rows."""
         ends, start = self.labels.offsets, 0
         for path in self.shards:
             rows = read_array(path)
             stop = int(np.searchsorted(ends, ends[start] + len(rows)))
             if stop == len(ends) or ends[stop] != ends[start] + len(rows):
-                raise InputError(f"{path}: not the rows of the structures that are labelled; run its stage again.")
+                raise InputError(f"{path}: these are not the rows of the labelled structures; run its stage again.")
             yield slice(start, stop), rows
             start = stop
 
     def of(self, structures: Sequence[int]) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
-        """Rows, labels and number of atoms of some structures, in the order of the pool."""
+        """Yield rows, labels and number of atoms of some structures, in the order of the pool."""
         wanted, ends = np.unique(np.asarray(structures, dtype=np.int64)), self.labels.offsets
         for span, rows in self.blocks():
             first = ends[span.start]

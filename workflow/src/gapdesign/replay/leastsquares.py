@@ -2,7 +2,7 @@
 
 With y the labels, A their rows and s their expected errors, the coefficients c minimise |(y - A c) / s|^2 + c' K c,
 where K is the covariance of the basis's points (Bartok & Csanyi 2015, equation 21). The second term is |L' c|^2 with
-K = L L', so the whole is one QR factorisation of [A / s; L'], and labels can be added to a factor that is there.
+K = L L', so the whole is one QR factorisation of [A / s; L'], and labels can be added to an existing factor.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ BLOCK = 8192
 
 
 def sigmas(size: int, *, energy: float, force: float, virial: float) -> np.ndarray:
-    """Expected errors (7 + 3 n,) of the labels of a structure of n atoms, as gap_fit scales its `default_sigma`.
+    """Return the expected errors (7 + 3 n,) of the labels of a structure of n atoms.
 
-    Those of the energy and the virial are per atom and grow with the square root of the number of atoms.
+    They are scaled as gap_fit scales its `default_sigma`: those of the energy and the virial are per atom and grow with
+    the square root of the number of atoms.
     """
     own = [energy * np.sqrt(size), *[virial * np.sqrt(size)] * len(VOIGT)]
     return np.concatenate([own, np.full(3 * size, force)])
 
 
 def prior(covariance: np.ndarray) -> np.ndarray:
-    """The factor (m + 1, m + 1) that no label has been added to; its last column is for the labels.
+    """Return the factor (m + 1, m + 1) without any label; its last column is for the labels.
 
     Raises
     ------
@@ -79,5 +80,5 @@ def _reduce(parts: list[np.ndarray]) -> np.ndarray:
 
 
 def coefficients(factor: np.ndarray) -> np.ndarray:
-    """The coefficients (m,) of a factor with all labels in it."""
+    """Return the coefficients (m,) of a factor with all labels in it."""
     return solve_triangular(factor[:-1, :-1], factor[:-1, -1])

@@ -1,4 +1,4 @@
-"""What the user says about designs that are judged on labels which are there already."""
+"""Options of the replay, which judges designs on existing labels."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ class SurfaceEnergyOptions(Options):
 
     prototype: str | None = Field(
         None,
-        description="Prototype whose surfaces are made: an element on the lattice `diamond`, `fcc` or `bcc`. Its"
-        " lattice constant stays as it is, the reference's; none if left out.",
+        description="Prototype whose surfaces are cut: an element on the lattice `diamond`, `fcc` or `bcc`. Its"
+        " lattice constant, the reference's, is kept. Without a prototype there are no surface energies.",
     )
     reference: dict[Plane, float] = Field(
         {}, description="Planes to be cut, and the surface energy of the reference for each, in J/m^2."
     )
-    draws: int = Field(5, ge=1, description="Draws of each design by chance whose surface energies are computed.")
+    draws: int = Field(
+        5, ge=1, description="Number of draws of each design by chance whose surface energies are computed."
+    )
     repeats: int = Field(4, ge=1, description="Thickness of a slab, in periods of the crystal along its normal.")
     vacuum: float = Field(10.0, gt=0, description="Vacuum beside a slab, in angstrom.")
     max_force: float = Field(0.01, gt=0, description="Largest force when atoms are relaxed, in eV/angstrom.")
@@ -37,37 +39,38 @@ class SurfaceEnergyOptions(Options):
 
 
 class ReplayOptions(Options):
-    """Designs judged on labels that are there already (`snakemake replay`)."""
+    """Designs judged on existing labels (`snakemake replay`)."""
 
     report: bool = Field(
         False,
         description="Whether the report waits for the replay and shows its learning curves; `snakemake replay` makes"
-        " them without it.",
+        " the curves without the report.",
     )
     core: str | None = Field(
         None,
-        description="Pool all of which is in every training set. Name the same structures as `existing` in the designs"
-        " that are to know of it.",
+        description="Pool that is, as a whole, part of every training set. Name the same structures as `existing` in"
+        " the designs that should take it into account.",
     )
     budgets: tuple[int, ...] = Field(
         (5, 10, 20, 50, 100), min_length=1, description="Numbers of candidates that potentials are trained on."
     )
-    draws: int = Field(20, ge=1, description=f"Designs of each method that draws by chance ({_BY_CHANCE}).")
+    draws: int = Field(20, ge=1, description=f"Number of designs of each method that draws by chance ({_BY_CHANCE}).")
     points: int = Field(
         500,
         ge=1,
-        description="SOAP vectors of each element that all potentials of the study are expanded in. They are chosen"
-        " from core and candidates before any label: each next one has the largest variance, given those before.",
+        description="Number of SOAP vectors per element in which all potentials of the study are expanded. They are"
+        " chosen from core and candidates before any label: each has the largest variance given those before it.",
     )
     sample: int = Field(
         20000,
         ge=1,
-        description="Environments of each element that these are chosen from, drawn blindly where there are more.",
+        description="Number of environments per element that these are chosen from, drawn blindly where there are"
+        " more.",
     )
     energy_sigma: float = Field(
         1e-3,
         gt=0,
-        description="Expected error of energies, in eV an atom; those of forces and virials are under `model.sigma`.",
+        description="Expected error of energies, in eV per atom; those of forces and virials are under `model.sigma`.",
     )
     surfaces: SurfaceEnergyOptions = Field(SurfaceEnergyOptions(), description="Surface energies of every potential.")
 

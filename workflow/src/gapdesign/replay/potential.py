@@ -1,4 +1,4 @@
-"""A potential of the replay as a file: gap_fit writes one with the basis, and its coefficients are replaced."""
+"""Potentials of the replay as files: gap_fit writes one with the basis, and its coefficients are replaced."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def gap_fit(
     force: float,
     virial: float,
 ) -> str:
-    """The potential that gap_fit fits in a basis, as the text of one file.
+    """Return the potential that gap_fit fits in a basis, as the text of one file.
 
     Parameters
     ----------
     boxes, frames
-        Isolated atoms in boxes and structures, with the labels that there are: ``REF_energy`` and ``REF_virial`` (nine
+        Isolated atoms in boxes and structures, with the labels they have: ``REF_energy`` and ``REF_virial`` (nine
         numbers) in ``info``, ``REF_forces`` in ``arrays``, and ``config_type``.
     energy, force, virial
         Expected errors, as in gap_fit's `default_sigma`.
@@ -62,22 +62,22 @@ def _terms(basis: Expansion, model: Model) -> list[Term]:
 
 
 def with_coefficients(template: str, coefficients: np.ndarray) -> str:
-    """A potential of :func:`gap_fit` with other coefficients (m,), in the order of the basis.
+    """Return a potential of :func:`gap_fit` with other coefficients (m,), in the order of the basis.
 
     Raises
     ------
     ProgramError
-        If the potential has another number of them.
+        If the potential has a different number of them.
     """
     values = iter(coefficients.tolist())
     count = len(_ALPHA.findall(template))
     if count != len(coefficients):
-        raise ProgramError(f"the potential that gap_fit wrote has {count} coefficients and not {len(coefficients)}.")
+        raise ProgramError(f"the potential that gap_fit wrote has {count} coefficients, not {len(coefficients)}.")
     return _ALPHA.sub(lambda found: f"{found[1]}{next(values)!r}{found[2]}", template)
 
 
 def calculator(text: str):
-    """The potential as a calculator of ASE (quippy)."""
+    """Return the potential as a calculator of ASE (quippy)."""
     from quippy.potential import Potential
 
     return Potential("IP GAP", param_str=text)

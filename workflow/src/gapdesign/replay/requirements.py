@@ -1,4 +1,4 @@
-"""What one key of the configuration says against another, where designs are to be judged on labels that are there."""
+"""Checks of one key of the configuration against another, for designs judged on existing labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check(study: Study) -> None:
-    """Check what a replay needs, before any of its jobs runs.
+    """Check the requirements of a replay before any of its jobs runs.
 
     Raises
     ------
@@ -27,8 +27,8 @@ def check(study: Study) -> None:
         raise InputError(f"replay.core: there is no pool '{replay.core}'; choose from {', '.join(pools.names)}.")
     if not issubclass(ENGINES[study.labels.engine], FileEngine):
         raise InputError(
-            f"labels.engine: '{study.labels.engine}' makes labels, and a replay needs those of whole pools to be there;"
-            f" set it to '{FileEngine.name}' and name them in labels.{FileEngine.name}.paths."
+            f"labels.engine: '{study.labels.engine}' computes labels, but a replay needs existing labels of whole"
+            f" pools; set it to '{FileEngine.name}' and name their files in labels.{FileEngine.name}.paths."
         )
     for name, design in study.designs.items():
         if design.pool == replay.core:
@@ -48,8 +48,8 @@ def check(study: Study) -> None:
         named = study.prototypes.get(prototype)
         if named is None or named.lattice not in CUBIC:
             raise InputError(
-                f"replay.surfaces.prototype: '{prototype}' is no prototype on the lattice {', '.join(CUBIC)}; name one"
-                " that is."
+                f"replay.surfaces.prototype: '{prototype}' is not a prototype on one of the lattices"
+                f" {', '.join(CUBIC)}; name one that is."
             )
         if not replay.surfaces.reference:
             raise InputError("replay.surfaces.reference: it is empty; give planes, such as {100: 2.17}.")

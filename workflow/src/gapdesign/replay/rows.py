@@ -1,4 +1,4 @@
-"""Rows of the linear model: what each function of the basis gives for the energy, virial and forces of a structure."""
+"""Rows of the linear model: the part of each basis function in the energy, virial and forces of a structure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LabelRows:
         self._soap = {z: Descriptor(model.soap_string(z, basis.elements)) for z in basis.soap}
 
     def __call__(self, atoms: Atoms) -> np.ndarray:
-        """Rows (7 + 3 n, m) of a structure."""
+        """Return the rows (7 + 3 n, m) of a structure."""
         rows = np.zeros((OFFSET + 3 * len(atoms), len(self._basis)))
         for key, span in self._basis.columns():
             if isinstance(key, tuple):
@@ -88,18 +88,18 @@ class LabelRows:
 
 
 def _moves(atoms: np.ndarray, along: np.ndarray, count: int) -> csr_array:
-    """What the length of each of n pairs gains by moving each of ``count`` atoms: (3 count, n)."""
+    """Return the derivatives (3 count, n) of the lengths of n pairs by the positions of ``count`` atoms."""
     places = (3 * atoms[:, None] + np.arange(3)).ravel()
     pairs = np.repeat(np.arange(len(atoms)), 3)
     return csr_array((along.ravel(), (places, pairs)), shape=(3 * count, len(atoms)))
 
 
 def _fade_slope(distance: np.ndarray, r_cut: float, transition: float) -> np.ndarray:
-    """Derivative of :func:`gapdesign.descriptors.pairs.fade`, in 1/angstrom."""
+    """Return the derivative of :func:`gapdesign.descriptors.pairs.fade`, in 1/angstrom."""
     x = (distance - r_cut + transition) / transition
     return np.where((x > 0) & (x < 1), -0.5 * np.pi / transition * np.sin(np.pi * np.clip(x, 0, 1)), 0.0)
 
 
 def offsets(sizes: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Where the rows of each of n structures of so many atoms begin; one more for the end: (n + 1,)."""
+    """Return the positions (n + 1,) at which the rows of each of n structures begin; the last is their end."""
     return np.concatenate([[0], np.cumsum(OFFSET + 3 * np.asarray(sizes, dtype=np.int64))])

@@ -26,11 +26,11 @@ AXES = {
 """Directions of the crystal along the cell of a slab; the last is its normal."""
 
 JOULES = 16.021766
-"""Joules a square metre in an electronvolt a square angstrom."""
+"""Joules per square metre in an electronvolt per square angstrom."""
 
 
 def crystal(element: str, lattice: str, a: float, plane: str, repeats: int) -> Atoms:
-    """A bulk crystal, a plane at right angles to the third axis of its cell and the widest gap at the cell's border.
+    """Return a bulk crystal with a plane normal to the third axis of its cell, and the widest gap at the cell's border.
 
     Parameters
     ----------
@@ -60,14 +60,14 @@ def crystal(element: str, lattice: str, a: float, plane: str, repeats: int) -> A
 
 
 def surface_energy(bulk: Atoms, calculator: Calculator, *, vacuum: float, max_force: float, steps: int) -> float:
-    """Half of what a cut costs, with all atoms relaxed and the cell kept, in J/m^2; nan if they do not come to rest.
+    """Return half the energy of a cut per area, atoms relaxed and cell kept, in J/m^2; nan if they do not come to rest.
 
     Parameters
     ----------
     bulk
-        As :func:`crystal` gives it.
+        From :func:`crystal`.
     vacuum
-        What the third axis grows by, in angstrom.
+        Length added to the third axis, in angstrom.
     """
     from ase.optimize import LBFGS
 
@@ -91,7 +91,7 @@ def surface_energies(
     options: SurfaceEnergyOptions,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[dict[str, Any]]:
-    """Surface energies of several potentials beside those of the reference.
+    """Return the surface energies of several potentials beside those of the reference.
 
     Parameters
     ----------

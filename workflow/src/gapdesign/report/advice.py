@@ -1,6 +1,6 @@
-"""What the measures before any label say in plain words: is the pool wide enough, is the budget enough, and what next.
+"""Advice in plain words, before any label: whether the pool is wide enough, whether the budget is, and what comes next.
 
-Everything is read off measured curves: the change at the last doubling, and its power law carried on.
+Everything is read off measured curves: the change at the last doubling, and its power law extrapolated.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STILL = 0.05
-"""A change by this share at a doubling is one that counts."""
+"""Smallest relative change at a doubling that counts."""
 
 NEXT = 100
-"""Structures whose worth is foretold, or as many as there are if those are fewer."""
+"""Further structures whose gain is predicted; as many as the design has if those are fewer."""
 
 OVERLAPPING, ORTHOGONAL = 0.01, 0.5
-"""Shares of pairs from which on they are pointed out."""
+"""Shares of pairs above which the advice points them out."""
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """What the last doublings of budget and pool brought to one design.
+    """Gains of one design at the last doublings of budget and pool.
 
     Attributes
     ----------
     design : str
     size, half : int
-        Structures, and those before the last doubling.
+        Structures in the design, and before the last doubling.
     radius : float
         Covering radius of the whole design.
     fall, deviation_fall : float
         Share by which the covering radius and the largest posterior deviation fell at the last doubling; NaN for a
         design of one.
     candidates, half_pool : int
-        Of the pool, and of the one half as large; 0 if it was not measured.
+        Candidates of the pool, and of the one half as large; 0 if that was not measured.
     pool_fall : float
         Share by which the covering radius fell when the pool doubled; NaN if that was not measured.
     more : int
         Further structures.
     radius_then : float
-        Covering radius with those, if it goes on falling by the power law of the last doubling.
+        Covering radius with those, if it keeps falling by the power law of the last doubling.
     hours_more : float
         Core-hours of their labels, at the mean cost so far.
     as_random : int
@@ -71,7 +71,7 @@ class Outlook:
 
 
 def outlook(curves: pd.DataFrame, design: str) -> Outlook:
-    """What the table ``quality/curves.csv`` says of one design."""
+    """Read the outlook of one design off the table ``quality/curves.csv``."""
     mine = curves[curves["design"] == design]
     candidates = int(mine["candidates"].max())
     budget = mine[mine["candidates"] == candidates].set_index("size").sort_index()
@@ -105,13 +105,13 @@ def _fall(before: float, after: float) -> float:
 
 
 def random_radii(curves: pd.DataFrame, pool: str, size: int) -> pd.Series:
-    """Covering radii of random draws of some size from a whole pool."""
+    """Return the covering radii of random draws of a given size from a whole pool."""
     drawn = curves[(curves["design"] == "") & (curves["pool"] == pool)]
     return drawn[(drawn["candidates"] == drawn["candidates"].max()) & (drawn["size"] == size)]["covering_radius"]
 
 
 def advice(curves: pd.DataFrame, methods: Mapping[str, str], quality: pd.DataFrame) -> str:
-    """One paragraph about the designs of the first method that does not draw blindly.
+    """Write one paragraph about the designs of the first method that does not draw blindly.
 
     Parameters
     ----------
@@ -138,9 +138,9 @@ def advice(curves: pd.DataFrame, methods: Mapping[str, str], quality: pd.DataFra
 def _pool(found: list[Outlook], name: str, method: str) -> str:
     falls = [each.pool_fall for each in found if isfinite(each.pool_fall)]
     if is_baseline(method):
-        return "A random design gains nothing from a wider pool, so it cannot tell whether this one is wide enough."
+        return "A random design gains nothing from a wider pool, so it cannot show whether this one is wide enough."
     if not falls:
-        return "Whether the pool is wide enough was not measured: no smaller pool was chosen from."
+        return "Whether the pool is wide enough was not measured: nothing was chosen from a smaller pool."
     first = next(each for each in found if each.half_pool)
     doubling = f"Doubling the pool from {number(first.half_pool)} to {number(first.candidates)} candidates"
     change = f"{doubling} {_changed(f'the covering radius of {name}', falls)}"
@@ -150,7 +150,7 @@ def _pool(found: list[Outlook], name: str, method: str) -> str:
 
 
 def _changed(what: str, falls: list[float]) -> str:
-    """By how much something fell, or rose, at a doubling."""
+    """Describe by how much something fell, or rose, at a doubling."""
     if min(falls) >= 0:
         return f"lowered {what} by {_percents(falls)}"
     if max(falls) < 0:
@@ -167,7 +167,8 @@ def _budget(found: list[Outlook], name: str, method: str, curves: pd.DataFrame) 
     if not falls:
         return ""
     first, deviations = found[0], [each.deviation_fall for each in found if isfinite(each.deviation_fall)]
-    text = f"Doubling the budget from {number(first.half)} to {number(first.size)} structures {_changed('it', falls)}"
+    text = f"Doubling the budget from {number(first.half)} to {number(first.size)} structures"
+    text += f" {_changed('the covering radius', falls)}"
     text += f" and {_changed('the largest posterior deviation', deviations)}" if deviations else ""
     enough = max(falls + deviations) < STILL
     text += ": this budget is enough for this pool." if enough else ": this budget does not exhaust the pool."
@@ -176,15 +177,15 @@ def _budget(found: list[Outlook], name: str, method: str, curves: pd.DataFrame) 
     if is_baseline(method) or not radii:
         return text
     low, middle, high = (number(value, 2) for value in _quantiles(radii))
-    text += f" Random draws of this size cover the pool to {middle} ({low} to {high} in nine of ten)"
+    text += f" Random draws of this size have a covering radius of {middle} ({low} to {high} in nine of ten)"
     sizes = [each.as_random for each in found]
     if min(sizes) and max(sizes) < first.size:
-        return f"{text}; {name} cover{'s' if len(found) == 1 else ''} it as well with {span_of(sizes)} structures."
-    return f"{text}; {name} to {span([each.radius for each in found])}."
+        return f"{text}; {name} reach{'es' if len(found) == 1 else ''} it with {span_of(sizes)} structures."
+    return f"{text}; {name} ha{'s' if len(found) == 1 else 've'} {span([each.radius for each in found])}."
 
 
 def span_of(sizes: list[int]) -> str:
-    """A range of whole numbers."""
+    """Write a range of whole numbers."""
     low, high = number(min(sizes)), number(max(sizes))
     return low if low == high else f"{low} to {high}"
 
@@ -206,10 +207,10 @@ def _next(found: list[Outlook]) -> str:
         return ""
     gains = [1 - each.radius_then / each.radius for each in told if each.radius > 0]
     hours = [each.hours_more for each in told if isfinite(each.hours_more)]
-    worth = f"would lower it by {_percents(gains)}, to {span([each.radius_then for each in told])}"
-    worth = "would not lower it" if not gains or max(gains) < 0.005 else worth
-    price = f", for labels of {cost(hours)}" if hours else ""
-    return f"If that goes on, the next {count(told[0].more, 'structure')} {worth}{price}."
+    worth = f"would lower the covering radius by {_percents(gains)}, to {span([each.radius_then for each in told])}"
+    worth = "would not lower the covering radius" if not gains or max(gains) < 0.005 else worth
+    price = f"; their labels cost {cost(hours)}" if hours else ""
+    return f"If this trend continues, the next {count(told[0].more, 'structure')} {worth}{price}."
 
 
 def _pairs(rows: pd.DataFrame, name: str) -> str:

@@ -1,4 +1,4 @@
-"""A configuration as the pages tell it: in words, without what is not in use, and whole as YAML."""
+"""A configuration as the pages show it: in words, without the parts not in use, and in full as YAML."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gapdesign.report import words
 
 
 def asked(configuration: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Say in words what a configuration asks for: pairs of a term and its description."""
+    """Describe a configuration in words: pairs of a term and its description."""
     rows = []
     for key, value in _in_use(configuration).items():
         if key == "study":
@@ -22,7 +22,7 @@ def asked(configuration: Mapping[str, Any]) -> list[tuple[str, str]]:
         elif key == "designs" and isinstance(value, Mapping):
             rows.append(("designs", "; ".join(f"{name}: {_design(part)}" for name, part in value.items())))
         elif key == "budget" and isinstance(value, int):
-            rows.append(("budget", f"{words.count(value, 'structure')} a design"))
+            rows.append(("budget", f"{words.count(value, 'structure')} per design"))
         elif key == "prototypes" and isinstance(value, Mapping):
             rows.append(("prototypes", "; ".join(f"{name}: {words.plain(part)}" for name, part in value.items())))
         else:
@@ -40,7 +40,7 @@ def as_yaml(configuration: Mapping[str, Any]) -> str:
 
 
 def _in_use(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration without what was not chosen: engines, optimisers, properties, what no report waits for."""
+    """Return a configuration without engines, optimisers and properties not chosen, and parts no report waits for."""
     used, optimizers = dict(configuration), get_args(ModelOptions.model_fields["optimizer"].annotation)
     for part, choice, members in (("labels", "engine", ENGINES), ("model", "optimizer", optimizers)):
         if isinstance(given := configuration.get(part), Mapping):

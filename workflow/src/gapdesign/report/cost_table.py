@@ -1,7 +1,7 @@
-"""What a study cost, as the page tells it: labels by design, and everything else by stage.
+"""The cost of a study, as the page shows it: labels by design, and everything else by stage.
 
-All of it is estimated. What a run took depends on machines and on what was there already, and no page that is the same
-every time it is made can hold it.
+All of it is estimated. The time that a run took depends on machines and on earlier results, and no page that is the
+same every time it is made can hold it.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What the stages of a study cost by unit costs.
+    """Cost of the stages of a study, from unit costs.
 
     Parameters
     ----------
     stages
         Stage to its jobs and their core-hours, None if unknown, in order.
     machine
-        What the unit costs were measured on.
+        Machine that the unit costs were measured on.
     """
 
     stages: Mapping[str, tuple[int, float | None]]
@@ -35,7 +35,7 @@ class Estimate:
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Estimate:
-        """Read what the verb `estimate` wrote."""
+        """Read the output of the verb `estimate`."""
         stages = {name: (stage["jobs"], stage["core_hours"]) for name, stage in document["stages"].items()}
         return cls(stages, document["machine"])
 
@@ -47,7 +47,7 @@ def cost(
     estimate: Estimate | None,
     configuration: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Gather what the page says of costs.
+    """Gather the page's section on costs.
 
     Parameters
     ----------
@@ -56,14 +56,14 @@ def cost(
     labelled
         Design to the ranks that have a label.
     estimate
-        What the stages cost.
+        Cost of the stages.
     configuration
         The whole configuration.
 
     Returns
     -------
     dict
-        ``designs`` with labels, core-hours in all and of one, and the worst off-sample quantile of the model;
+        ``designs`` with labels, core-hours in total and per label, and the worst off-sample quantile of the model;
         ``labels``, the core-hours of all; ``stages`` with jobs and core-hours; ``machine``; ``engine``, and whether it
         ``computes``.
     """

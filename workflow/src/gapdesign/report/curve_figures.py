@@ -25,51 +25,51 @@ PANELS = (
 """Measures that are drawn, in reading order."""
 
 LOGARITHMIC = ("posterior_std_max", "posterior_std_mean", "condition")
-"""Those that run over orders of magnitude."""
+"""Measures that span orders of magnitude."""
 
 WIDE = 30
-"""Largest over smallest value from which on they are drawn so."""
+"""Ratio of largest to smallest value above which they are drawn on a logarithmic scale."""
 
 BAND = (0.05, 0.5, 0.95)
-"""Quantiles of the random draws: the band's edges, and its middle."""
+"""Quantiles of the random draws: the band's edges and middle."""
 
 
 def against_budget(curves: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the table of curves that are about whole pools."""
+    """Return the rows of the table of curves about whole pools."""
     return curves[curves["candidates"] == curves.groupby("pool")["candidates"].transform("max")]
 
 
 def against_pool(curves: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the table of curves that are about whole designs."""
+    """Return the rows of the table of curves about whole designs."""
     return curves[curves["size"] == curves.groupby(["pool", "design", "draw", "candidates"], dropna=False)["size"]
                   .transform("max")]  # fmt: skip
 
 
 def band(rows: pd.DataFrame, along: str, measure: str) -> pd.DataFrame:
-    """Quantiles of a measure over all random draws of all pools: rows by ``along``, columns as in ``BAND``."""
+    """Return quantiles of a measure over all random draws of all pools: rows by ``along``, columns as in ``BAND``."""
     drawn = rows[(rows["design"] == "") & np.isfinite(rows[measure].astype(float))]
     return drawn.groupby(along)[measure].quantile(list(BAND)).unstack()
 
 
 @house_style()
 def curves_figure(rows: pd.DataFrame, along: str, label: str, methods: Mapping[str, str]) -> Figure:
-    """Draw every measure along budget or pool size: a line a design, and a band for random draws.
+    """Draw every measure along budget or pool size: a line per design, and a band for random draws.
 
     Parameters
     ----------
     rows
-        By :func:`against_budget` or :func:`against_pool`.
+        From :func:`against_budget` or :func:`against_pool`.
     along
         Column that is the abscissa: ``size`` or ``candidates``.
     label
-        What stands below it.
+        Label of the abscissa.
     methods
         Design to method.
 
     Returns
     -------
     matplotlib.figure.Figure
-        A panel a measure that has any value.
+        A panel per measure that has any value.
     """
     from matplotlib.figure import Figure
 
@@ -124,9 +124,9 @@ def _panel(axes: Axes, rows: pd.DataFrame, along: str, measure: str, methods: Ma
 
 @house_style()
 def nearest_figure(members: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
-    """Draw how far members are from their nearest neighbours, and how strongly deformed, beside random draws.
+    """Draw how far members are from their nearest neighbours, and how strongly strained, beside random draws.
 
-    BR figure 4 has the same two, for distances of all pairs.
+    BR figure 4 shows the same two, with the distances of all pairs.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def coverage_figure(coverage: pd.DataFrame, pools: pd.DataFrame, methods: Mappin
     Returns
     -------
     matplotlib.figure.Figure
-        A panel a design; all share both axes. Earlier ranks lie above later ones.
+        A panel per design; all share both axes. Earlier ranks lie above later ones.
     """
     from matplotlib.figure import Figure
 

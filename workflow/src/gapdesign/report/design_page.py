@@ -1,4 +1,4 @@
-"""The design page: what is known before any label."""
+"""The design page: everything known before any label."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def render(
     pools: pd.DataFrame,
     quality: pd.DataFrame,
 ) -> str:
-    """Write the page of what is known before any label.
+    """Write the page of everything known before any label.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What pages say of candidates and designs before any label."""
+"""Candidates and designs before any label, as the pages show them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def elements(designs: Mapping[str, list[Atoms]]) -> str:
-    """Name the elements of all designs."""
+    """List the elements of all designs."""
     found = {symbol for frames in designs.values() for atoms in frames for symbol in atoms.get_chemical_symbols()}
     return words.listing(sorted(found))
 
 
 def candidates(table: pd.DataFrame | None) -> dict[str, Any]:
-    """Give what was drawn and refused in each pool; reasons that never occurred are left out."""
+    """Return the numbers drawn and refused in each pool; reasons that never occurred are left out."""
     if table is None or not len(table):
         return {"columns": [], "rows": []}
     reasons = [name for name in table.columns[3:] if table[name].any()]
@@ -30,7 +30,7 @@ def candidates(table: pd.DataFrame | None) -> dict[str, Any]:
 
 
 def contents(designs: Mapping[str, list[Atoms]], methods: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Say what each design holds: pool, structures, atoms, and how many of each prototype."""
+    """Return the contents of each design: pool, structures, atoms, and how many of each prototype."""
     rows = []
     for design, frames in designs.items():
         kinds: dict[str, int] = {}
@@ -48,7 +48,7 @@ def contents(designs: Mapping[str, list[Atoms]], methods: Mapping[str, str]) -> 
 
 
 def measures(quality: pd.DataFrame) -> dict[str, Any]:
-    """Turn the table on its side: a row a measure, a column a design."""
+    """Transpose the table: a row per measure, a column per design."""
     rows = []
     for column, (label, kind, meaning) in MEASURES.items():
         if column in quality:
@@ -59,7 +59,7 @@ def measures(quality: pd.DataFrame) -> dict[str, Any]:
 
 
 def nearest(quality: pd.DataFrame) -> dict[str, Any]:
-    """Give KP's table: from each member of a row's design to the nearest member of a column's design."""
+    """Return KP's table: distances from each member of a row's design to the nearest member of a column's design."""
     designs = list(quality["design"]) if len(quality) else []
     parts = [part for part in ("mean", "median", "max") if any(f"nearest_{name}_{part}" in quality for name in designs)]
     rows = [

@@ -1,7 +1,7 @@
-"""What a reader takes away from a page: every figure as PDF and SVG, and the table it was drawn from.
+"""Downloads of a page: every figure as PDF and SVG, and the table it was drawn from.
 
-Files are part of the page, so that it stays whole wherever it is sent; the largest are only named where they would make
-it too heavy.
+Files are embedded in the page, so that it stays whole wherever it is sent; the largest are only linked to where they
+would make it too heavy.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 ALLOWANCE = 3_000_000
-"""Letters of a page that may be spent on files."""
+"""Characters of a page that may be spent on files."""
 
 LARGEST = 1_500_000
-"""Letters of one: browsers cut longer addresses off."""
+"""Characters of one file: browsers cut off longer addresses."""
 
 PLAIN = 60_000
 """Bytes of a table beyond which it is compressed."""
@@ -28,7 +28,7 @@ TYPES = {
     ".csv": ("data", "text/csv"),
     ".gz": ("data", "application/gzip"),
 }
-"""Suffix to what a link is called, and its media type."""
+"""Suffix to the text of a link, and its media type."""
 
 DATA = {
     "worst": "crossval/errors.csv",
@@ -46,16 +46,16 @@ DATA = {
 
 @dataclass(frozen=True)
 class File:
-    """A file that is offered.
+    """A file offered for download.
 
     Parameters
     ----------
     path
         Where it lies beside the page, with forward slashes.
     content
-        What it holds.
+        Its bytes.
     beside
-        Whether it does lie there, to be linked to if the page cannot hold it.
+        Whether it lies there indeed, so that the page can link to it if it cannot hold it.
     """
 
     path: str
@@ -77,7 +77,7 @@ def downloads(study: str, files: Mapping[str, Sequence[File]]) -> dict[str, list
     Parameters
     ----------
     study
-        Its name, with which those of the files begin.
+        Name of the study, with which the names of the files begin.
     files
         Figure to its files, in the order of the page. A table of several figures is offered with the first of them.
 

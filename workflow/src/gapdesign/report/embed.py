@@ -1,4 +1,4 @@
-"""SVG documents made part of an HTML page."""
+"""SVG documents embedded in an HTML page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def embed(name: str, document: str, description: str) -> Markup:
     document
         SVG text by :func:`gapdesign.report.style.svg_text`.
     description
-        What a screen reader says of it.
+        Text for screen readers.
 
     Returns
     -------

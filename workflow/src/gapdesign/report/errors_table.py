@@ -1,4 +1,4 @@
-"""The matrix of errors as the page tells it, and what near-duplicates do to it."""
+"""The matrix of errors as the page shows it, and the effect of near-duplicates on it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def matrix(errors: pd.DataFrame, duplicates: pd.DataFrame) -> dict[str, Any]:
-    """Give the table of models and test sets: quantiles, deviations, and how warm a cell is."""
+    """Return the table of models and test sets: quantiles, deviations, and the heat of each cell."""
     names = order_of(errors)
     tests = [name for name in names if (errors["test_set"] == name).any()] if names else []
     shared = shared_pairs(duplicates)
@@ -36,7 +36,7 @@ def matrix(errors: pd.DataFrame, duplicates: pd.DataFrame) -> dict[str, Any]:
 
 
 def shared(errors: pd.DataFrame, duplicates: pd.DataFrame) -> list[dict[str, Any]]:
-    """Give the tests that share near-duplicates with a training set, with and without them."""
+    """Return the tests that share near-duplicates with a training set, with and without them."""
     pairs = shared_pairs(duplicates)
     if not pairs:
         return []
@@ -45,7 +45,7 @@ def shared(errors: pd.DataFrame, duplicates: pd.DataFrame) -> list[dict[str, Any
 
 
 def headline_apart(errors: pd.DataFrame, duplicates: pd.DataFrame, methods: Mapping[str, str]) -> str:
-    """Give the headline without the near-duplicates, if it is another one."""
+    """Return the headline without the near-duplicates, if it differs from the full one."""
     rows = shared(errors, duplicates)
     if not rows:
         return ""

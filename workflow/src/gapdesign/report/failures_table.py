@@ -1,4 +1,4 @@
-"""Labels that failed, as the page tells them."""
+"""Failed labels, as the page shows them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def failures(failed: pd.DataFrame, longest: int = 200) -> dict[str, Any]:
-    """Count reasons, and give the first of the rows."""
+    """Count the reasons, and return the first rows."""
     if not len(failed):
         return {"count": 0, "reasons": [], "rows": [], "more": 0}
     reasons = failed.groupby("reason", sort=False).size().sort_values(ascending=False, kind="stable")
@@ -27,7 +27,7 @@ def failures(failed: pd.DataFrame, longest: int = 200) -> dict[str, Any]:
 
 
 def replaced(designs: Mapping[str, list[Atoms]], labelled: Mapping[str, Sequence[int]]) -> list[str]:
-    """Say of each design that lost structures which ranks of its reserve are in their places."""
+    """Report, for each design that lost structures, which ranks of its reserve took their places."""
     sentences = []
     for design, frames in designs.items():
         size, ranks = len(frames), labelled[design]

@@ -1,6 +1,6 @@
 """The figures of a study, each drawn from saved tables and arrays alone.
 
-``FIGURES`` names them; each takes a :class:`Results` and gives a figure. BR is Barzdajn & Race (2025).
+``FIGURES`` names them; each takes a :class:`Results` and returns a figure. BR is Barzdajn & Race (2025).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """What the figures are drawn from.
+    """Tables and arrays that the figures are drawn from.
 
     Parameters
     ----------
@@ -50,21 +50,21 @@ class Results:
     duplicates: pd.DataFrame
 
     def strains(self) -> dict[str, NDArray]:
-        """Design to the strain magnitudes of its structures."""
+        """Return the strain magnitudes of each design's structures."""
         return {design: strain_magnitudes(frames) for design, frames in self.designs.items()}
 
     def ranks(self) -> dict[str, NDArray]:
-        """Design to the kernel distance of each rank to the earlier ones."""
+        """Return, for each design, the kernel distance of each rank to the earlier ones."""
         return {design: selection_distances(frames) for design, frames in self.designs.items()}
 
 
 def selection_distances(frames: list[Atoms]) -> NDArray:
-    """Give the kernel distance of each rank to the earlier ones when picked; NaN where it is not told."""
+    """Return the kernel distance of each rank to the earlier ones when picked; NaN where it is not recorded."""
     return np.array([float(atoms.info.get("distance", np.nan)) for atoms in frames])
 
 
 def pair_values(distances: ArrayLike) -> NDArray:
-    """Give every pair once: the part above the diagonal of a matrix, or the row of pairs as it is."""
+    """Return every pair once: the part above the diagonal of a matrix, or the row of pairs as it is."""
     distances = np.asarray(distances, dtype=float)
     return distances[np.triu_indices(len(distances), 1)] if distances.ndim == 2 else distances
 
@@ -112,18 +112,18 @@ PAIR_EDGES = np.linspace(0, 2, 41)
 
 
 def strain_edges(strains: Mapping[str, NDArray]) -> NDArray:
-    """Edges of the bars of strain magnitudes, which are not all empty."""
+    """Return the edges of the bars of strain magnitudes, which must not all be empty."""
     # A little headroom, so that equal deformations make a bar of finite width too.
     return np.linspace(0, max(float(np.max(values, initial=0.0)) for values in strains.values()) * 1.02 or 1.0, 31)
 
 
 def density(data: NDArray, edges: NDArray) -> NDArray:
-    """Heights of a histogram of unit area; what lies beyond the edges is in the outer bars."""
+    """Return the heights of a histogram of unit area; the outer bars include values beyond the edges."""
     return np.histogram(np.clip(data, edges[0], edges[-1]), edges, density=True)[0]
 
 
 def histograms(axes: Axes, values: Mapping[str, NDArray], edges: NDArray, methods: Mapping[str, str]) -> None:
-    """Draw a histogram a design, in the order of ``methods``; what lies beyond the edges is in the outer bars."""
+    """Draw a histogram per design, in the order of ``methods``; the outer bars include values beyond the edges."""
     styles = line_styles(methods)
     for design in methods:
         data = values.get(design, np.empty(0))
@@ -209,7 +209,7 @@ def worst_figure(errors: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        A row a model: a large dot at its worst test set, with name and number, small ones at the other
+        A row per model: a large dot at its worst test set, with name and number, small ones at the other
         off-sample test sets, and a vertical tick at its fit.
     """
     from matplotlib.figure import Figure
@@ -265,7 +265,7 @@ def draw(results: Results) -> dict[str, Figure]:
 def distances_table(
     distances: Mapping[str, NDArray], strains: Mapping[str, NDArray], methods: Mapping[str, str]
 ) -> pd.DataFrame:
-    """The bars of :func:`distances_figure`: design, quantity (D2, strain), edges (low, high) and height of each."""
+    """Return the bars of :func:`distances_figure`: design, quantity (D2, strain), edges (low, high) and height."""
     import pandas as pd
 
     pairs = {design: pair_values(values) for design, values in distances.items()}
@@ -280,7 +280,7 @@ def distances_table(
 
 
 def ranks_table(ranks: Mapping[str, NDArray]) -> pd.DataFrame:
-    """What :func:`ranks_figure` draws: design, rank and distance, a row a structure."""
+    """Return the data of :func:`ranks_figure`: design, rank and distance, a row per structure."""
     import pandas as pd
 
     parts = [
@@ -294,4 +294,4 @@ TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
     "distances": lambda results: distances_table(results.distances, results.strains(), results.methods),
     "ranks": lambda results: ranks_table(results.ranks()),
 }
-"""What figures are drawn from that is in no other table; ``results/<study>/figures/<name>.csv``."""
+"""Data of figures that no other table holds; ``results/<study>/figures/<name>.csv``."""

@@ -25,8 +25,8 @@ def worst_off_sample(errors: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns ``model``, ``test_set`` and ``q99_mev`` (meV/atom), a row a model that has an off-sample test,
-        in the table's order. A model with an off-sample error that is not finite has that test set and NaN.
+        Columns ``model``, ``test_set`` and ``q99_mev`` (meV/atom), a row per model that has an off-sample
+        test, in the table's order. A model with an off-sample error that is not finite has that test set and NaN.
     """
     import pandas as pd
 
@@ -45,7 +45,7 @@ def worst_off_sample(errors: pd.DataFrame) -> pd.DataFrame:
 
 
 def headline(errors: pd.DataFrame, methods: Mapping[str, str], bootstrap: pd.DataFrame | None = None) -> str:
-    """Say how the designs of each method compare by their models' worst off-sample 0.99 quantile.
+    """Compare the designs of each method by their models' worst off-sample 0.99 quantile, in words.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def _fit_only(errors: pd.DataFrame) -> str:
 
 
 def _intervals(bootstrap: pd.DataFrame | None, methods: Mapping[str, str]) -> dict[str, tuple[float, float]]:
-    """Give each method's interval of the ratio of random designs to its own, from the 0.025 to the 0.975 quantile."""
+    """Return each method's interval of the ratio of random designs to its own, from the 0.025 to the 0.975 quantile."""
     import numpy as np
 
     if bootstrap is None or not len(bootstrap):
@@ -132,7 +132,7 @@ def _compare(groups: Mapping[str, list[float]], intervals: Mapping[str, tuple[fl
 
 
 def _baseline(methods: Iterable[str]) -> str | None:
-    """The first of some methods that draws blindly, if one does."""
+    """Return the first of some methods that draws blindly, if any."""
     return next(filter(is_baseline, methods), None)
 
 
@@ -157,10 +157,10 @@ def _reservations(
         text += f" No gain over {method_name(blind)} was found here for {names} designs."
     if unclear:
         names = listing(method_name(method) for method in unclear)
-        text += f" The ranges of {names} and {method_name(blind)} designs overlap, so the gain is not a settled one."
+        text += f" The ranges of {names} and {method_name(blind)} designs overlap, so the gain is not certain."
     if doubtful := [method for method in intervals if method not in failed + unclear and intervals[method][0] <= 1]:
         names = listing(method_name(method) for method in doubtful)
-        text += f" The interval for {names} designs holds 1, so the gain is not a settled one."
+        text += f" The interval for {names} designs holds 1, so the gain is not certain."
     return text
 
 

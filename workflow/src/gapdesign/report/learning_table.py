@@ -1,4 +1,4 @@
-"""How many random structures buy what a design buys, as the page tells it."""
+"""The number of random structures that equal a design, as the page shows it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ MEASURES = {
 
 
 def section(equivalents: pd.DataFrame | None) -> dict[str, Any]:
-    """Gather what the page says of learning curves.
+    """Gather the page's section on learning curves.
 
     Parameters
     ----------
     equivalents
-        The table ``replay/equivalents.csv``; nothing if there is none.
+        The table ``replay/equivalents.csv``, if there is one.
 
     Returns
     -------

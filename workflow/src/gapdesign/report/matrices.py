@@ -19,12 +19,12 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 0.75, 0.35, 0.55, 0.7  # inches around the panels
 
 
 def order_of(table: pd.DataFrame) -> list[str]:
-    """Give the designs of a table of predictions or errors, models first, in the order they appear."""
+    """Return the designs of a table of predictions or errors, models first, in the order they appear."""
     return list(dict.fromkeys([*table["model"], *table["test_set"]])) if len(table) else []
 
 
 def shared_pairs(duplicates: pd.DataFrame) -> set[tuple[str, str]]:
-    """Give the (model, test set) pairs, model and test set unlike, that share near-duplicate structures."""
+    """Return the (model, test set) pairs of unlike model and test set that share near-duplicate structures."""
     if not len(duplicates):
         return set()
     table = duplicates[(duplicates["n_duplicates"] > 0) & (duplicates["model"] != duplicates["test_set"])]
@@ -32,7 +32,7 @@ def shared_pairs(duplicates: pd.DataFrame) -> set[tuple[str, str]]:
 
 
 def error_limit(errors: pd.DataFrame) -> float:
-    """Give the absolute error (meV/atom) at which axes and colours end: beyond the largest quantile."""
+    """Return the absolute error (meV/atom) at which axes and colours end: beyond the largest quantile."""
     finite = errors["q99_mev"][np.isfinite(errors["q99_mev"])] if len(errors) else np.empty(0)
     return 1.25 * max(finite, default=0.0) or 1.0
 
@@ -105,7 +105,7 @@ def parity_figure(predictions: pd.DataFrame, errors: pd.DataFrame) -> Figure:
 def _grid(
     names: list[str], x: tuple[float, float], y: tuple[float, float]
 ) -> tuple[Figure, dict[tuple[str, str], Axes], float]:
-    """Lay out the panels, and give them with the length of their edge (inches)."""
+    """Lay out the panels, and return them with the length of their edge (inches)."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
@@ -123,7 +123,7 @@ def _grid(
             "wspace": 0.08 / size, "hspace": 0.08 / size,
         },
     )  # fmt: skip
-    # Limits and ticks are shared: set once, for to set them on every panel would take seconds.
+    # Limits and ticks are shared: they are set once, because setting them on every panel would take seconds.
     axes[0, 0].set(xlim=x, ylim=y)
     axes[0, 0].xaxis.set_major_locator(MaxNLocator(3 if count <= 6 else 2))
     axes[0, 0].yaxis.set_major_locator(MaxNLocator(4))
@@ -132,7 +132,7 @@ def _grid(
 
 
 def _range(predictions: pd.DataFrame, margin: float = 0.0) -> tuple[float, float]:
-    """Give the range of the reference energies (eV/atom), widened by ``margin`` within reason."""
+    """Return the range of the reference energies (eV/atom), widened by ``margin`` within reason."""
     reference = predictions["reference_ev"].to_numpy(float) if len(predictions) else np.array([0.0, 1.0])
     extent = float(np.ptp(reference)) or 1.0
     margin = max(0.06 * extent, min(margin, 0.5 * extent))
@@ -147,10 +147,10 @@ def _clouds(
     limit: float,
     inside: tuple[float, float],
 ) -> int:
-    """Draw the points of all panels, the worst on top, and say how many were beyond the frame, or not finite.
+    """Draw the points of all panels, the worst on top, and return how many lie beyond the frame or are not finite.
 
     They share one layer over the whole figure, in its coordinates, so that one picture holds them all: a
-    picture a panel would take a minute for twelve designs, and vectors some megabytes.
+    picture per panel would take a minute for twelve designs, and vectors some megabytes.
     """
     if not panels or not len(predictions):
         return 0
@@ -177,7 +177,7 @@ def _clouds(
 
 
 def _frame(axes: Axes, *, own: bool) -> None:
-    """Frame a panel; those of a model on its own design are the fit, and heavier."""
+    """Frame a panel, more heavily where a model is tested on its own design: the fit."""
     for spine in axes.spines.values():
         spine.set(visible=True, linewidth=1.1 if own else 0.5, edgecolor=INK if own else MUTED)
     axes.grid(visible=False)

@@ -1,4 +1,4 @@
-"""Figures of pools compared, drawn from their tables alone."""
+"""Figures that compare pools, drawn from their tables alone."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 @house_style()
 def shares_figure(quantiles: pd.DataFrame, labels: Mapping[str, str], *, environments: bool) -> Figure:
-    """Draw distances to the nearest learnt as shares of those asked about that are farther (KP figure 8).
+    """Draw the share of test members that lie farther than each distance from the nearest training one (KP figure 8).
 
     Parameters
     ----------
     quantiles
-        The table of :func:`gapdesign.comparison.pools.quantiles`, of one number learnt from.
+        The table of :func:`gapdesign.comparison.pools.quantiles`, for one training size.
     labels
-        What each pool is called.
+        Pool to the name that is shown.
     environments
-        Whether environments are compared, and not structures.
+        Whether environments are compared rather than structures.
     """
     what = "environment" if environments else "candidate"
     names = [name for name in labels if (quantiles["test"] == name).any()]
@@ -49,7 +49,7 @@ def shares_figure(quantiles: pd.DataFrame, labels: Mapping[str, str], *, environ
 
 @house_style()
 def histograms_figure(histograms: pd.DataFrame) -> Figure:
-    """Draw how components are distributed in each pool (KP figures 4 to 7), the first and the last of them.
+    """Draw the distribution of the first and of the last component in each pool (KP figures 4 to 7).
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def _panels(count: int, *, height: float, width: float = 3.6) -> tuple[Figure, l
 
 
 def _logarithmic(axis: Axis) -> None:
-    """Plain numbers at powers of ten: the style draws no mathematics."""
+    """Write plain numbers at powers of ten: the style draws no mathematics."""
     from matplotlib.ticker import NullFormatter
 
     axis.set_major_formatter("{x:g}")

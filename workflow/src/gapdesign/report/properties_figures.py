@@ -20,14 +20,14 @@ SIZED = ("GPa", "Å", "Å³/atom")
 """Units of properties whose errors make sense as a share of the value."""
 
 MARKERS = "os^DvPX*"
-"""Marks of the models, told apart without colour."""
+"""Marks of the models, distinct even without colour."""
 
 WIDEST = 60.0
 """Error, in percent, beyond which a dot is drawn at the edge."""
 
 
 def names(compute: Sequence[str]) -> list[str]:
-    """Names of the figures of the properties that are computed."""
+    """Return the names of the figures of the computed properties."""
     shares = ["constants"] if {"lattice", "volumes", "elastic"} & set(compute) else []
     return [*shares, *(name for name in FIGURES if name in compute)]
 
@@ -46,7 +46,7 @@ def constants_figure(values: pd.DataFrame, methods: Mapping[str, str]) -> Figure
     Returns
     -------
     matplotlib.figure.Figure
-        A row a property of a crystal, a dot a model.
+        A row per property of a crystal, a dot per model.
     """
     from matplotlib.figure import Figure
 
@@ -86,7 +86,7 @@ def _against(measure: str) -> str:
 
 
 def volumes_figure(curves: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
-    """Draw energy against volume, a panel a crystal, relative to each potential's own first crystal."""
+    """Draw energy against volume, a panel per crystal, relative to each potential's own first crystal."""
     curves = curves.copy()
     for _, mine in curves.groupby("model"):
         first = mine["prototype"].iloc[0]
@@ -95,7 +95,7 @@ def volumes_figure(curves: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
 
 
 def dimer_figure(curves: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
-    """Draw the energy of two atoms against their distance, a panel a pair of elements."""
+    """Draw the energy of two atoms against their distance, a panel per pair of elements."""
 
     def finish(axes: Axes, mine: pd.DataFrame) -> None:
         depth = -mine["y"].min()
@@ -105,7 +105,7 @@ def dimer_figure(curves: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
 
 
 def phonons_figure(curves: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
-    """Draw the phonon bands, a panel a crystal and model; each path is scaled to the same length."""
+    """Draw the phonon bands, a panel per crystal and model; each path is scaled to the same length."""
     import pandas as pd
 
     panels = []
@@ -128,7 +128,7 @@ def phonons_figure(curves: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
 
 
 def nve_figure(curves: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
-    """Draw the total energy along the run at constant energy, a panel a crystal."""
+    """Draw the total energy along the run at constant energy, a panel per crystal."""
     return _panels(curves, methods, "time, fs", "change of the total energy, meV/atom")
 
 
@@ -150,7 +150,7 @@ def _panels(
     finish: Callable[[Axes, pd.DataFrame], None] = lambda axes, mine: None,
     **marks: object,
 ) -> Figure:
-    """Draw a panel a crystal or pair, a line a model and branch, the reference as a broad grey one below them."""
+    """Draw a panel per crystal or pair, a line per model and branch, and the reference as a broad grey line below."""
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 

@@ -1,4 +1,4 @@
-"""Properties as the page tells them: one table, the reasons of what is missing, and captions."""
+"""Properties as the page shows them: one table, the reasons for missing values, and captions."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ CAPTIONS = {
         "potential’s own first crystal. The broad grey line is the reference engine."
     ),
     "dimer": (
-        "Energy of two atoms by themselves, above that of the two apart. Designs of crystals hold nothing like it: "
-        "where a model leaves the reference (broad grey line) it is extrapolating."
+        "Energy of a pair of atoms by themselves, above that of the two far apart. Designs of crystals hold nothing "
+        "like it: where a model leaves the reference (broad grey line), it extrapolates."
     ),
     "phonons": (
         "Phonons of the crystal at each potential’s own equilibrium; imaginary frequencies are drawn as negative ones. "
@@ -40,7 +40,7 @@ CAPTIONS = {
     ),
     "nve": (
         "Total energy along a short run of molecular dynamics at constant energy. A smooth potential conserves it; "
-        "what is left is the error of the time step."
+        "the variation that remains is the error of the time step."
     ),
 }
 
@@ -55,24 +55,25 @@ NAMES = {
     "fluctuation": "fluctuation of the energy",
     "drift": "drift of the energy",
 }  # fmt: skip
-"""Properties whose names in the table are no symbols."""
+"""Properties that the table shows by words rather than symbols."""
 
 
 def section(values: pd.DataFrame | None, configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """Gather what the page says of properties.
+    """Gather the page's section on properties.
 
     Parameters
     ----------
     values
-        The table ``properties.csv``; nothing if there is none.
+        The table ``properties.csv``, if there is one.
     configuration
         The whole configuration.
 
     Returns
     -------
     dict
-        ``models``; ``rows`` with prototype, label, unit, published, reference and a pair of value and error a model;
-        whether there is a ``reference`` and anything ``published``; ``source`` of that; ``missing`` sentences.
+        ``models``; ``rows`` with prototype, label, unit, published, reference, and a value and its error per model;
+        ``reference`` and ``published``, whether there are such values; ``source`` of the published ones; ``missing``,
+        sentences about the rest.
     """
     empty = {"models": [], "rows": [], "reference": False, "published": False, "source": "", "missing": []}
     if values is None or not len(values):
@@ -102,7 +103,7 @@ def section(values: pd.DataFrame | None, configuration: Mapping[str, Any]) -> di
 
 
 def _cell(row: Mapping[str, Any] | None) -> tuple[Any, str]:
-    """Value, and error against the reference, or else against what is published."""
+    """Return a value, and its error against the reference, or else against the published value."""
     if row is None:
         return None, ""
     error = row["error"] if row["error"] == row["error"] else row["published_error"]

@@ -1,4 +1,4 @@
-"""What a result was made from and with, so that it can be made again."""
+"""Provenance of results: inputs, settings and versions, so that they can be made again."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PACKAGES = (
 
 
 def provenance(configuration: Mapping[str, Any], files: Iterable[str | Path]) -> dict[str, Any]:
-    """Versions, commit, seed, configuration and checksums; no times and no hosts, which belong in logs.
+    """Collect versions, commit, seed, configuration and checksums; times and hosts belong in logs.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def provenance(configuration: Mapping[str, Any], files: Iterable[str | Path]) ->
 
 
 def _commit() -> str:
-    """Commit of the checkout that the library runs from, with `+` if it was changed since; else `unknown`."""
+    """Return the commit of the checkout that the library runs from, with `+` if it has changes; else `unknown`."""
     try:
         output = subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],

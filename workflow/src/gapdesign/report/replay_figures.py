@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BAND = (0.05, 0.5, 0.95)
-"""Quantiles of the draws of a design by chance: the edges of the band of the baseline, and the line of all such."""
+"""Quantiles over the draws of a design by chance: edges of the baseline's band, and the line of each such design."""
 
 BOUNDS = {"none": (0, (1, 2)), "all": (0, (4, 2))}
-"""Line patterns of the potentials of no candidate and of all candidates."""
+"""Line patterns of the potentials trained on no candidate and on all candidates."""
 
 
 @house_style()
@@ -31,7 +31,7 @@ def errors_figure(errors: pd.DataFrame, methods: Mapping[str, str], *, core: str
     Parameters
     ----------
     errors
-        As :func:`gapdesign.replay.fits.errors` gives them, with ``design``, ``method``, ``budget`` and ``draw``.
+        Returned by :func:`gapdesign.replay.fits.errors`, with ``design``, ``method``, ``budget`` and ``draw``.
     methods
         Design to method, in the order of the configuration.
     core
@@ -63,7 +63,7 @@ def _against_budget(
     signed: bool = False,
     limited: bool = True,
 ) -> Figure:
-    """A panel a measure, along the budgets; signed ones on a linear axis; ``limited`` draws the two bounds too."""
+    """Draw a panel per measure against the budget, signed ones on a linear axis; ``limited`` adds the two bounds."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 

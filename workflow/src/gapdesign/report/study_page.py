@@ -1,4 +1,4 @@
-"""The page of a study: what the template shows, gathered from the tables."""
+"""The page of a study, filled from its tables."""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ def render(
     equivalents
         The table ``replay/equivalents.csv``; a sentence says how to get it where there is none.
     estimate
-        What the stages are estimated to cost.
+        Estimated cost of the stages.
     files
-        Figure name to what is offered below it.
+        Figure name to the files offered below it.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def _facts(configuration, designs, errors, failed) -> list[str]:
 
 
 def _hyperparameters(hyperparameters: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Turn the dictionaries on their side, too; nested extras stay in their files."""
+    """Transpose the dictionaries; nested extras stay in their files."""
     known = [name for name in PARAMETERS if any(name in part for part in hyperparameters.values())]
     extras = dict.fromkeys(
         name

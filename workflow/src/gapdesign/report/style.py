@@ -1,4 +1,4 @@
-"""The look of the figures, and how one becomes SVG text that is the same bytes every time."""
+"""The look of the figures, and their conversion to SVG and PDF with the same bytes every time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BASELINE = "#d98a1f"
 """The colour of random designs, with which those of every other method are compared."""
 
 GREY = "#8d939b"
-"""What designs stand before: pools, bounds, the reference engine."""
+"""The colour of backgrounds: pools, bounds, the reference engine."""
 
 PALETTE = ("#2b7bba", "#199a7b", "#a05fbf", "#c8506a", "#7f8a2b", "#2aa3b8", "#8b6f5a", "#5f6fd0")
 """Colours of the other methods, in the order of the configuration."""
@@ -69,7 +69,7 @@ STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "gapdesign",
     "svg.id": None,
-    # Letters that stay letters in a manuscript's editor.
+    # Text stays text in a manuscript's editor.
     "pdf.fonttype": 42,
 }
 
@@ -83,7 +83,7 @@ def house_style() -> Iterator[None]:
     import matplotlib
 
     with matplotlib.rc_context(), warnings.catch_warnings():
-        # The browser has the letters of every script; the font that matplotlib measures with has not.
+        # The browser has the letters of every script; the font that matplotlib measures with does not.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
@@ -92,7 +92,7 @@ def house_style() -> Iterator[None]:
 
 @house_style()
 def svg_text(figure: Figure, *, dots_per_inch: int = 160) -> str:
-    """Give a figure as SVG: the same bytes for the same data.
+    """Return a figure as SVG: the same bytes for the same data.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def svg_text(figure: Figure, *, dots_per_inch: int = 160) -> str:
 
 @house_style()
 def pdf_bytes(figure: Figure, *, dots_per_inch: int = 300) -> bytes:
-    """Give a figure as PDF for a manuscript, on white: the same bytes for the same data.
+    """Return a figure as PDF for a manuscript, on white: the same bytes for the same data.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def pdf_bytes(figure: Figure, *, dots_per_inch: int = 300) -> bytes:
 
 
 def error_colours() -> Colormap:
-    """Colour map of absolute errors: blue is near zero, orange near the largest, as in BR's figures 5 and 6.
+    """Return the colour map of absolute errors: blue is near zero, orange near the largest, as in BR's figures 5 and 6.
 
     Lightness rises steadily from 47 to 70 (CIE L*), which leaves both ends readable on white and on black,
     and the run from blue to orange is one that all common forms of colour blindness keep apart.
@@ -146,9 +146,9 @@ def error_colours() -> Colormap:
 
 
 def line_styles(methods: Mapping[str, str]) -> dict[str, dict[str, object]]:
-    """Give every design the colour of its method, and a line pattern of its own.
+    """Assign every design the colour of its method, and its own line pattern.
 
-    No two of as many designs as there are patterns look alike without colour; of more, those of one colour differ.
+    Up to as many designs as there are patterns differ even without colour; beyond that, those of one colour differ.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How a template becomes a page."""
+"""Pages from templates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 
 
 def fill(template: str, **shown: Any) -> str:
-    """Fill one of the templates beside this module; what a page shows is escaped, and the style goes into it."""
+    """Fill one of the templates beside this module with the style and with values, which are escaped."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 

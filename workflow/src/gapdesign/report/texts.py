@@ -1,4 +1,4 @@
-"""What the page says: captions, the meaning of every measure, references."""
+"""Texts of the pages: captions, the meaning of every measure, references."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ CAPTIONS = {
     ),
     "ranks": (
         "Kernel distance of each chosen structure to those chosen before it. For a max-min design the "
-        "curve can only fall, and tells what the next structure would add. Rank 0 is not drawn."
+        "curve can only fall, and shows what the next structure would add. Rank 0 is not drawn."
     ),
     "errors": (
         "Every model (row) on every design (column): error of the energy per atom against the reference. "
-        "Framed heavily on the diagonal: the fit. In each panel: standard deviation | 0.99 quantile of "
+        "Heavy frames on the diagonal mark the fit. In each panel: standard deviation | 0.99 quantile of "
         "the absolute error, in meV/atom. All panels share both axes; colour repeats the size of the "
         "error. A dagger marks test sets that share near-duplicates with the training set (Barzdajn and "
         "Race, figure 6)."
@@ -52,9 +52,9 @@ CAPTIONS = {
         "and shows any fit that went wrong as a whole (Barzdajn and Race, figure 5)."
     ),
     "learning": (
-        "Errors of potentials fitted to the first structures of each design. For designs by chance the line is the "
-        "median of the draws, and the band of the random ones holds nine in ten. Where all structures are tested, the "
-        "dotted and dashed grey lines are the potentials of no candidate and of all of them."
+        "Errors of potentials fitted to the first structures of each design. For designs drawn by chance, the line is "
+        "the median of the draws; the band of the random ones holds nine in ten. Where all structures are tested, the "
+        "dotted and dashed grey lines are the potentials trained on no candidate and on all of them."
     ),
     "surfaces": (
         "Errors of the surface energies of the same potentials, relaxed and unreconstructed, against the reference."
@@ -65,24 +65,24 @@ _BAND = "The band holds nine in ten of the random draws, from all pools together
 
 BEFORE_LABELS = {
     "nearest": (
-        "How far the members of a design are from their nearest neighbour in it, and, where candidates were deformed, "
-        "how strongly: the Frobenius norm of F minus the identity. The filled histogram is that of the random draws. "
-        "A design that is spread by pushing the strain lies to the right of it in both."
+        "How far each member of a design is from its nearest neighbour in it and, where candidates were deformed, how "
+        "strongly it is strained: the Frobenius norm of F minus the identity. The filled histogram is that of the "
+        "random draws. A design that is spread by pushing the strain lies to the right of it in both panels."
     ),
     "distances": (
         "Squared kernel distance D² of all pairs of members, from 0 (overlap: the model cannot tell them apart) to 2 "
         "(orthogonal: one says nothing about the other) (Barzdajn and Race, figure 4)."
     ),
     "budget": (
-        "The measures of the table above, for the first members of each design, in the order in which it was chosen. "
+        "The measures of the table above for the first members of each design, in the order in which they were chosen. "
         + _BAND
-        + "Where a line leaves the band, the difference to random designs is more than chance. Coverings and "
-        "posterior deviations are over at most so many candidates as quality.sample says."
+        + "Where a line leaves the band, the difference from random designs is more than chance. Covering "
+        "distances and posterior deviations are taken over at most as many candidates as quality.sample says."
     ),
     "pool": (
         "The same measures of whole designs chosen from the first candidates of their pool alone, and measured "
         "against all of it: a curve that has become level says that the pool is large enough (Barzdajn and Race, "
-        "section 3.1). " + _BAND + "For them the size of the pool makes no difference but chance."
+        "section 3.1). " + _BAND + "For random draws, the size of the pool makes no difference beyond chance."
     ),
     "coverage": (
         "Every design over the candidates of its pool (grey), on the two directions in which the pool varies most "
@@ -153,7 +153,7 @@ _REMATCH = (
 
 
 def references(configuration: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Give what a study should cite: text, DOI, and what it is cited for."""
+    """Return the works that a study should cite: text, DOI, and what each is cited for."""
     descriptor, designs = configuration.get("descriptor"), configuration.get("designs")
     kernel = configuration.get("kernel")
     parts = designs.values() if isinstance(designs, Mapping) else ()

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 PARAMETERS = ("sigma", "r_cut", "n_max", "l_max", "zeta")
 
 WIDE = 30
-"""Variation from which on visibilities are drawn on a logarithmic scale."""
+"""Variation above which visibilities are drawn on a logarithmic scale."""
 
 
 @house_style()
 def tune_figure(shares: pd.DataFrame, radial: pd.DataFrame) -> Figure:
-    """Draw what each setting leaves overlapping and orthogonal, and what it sees of a dimer.
+    """Draw the overlapping and orthogonal shares of each setting, and its visibility of a dimer.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def tune_figure(shares: pd.DataFrame, radial: pd.DataFrame) -> Figure:
     left.set_xlim(-0.001, max(0.02, 150 * shares.filter(like="_share").to_numpy().max()))
     left.xaxis.set_major_formatter("{x:g}")
     left.legend(loc="upper center", bbox_to_anchor=(0.4, -0.16), ncols=2, fontsize=7)
-    # A dimer is the same whatever the power of the kernel is.
+    # A dimer looks the same whatever the power of the kernel.
     drawn = list(dict.fromkeys(tuple(row) for row in shares[list(PARAMETERS[:-1])].itertuples(index=False)))
     names = [name for name in varied if name != "zeta"]
     for place, setting in enumerate(drawn):

@@ -14,7 +14,7 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: Any, digits: int = 3) -> str:
-    """Write a number with a given count of significant digits; whole numbers whole; what is missing, a dash.
+    """Write a number with a given number of significant digits: integers in full, missing values as a dash.
 
     >>> number(0.123456), number(1234.5, 2), number(12), number(12.0)
     ('0.123', '1200', '12', '12.0')
@@ -39,7 +39,7 @@ def number(value: Any, digits: int = 3) -> str:
 
 
 def decimal(value: Any, places: int = 1) -> str:
-    """Write a logarithm: its differences count, so it gets a fixed number of decimals.
+    """Write a logarithm with a fixed number of decimals, since its differences count.
 
     >>> decimal(1234.56)
     '1234.6'
@@ -81,7 +81,7 @@ def listing(items: Iterable[str], last: str = "and") -> str:
 
 
 def method_name(method: str) -> str:
-    """Name a method in prose; one that is not known here keeps its own name."""
+    """Name a method in prose; an unknown one keeps its own name."""
     title = METHODS[method].title if method in METHODS else ""
     return title or method.replace("_", " ")
 
@@ -92,7 +92,7 @@ def count(amount: int, noun: str) -> str:
 
 
 def shorten(name: str, width: int) -> str:
-    """Cut the middle out of a name longer than so many letters: names often differ in their last ones only.
+    """Cut the middle out of a name longer than ``width`` letters: names often differ only in their last ones.
 
     >>> shorten("strained-optimal-12", 10)
     'strain…-12'
