@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
-    from gapdesign.quality.curves import SampledPool
     from gapdesign.shards import FeaturePool, HeldPool
 
 
@@ -19,7 +18,7 @@ def block_rows(memory: int, dimension: int, budget: int) -> int:
     return max(64, min(16384, memory * 2**20 // 4 // bytes_a_row))
 
 
-def hold(pool: FeaturePool | SampledPool, memory: int) -> FeaturePool | SampledPool | HeldPool:
+def hold(pool: FeaturePool, memory: int) -> FeaturePool | HeldPool:
     """Keep a pool in memory if it takes less than a third of ``memory`` (MiB); else leave it in its files."""
     return pool.held() if 4 * pool.size * pool.dimension < memory * 2**20 // 3 else pool
 
