@@ -68,8 +68,9 @@ def test_the_configuration_knows_them_while_they_are_installed(workflow: Workflo
 
 def test_an_installed_package_that_is_not_asked_for_changes_no_job(configuration, path, workflow):
     script = (
-        "import yaml; from gapdesign.config import study; given = study.parse(yaml.safe_load(open('config.yaml')));"
-        "print([study.part(given, verb, design='OPT', pool='A') for verb in ('candidates', 'descriptors', 'select')])"
+        "from gapdesign import cli; from gapdesign.config import study; from gapdesign.config.part import At;"
+        "at, jobs = At(study.load('config.yaml'), 'OPT'), cli.jobs();"
+        "print([jobs[verb].part(at) for verb in ('candidates', 'descriptors', 'basis', 'select', 'quality')])"
     )
     parts = {
         subprocess.run(
