@@ -259,3 +259,12 @@ def test_pools_are_compared_by_what_the_configuration_says(workflow, configurati
     workflow.configure(configuration)
     assert workflow.plan("pools") == {"candidates_shard": 4, "environments_pool": 2, "pools": 1}
     assert {"environments_pool", "design_select", "environments"} <= set(workflow.plan("environments"))
+
+
+def test_samplers_of_one_pool_run_in_one_environment(workflow, configuration):
+    quip = {"element": "Zr", "descriptor": {"kind": "soap"}}
+    configuration["pools"] |= {"sampler": "mixture", "mixture": {"entropy": 1, "md": 1}, "entropy": quip}
+    workflow.configure(configuration)
+    assert workflow.plan("candidates")["candidates_shard"] == 4
+    told = workflow.run("-n", "--sdm", "conda", status=1)
+    assert "the samplers of pool A run in different environments, eam and gap; give each a pool of its own" in told

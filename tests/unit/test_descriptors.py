@@ -7,7 +7,7 @@ from ase.build import bulk, make_supercell
 
 from gapdesign.descriptors import Descriptor, layout
 from gapdesign.descriptors.kernel import PairKernelOptions
-from gapdesign.descriptors.options import DescriptorOptions
+from gapdesign.descriptors.options import ChosenDescriptor, DescriptorOptions
 from gapdesign.descriptors.pairs import PairFeatures, fade
 from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.errors import InputError
@@ -299,3 +299,18 @@ def test_a_structure_without_neighbours_is_refused_by_its_index(backend):
 def test_an_unknown_backend_is_no_option():
     with pytest.raises(ValueError, match="backend"):
         DescriptorOptions(backend="dscrib")
+
+
+def test_derivatives_are_of_descriptors_that_have_them():
+    sentence = r"^descriptor\.backend: 'dscribe' gives no derivatives by positions; choose from quippy\.$"
+    with pytest.raises(InputError, match=sentence):
+        descriptor([40]).derivatives(pack([zirconium()]), 0)
+
+
+def test_the_chosen_descriptor_is_the_same_without_the_options_of_others():
+    whole = DescriptorOptions(backend="quippy", soap=SMALL)
+    chosen = ChosenDescriptor.model_validate_json(whole.chosen.model_dump_json())
+    assert (chosen, chosen.options) == (whole.chosen, SMALL)
+    batch = pack([zirconium()])
+    one, other = (Descriptor(options, PAIR, [40]).features(batch) for options in (whole, chosen))
+    assert one.tobytes() == other.tobytes()

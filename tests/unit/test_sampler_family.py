@@ -406,3 +406,28 @@ def test_overrides_make_the_pools_of_a_study_differ():
     both = PoolOptions(overrides={"B": {"sampler": "volume", "volume": {"max": 0.1}}})
     assert identical(make(both), make(PoolOptions()))
     assert identical(make(both, pool="B"), make(PoolOptions(sampler="volume", volume={"max": 0.1}), pool="B"))
+
+
+def test_two_samplers_of_a_mixture_cannot_both_read_a_file(structures, monkeypatch):
+    pools = PoolOptions(sampler="mixture", mixture={"file": 1, "random": 1}, file={"path": str(structures)})
+    pools.check("A")
+    monkeypatch.setattr(SAMPLERS["random"], "structures", classmethod(lambda cls, options: "other.xyz"))
+    sentence = r"^pools\.mixture: `file` and `random` read a file each, and pool A can have one; give each"
+    with pytest.raises(InputError, match=sentence):
+        pools.check("A")
+
+
+def test_a_pool_has_the_traits_of_its_samplers(structures):
+    slow = options("md", structures)
+    assert (slow.minutes, slow.is_ordered, slow.keeps_cells, slow.environments) == (720, True, False, {"eam"})
+    file = options("file", structures)
+    assert (file.minutes, file.is_ordered, file.structures) == (30, False, str(structures))
+    assert options("file", structures, file={"path": "a.xyz", "shuffle": False}).is_ordered
+    quip = {**OPTIONS["entropy"], "descriptor": {"kind": "soap"}}
+    mixed = PoolOptions(sampler="mixture", mixture={"entropy": 1, "md": 1, "strain": 2}, entropy=quip)
+    assert (mixed.minutes, mixed.environments, mixed.structures) == (720, {"eam", "gap"}, None)
+    assert PoolOptions(md={"calculator": "ase.calculators.emt.EMT"}, sampler="md").environments == set()
+    deformed = PoolOptions(sampler="mixture", mixture={"strain": 1, "volume": 1})
+    assert deformed.keeps_cells
+    assert not deformed.environments
+    assert deformed.shares == {"strain": 1, "volume": 1}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from gapdesign.descriptors import EnvironmentDescriptor
 from gapdesign.descriptors.kernel import KernelOptions
 from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.descriptors.tuning import blind_distances, scan, settings, visibility
+from gapdesign.errors import InputError
 from gapdesign.report.style import svg_text
 from gapdesign.report.tune_figure import tune_figure
 from gapdesign.structures import pack
@@ -75,3 +79,14 @@ def test_shares_of_a_trial_pool_counted_by_hand():
     left, right = figure.axes
     assert [label.get_text() for label in left.get_yticklabels()] == ["sigma 0.4", "sigma 0.6"]
     assert len([line for line in right.lines if line.get_label().startswith("sigma")]) == 2
+
+
+def test_only_soap_is_tuned():
+    class Other(EnvironmentDescriptor):
+        """Something else than SOAP."""
+
+    other = SimpleNamespace(member=Other, backend="radial", soap=SoapOptions())
+    with pytest.raises(
+        InputError, match=r"^descriptor\.backend: only SOAP can be tuned, which 'radial' is not; choose"
+    ):
+        scan(pack([]), [40], other, KernelOptions(), {})
