@@ -36,7 +36,8 @@ SELECTION = """
 from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.kernel import KernelOptions
 from gapdesign.shards import FeaturePool
-from gapdesign.methods import Task, hold
+from gapdesign.methods.base import Task
+from gapdesign.methods.shared.resources import hold
 from gapdesign.methods.maxmin.compression import Directions
 from gapdesign.methods.maxmin.greedy import select
 
@@ -137,7 +138,7 @@ from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.environments import EnvironmentPool
 from gapdesign.descriptors.kernel import KernelOptions
 from gapdesign.descriptors.structure_distances import StructurePool
-from gapdesign.methods import Task
+from gapdesign.methods.base import Task
 from gapdesign.methods.maxmin import lazy
 from gapdesign.shards import FeaturePool
 
