@@ -17,6 +17,7 @@ import re, resource, sys
 import numpy as np
 
 def limit(megabytes):
+    np.eye(200) @ np.eye(200)  # the linear algebra library takes a buffer of its own, once
     used = int(re.search(r"VmData:\\s*(\\d+) kB", open("/proc/self/status").read()).group(1)) * 1024
     resource.setrlimit(resource.RLIMIT_DATA, (used + megabytes * 2**20,) * 2)
 """
@@ -35,7 +36,8 @@ SELECTION = """
 from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.kernel import KernelOptions
 from gapdesign.shards import FeaturePool
-from gapdesign.methods import Task, hold
+from gapdesign.methods.base import Task
+from gapdesign.methods.shared.resources import hold
 from gapdesign.methods.maxmin.compression import Directions
 from gapdesign.methods.maxmin.greedy import select
 
@@ -136,7 +138,7 @@ from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.environments import EnvironmentPool
 from gapdesign.descriptors.kernel import KernelOptions
 from gapdesign.descriptors.structure_distances import StructurePool
-from gapdesign.methods import Task
+from gapdesign.methods.base import Task
 from gapdesign.methods.maxmin import lazy
 from gapdesign.shards import FeaturePool
 
@@ -145,7 +147,6 @@ allowed, megabytes = map(int, sys.argv[3:])
 options = KernelOptions(structure="environment", pair={"scale": 0})
 pool = FeaturePool(features)
 covariance = Covariance(Layout(n_species=1, spectrum=pool.dimension - 1, pairs=1), options)
-np.eye(200) @ np.eye(200)  # the linear algebra library takes a buffer of its own once
 limit(megabytes)
 structures = StructurePool(pool, EnvironmentPool(environments), covariance, options, memory=allowed)
 selection = lazy.select(Task(
@@ -173,3 +174,32 @@ def test_structures_of_many_environments_are_chosen_within_the_memory(tmp_path):
     assert size * atoms * 8 > 0.8 * allowed / 4 * 2**20
     files = ",".join(map(str, features)), ",".join(map(str, environments))
     assert run(STRUCTURES, *files, allowed, allowed) == run(STRUCTURES, *files, 2048, 2048)
+
+
+COMPARISON = """
+from ase import Atoms
+from gapdesign.comparison import environments, pools
+
+path, structures, atoms, width, megabytes = sys.argv[1], *map(int, sys.argv[2:])
+
+def frames():
+    rng = np.random.default_rng(1)
+    for _ in range(structures):
+        yield Atoms(f"W{atoms}", positions=50 * rng.random((atoms, 3)), cell=[50] * 3, pbc=True)
+
+turn = np.random.default_rng(0).normal(size=(3, width))
+limit(megabytes)
+described = environments.describe(path, frames(), [atoms] * structures, lambda atoms: np.cos(atoms.positions @ turn))
+scaled = environments.standardised({"A": described}, None, width)
+print(len(environments.entropies(scaled)), len(environments.histograms({"A": described})))
+(row,) = environments.designs(scaled, {"OPT": [("A", [0, 1])]}, within=1.0).to_dict("records")
+print(row["learnt"], row["asked"])
+print(len(pools.nearest_environments({"A": scaled["A"].q}, 100, 3, 1)["A", "A"]))
+"""
+
+
+def test_environments_of_pools_are_described_and_compared_in_blocks(tmp_path):
+    structures, atoms, width, megabytes = 3_000, 40, 100, 60
+    assert 8 * structures * atoms * width > 1.5 * megabytes * 2**20
+    said = run(COMPARISON, tmp_path / "A.npz", structures, atoms, width, megabytes)
+    assert said == [f"{structures} {59 * width}", f"{2 * atoms} {(structures - 2) * atoms}", "3"]

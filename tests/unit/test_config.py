@@ -190,6 +190,10 @@ MISTAKES = [
     ("study", "../zr", r"study: the name '\.\./zr' must begin"),
     ("study", "", r"study: the name '' must begin"),
     ("study", 7, r"study: 7 is not valid; give text, in quotes if"),
+    ("pools/names", ["A", 1], r"pools\.names\.1: 1 is not valid; give text, in quotes if it looks like a number"),
+    ("pools/names", ["A", True], r"pools\.names\.1: True is not valid; give text, .* or like yes or no"),
+    ("designs", {1: {"pool": "A", "method": "random"}}, r"designs\.1: 1 is not valid; give text, in quotes if"),
+    ("designs", {"X": {"pool": 1, "method": "random"}}, r"designs\.X\.pool: 1 is not valid; give text, in quotes if"),
     ("pools", None, r"pools: None is not valid; give a block of keys"),
 ]
 

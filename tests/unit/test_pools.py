@@ -13,13 +13,13 @@ from gapdesign.comparison import pools
 from gapdesign.comparison.environments import SHELLS, PoolEnvironments, describe
 from gapdesign.config.study import load
 from gapdesign.errors import InputError
-from gapdesign.files import write_array
+from gapdesign.files import write_array, write_arrays
 from gapdesign.quality.measures import squared_distances
 from gapdesign.report import pool_figures
 from gapdesign.report.style import svg_text
 from gapdesign.samplers.shared import differentiable
 from gapdesign.samplers.shared.differentiable import DifferentiableOptions
-from gapdesign.shards import FeaturePool
+from gapdesign.shards import FeaturePool, HeldPool
 
 STUDY = load("config/config.yaml")
 COVARIANCE = STUDY.covariance()
@@ -93,12 +93,16 @@ def test_the_figure_names_every_pool():
 def environments(count: int, atoms: int, seed: int, width: float = 1.0) -> PoolEnvironments:
     q = np.random.default_rng(seed).normal(size=(count * atoms, 3)) * width
     shells = np.ones(len(SHELLS) - 1)
-    return PoolEnvironments(q, np.arange(0, count * atoms + 1, atoms), shells, shells)
+    return PoolEnvironments(HeldPool(q), np.arange(0, count * atoms + 1, atoms), shells, shells)
+
+
+def whole(pool: PoolEnvironments) -> np.ndarray:
+    return pool.q.block(0, pool.q.size)
 
 
 def test_environments_are_learnt_from_and_asked_about_in_many_divisions():
     """Every learnt environment a copy of one point, every asked one too: distances are those of the two points."""
-    given = {"here": np.zeros((9, 2)), "there": np.ones((9, 2)), "few": np.zeros((8, 2))}
+    given = {"here": HeldPool(np.zeros((9, 2))), "there": HeldPool(np.ones((9, 2))), "few": HeldPool(np.zeros((8, 2)))}
     distances = pools.nearest_environments(given, 6, 4, 1)
     assert set(distances) == {(a, b) for a in ("here", "there") for b in ("here", "there")}
     table = pools.compare(distances, {"here": 1.0, "there": 2.0}, learnt=6).set_index(["train", "test"])
@@ -108,34 +112,46 @@ def test_environments_are_learnt_from_and_asked_about_in_many_divisions():
 
 
 def test_environments_learnt_from_are_not_asked_about():
-    q = {"A": np.random.default_rng(2).normal(size=(30, 2))}
+    q = {"A": HeldPool(np.random.default_rng(2).normal(size=(30, 2)))}
     for values in pools.nearest_environments(q, 20, 5, 1)["A", "A"]:
         assert len(values) == 10
         assert (values > 0).all()
     assert pools.nearest_environments(q, 20, 5, 1)["A", "A"][3].tobytes() == values_of_split(q, 3)
 
 
-def values_of_split(q: dict[str, np.ndarray], split: int) -> bytes:
+def values_of_split(q: dict[str, HeldPool], split: int) -> bytes:
     return pools.nearest_environments(q, 20, split + 1, 1)["A", "A"][split].tobytes()
 
 
 def test_too_few_environments_are_refused_in_one_sentence():
     with pytest.raises(InputError, match=r"^comparison\.learnt: 20 environments to learn from, .* \(at most 29\)"):
-        pools.nearest_environments({"A": np.zeros((29, 2))}, 20, 1, 1)
+        pools.nearest_environments({"A": HeldPool(np.zeros((29, 2)))}, 20, 1, 1)
 
 
 def test_one_pool_has_mean_zero_and_variance_one():
     given = {"narrow": environments(5, 4, 1), "wide": environments(5, 4, 2, width=3.0)}
     scaled = pool_environments.standardised(given, "narrow", 2)
-    np.testing.assert_allclose(scaled["narrow"].q.mean(axis=0), 0, atol=1e-12)
-    np.testing.assert_allclose(scaled["narrow"].q.std(axis=0), 1)
-    deviation = given["narrow"].q[:, :2].std(axis=0)
-    np.testing.assert_allclose(scaled["wide"].q.std(axis=0), given["wide"].q[:, :2].std(axis=0) / deviation)
-    cubed = {name: replace(pool, q=pool.q**3) for name, pool in given.items()}
+    np.testing.assert_allclose(whole(scaled["narrow"]).mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(whole(scaled["narrow"]).std(axis=0), 1)
+    deviation = whole(given["narrow"])[:, :2].std(axis=0)
+    np.testing.assert_allclose(whole(scaled["wide"]).std(axis=0), whole(given["wide"])[:, :2].std(axis=0) / deviation)
+    np.testing.assert_array_equal(scaled["wide"].q.rows([7, 2]), whole(scaled["wide"])[[7, 2]])
+    cubed = {name: replace(pool, q=HeldPool(whole(pool) ** 3)) for name, pool in given.items()}
     roots = pool_environments.standardised(cubed, "narrow", 2, cube_root=True)
-    np.testing.assert_allclose(roots["wide"].q, scaled["wide"].q)
+    np.testing.assert_allclose(whole(roots["wide"]), whole(scaled["wide"]))
     together = pool_environments.standardised(given, None, 3)
-    np.testing.assert_allclose(np.concatenate([pool.q for pool in together.values()]).std(axis=0), 1)
+    np.testing.assert_allclose(np.concatenate([whole(pool) for pool in together.values()]).std(axis=0), 1)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 10_000])
+def test_blocks_change_no_bit_of_mean_and_variance(monkeypatch, rows):
+    monkeypatch.setattr(pool_environments, "BLOCK", rows)
+    given = {"A": environments(30, 4, 1), "B": environments(20, 4, 2)}
+    q = np.concatenate([whole(pool) for pool in given.values()])
+    scaled = pool_environments.standardised(given, None, 3)
+    for k, column in enumerate(np.ascontiguousarray(q.T)):
+        expected = (whole(given["B"])[:, k] - column.mean()) / column.std()
+        np.testing.assert_array_equal(whole(scaled["B"])[:, k], expected)
 
 
 def test_entropies_are_those_of_the_atoms_of_each_structure():
@@ -148,11 +164,13 @@ def test_entropies_are_those_of_the_atoms_of_each_structure():
     assert table["atoms"].tolist() == [5, 5, 5]
 
 
-def test_shells_of_a_crystal_are_where_its_neighbours_are():
+def test_shells_of_a_crystal_are_where_its_neighbours_are(tmp_path):
     """fcc: 12 neighbours at a / sqrt(2), 6 at a; between them none."""
     crystal = bulk("Cu", "fcc", a=3.61)
-    found = describe([crystal, crystal], differentiable.make(DifferentiableOptions(), 29))
-    assert found.q.shape == (2, 6)
+    found = describe(
+        tmp_path / "A.npz", iter([crystal, crystal]), [1, 1], differentiable.make(DifferentiableOptions(), 29)
+    )
+    assert (found.q.size, found.q.dimension) == (2, 6)
     radii = SHELLS[1:]
     assert found.pairs[radii < 2.55].sum() == 0
     assert found.pairs[(radii > 2.55) & (radii < 3.0)].sum() == 2 * 12
@@ -166,7 +184,7 @@ def test_what_a_design_covers_is_what_is_near_one_of_its_atoms():
     table = pool_environments.designs(given, {"OPT": [("A", [4, 1])]}, within=0.8).set_index("pool")
     mine = np.concatenate([given["A"].of(1), given["A"].of(4)])
     others = np.concatenate([given["A"].of(k) for k in (0, 2, 3, 5)])
-    for pool, asked in (("A", others), ("B", given["B"].q)):
+    for pool, asked in (("A", others), ("B", whole(given["B"]))):
         distance = cdist(asked, mine).min(axis=1)
         row = table.loc[pool]
         assert row[["structures", "learnt", "asked"]].tolist() == [2, 8, len(asked)]
@@ -202,9 +220,21 @@ def test_histograms_hold_what_they_show():
 
 
 def test_environments_are_read_as_they_were_written(tmp_path):
-    pool = environments(3, 4, 1)
-    pool_environments.write(tmp_path / "A.npz", pool)
-    assert np.array_equal(pool_environments.read(tmp_path / "A.npz").q, pool.q)
+    """The file is an archive like any other."""
+    frames = [bulk("Cu", "fcc", a=3.61), bulk("Cu", "hcp", a=2.6, c=4.2)]
+    descriptor = differentiable.make(DifferentiableOptions(), 29)
+    pool = describe(tmp_path / "A.npz", iter(frames), [1, 2], descriptor)
+    for k, atoms in enumerate(frames):
+        assert np.array_equal(pool.of(k), descriptor(atoms))
+    q = np.ascontiguousarray(np.concatenate([descriptor(atoms) for atoms in frames]))
+    arrays = {"q": q, "offsets": np.array([0, 1, 3])}
+    write_arrays(tmp_path / "D.npz", arrays | {"pairs": pool.pairs, "expected": pool.expected})
+    content = (tmp_path / "A.npz").read_bytes()
+    assert content == (tmp_path / "D.npz").read_bytes()
+    place = content.index(q.tobytes())
+    (tmp_path / "D.npz").write_bytes(content[:place] + b"damaged!" + content[place + 8 :])
+    with pytest.raises(InputError, match=r"D\.npz: not complete \(q\.npy is damaged\)"):
+        pool_environments.read(tmp_path / "D.npz")
     (tmp_path / "B.npz").write_bytes(b"nothing")
     for name, sentence in (("B.npz", "not complete"), ("C.npz", "no such file")):
         with pytest.raises(InputError, match=sentence):

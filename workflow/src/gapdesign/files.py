@@ -5,13 +5,17 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
+import math
 import os
 import platform
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from zipfile import ZipFile
 
 import numpy as np
 
@@ -136,6 +140,67 @@ def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write named arrays atomically as one archive; equal arrays give equal bytes."""
     with atomic(path) as temporary, temporary.open("wb") as stream:
         np.savez(stream, **arrays)
+
+
+@contextmanager
+def archive(path: str | Path) -> Iterator[Callable[[str, tuple[int, ...], Any, Iterable[np.ndarray]], None]]:
+    """Give a function that adds an array to an archive, block by block; the archive becomes ``path`` at the end.
+
+    The function takes the array's name, shape, type and blocks of rows. The bytes are those of :func:`write_arrays`.
+    """
+    with atomic(path) as temporary, ZipFile(temporary, "w") as target:
+
+        def add(name: str, shape: tuple[int, ...], dtype: Any, blocks: Iterable[np.ndarray]) -> None:
+            descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
+            header = {"descr": descr, "fortran_order": False, "shape": shape}
+            with target.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                np.lib.format.write_array_header_1_0(stream, header)
+                for block in blocks:
+                    stream.write(np.ascontiguousarray(block, dtype).tobytes())
+
+        yield add
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """Where an array lies in a file.
+
+    Attributes
+    ----------
+    first : int
+        Byte at which it begins.
+    shape : tuple of int
+    dtype : numpy.dtype
+    """
+
+    first: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @classmethod
+    def within(cls, stream: BinaryIO, name: str) -> StoredArray:
+        """Find an array in an archive that :func:`write_arrays` wrote.
+
+        Raises
+        ------
+        Exception
+            Whatever says that it is none, or not whole.
+        """
+        stream.seek(ZipFile(stream).getinfo(f"{name}.npy").header_offset + 26)
+        stream.seek(sum(struct.unpack("<HH", stream.read(4))), os.SEEK_CUR)
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, in_columns, dtype = read(stream)
+        if in_columns and len(shape) > 1:
+            raise ValueError(f"{name} is stored by columns")
+        return cls(stream.tell(), shape, dtype)
+
+    def read(self, stream: BinaryIO, start: int, stop: int) -> np.ndarray:
+        """Read rows ``start`` to ``stop`` (excluded)."""
+        rows = np.empty((stop - start, *self.shape[1:]), self.dtype)
+        stream.seek(self.first + start * self.dtype.itemsize * math.prod(self.shape[1:]))
+        stream.readinto(rows.reshape(-1).view(np.uint8))
+        return rows
 
 
 def read_arrays(path: str | Path, make: Callable[[dict[str, np.ndarray]], Made], *, run: str) -> Made:

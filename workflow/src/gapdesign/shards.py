@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from gapdesign.errors import InputError
-from gapdesign.files import read_array
+from gapdesign.files import StoredArray, read_array
 
 
 def cut(size: int, shard_size: int) -> list[tuple[int, int]]:
@@ -57,10 +57,19 @@ def in_order(paths: Sequence[str | Path]) -> tuple[list[str | Path], list[int]]:
     return ordered, bounds
 
 
-class _Blocks:
-    """Base of the classes that read ranges of rows, which makes them readable in blocks."""
+class Blocks:
+    """Rows that are read by ranges, and so in blocks, or one by one."""
 
     size: int
+    dimension: int
+
+    def block(self, start: int, stop: int) -> np.ndarray:
+        """Rows ``start`` to ``stop`` (excluded)."""
+        raise NotImplementedError
+
+    def rows(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Single rows, in the order asked for."""
+        raise NotImplementedError
 
     def ranges(self, rows: int) -> list[tuple[int, int]]:
         """Return ranges [start, stop) of at most ``rows`` rows."""
@@ -72,10 +81,16 @@ class _Blocks:
             yield start, self.block(start, stop)
 
 
-class ArrayFile(_Blocks):
-    """A two-dimensional array in a file, from which only the requested rows are read.
+class ArrayFile(Blocks):
+    """A two-dimensional array in a file, of which only the rows asked for are read.
 
     It uses plain reads instead of a memory map, because most clusters count mapped pages as a process's memory.
+
+    Parameters
+    ----------
+    path : path
+    stored : StoredArray, optional
+        Which array, where the file is an archive of several.
 
     Raises
     ------
@@ -83,13 +98,15 @@ class ArrayFile(_Blocks):
         If the file is missing, cut off or not such an array.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, stored: StoredArray | None = None) -> None:
         self._path = Path(path)
-        mapped = read_array(path)
-        if mapped.ndim != 2 or not mapped.flags.c_contiguous:
-            raise InputError(f"{path}: not a table of numbers; delete it and run its stage again.")
-        self.shape, self._dtype, self._offset = mapped.shape, mapped.dtype, mapped.offset
-        self.size, self.dimension = mapped.shape
+        if stored is None:
+            mapped = read_array(path)
+            if mapped.ndim != 2 or not mapped.flags.c_contiguous:
+                raise InputError(f"{path}: not a table of numbers; delete it and run its stage again.")
+            stored = StoredArray(mapped.offset, mapped.shape, mapped.dtype)
+        self.shape, self._dtype, self._offset = stored.shape, stored.dtype, stored.first
+        self.size, self.dimension = stored.shape
 
     def block(self, start: int, stop: int) -> np.ndarray:
         """Return rows ``start`` to ``stop`` (excluded)."""
@@ -108,8 +125,8 @@ class ArrayFile(_Blocks):
         return rows
 
 
-class FeaturePool(_Blocks):
-    """The features of a whole pool, read in blocks from its shards and never held in memory as a whole.
+class FeaturePool(Blocks):
+    """The features of a whole pool, read in blocks from its shards and never all held.
 
     Parameters
     ----------
@@ -166,8 +183,8 @@ class FeaturePool(_Blocks):
         return HeldPool(whole)
 
 
-class HeldPool(_Blocks):
-    """An array (n, dimension) that can be read like a :class:`FeaturePool`."""
+class HeldPool(Blocks):
+    """An array (n, dimension) that is read like a :class:`FeaturePool`."""
 
     def __init__(self, features: np.ndarray) -> None:
         self._features = features

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from gapdesign.config.job import Job
 from gapdesign.errors import InputError
+from gapdesign.progress import Pace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 T = TypeVar("T")
-
-EVERY = 10.0
-"""Seconds between lines of progress."""
 
 
 def add(
@@ -119,13 +116,11 @@ def say(line: str) -> None:
 
 
 def progress(what: str) -> Callable[[int, int], None]:
-    """Return a function that reports, now and then, how many are done and their total."""
-    told = time.monotonic()
+    """A function that reports numbers done and their total, now and then."""
+    pace = Pace()
 
     def tell(done: int, total: int) -> None:
-        nonlocal told
-        if time.monotonic() - told > EVERY:
-            told = time.monotonic()
+        if pace.is_due():
             say(f"{done} of {total} {what}")
 
     return tell

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
+
 from gapdesign.cli.arguments import add, add_files, add_output, by_name, progress, say
 from gapdesign.cli.parts import DistancePart, Species
 from gapdesign.comparison.pools import ComparisonOptions
@@ -109,14 +111,15 @@ TABLES = ("entropies", "histograms", "radial")
 
 
 def _environments(arguments: argparse.Namespace, part: EnvironmentsPart) -> None:
-    from gapdesign.comparison.environments import describe, write
+    from gapdesign.comparison.environments import describe
     from gapdesign.samplers.shared import differentiable
-    from gapdesign.structures import read_structures
+    from gapdesign.structures import read_batch, read_structures
 
     descriptor = differentiable.make(part.descriptor, part.species[0])
-    described = describe(read_structures(arguments.candidates, progress("shards described")), descriptor)
-    write(arguments.output, described)
-    say(f"{len(described.q)} environments of {described.structures} structures, {described.q.shape[1]} components")
+    structures = read_structures(arguments.candidates, progress("shards described"))
+    sizes = [size for path in arguments.candidates for size in np.diff(read_batch(path).offsets).tolist()]
+    described = describe(arguments.output, structures, sizes, descriptor)
+    say(f"{described.q.size} environments of {described.structures} structures, {described.q.dimension} components")
 
 
 def _standardised(
@@ -196,7 +199,7 @@ def _coverage(arguments: argparse.Namespace, part: CoveragePart) -> None:
     table = told.designs(pools, members, within=part.comparison.within)
     write_csv(arguments.output, table)
     say(table.round(4).to_string(index=False))
-    compared = {name: pool for name, pool in raw.items() if is_large(len(pool.q), min(part.comparison.learnt))}
+    compared = {name: pool for name, pool in raw.items() if is_large(pool.q.size, min(part.comparison.learnt))}
     for name, rows in {
         "entropies": told.entropies(pools),
         "histograms": told.histograms(compared or raw),

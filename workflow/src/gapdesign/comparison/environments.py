@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import ZipFile
 
 import numpy as np
 from ase import Atoms
 
-from gapdesign.files import read_arrays, write_arrays
+from gapdesign.errors import InputError
+from gapdesign.files import StoredArray, archive
 from gapdesign.samplers.shared.differentiable import Differentiable
 from gapdesign.samplers.shared.diversity import local_entropy
+from gapdesign.shards import ArrayFile, Blocks
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SHELLS = np.linspace(0.0, 8.0, 161)
 """Bounds of the shells of radial distributions, in angstrom."""
+
+BLOCK = 2048
+"""Atoms whose descriptors are read at once."""
 
 _BINS = 60
 _SHOWN = 0.995
@@ -30,7 +37,7 @@ class PoolEnvironments:
 
     Attributes
     ----------
-    q : (N, m)
+    q : Blocks (N, m)
         Descriptors of all atoms.
     offsets : (structures + 1,)
         Positions at which the atoms of each structure begin.
@@ -40,7 +47,7 @@ class PoolEnvironments:
         Number expected without order at the same densities.
     """
 
-    q: np.ndarray
+    q: Blocks
     offsets: np.ndarray
     pairs: np.ndarray
     expected: np.ndarray
@@ -51,8 +58,8 @@ class PoolEnvironments:
         return len(self.offsets) - 1
 
     def of(self, structure: int) -> np.ndarray:
-        """Return the descriptors (n, m) of the atoms of one structure."""
-        return self.q[self.offsets[structure] : self.offsets[structure + 1]]
+        """Descriptors (n, m) of the atoms of one structure."""
+        return self.q.block(int(self.offsets[structure]), int(self.offsets[structure + 1]))
 
     def atoms_of(self, structures: Sequence[int]) -> np.ndarray:
         """Return whether each atom (N,) belongs to one of some structures."""
@@ -61,35 +68,90 @@ class PoolEnvironments:
         return np.repeat(chosen, np.diff(self.offsets))
 
 
-def describe(structures: Iterable[Atoms], descriptor: Differentiable) -> PoolEnvironments:
-    """Describe the atoms of structures."""
+def describe(
+    path: str | Path, structures: Iterable[Atoms], sizes: Sequence[int], descriptor: Differentiable
+) -> PoolEnvironments:
+    """Describe the atoms of structures, which have so many each, and write what is found as it is found."""
     from matscipy.neighbours import neighbour_list
 
-    q, pairs = [], np.zeros(len(SHELLS) - 1)
-    expected = np.zeros(len(SHELLS) - 1)
+    pairs, expected = np.zeros((2, len(SHELLS) - 1))
     volumes = 4 / 3 * np.pi * np.diff(SHELLS**3)
-    for atoms in structures:
-        q.append(descriptor(atoms))
-        pairs += np.histogram(neighbour_list("d", atoms, SHELLS[-1]), SHELLS)[0]
-        expected += len(atoms) ** 2 / atoms.cell.volume * volumes
-    sizes = [len(values) for values in q]
-    return PoolEnvironments(np.concatenate(q), np.concatenate([[0], np.cumsum(sizes)]), pairs, expected)
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+
+    def described() -> Iterator[np.ndarray]:
+        for atoms in structures:
+            pairs[:] += np.histogram(neighbour_list("d", atoms, SHELLS[-1]), SHELLS)[0]
+            expected[:] += len(atoms) ** 2 / atoms.cell.volume * volumes
+            yield descriptor(atoms)
+
+    with archive(path) as add:
+        blocks = described()
+        first = next(blocks)
+        add("q", (int(offsets[-1]), first.shape[1]), float, chain([first], blocks))
+        for name, array in (("offsets", offsets), ("pairs", pairs), ("expected", expected)):
+            add(name, array.shape, array.dtype, [array])
+    return read(path)
 
 
-def write(path: Path, environments: PoolEnvironments) -> None:
-    """Write environments atomically."""
-    write_arrays(path, {field.name: getattr(environments, field.name) for field in fields(environments)})
-
-
-def read(path: Path) -> PoolEnvironments:
-    """Read environments.
+def read(path: str | Path) -> PoolEnvironments:
+    """Read environments; those of atoms are left in the file until they are asked for.
 
     Raises
     ------
     InputError
         If the file is missing or damaged.
     """
-    return read_arrays(path, lambda arrays: PoolEnvironments(**arrays), run="snakemake environments")
+    path = Path(path)
+    try:
+        with path.open("rb") as stream:
+            with np.load(stream, allow_pickle=False) as archived:
+                rest = {name: archived[name] for name in ("offsets", "pairs", "expected")}
+            if damaged := ZipFile(stream).testzip():
+                raise ValueError(f"{damaged} is damaged")
+            return PoolEnvironments(ArrayFile(path, StoredArray.within(stream, "q")), **rest)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run `snakemake environments`.") from None
+    except Exception as error:
+        raise InputError(f"{path}: not complete ({error}); delete it and run its stage again.") from error
+
+
+class Standardised(Blocks):
+    """The first components of descriptors, or their cube roots, shifted and divided.
+
+    Parameters
+    ----------
+    q : Blocks (N, m)
+    components : int
+        How many are kept.
+    cube_root : bool
+        Whether their cube roots take their places.
+    mean, deviation : (components,)
+        What they are shifted by, and then divided by.
+    """
+
+    def __init__(
+        self,
+        q: Blocks,
+        components: int,
+        cube_root: bool,
+        mean: np.ndarray | float = 0,
+        deviation: np.ndarray | float = 1,
+    ) -> None:
+        self.size, self.dimension = q.size, min(components, q.dimension)
+        self._q, self._cube_root, self._mean, self._deviation = q, cube_root, mean, deviation
+
+    def block(self, start: int, stop: int) -> np.ndarray:
+        """Those of atoms ``start`` to ``stop`` (excluded)."""
+        return self._of(self._q.block(start, stop))
+
+    def rows(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Those of some atoms, in the order asked for."""
+        return self._of(self._q.rows(indices))
+
+    def _of(self, q: np.ndarray) -> np.ndarray:
+        # By columns, so that whatever is summed over components is summed in their order.
+        values = np.asfortranarray(q[:, : self.dimension])
+        return ((np.cbrt(values) if self._cube_root else values) - self._mean) / self._deviation
 
 
 def standardised(
@@ -106,31 +168,37 @@ def standardised(
     cube_root : bool
         Whether to use their cube roots instead.
     """
-    values = {name: pool.q[:, :components] for name, pool in pools.items()}
-    if cube_root:
-        values = {name: np.cbrt(q) for name, q in values.items()}
-    whole = values[scaled_by] if scaled_by is not None else np.concatenate(list(values.values()))
-    mean, deviation = whole.mean(axis=0), np.maximum(whole.std(axis=0), 1e-12)
-    return {name: replace(pool, q=(values[name] - mean) / deviation) for name, pool in pools.items()}
+    plain = {name: Standardised(pool.q, components, cube_root) for name, pool in pools.items()}
+    moments = _moments([plain[scaled_by]] if scaled_by is not None else list(plain.values()))
+    return {
+        name: replace(pool, q=Standardised(pool.q, components, cube_root, *moments)) for name, pool in pools.items()
+    }
+
+
+def _moments(parts: Sequence[Blocks]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of the columns of all rows; one column is held at a time."""
+    columns = (np.concatenate([_column(part, k) for part in parts]) for k in range(parts[0].dimension))
+    mean, deviation = np.transpose([(column.mean(), column.std()) for column in columns])
+    return mean, np.maximum(deviation, 1e-12)
 
 
 def entropies(pools: Mapping[str, PoolEnvironments]) -> pd.DataFrame:
     """Return KP's entropy of structures with two atoms or more: ``pool``, ``structure``, ``atoms``, ``entropy``."""
     import pandas as pd
 
-    return pd.DataFrame(
-        [
-            {"pool": name, "structure": k, "atoms": len(pool.of(k)), "entropy": local_entropy(pool.of(k))[0]}
-            for name, pool in pools.items()
-            for k in range(pool.structures)
-            if len(pool.of(k)) > 1
-        ],
-        columns=["pool", "structure", "atoms", "entropy"],
-    )
+    rows = []
+    for name, pool in pools.items():
+        for structure, atoms in enumerate(np.diff(pool.offsets).tolist()):
+            if atoms > 1:
+                entropy = local_entropy(pool.of(structure))[0]
+                rows.append({"pool": name, "structure": structure, "atoms": atoms, "entropy": entropy})
+    return pd.DataFrame(rows, columns=["pool", "structure", "atoms", "entropy"])
 
 
 def histograms(pools: Mapping[str, PoolEnvironments]) -> pd.DataFrame:
     """Return the distribution of each component in each pool (KP figures 4 to 7).
+
+    Of each pool one component of all atoms is held at a time.
 
     Returns
     -------
@@ -141,8 +209,8 @@ def histograms(pools: Mapping[str, PoolEnvironments]) -> pd.DataFrame:
     import pandas as pd
 
     tables = []
-    for component in range(next(iter(pools.values())).q.shape[1]):
-        values = {name: pool.q[:, component] for name, pool in pools.items()}
+    for component in range(next(iter(pools.values())).q.dimension):
+        values = {name: _column(pool.q, component) for name, pool in pools.items()}
         least = min(some.min() for some in values.values())
         most = max(np.quantile(some, _SHOWN) for some in values.values())
         bounds = np.linspace(least, most, _BINS)
@@ -152,6 +220,13 @@ def histograms(pools: Mapping[str, PoolEnvironments]) -> pd.DataFrame:
                 "pool": name, "component": component + 1, "low": bounds[:-1], "high": bounds[1:], "density": counts,
             }))  # fmt: skip
     return pd.concat(tables, ignore_index=True)
+
+
+def _column(q: Blocks, component: int) -> np.ndarray:
+    column = np.empty(q.size)
+    for start, block in q.blocks(BLOCK):
+        column[start : start + len(block)] = block[:, component]
+    return column
 
 
 def radial(pools: Mapping[str, PoolEnvironments]) -> pd.DataFrame:
@@ -213,16 +288,18 @@ def designs(
     rows = []
     for design, parts in members.items():
         mine = {source: pools[source].atoms_of(chosen) for source, chosen in parts}
-        learnt = np.concatenate([pools[source].q[atoms] for source, atoms in mine.items()])
+        learnt = np.concatenate([pools[source].q.rows(np.flatnonzero(atoms)) for source, atoms in mine.items()])
         tree = KDTree(learnt)
         structures = [pools[source].of(k) for source, chosen in parts for k in chosen]
         entropy = [local_entropy(q)[0] for q in structures if len(q) > 1]
         for name, pool in pools.items():
-            asked = pool.q[~mine[name]] if name in mine else pool.q
-            distance = tree.query(asked)[0]
+            left_out = ~mine[name] if name in mine else np.ones(pool.q.size, dtype=bool)
+            distance = np.concatenate([
+                tree.query(block[left_out[start : start + len(block)]])[0] for start, block in pool.q.blocks(BLOCK)
+            ])  # fmt: skip
             rows.append({
                 "design": design, "pool": name, "structures": len(structures), "learnt": len(learnt),
-                "asked": len(asked), "mean": distance.mean(), "median": np.median(distance),
+                "asked": len(distance), "mean": distance.mean(), "median": np.median(distance),
                 "q99": np.quantile(distance, 0.99), "max": distance.max(), "covered": (distance <= within).mean(),
                 "entropy": float(np.mean(entropy)) if entropy else np.nan,
             })  # fmt: skip

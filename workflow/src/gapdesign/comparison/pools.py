@@ -13,7 +13,7 @@ from gapdesign.descriptors.covariance import Covariance
 from gapdesign.errors import InputError
 from gapdesign.quality.measures import squared_distances
 from gapdesign.samplers.shared.differentiable import DifferentiableOptions
-from gapdesign.shards import FeaturePool
+from gapdesign.shards import Blocks, FeaturePool
 from gapdesign.streams import stream
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def nearest(features: Mapping[str, np.ndarray], covariance: Covariance) -> Dista
 
 
 def nearest_environments(
-    environments: Mapping[str, np.ndarray],
+    environments: Mapping[str, Blocks],
     learnt: int,
     splits: int,
     seed: int,
@@ -117,7 +117,7 @@ def nearest_environments(
 
     Parameters
     ----------
-    environments : mapping of str to (N, m)
+    environments : mapping of str to Blocks (N, m)
         Standardised descriptors; pools with fewer than n + n/2 are left out.
     learnt : int
         n.
@@ -135,24 +135,28 @@ def nearest_environments(
     from scipy.spatial import KDTree
 
     asked = _asked(learnt)
-    large = {name: q for name, q in environments.items() if is_large(len(q), learnt)}
+    large = {name: q for name, q in environments.items() if is_large(q.size, learnt)}
     if not large:
         raise InputError(
             f"comparison.learnt: {learnt} environments to learn from, and half as many to ask about, are more than any"
-            f" pool has (at most {max(map(len, environments.values()))}); lower it, or make the pools larger."
+            f" pool has (at most {max(q.size for q in environments.values())}); lower it, or make the pools larger."
         )
     distances: dict[tuple[str, str], list[np.ndarray]] = {(train, test): [] for train in large for test in large}
     for split in range(splits):
         drawn = {
-            name: q[np.random.Generator(stream(f"{seed}/environments/{name}/{split}")).permutation(len(q))]
+            name: q.rows(_order(q.size, f"{seed}/environments/{name}/{split}")[: learnt + asked])
             for name, q in large.items()
         }
         for train, q in drawn.items():
             tree = KDTree(q[:learnt])
             for test, other in drawn.items():
-                distances[train, test].append(tree.query(other[learnt : learnt + asked])[0])
+                distances[train, test].append(tree.query(other[learnt:])[0])
         tell(split + 1, splits)
     return distances
+
+
+def _order(size: int, seed: str) -> np.ndarray:
+    return np.random.Generator(stream(seed)).permutation(size)
 
 
 def is_large(size: int, learnt: int) -> bool:

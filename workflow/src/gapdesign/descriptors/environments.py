@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO
-from zipfile import ZipFile
 
 import numpy as np
 
 from gapdesign.errors import InputError
-from gapdesign.files import write_arrays
+from gapdesign.files import StoredArray, write_arrays
 from gapdesign.shards import in_order
 
 GRID = 2.0**26
@@ -83,39 +80,6 @@ def write_environments(path: str | Path, environments: Environments) -> None:
     write_arrays(path, {field.name: getattr(environments, field.name) for field in fields(environments)})
 
 
-@dataclass(frozen=True)
-class _Member:
-    """Position of an array in a file.
-
-    Attributes
-    ----------
-    first : int
-        Byte at which it begins.
-    shape : tuple of int
-    dtype : numpy.dtype
-    """
-
-    first: int
-    shape: tuple[int, ...]
-    dtype: np.dtype
-
-    @classmethod
-    def of(cls, stream: BinaryIO, name: str) -> _Member:
-        """Find an array in an uncompressed archive."""
-        _skip_to_member(stream, f"{name}.npy")
-        shape, in_columns, dtype = _header(stream)
-        if in_columns:
-            raise ValueError(f"{name} is stored by columns")
-        return cls(stream.tell(), shape, dtype)
-
-    def read(self, stream: BinaryIO, start: int, stop: int) -> np.ndarray:
-        """Read rows ``start`` to ``stop`` (excluded)."""
-        rows = np.empty((stop - start, *self.shape[1:]), self.dtype)
-        stream.seek(self.first + start * self.dtype.itemsize * int(np.prod(self.shape[1:])))
-        stream.readinto(rows.reshape(-1).view(np.uint8))
-        return rows
-
-
 class EnvironmentFile:
     """Environments in a file, read on demand and not held in memory.
 
@@ -133,41 +97,26 @@ class EnvironmentFile:
                     count = int(archive["offsets"][-1])
                     # Reading checks their checksums; for the vectors, which are large, that is too slow.
                     sizes = {len(archive[name]) for name in ("multiplicities", "species")}
-                self._members = {field.name: _Member.of(stream, field.name) for field in fields(Environments)}
+                self._arrays = {field.name: StoredArray.within(stream, field.name) for field in fields(Environments)}
         except FileNotFoundError:
             raise InputError(f"{path}: no such file; run `snakemake descriptors`.") from None
         except Exception as error:
             raise InputError(f"{path}: not complete ({error}); delete it and run its stage again.") from error
-        vectors = self._members["vectors"]
+        vectors = self._arrays["vectors"]
         if vectors.dtype != np.float32 or sizes | {vectors.shape[0]} != {count}:
             raise InputError(f"{path}: its arrays do not belong together; delete it and run its stage again.")
         self.count, self.dimension = vectors.shape
 
     def __len__(self) -> int:
-        return self._members["offsets"].shape[0] - 1
+        return self._arrays["offsets"].shape[0] - 1
 
     def one(self, k: int) -> Environments:
         """Structure ``k`` alone."""
         with self._path.open("rb", buffering=0) as stream:
-            start, stop = self._members["offsets"].read(stream, k, k + 2).tolist()
+            start, stop = self._arrays["offsets"].read(stream, k, k + 2).tolist()
             rest = ("vectors", "multiplicities", "species")
-            arrays = {name: self._members[name].read(stream, start, stop) for name in rest}
-        return Environments(np.array([0, stop - start], np.int64), **arrays)
-
-
-def _skip_to_member(stream: BinaryIO, name: str) -> None:
-    """Move the stream of a zip archive to the first byte of an uncompressed member."""
-    member = ZipFile(stream).getinfo(name)
-    stream.seek(member.header_offset + 26)
-    name_length, extra_length = struct.unpack("<HH", stream.read(4))
-    stream.seek(name_length + extra_length, 1)
-
-
-def _header(stream: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Read shape, order and type of the array in NumPy's format that begins here."""
-    version = np.lib.format.read_magic(stream)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    return read(stream)
+            own = {name: self._arrays[name].read(stream, start, stop) for name in rest}
+        return Environments(np.array([0, stop - start], np.int64), **own)
 
 
 class EnvironmentPool:

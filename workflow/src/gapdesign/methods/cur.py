@@ -12,7 +12,7 @@ from gapdesign.methods.base import Method, Selection, Task
 from gapdesign.methods.shared import distance
 from gapdesign.methods.shared.leverage import Leverage, LeverageOptions, chosen_by
 from gapdesign.methods.shared.resources import one_blas_thread
-from gapdesign.methods.shared.rows import TransformedRows, linear_features
+from gapdesign.methods.shared.rows import linear_rows
 
 
 class CurOptions(LeverageOptions):
@@ -36,12 +36,7 @@ class CurMethod(Method):
         """
         options = task.options or cls.Options()
         with one_blas_thread():
-            rows = TransformedRows(
-                task.pool,
-                lambda features: linear_features(features, task.covariance),
-                memory=task.memory,
-                threads=task.threads,
-            )
+            rows = linear_rows(task)
             existing = rows.of(distance.existing_features(task)).astype(float)
             leverage = Leverage(rows.sample(), options.features or task.budget, existing)
             scores = np.empty(rows.size)

@@ -7,7 +7,6 @@ d features take n N d multiplications.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -16,13 +15,11 @@ from gapdesign.errors import InputError
 from gapdesign.methods.base import Method, Selection, Task
 from gapdesign.methods.shared import distance
 from gapdesign.methods.shared.resources import one_blas_thread
-from gapdesign.methods.shared.rows import TransformedRows, linear_features
+from gapdesign.methods.shared.rows import TransformedRows, linear_rows
+from gapdesign.progress import Pace
 
 OVERLAP = 1e-13
 """Largest squared distance of vectors of about unit length that rounding makes indistinguishable from zero."""
-
-EVERY = 10.0
-"""Seconds between lines of progress."""
 
 
 class FpsMethod(Method):
@@ -46,12 +43,7 @@ class FpsMethod(Method):
         if task.start is not None and task.start >= task.pool.size:
             raise InputError(f"start: there is no candidate {task.start}; the pool ends at {task.pool.size - 1}.")
         with one_blas_thread():
-            rows = TransformedRows(
-                task.pool,
-                lambda features: linear_features(features, task.covariance),
-                memory=task.memory,
-                threads=task.threads,
-            )
+            rows = linear_rows(task)
             mean = rows.of(task.mean[None]).astype(float)
             existing = rows.of(distance.existing_features(task)).astype(float)
             chosen, scores = farthest(
@@ -91,7 +83,7 @@ def farthest(
     squares = np.empty(rows.size)
     rows.each(lambda span, block: squares.__setitem__(span, (block * block).sum(axis=1)))
     existing = np.zeros((0, rows.dimension)) if existing is None else existing
-    psi, told = np.full(rows.size, np.inf), time.monotonic()
+    psi, pace = np.full(rows.size, np.inf), Pace()
     for vector in existing:
         _lower(psi, rows, squares, vector)
     chosen: list[int] = []
@@ -110,8 +102,7 @@ def farthest(
         chosen.append(best)
         scores.append(float(np.sqrt(psi[best])))
         _lower(psi, rows, squares, rows.take([best])[0])
-        if time.monotonic() - told > EVERY:
-            told = time.monotonic()
+        if pace.is_due():
             progress(f"rank {len(chosen)} of {budget}, distance {scores[-1]:.4f}")
     return chosen, scores
 

@@ -8,7 +8,6 @@ variance given all others, until no single swap raises log det K.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -19,9 +18,10 @@ from gapdesign.config.options import Options
 from gapdesign.errors import InputError
 from gapdesign.methods.base import Method, Selection, Task
 from gapdesign.methods.shared import distance
-from gapdesign.methods.shared.conditional import SPAN, Conditional, covariance_with
-from gapdesign.methods.shared.resources import one_blas_thread, require
+from gapdesign.methods.shared.conditional import SPAN, Conditional, covariance_with, rows_and_existing
+from gapdesign.methods.shared.resources import one_blas_thread
 from gapdesign.methods.shared.rows import TransformedRows, first_largest, steady
+from gapdesign.progress import Pace
 
 if TYPE_CHECKING:
     from gapdesign.descriptors.covariance import Covariance
@@ -31,9 +31,6 @@ GAIN = 1e-6
 
 JITTER = 1e-10
 """Added to the diagonal of K in the exchange, as in the measured log det of a design."""
-
-EVERY = 10.0
-"""Seconds between lines of progress."""
 
 
 class MaxentOptions(Options):
@@ -65,11 +62,7 @@ class MaxentMethod(Method):
         """
         options = task.options or cls.Options()
         with one_blas_thread():
-            rows = TransformedRows(task.pool, memory=task.memory, threads=task.threads)
-            existing = rows.of(distance.existing_features(task)).astype(float)
-            known = len(existing) + task.budget
-            what = f"8 bytes for each of {rows.size} candidates and {known} structures"
-            require(task.memory, 8 * rows.size * (known + 4), cls.name, what)
+            rows, existing = rows_and_existing(task, cls.name)
             chosen = greedy(task, rows, existing)
             passes = len(chosen) + 1
             if options.exchange and chosen:
@@ -82,10 +75,8 @@ class MaxentMethod(Method):
 def greedy(task: Task, rows: TransformedRows, existing: np.ndarray) -> list[int]:
     """Return candidates by pivoted Cholesky, in order of falling conditional variance; the first of equal ones wins."""
     process = Conditional(rows, task.covariance, existing, len(existing) + task.budget)
-    for number in range(rows.size, rows.size + len(existing)):
-        if process.variance[number] > task.covariance.overlap:
-            process.know(number)
-    chosen, told = [], time.monotonic()
+    process.know_existing()
+    chosen, pace = [], Pace()
     while len(chosen) < task.budget:
         best = int(np.argmax(process.variance[: rows.size]))
         if not chosen and not len(existing):
@@ -95,8 +86,7 @@ def greedy(task: Task, rows: TransformedRows, existing: np.ndarray) -> list[int]
         process.know(best)
         chosen.append(best)
         process.variance[best] = -np.inf
-        if time.monotonic() - told > EVERY:
-            told = time.monotonic()
+        if pace.is_due():
             task.progress(f"rank {len(chosen)} of {task.budget}, largest variance {process.variance.max():.3g}")
     return chosen
 
@@ -176,7 +166,7 @@ def exchange(
     covariance_with(rows, covariance, vectors, cross)
     rows.each(lambda span, block: own.__setitem__(span, covariance.diagonal(block)))
     precision = _precision(covariance, vectors)
-    told = time.monotonic()
+    pace = Pace()
     for sweep in range(1, sweeps + 1):
         swaps, variance = 0, _variance(own + JITTER, cross, precision)
         for place in range(m, len(vectors)):
@@ -201,8 +191,7 @@ def exchange(
             # Members have no variance, so that of the one that left is computed.
             variance[old] = own[old] + JITTER - cross[:, old] @ precision @ cross[:, old]
             swaps += 1
-            if time.monotonic() - told > EVERY:
-                told = time.monotonic()
+            if pace.is_due():
                 progress(f"exchange, sweep {sweep}: member {place - m + 1} of {len(members)}, {swaps} swaps")
         progress(f"exchange, sweep {sweep}: {swaps} swaps")
         if not swaps:

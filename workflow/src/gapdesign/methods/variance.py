@@ -10,8 +10,6 @@ set is drawn blindly, since every prior variance is the same.
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 from pydantic import Field
 
@@ -19,12 +17,9 @@ from gapdesign.config.options import Options
 from gapdesign.methods.base import Method, Selection, Task
 from gapdesign.methods.shared import distance
 from gapdesign.methods.shared.chance import shuffled
-from gapdesign.methods.shared.conditional import Conditional
-from gapdesign.methods.shared.resources import one_blas_thread, require
-from gapdesign.methods.shared.rows import TransformedRows
-
-EVERY = 10.0
-"""Seconds between lines of progress."""
+from gapdesign.methods.shared.conditional import Conditional, rows_and_existing
+from gapdesign.methods.shared.resources import one_blas_thread
+from gapdesign.progress import Pace
 
 
 class VarianceOptions(Options):
@@ -56,15 +51,9 @@ class VarianceMethod(Method):
         """
         options = task.options or cls.Options()
         with one_blas_thread():
-            rows = TransformedRows(task.pool, memory=task.memory, threads=task.threads)
-            existing = rows.of(distance.existing_features(task)).astype(float)
-            known = len(existing) + task.budget
-            what = f"8 bytes for each of {rows.size} candidates and {known} structures"
-            require(task.memory, 8 * rows.size * (known + 4), cls.name, what)
-            process = Conditional(rows, task.covariance, existing, known, options.noise)
-            for number in range(rows.size, rows.size + len(existing)):
-                if process.variance[number] + options.noise > task.covariance.overlap:
-                    process.know(number)
+            rows, existing = rows_and_existing(task, cls.name)
+            process = Conditional(rows, task.covariance, existing, len(existing) + task.budget, options.noise)
+            process.know_existing()
             chosen, scores = _rounds(task, process, options.batch)
         return distance.selection(task, chosen, scores, passes=len(chosen) + 1)
 
@@ -72,7 +61,7 @@ class VarianceMethod(Method):
 def _rounds(task: Task, process: Conditional, batch: int) -> tuple[list[int], list[float]]:
     chosen: list[int] = []
     scores: list[float] = []
-    told, free = time.monotonic(), distance.free(task)
+    pace, free = Pace(), distance.free(task)
     while len(chosen) < task.budget:
         if chosen or len(distance.existing_features(task)):
             order = np.argsort(-process.variance[: process.size], kind="stable")
@@ -87,7 +76,6 @@ def _rounds(task: Task, process: Conditional, batch: int) -> tuple[list[int], li
         for candidate in taken:
             if process.variance[candidate] + process.noise > task.covariance.overlap:
                 process.know(candidate)
-        if time.monotonic() - told > EVERY:
-            told = time.monotonic()
+        if pace.is_due():
             task.progress(f"rank {len(chosen)} of {task.budget}, largest variance {process.variance.max():.3g}")
     return chosen, scores

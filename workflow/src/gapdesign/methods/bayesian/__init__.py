@@ -15,7 +15,6 @@ one pass over all rows for each row of the structure chosen.
 
 from __future__ import annotations
 
-import time
 from typing import Literal, Protocol
 
 import numpy as np
@@ -28,10 +27,8 @@ from gapdesign.methods.base import Method, Selection, Task
 from gapdesign.methods.bayesian.environment_rows import EnvironmentRows
 from gapdesign.methods.shared import distance
 from gapdesign.methods.shared.resources import one_blas_thread, require
-from gapdesign.methods.shared.rows import TransformedRows, first_largest, linear_features
-
-EVERY = 10.0
-"""Seconds between lines of progress."""
+from gapdesign.methods.shared.rows import TransformedRows, first_largest, linear_rows
+from gapdesign.progress import Pace
 
 
 class BayesianOptions(Options):
@@ -132,7 +129,7 @@ def pick(
     """
     inverse = np.linalg.inv(precision)
     scorer.start(inverse)
-    free, told = free.copy(), time.monotonic()
+    free, pace = free.copy(), Pace()
     chosen: list[int] = []
     scores: list[float] = []
     while len(chosen) < budget and free.any():
@@ -146,8 +143,7 @@ def pick(
             direction /= np.sqrt(1 / weight + row @ direction)
             inverse -= np.outer(direction, direction)
             scorer.fall(direction)
-        if time.monotonic() - told > EVERY:
-            told = time.monotonic()
+        if pace.is_due():
             progress(f"rank {len(chosen)} of {budget}, score {scores[-1]:.4g}")
     return chosen, scores
 
@@ -158,12 +154,7 @@ def _scorer(task: Task, options: BayesianOptions) -> tuple[Scorer, np.ndarray]:
     if options.environments:
         scorer = EnvironmentRows(task, options.score, weight)
         return scorer, np.eye(scorer.dimension) + scorer.information_of_existing()
-    rows = TransformedRows(
-        task.pool,
-        lambda features: linear_features(features, task.covariance),
-        memory=task.memory,
-        threads=task.threads,
-    )
+    rows = linear_rows(task)
     needed = 8.0 * rows.dimension**2 * 4 + 16 * rows.size
     require(task.memory, needed, "bayesian", f"a matrix of {rows.dimension} rows and columns")
     existing = rows.of(distance.existing_features(task)).astype(float)

@@ -16,7 +16,7 @@ from gapdesign.methods.base import Method, Selection, Task
 from gapdesign.methods.d_optimal import optimality
 from gapdesign.methods.shared import distance
 from gapdesign.methods.shared.resources import one_blas_thread, require
-from gapdesign.methods.shared.rows import TransformedRows, linear_features, principal
+from gapdesign.methods.shared.rows import linear_rows, principal
 
 
 class DOptimalOptions(Options):
@@ -55,12 +55,7 @@ class DOptimalMethod(Method):
         """
         options = task.options or cls.Options()
         with one_blas_thread():
-            rows = TransformedRows(
-                task.pool,
-                lambda features: linear_features(features, task.covariance),
-                memory=task.memory // 2,
-                threads=task.threads,
-            )
+            rows = linear_rows(task, task.memory // 2)
             there = rows.of(distance.existing_features(task)).astype(float)
             known = len(there) + task.budget
             if options.features is not None and options.features > known:

@@ -5,10 +5,29 @@ from __future__ import annotations
 import numpy as np
 
 from gapdesign.descriptors.covariance import Covariance
+from gapdesign.methods.base import Task
+from gapdesign.methods.shared.distance import existing_features
+from gapdesign.methods.shared.resources import require
 from gapdesign.methods.shared.rows import TransformedRows
 
 SPAN = 16384
 """Candidates whose numbers fit the cache of a core."""
+
+
+def rows_and_existing(task: Task, method: str) -> tuple[TransformedRows, np.ndarray]:
+    """Return the features of a task's pool and of what exists, for a method that makes a :class:`Conditional` of them.
+
+    Raises
+    ------
+    InputError
+        If the task's memory does not hold that.
+    """
+    rows = TransformedRows(task.pool, memory=task.memory, threads=task.threads)
+    existing = rows.of(existing_features(task)).astype(float)
+    known = len(existing) + task.budget
+    what = f"8 bytes for each of {rows.size} candidates and {known} structures"
+    require(task.memory, 8 * rows.size * (known + 4), method, what)
+    return rows, existing
 
 
 class Conditional:
@@ -46,6 +65,12 @@ class Conditional:
         if number >= self.size:
             return self._existing[[number - self.size]]
         return self._rows.take([number])
+
+    def know_existing(self) -> None:
+        """Let the existing structures be known, but for those that the ones before them tell all of."""
+        for number in range(self.size, len(self.variance)):
+            if self.variance[number] + self.noise > self._covariance.overlap:
+                self.know(number)
 
     def know(self, number: int) -> None:
         """Add a structure to the known ones, and lower the variances."""

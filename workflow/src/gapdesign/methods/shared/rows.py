@@ -17,6 +17,7 @@ from gapdesign.descriptors.environments import on_grid
 
 if TYPE_CHECKING:
     from gapdesign.descriptors.covariance import Covariance
+    from gapdesign.methods.base import Task
     from gapdesign.shards import FeaturePool, HeldPool
 
 BLOCK = 2048
@@ -128,6 +129,16 @@ class TransformedRows:
     def sample(self) -> np.ndarray:
         """Return at most ``SAMPLE`` vectors (n, d), evenly spaced, the same for any cut of the pool."""
         return self.take(np.arange(0, self.size, -(-self.size // SAMPLE)))
+
+
+def linear_rows(task: Task, memory: int | None = None) -> TransformedRows:
+    """Return the :func:`linear_features` of a task's pool, within so many MiB; by default within all that it has."""
+    return TransformedRows(
+        task.pool,
+        lambda features: linear_features(features, task.covariance),
+        memory=task.memory if memory is None else memory,
+        threads=task.threads,
+    )
 
 
 def principal(sample: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
