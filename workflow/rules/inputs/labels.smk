@@ -5,7 +5,7 @@ from functools import cache
 from gapdesign import engines
 
 # What no rule declares gets no prefix from a module.
-RUNS = workflow.modifier.modify_path(results("labels/runs"))
+RUNS = prefixed(results("labels/runs"))
 
 
 def where_to_run(wildcards, threads):
