@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -17,83 +19,96 @@ from slurm.test_broken_runs import gapdesign
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("slurm")]
 
 
-def study(folder: Path, name: str) -> OnSlurm:
-    workflow = OnSlurm(folder, configfile=f"{name}.yaml")
-    workflow.configure(SMALL | {"study": name})
-    return workflow
+@dataclass
+class Halfway(OnSlurm):
+    """A study with a name of its own in a folder that it shares, which waits in the middle of a stage."""
+
+    verb: str = ""
+    process: subprocess.Popen[str] | None = None
+    jobs: set[str] = field(default_factory=set)
+
+    @property
+    def study(self) -> str:
+        return self.configfile.removesuffix(".yaml")
+
+    def start_and_wait(self) -> None:
+        shards = {**SMALL["pools"], "shard_size": SMALL["pools"]["size"]}  # one for each of two pools
+        self.configure(SMALL | {"study": self.study, "pools": shards})
+        self.hold(self.verb, having=f"results/{self.study}/")
+        self.process = self.start(self.verb)
+        wait_until(lambda: len(self.held(self.verb)) == 2, f"{self.study} waits", self.process)
+        self.jobs = set(self.held(self.verb))
+
+    def finish(self) -> None:
+        self.release(self.verb)
+        output, _ = self.process.communicate(timeout=300)
+        assert self.process.returncode == 0, output
+        assert "Error in" not in output
+        assert self.plan(self.verb) == {}
+
+    def kill(self) -> None:
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process.stdout.close()
 
 
 @pytest.fixture
-def one(tmp_path: Path) -> OnSlurm:
+def one(slurm: Cluster, tmp_path: Path) -> Iterator[Halfway]:
     """A study, not yet run."""
-    return study(tmp_path, "one")
+    yield (workflow := Halfway(tmp_path, configfile="one.yaml", verb="candidates"))
+    workflow.kill()
 
 
 @pytest.fixture
-def other(tmp_path: Path, slurm: Cluster) -> Iterator[tuple[OnSlurm, subprocess.Popen[str], set[str]]]:
-    """A second one in the same folder, which is in the middle of its descriptors: what runs it, and its jobs."""
-    workflow = study(tmp_path, "other")
-    workflow.hold("descriptors", having="results/other/")
-    process = workflow.start("descriptors")
-    wait_until(lambda: len(workflow.held("descriptors")) == 4, "the other study waits", process)
-    yield workflow, process, set(workflow.held("descriptors"))
-    process.kill()
-    process.communicate()
+def other(slurm: Cluster, tmp_path: Path) -> Iterator[Halfway]:
+    """A second one in the same folder."""
+    yield (workflow := Halfway(tmp_path, configfile="other.yaml", verb="descriptors"))
+    workflow.kill()
 
 
 def running(slurm: Cluster) -> set[str]:
     return {job["id"] for job in slurm.jobs("running")}
 
 
-def assert_finishes(workflow: OnSlurm, process: subprocess.Popen[str]) -> None:
-    workflow.release("descriptors")
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, output
-    assert "Error in" not in output
-    assert len(list((workflow.folder / "results/other/descriptors").rglob("*.npz"))) == 4
-
-
-def test_the_end_of_a_run_leaves_the_jobs_of_the_other(slurm: Cluster, one: OnSlurm, other):
-    workflow, process, jobs = other
-    one.run("candidates")
-    assert jobs <= running(slurm)
-    assert gapdesign(one.folder, "cancel").splitlines()[0] == "no jobs to cancel"
-    assert "4 jobs of the run of other (process" in gapdesign(one.folder, "cancel")
+def test_the_end_of_a_run_leaves_the_jobs_of_the_other(slurm: Cluster, one: Halfway, other: Halfway):
+    one.start_and_wait()
+    other.start_and_wait()
+    one.finish()
+    assert other.jobs <= running(slurm)
+    first, second = gapdesign(one.folder, "cancel").splitlines()
+    assert first == "no jobs to cancel"
+    assert second.startswith("left alone: 2 jobs of the run of other (process")
     one.run("candidates", "--forceall")  # a start beside it: its locks stay, and its jobs are no orphans
-    assert "Directory cannot be locked" in workflow.run("descriptors", status=1)
-    assert jobs <= running(slurm)
-    assert_finishes(workflow, process)
+    assert "Directory cannot be locked" in other.run("descriptors", status=1)
+    assert other.jobs <= running(slurm)
+    other.finish()
     assert slurm.unfinished() == []
 
 
-def test_a_killed_run_beside_a_living_one(slurm: Cluster, one: OnSlurm, other):
-    workflow, process, jobs = other
-    one.hold("candidates", having="results/one/")
-    killed = one.start("candidates")
-    wait_until(lambda: len(one.held("candidates")) == 4, "the study waits", killed)
-    killed.kill()
-    killed.communicate()
-    orphans = set(one.held("candidates"))
+def test_a_killed_run_beside_a_living_one(slurm: Cluster, one: Halfway, other: Halfway):
+    other.start_and_wait()
+    one.start_and_wait()
+    one.kill()
 
     refusal = one.run("candidates", status=1)
     (named,) = re.findall(r"of a run that was killed are still alive here \(([\d, ]+)\)", refusal)
-    assert set(named.split(", ")) == orphans
+    assert set(named.split(", ")) == one.jobs
     first, second = gapdesign(one.folder, "cancel").splitlines()
-    assert set(re.findall(r"\d+", first.split(":")[1])) == orphans
-    assert second.startswith("left alone: 4 jobs of the run of other")
-    assert {job["id"] for job in slurm.unfinished()} == jobs
+    assert set(re.findall(r"\d+", first.split(":")[1])) == one.jobs
+    assert second.startswith("left alone: 2 jobs of the run of other (process")
+    assert {job["id"] for job in slurm.unfinished()} == other.jobs
 
     one.release("candidates")
     one.run("candidates")
-    assert jobs <= running(slurm)
-    assert_finishes(workflow, process)
+    assert other.jobs <= running(slurm)
+    other.finish()
 
 
-def test_cancel_all_ends_the_jobs_of_a_living_run(slurm: Cluster, one: OnSlurm, other):
-    _, process, jobs = other
-    process.send_signal(19)  # it sleeps, and submits nothing anew
-    first, second = gapdesign(one.folder, "cancel", "--all").splitlines()
-    process.send_signal(18)
-    assert set(re.findall(r"\d+", first.split(":")[1])) == jobs
+def test_cancel_all_ends_the_jobs_of_a_living_run(slurm: Cluster, other: Halfway):
+    other.start_and_wait()
+    other.process.send_signal(signal.SIGSTOP)  # it submits nothing anew
+    first, second = gapdesign(other.folder, "cancel", "--all").splitlines()
+    assert set(re.findall(r"\d+", first.split(":")[1])) == other.jobs
     assert second.startswith("the run of other (process")
-    assert jobs & running(slurm) == set()
+    assert slurm.unfinished() == []
