@@ -379,6 +379,7 @@ READS = {
     "quality": FEATURES | KERNEL | {"designs/OPT1/pool", "labels/eam/potential"},
     "regrow": FEATURES | KERNEL | SIZES | {"designs/OPT1/pool", "quality/subpools"},
     "curves": FEATURES | KERNEL | SIZES | {"labels/eam/potential", "quality/subpools", "quality/draws"},
+    "engine": {"prototypes/hcp/a", "labels/eam/potential"},
     "isolated": {"prototypes/hcp/a", "labels/eam/potential"},
     "label": {"labels/eam/potential", "pools/constraints/min_distance"},
     "labels": {"labels/eam/potential", "pools/constraints/min_distance"},

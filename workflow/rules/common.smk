@@ -65,7 +65,8 @@ if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
 
 # Jobs run the library that stands beside this file: with the interpreter that runs Snakemake, or, where each rule
 # has an environment or container of its own, with the one there.
-PYTHON = "python" if workflow.deployment_settings.deployment_method else sys.executable
+HAS_ENVIRONMENTS = bool(workflow.deployment_settings.deployment_method)
+PYTHON = "python" if HAS_ENVIRONMENTS else sys.executable
 # Setting a prefix ends Snakemake's strict mode, so it is part of ours. A workflow that uses this one as a module may
 # have set a prefix of its own, which stays.
 before = shell_prefix() or "set -euo pipefail; "

@@ -18,7 +18,7 @@ def prefixed(path):
 
 
 def rules_folder():
-    """Where this file is; `workflow.basedir` is the folder of the Snakefile that was started, maybe another's."""
+    """The folder of the file being read; `workflow.basedir` is that of the workflow that was started, maybe another."""
     return Path(str(workflow.current_basedir))
 
 

@@ -22,22 +22,29 @@ def max_failed(wildcards, threads):
 
 @cache
 def engine_inputs():
-    """Files that the engine reads; asked only when something is to be labelled, and then before any job."""
+    """Files that the engine reads; asked only when something is to be labelled, and then before any job.
+
+    Whether the engine can run at all is said here and now where jobs run with this interpreter; where they have an
+    environment of their own, only that knows, and the rule `labels_engine` asks there.
+    """
+    reads_files = STUDY.labels.engine == "file"
     try:
         engine = engines.make(STUDY.labels.engine, STUDY.labels)
-        engine.check(STUDY.symbols())
-        return (
-            [given(str(path)) for source in engine.sources for path in source.files]
-            if STUDY.labels.engine == "file"
-            else []
-        )
+        if reads_files or not HAS_ENVIRONMENTS:
+            engine.check(STUDY.symbols())
+        return [given(str(path)) for source in engine.sources for path in source.files] if reads_files else []
     except InputError as error:
         sys.exit(f"gapdesign: {error}")
 
 
-def engine_ready(wildcards):
-    """Files that the engine reads, if it can run at all."""
+def engine_files(wildcards):
+    """Files that the engine reads."""
     return engine_inputs()
+
+
+def engine_ready(wildcards):
+    """Files that the engine reads, once it has said that it can run; when it said so redoes no label."""
+    return [*engine_inputs(), ancient(results("labels/engine.json"))]
 
 
 def up_to(design):

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 
 def register(verbs: argparse._SubParsersAction) -> None:
     """Add the verbs of this module."""
+    verb = add(
+        verbs,
+        "engine",
+        _engine,
+        "see that the engine can run here, and say which it is",
+        "Programs, files and elements are looked for; nothing is computed.",
+    )
+    add_config(verb)
+    add_output(verb, what="its name, version and settings to write (.json)")
+
     verb = add(verbs, "isolated", _isolated, "label the isolated atom of every element of the study")
     _add_labeller(verb)
     add_output(verb, what="frames to write (.extxyz)")
@@ -127,6 +137,17 @@ def _read(paths: list[Path]) -> dict[str, list[Atoms]]:
     from gapdesign.files import read_frames
 
     return {name: read_frames(path) for name, path in by_name(paths).items()}
+
+
+def _engine(arguments: argparse.Namespace) -> None:
+    from gapdesign import engines
+    from gapdesign.files import write_json
+
+    study = config.load(arguments.config)
+    engine = engines.make(study.labels.engine, study.labels)
+    engine.check(study.symbols())
+    write_json(arguments.output, {"engine": engine.name, "version": engine.version, "settings": dict(engine.settings)})
+    say(f"{engine.name} can run: {engine.version}")
 
 
 def _isolated(arguments: argparse.Namespace) -> None:

@@ -128,6 +128,7 @@ _READS: dict[str, tuple[str, tuple[str, ...]]] = {
     "regrow": ("design", (*_SIZES, "designs", "quality.subpools", "kernel.structure", *_DISTANCES)),
     "curves": ("design", (*_SIZES, "quality", *_ENGINE, *_DISTANCES)),
     "page": ("report", tuple(Study.model_fields)),
+    "engine": ("labels", (*_ENGINE, "prototypes")),
     "isolated": ("labels", (*_ENGINE, "prototypes")),
     "label": ("labels", (*_ENGINE, *_GATE)),
     "labels": ("labels", (*_ENGINE, *_GATE)),
@@ -260,7 +261,7 @@ def check(study: Study) -> None:
         raise InputError(f"pools.names: {list(pools.names)} has a name twice; give each pool its own.")
     _check_pools(study)
     taken = {"isolated": "the labels of isolated atoms", "failed": "structures without a label"}
-    taken["reference"] = "the reference engine among the properties"
+    taken |= {"engine": "the engine of the labels", "reference": "the reference engine among the properties"}
     for name, holder in (taken | {"isolated_atom": "the type of isolated atoms"}).items():
         if name in study.designs:
             raise InputError(f"designs.{name}: this name is taken by {holder}; choose another.")
