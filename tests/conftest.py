@@ -39,15 +39,16 @@ class Workflow:
 
     folder: Path
     snakefile: Path = ROOT / "Snakefile"
+    configfile: str = "config.yaml"
 
     def configure(self, configuration: dict[str, Any]) -> None:
-        (self.folder / "config.yaml").write_text(yaml.safe_dump(configuration, sort_keys=False))
+        (self.folder / self.configfile).write_text(yaml.safe_dump(configuration, sort_keys=False))
 
     def command(self, *arguments: str) -> list[str]:
         profile = self.snakefile.parent / "profiles" / "default"
         return [
             *(sys.executable, "-m", "snakemake", "--snakefile", str(self.snakefile)),
-            *("--workflow-profile", str(profile), "--configfile", "config.yaml", "--cores", "2", "--nocolor"),
+            *("--workflow-profile", str(profile), "--configfile", self.configfile, "--cores", "2", "--nocolor"),
             *arguments,
         ]
 

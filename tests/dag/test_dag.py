@@ -36,6 +36,7 @@ def test_a_dry_run_plans_every_job(workflow):
         "design_regrow": 2,
         "design_curves": 2,
         "design_page": 1,
+        "labels_engine": 1,
         "labels_isolated": 1,
         "labels_batch": 4,
         "labels_design": 2,
@@ -62,7 +63,7 @@ def test_targets_stop_where_they_say(workflow):
         ("candidates", {"candidates_shard", "candidates_refused"}),
         ("descriptors", {"descriptors_shard"}),
         ("design", SELECTION | COMPRESSION | {"design_page"}),
-        ("labels", {"labels_isolated", "labels_batch", "labels_design", "labels_failed"}),
+        ("labels", {"labels_engine", "labels_isolated", "labels_batch", "labels_design", "labels_failed"}),
         ("models", {"hyperparameters", "models_fit"}),
     ]
     allowed = set()
@@ -246,9 +247,9 @@ def test_the_papers_study_is_at_most_300_cluster_jobs(workflow, configuration):
     shared = {"candidates_shard", "design_basis"}  # one job with descriptors_shard and design_compress
     assert plan["candidates_shard"] == plan["descriptors_shard"]
     cluster = {"descriptors_shard", "design_compress", "design_select", "design_quality", "labels_isolated"}
-    cluster |= {"design_regrow", "design_curves"}
+    cluster |= {"design_regrow", "design_curves", "labels_engine"}
     cluster |= {"labels_batch", "hyperparameters", "models_fit", "crossval_predict", "properties_model"}
-    local = {rule for rule in plan if plan[rule] <= 1 or rule == "labels_design"} - {"labels_isolated"}
+    local = {rule for rule in plan if plan[rule] <= 1 or rule == "labels_design"} - cluster
     assert set(plan) == cluster | shared | local
     assert sum(plan[rule] for rule in cluster) <= 300
 

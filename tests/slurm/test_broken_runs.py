@@ -114,7 +114,7 @@ def test_a_shard_is_one_job_and_small_stages_none(battered: Battered):
             *["shard_candidates_shard_descriptors_shard"] * 4,
             *["design_basis", *["compression_design_compress"] * 2],
             *["design_select", "design_quality", "design_regrow", "design_curves"] * 2,
-            *["labels_isolated", *["labels_batch"] * 4, *["labels_design"] * 2],
+            *["labels_engine", "labels_isolated", *["labels_batch"] * 4, *["labels_design"] * 2],
             *["hyperparameters", "models_fit", "crossval_predict", "properties_model"] * 2,
             "properties_reference",
         ]

@@ -3,10 +3,10 @@ import os
 import re
 import sys
 
-LIBRARY = Path(str(workflow.current_basedir)).parent / "src"
+LIBRARY = rules_folder().parent / "src"
 sys.path.insert(0, str(LIBRARY))
 
-from snakemake.settings.types import DeploymentMethod
+from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 from gapdesign.engines import ENGINES
 from gapdesign.errors import InputError
@@ -24,13 +24,13 @@ except InputError as error:
     sys.exit(f"gapdesign: {error}")
 
 # A job on a cluster reads the configuration again: it must be the one that the run began with.
-DIGEST = "_".join(filter(None, ("GAPDESIGN_CONFIGURATION", workflow.modifier.namespace)))
+DIGEST = "_".join(filter(None, ("GAPDESIGN_CONFIGURATION", module_name())))
 CHECKSUM = configuration.checksum(STUDY)
-if workflow.is_main_process:
+if is_head():
     os.environ[DIGEST] = CHECKSUM
 elif os.environ.setdefault(DIGEST, CHECKSUM) != CHECKSUM:
     sys.exit(
-        f"gapdesign: {', '.join(map(os.path.relpath, workflow.configfiles))} was edited after this run began, and this job would follow"
+        f"gapdesign: {', '.join(map(os.path.relpath, configuration_files()))} was edited after this run began, and this job would follow"
         " another configuration than those before it; stop the run and type the same command again."
     )
 
@@ -40,8 +40,8 @@ envvars:
 
 
 # Threads of a cluster's jobs are not bounded by the cores of the machine that submits them.
-if workflow.resource_settings.nodes is not None:
-    workflow.global_resources["_cores"] = None
+if jobs_at_once() is not None:
+    free_threads()
 
 DESIGNS = list(STUDY.designs)
 DESCRIPTOR_ENVIRONMENT = STUDY.descriptor.member.environment
@@ -71,10 +71,11 @@ if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
 
 # Jobs run the library that stands beside this file: with the interpreter that runs Snakemake, or, where each rule
 # has an environment or container of its own, with the one there.
-PYTHON = "python" if workflow.deployment_settings.deployment_method else sys.executable
+HAS_ENVIRONMENTS = bool(workflow.deployment_settings.deployment_method)
+PYTHON = "python" if HAS_ENVIRONMENTS else sys.executable
 # Setting a prefix ends Snakemake's strict mode, so it is part of ours. A workflow that uses this one as a module may
 # have set a prefix of its own, which stays.
-before = shell._process_prefix or "set -euo pipefail; "
+before = shell_prefix() or "set -euo pipefail; "
 if "gapdesign()" not in before:
     before = before.replace("{", "{{").replace("}", "}}")
     shell.prefix(

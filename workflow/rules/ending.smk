@@ -34,7 +34,7 @@ def is_full():
 
 
 def content_of_configuration():
-    return {os.path.relpath(name): Path(name).read_bytes() for name in workflow.configfiles if Path(name).is_file()}
+    return {os.path.relpath(name): Path(name).read_bytes() for name in configuration_files() if Path(name).is_file()}
 
 
 CONFIGURATION_AT_START = content_of_configuration()
@@ -55,7 +55,7 @@ def about(job):
 
 
 def say_last_words():
-    for job in sorted(workflow.scheduler.failed, key=str) if workflow.scheduler else []:
+    for job in failed_jobs():
         print(*about(job), sep="\n", file=sys.stderr)
     if is_full():
         print(f"gapdesign: {FULL}", file=sys.stderr)

@@ -5,6 +5,29 @@ rule labels:
         results("labels/failed.csv"),
 
 
+rule labels_engine:
+    input:
+        engine_files,
+    output:
+        results("labels/engine.json"),
+    log:
+        results("logs/labels/engine.log"),
+    benchmark:
+        results("benchmarks/labels/engine.tsv")
+    priority: 1
+    conda:
+        f"../../envs/{ENGINE.environment}.yaml"
+    threads: cores("engine")
+    resources:
+        **asks("engine"),
+    params:
+        config=part("engine"),
+    message:
+        f"Checking that {STUDY.labels.engine} can run"
+    shell:
+        "gapdesign engine --config {params.config:q} --output {output} > {log} 2>&1"
+
+
 rule labels_isolated:
     input:
         engine_ready,

@@ -7,8 +7,8 @@ rule plan:
     threads: 1
     params:
         config=part("plan"),
-        results=workflow.modifier.modify_path(results("")),
-        jobs=workflow.resource_settings.nodes or workflow.resource_settings.cores or 1,
+        results=prefixed(results("")),
+        jobs=jobs_at_once() or cores_here() or 1,
     message:
         "Planning, without running anything"
     shell:

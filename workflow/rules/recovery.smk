@@ -1,35 +1,35 @@
-# What a killed run left behind: Snakemake's lock, and jobs that still run on a cluster.
-#
-# The kernel drops a file lock with the process that held it, so whoever can take ours knows that no other run is
-# alive here, and that a lock or a job found is a dead one's.
+# What a killed run left behind: Snakemake's locks, and jobs that still run on a cluster. Other runs that are alive in
+# this folder keep theirs.
 import atexit
-import fcntl
 
-from gapdesign.cluster import slurm
+from gapdesign.cluster import heads, slurm
 
-if workflow.is_main_process:
+
+class JobName(logging.Handler):
+    """Notes the name of this run's jobs at the scheduler before the first is submitted."""
+
+    def emit(self, record):
+        if name := slurm.name_of_jobs(record.getMessage()):
+            HEAD.jobs = name
+
+
+if is_head():
     if is_full():
         sys.exit(f"gapdesign: {FULL}")
-    head = Path(".snakemake/gapdesign.lock")
-    head.parent.mkdir(exist_ok=True)
-    head_lock = head.open("w")
-    try:
-        fcntl.flock(head_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        ALONE = True
-        for stale in Path(".snakemake/locks").glob("*.lock"):
-            stale.unlink()
-    except BlockingIOError:
-        ALONE = False
+    HEAD = heads.Head.begin(Path.cwd(), STUDY.study)
+    atexit.register(HEAD.end)
+    heads.settle_locks(Path.cwd(), HEAD)
+    logger.addHandler(JobName())
 
 
 # Not asked of a dry run.
 onstart:
-    if ALONE:
-        if orphans := slurm.jobs_in("."):
-            sys.exit(
-                f"gapdesign: {len(orphans)} Slurm jobs of a run that was killed are still alive here ({', '.join(orphans)})"
-                " and would write the same files: type `gapdesign cancel`, then the same command again."
-            )
-        atexit.register(say_last_words)
-        # Whatever ends this run short of kill -9: a job that was just being submitted is not left behind.
-        atexit.register(slurm.cancel, Path.cwd())
+    HEAD.claim(lock_files())
+    if orphans := heads.sweep("."):
+        sys.exit(
+            f"gapdesign: {len(orphans)} Slurm jobs of a run that was killed are still alive here ({', '.join(orphans)})"
+            " and would write the same files: type `gapdesign cancel`, then the same command again."
+        )
+    atexit.register(say_last_words)
+    # Whatever ends this run short of kill -9: a job that was just being submitted is not left behind.
+    atexit.register(HEAD.cancel_jobs)

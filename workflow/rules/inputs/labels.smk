@@ -6,7 +6,7 @@ from gapdesign import engines
 from gapdesign.planning.dag import PLANNING
 
 # What no rule declares gets no prefix from a module.
-RUNS = workflow.modifier.modify_path(results("labels/runs"))
+RUNS = prefixed(results("labels/runs"))
 
 
 def where_to_run(wildcards, threads):
@@ -23,20 +23,30 @@ def max_failed(wildcards, threads):
 
 @cache
 def engine_inputs():
-    """Files that the engine reads; asked only when something is to be labelled, and then before any job."""
+    """Files that the engine reads; asked only when something is to be labelled, and then before any job.
+
+    Where jobs run with this interpreter, the engine is checked here and now; where they have an environment of their own,
+    only that knows what it can run, and the rule `labels_engine` asks there.
+    """
     if PLANNING in os.environ:
         return []
     try:
         engine = engines.make(STUDY.labels.engine, STUDY.labels)
-        engine.check(STUDY.symbols())
+        if not engine.computes or not HAS_ENVIRONMENTS:
+            engine.check(STUDY.symbols())
         return [given(str(path)) for path in engine.files]
     except InputError as error:
         sys.exit(f"gapdesign: {error}")
 
 
-def engine_ready(wildcards):
-    """Files that the engine reads, if it can run at all."""
+def engine_files(wildcards):
+    """Files that the engine reads."""
     return engine_inputs()
+
+
+def engine_ready(wildcards):
+    """Files that the engine reads, once it has said that it can run; when it said so redoes no label."""
+    return [*engine_inputs(), ancient(results("labels/engine.json"))]
 
 
 def up_to(design):

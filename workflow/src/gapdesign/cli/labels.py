@@ -37,6 +37,22 @@ class FailedPart(Part):
     engine: EnginePart
 
 
+class EngineCheckPart(Part):
+    """Keys that the check of the engine depends on."""
+
+    engine: EnginePart
+    symbols: Symbols
+
+
+ENGINE = Job(
+    verb="engine",
+    rule="labels_engine",
+    stage="labels",
+    reads=EngineCheckPart,
+    memory=1500,
+    minutes=30,
+    threads=of_labels,
+)
 ISOLATED = Job(
     verb="isolated",
     rule="labels_isolated",
@@ -66,11 +82,20 @@ LABELS = Job(
 )
 FAILED = Job(verb="failed", rule="labels_failed", stage="labels", reads=FailedPart)
 CONCATENATE = Job(verb="concatenate", rule="quality", stage="design")
-JOBS = (ISOLATED, LABEL, LABELS, FAILED, CONCATENATE)
+JOBS = (ENGINE, ISOLATED, LABEL, LABELS, FAILED, CONCATENATE)
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
     """Add the verbs of this module."""
+    verb = add(
+        verbs,
+        ENGINE,
+        _engine,
+        "check that the engine can run here, and record its version",
+        "Programs, files and elements are looked for; nothing is computed.",
+    )
+    add_output(verb, what="its name, version and settings to write (.json)")
+
     verb = add(verbs, ISOLATED, _isolated, "label the isolated atom of every element of the study")
     add_runs(verb)
     add_output(verb, what="frames to write (.extxyz)")
@@ -176,6 +201,15 @@ def _read(paths: list[Path]) -> dict[str, list[Atoms]]:
     from gapdesign.files import read_frames
 
     return {name: read_frames(path) for name, path in by_name(paths).items()}
+
+
+def _engine(arguments: argparse.Namespace, part: EngineCheckPart) -> None:
+    from gapdesign.files import write_json
+
+    engine = part.engine.make()
+    engine.check(part.symbols)
+    write_json(arguments.output, {"engine": engine.name, "version": engine.version, "settings": dict(engine.settings)})
+    say(f"{engine.name} can run: {engine.version}")
 
 
 def _isolated(arguments: argparse.Namespace, part: IsolatedPart) -> None:

@@ -29,9 +29,11 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "cancel",
         _cancel,
         "cancel the Slurm jobs that a killed `snakemake` left running in this folder",
-        "Waits until they have ended; then you can start `snakemake` again.",
+        "Waits until they have ended; then you can start `snakemake` again. A run that is alive keeps its jobs; to stop it,"
+        " press Ctrl-C where it runs.",
     )
     verb.add_argument("--folder", type=Path, default=Path(), help="where snakemake was started (the current folder)")
+    verb.add_argument("--all", action="store_true", help="jobs of runs that are alive and of runs not known here, too")
 
 
 def _profiles(arguments: argparse.Namespace) -> None:
@@ -64,9 +66,8 @@ def _is_dead(link: Path) -> bool:
 
 
 def _cancel(arguments: argparse.Namespace) -> None:
-    from gapdesign.cluster import slurm
+    from gapdesign.cluster import heads
 
     if not arguments.folder.is_dir():
         raise InputError(f"--folder {arguments.folder}: no such folder; name the one where snakemake was started.")
-    cancelled = slurm.cancel(arguments.folder)
-    print(f"cancelled {len(cancelled)} jobs: {', '.join(cancelled)}" if cancelled else "no jobs to cancel")
+    print(*heads.cancel(arguments.folder, everything=arguments.all), sep="\n")

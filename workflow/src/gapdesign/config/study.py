@@ -152,7 +152,7 @@ def check(study: Study) -> None:
         raise InputError(f"pools.names: {list(pools.names)} has a name twice; give each pool a name of its own.")
     _check_pools(study)
     taken = {"isolated": "the labels of isolated atoms", "failed": "structures without a label"}
-    taken["reference"] = "the reference engine among the properties"
+    taken |= {"engine": "the engine of the labels", "reference": "the reference engine among the properties"}
     for name, holder in (taken | {"isolated_atom": "the type of isolated atoms"}).items():
         if name in study.designs:
             raise InputError(f"designs.{name}: this name is taken by {holder}; choose another.")
