@@ -29,8 +29,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "cancel",
         _cancel,
         "cancel the Slurm jobs that a killed `snakemake` left running in this folder",
-        "Waits until they have ended; then you can start `snakemake` again. A run that is alive keeps its jobs; to stop it,"
-        " press Ctrl-C where it runs.",
+        "Waits until they have ended; then you can start `snakemake` again. A run that is alive keeps its jobs; to stop"
+        " it, press Ctrl-C where it runs.",
     )
     verb.add_argument("--folder", type=Path, default=Path(), help="where snakemake was started (the current folder)")
     verb.add_argument("--all", action="store_true", help="jobs of runs that are alive and of runs not known here, too")
