@@ -368,7 +368,7 @@ def test_errors_are_against_reference_and_published_values():
         ({"published": {"values": {"hpc": {"a": 1}}}}, "eam", "published.values: there is no prototype 'hpc'"),
         ({"published": {"values": {"hcp": {"C1l": 1}}}}, "eam", "published.values.hcp: 'C1l' is not a property"),
         ({"published": {"of": "Cu"}}, "eam", "published.of: the published values belong to Cu, but the study is of Zr"),
-        ({"reference": ["elastic"]}, "file", "reference: the engine file computes nothing"),
+        ({"reference": ["elastic"]}, "file", "reference: the engine file only returns labels"),
     ],
 )
 def test_a_mistake_is_a_sentence(options, engine, sentence):
