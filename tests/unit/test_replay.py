@@ -424,7 +424,7 @@ class TestConfiguration:
         [
             ({"replay": {"core": "B", "budgets": (5,)}}, r"replay\.core: there is no pool 'B'"),
             ({"replay": {"budgets": (5, 60)}}, r"replay\.budgets: 60 candidates are more than the 50"),
-            ({"labels": {"engine": "eam"}}, r"labels\.engine: 'eam' makes labels"),
+            ({"labels": {"engine": "eam"}}, r"labels\.engine: 'eam' computes labels"),
             ({"designs": {"OPT": {"pool": "core", "method": "maxmin"}}}, r"designs\.OPT\.pool: 'core' is replay\.core"),
             (
                 {"replay": {"budgets": (5,), "surfaces": {"prototype": "x"}}},

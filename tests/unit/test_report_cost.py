@@ -41,7 +41,7 @@ def test_labels_are_summed_and_stand_in_their_stage():
 def test_labels_without_an_estimate_are_said_to_have_none():
     assert math.isnan(costs(math.nan)["labels"])
     parts = study(FOUR)
-    assert "The engine eam gives no estimate" in page_of(parts, {})
+    assert "The engine eam does not estimate" in page_of(parts, {})
     parts["configuration"]["labels"]["engine"] = "file"
     assert "The labels were made elsewhere" in page_of(parts, {})
     parts["quality"]["label_core_hours"] = 10.0
