@@ -286,7 +286,10 @@ def test_folders_for_vasp_come_back_with_atoms_in_the_order_of_the_design(eam, t
     labels = {"engine": "file", "file": {"paths": [str(tmp_path / "runs")]}, "vasp": {"potcar": library}}
     stand_in = [sys.executable, str(ROOT / "tests/stand_in_vasp.py")]
     labels["vasp"] |= {"kpoints": {"length": 20}, "command": " ".join(stand_in)}
-    config = json.dumps({"labels": labels, "prototypes": {"b2": {"element": "Zr", "lattice": "bcc", "a": 3.5}}})
+    prototypes = {"b2": {"element": "Zr", "lattice": "bcc", "a": 3.5}}
+    study = {"labels": labels, "prototypes": prototypes, "designs": {"OPT": {"pool": "A", "method": "random"}}}
+    config = str(tmp_path / "config.yaml")
+    Path(config).write_text(json.dumps(study))
     arguments = ["export", "--config", config, "--format", "vasp", str(tmp_path / "OPT.extxyz")]
     assert cli.main([*arguments, "--output", str(tmp_path / "runs")]) == 0
     assert capsys.readouterr().out == f"{tmp_path}/runs: 6 folders, 2 of them for isolated atoms\n"

@@ -15,7 +15,9 @@ from ase.build import bulk
 from ase.calculators.calculator import Calculator, all_changes
 from ase.neighborlist import neighbor_list
 
+from gapdesign import cli
 from gapdesign.config import study as config
+from gapdesign.config.part import At
 from gapdesign.descriptors.kernel import KernelOptions, PairKernelOptions, SoapKernelOptions
 from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.engines.file import FileOptions
@@ -449,8 +451,9 @@ class TestConfiguration:
     def test_labels_change_no_row(self) -> None:
         study = self.study()
         other = self.study(labels={"file": {"energy_key": "E"}})
-        assert config.part(study, "replay-rows") == config.part(other, "replay-rows")
-        assert config.part(study, "replay-labels") != config.part(other, "replay-labels")
+        jobs = cli.jobs()
+        assert jobs["replay-rows"].part(At(study)) == jobs["replay-rows"].part(At(other))
+        assert jobs["replay-labels"].part(At(study)) != jobs["replay-labels"].part(At(other))
 
 
 class TestEquivalents:

@@ -412,7 +412,7 @@ def test_two_samplers_of_a_mixture_cannot_both_read_a_file(structures, monkeypat
     pools = PoolOptions(sampler="mixture", mixture={"file": 1, "random": 1}, file={"path": str(structures)})
     pools.check("A")
     monkeypatch.setattr(SAMPLERS["random"], "structures", classmethod(lambda cls, options: "other.xyz"))
-    sentence = r"^pools\.mixture: `file` and `random` read a file each, and pool A can have one; give each"
+    sentence = r"^pools\.mixture: `file` and `random` each read a file, and pool A can have only one; give each"
     with pytest.raises(InputError, match=sentence):
         pools.check("A")
 

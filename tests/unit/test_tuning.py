@@ -87,6 +87,6 @@ def test_only_soap_is_tuned():
 
     other = SimpleNamespace(member=Other, backend="radial", soap=SoapOptions())
     with pytest.raises(
-        InputError, match=r"^descriptor\.backend: only SOAP can be tuned, which 'radial' is not; choose"
+        InputError, match=r"^descriptor\.backend: only SOAP can be tuned, and 'radial' is not SOAP; choose"
     ):
         scan(pack([]), [40], other, KernelOptions(), {})
