@@ -27,6 +27,7 @@ def install(folder: Path, **changes: str) -> Path:
     """
     source = folder / "source"
     for name, text in FILES.items():
+        name = name.removeprefix("example/")
         for old, new in changes.items():
             text = text.replace(old, new)
         path = source / name

@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from gapdesign import __version__, cli
-from gapdesign.config.study import _READS
 from gapdesign.errors import InputError, ProgramError
 
 STUDY = {
@@ -75,8 +74,8 @@ def test_the_help_of_the_whole_lists_every_verb_with_a_summary(capsys):
         assert f" {verb} {summary[:1].lower()}{summary[1:]}" in text
 
 
-def test_every_part_of_the_configuration_is_read_by_a_verb_of_that_name():
-    assert set(_READS) <= set(VERBS)
+def test_every_job_of_the_workflow_is_a_verb():
+    assert set(cli.jobs()) <= set(VERBS)
 
 
 def test_the_version_is_that_of_the_package(capsys):

@@ -17,6 +17,7 @@ from ase.io import read
 from gapdesign import cli
 from gapdesign.config import documentation as configdoc
 from gapdesign.config import study as config
+from gapdesign.config.part import At
 from gapdesign.descriptors import Descriptor
 from gapdesign.files import read_array, read_csv, read_frames, write_frames
 from gapdesign.shards import FeaturePool
@@ -42,6 +43,11 @@ DESIGNS = ["OPT", "RND"]
 FIGURES = ["worst", "distances", "ranks", "errors", "parity"]
 
 
+def part(study, verb: str, design: str | None = None) -> str:
+    """What the workflow gives a verb of a configuration."""
+    return cli.jobs()[verb].part(At(study, design, "A"))
+
+
 class Study:
     """A folder with a configuration, in which verbs run."""
 
@@ -55,7 +61,7 @@ class Study:
         return self.folder / name
 
     def part(self, verb: str, design: str | None = None) -> str:
-        return config.part(self.config, verb, design=design)
+        return part(self.config, verb, design)
 
     def run(self, verb: str, *arguments) -> None:
         """Call a verb; lists become several arguments and names of files paths in the folder."""
@@ -646,7 +652,7 @@ def test_environments_are_described_and_compared_with_the_pool_and_its_designs(s
     given = config.parse(STUDY | {"comparison": {"learnt": [8], "splits": 3}})
     outputs = ["--output", study / "pools.csv", "--output-quantiles", study / "quantiles.csv"]
     outputs += ["--output-figure", study / "pools.svg"]
-    study.run("pools", "--config", config.part(given, "pools"), "--environments", described, *outputs)
+    study.run("pools", "--config", part(given, "pools"), "--environments", described, *outputs)
     row = read_csv(study / "pools.csv").iloc[0]
     assert row[["train", "test", "learnt", "asked"]].tolist() == ["A", "A", 8, 4]
     assert 0 < row["median"] <= row["max"]

@@ -53,7 +53,7 @@ def add_config(verb: argparse.ArgumentParser) -> None:
         "--config",
         default=DEFAULT,
         metavar="FILE",
-        help="configuration of the study: a YAML file, or the part of it that this verb reads as JSON (%(default)s)",
+        help="configuration of the study: a YAML file, or JSON as the workflow gives it (%(default)s)",
     )
 
 

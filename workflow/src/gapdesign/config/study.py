@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -98,20 +99,25 @@ def checksum(study: Study) -> str:
     return hashlib.sha256(study.model_dump_json().encode()).hexdigest()
 
 
-def load(path: str | Path) -> Study:
-    """Read and check the configuration of a study in a YAML file.
+def load(source: str | Path) -> Study:
+    """Read and check the configuration of a study in a YAML file; or read it from JSON, as other programs give it.
 
     Raises
     ------
     InputError
         If it cannot be read or is not valid.
     """
+    if str(source).lstrip().startswith("{"):
+        try:
+            return parse(json.loads(str(source)))
+        except json.JSONDecodeError as error:
+            raise InputError(f"--config: a text that begins with '{{' must be JSON ({error}).") from None
     try:
-        given = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        given = yaml.safe_load(Path(source).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; name a configuration with --config.") from None
+        raise InputError(f"{source}: no such file; name a configuration with --config.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())}).") from error
+        raise InputError(f"{source}: not valid YAML ({' '.join(str(error).split())}).") from error
     study = parse(given)
     check(study)
     return study
