@@ -190,6 +190,8 @@ def reported(labelled):
     )
     files = [study / "errors.csv", *study.of_designs("models/{design}/gp.xml")]
     record = study / "provenance.json"
+    estimate = study / "estimate.json"
+    estimate.write_text(json.dumps({"machine": "an abacus", "stages": {"models": {"jobs": 2, "core_hours": 0.5}}}))
     study.run("provenance", "--config", study.part("provenance"), "--files", files, "--output", record)
     tables = ["--errors", study / "errors.csv", "--duplicates", study / "duplicates.csv"]
     designs = ["--designs", study.of_designs("designs/{design}.extxyz")]
@@ -207,7 +209,16 @@ def reported(labelled):
         *["--hyperparameters", study.of_designs("models/{design}/hyperparameters.json")],
         *["--quality", study / "quality.csv", *tables, "--failed", study / "labels/failed.csv"],
         *["--bootstrap", study / "bootstrap.csv"],
-        *["--provenance", record, "--output", study / "report.html", "--output-headline", study / "headline.txt"],
+        *[
+            "--provenance",
+            record,
+            "--estimate",
+            estimate,
+            "--output",
+            study / "report.html",
+            "--output-headline",
+            study / "headline.txt",
+        ],
     )
     return study
 
@@ -385,7 +396,8 @@ def test_labels_that_nothing_got_are_an_error(labelled, tmp_path, capsys):
     """A bound on distances that no crystal keeps refuses every structure, the reserve's too."""
     (tmp_path / "none.extxyz").write_text("")
     (tmp_path / "none.csv").write_text("design,rank,pool,candidate,engine,reason,attempts,directory\n")
-    given = json.loads(labelled.part("labels")) | {"pools": {"constraints": {"min_distance": 1.9}}}
+    given = json.loads(labelled.part("labels"))
+    given["gate"]["min_distance"] = 1.9
     arguments = ["--config", json.dumps(given), "--store", labelled / "store", "--design", "OPT"]
     arguments += ["--designs", labelled / "designs/OPT.extxyz", "--reserves", labelled / "designs/reserve/OPT.extxyz"]
     arguments += ["--labelled", tmp_path / "none.extxyz", "--failed", tmp_path / "none.csv"]
@@ -402,8 +414,8 @@ def test_labels_that_nothing_got_are_an_error(labelled, tmp_path, capsys):
 def test_a_design_does_not_depend_on_what_it_has_in_reserve(study, tmp_path, design, reserve):
     """The reserve goes on where the design ends, as the design of a larger budget would."""
     given = json.loads(study.part("select", design))
-    for name, changes in (("reserved", {"labels": {"reserve": reserve}}), ("longer", {"budget": 6 + reserve})):
-        given_to_job = json.dumps(given | {"labels": {"reserve": 0}} | changes)
+    for name, changes in (("reserved", {"reserve": reserve}), ("longer", {"budget": 6 + reserve})):
+        given_to_job = json.dumps(given | {"reserve": 0} | changes)
         small = ["--basis", study / "compressed/basis.npz", "--compressed"]
         small += study.of_shards("compressed/{start}-{stop}.npy")
         study.run(
@@ -593,7 +605,7 @@ def test_the_page_is_written(paged):
 
 
 def test_a_design_that_has_no_smaller_pool_is_refused(study, tmp_path, capsys):
-    given = json.loads(study.part("regrow", "RND")) | {"budget": 20}
+    given = json.loads(study.part("regrow", "RND")) | {"subpools": []}
     arguments = ["--config", json.dumps(given), "--design", "RND", "--output", str(tmp_path / "x.csv")]
     arguments += ["--features", *map(str, study.of_shards("descriptors/A/{start}-{stop}.npy"))]
     assert cli.main(["regrow", *arguments]) == 2
@@ -604,7 +616,7 @@ def test_a_design_that_has_no_smaller_pool_is_refused(study, tmp_path, capsys):
     ("arguments", "sentence"),
     [
         (["--pool", "C"], "--pool C: there is no such pool; choose from A, B."),
-        (["--count", "25"], "--count 25: give 2 to 24 candidates"),
+        (["--count", "25"], "--count 25: give 2 to 24, the size of the pool."),
         (["--sigma", "0.3", "-1"], "--sigma -1.0: it should be greater than 0."),
         (["--zeta", "0"], "--zeta 0: it should be greater than or equal to 1."),
         (["--r-cut", "1"], "descriptor.soap.r_cut: 1.0 does not reach the nearest neighbour"),
