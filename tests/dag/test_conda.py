@@ -116,4 +116,4 @@ def test_an_environment_without_the_engine_is_one_sentence_before_anything_else(
     isolated.configure(configuration)
     output = isolated.run("candidates", ENGINE, status=1)
     assert "gapdesign engine: labels.espresso.command: there is no program 'pw.x' here" in output
-    assert output.index("Seeing that espresso can run") < output.index("Finished jobid")  # with the first jobs
+    assert output.index("Checking that espresso can run") < output.index("Finished jobid")  # with the first jobs

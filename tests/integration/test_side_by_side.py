@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -33,10 +30,12 @@ class Beside(HeldWorkflow):
         return "Directory cannot be locked" in output
 
     def stop(self) -> None:
+        (self.folder / "hold-candidates").unlink(missing_ok=True)  # jobs of a killed head end by themselves
         for process in self.started:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            process.stdout.close()
 
 
 @pytest.fixture
