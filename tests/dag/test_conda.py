@@ -112,8 +112,8 @@ def test_a_program_that_only_its_environment_has_is_found(isolated: WithConda, c
 def test_an_environment_without_the_engine_is_one_sentence_before_anything_else(
     isolated: WithConda, configuration: dict[str, Any]
 ):
-    configuration["labels"] = {"engine": "espresso"}
+    configuration["labels"] = {"engine": "espresso", "espresso": {"command": "absent.x"}}
     isolated.configure(configuration)
     output = isolated.run("candidates", ENGINE, status=1)
-    assert "gapdesign engine: labels.espresso.command: there is no program 'pw.x' here" in output
+    assert "gapdesign engine: labels.espresso.command: there is no program 'absent.x' here" in output
     assert output.index("Checking that espresso can run") < output.index("Finished jobid")  # with the first jobs

@@ -9,8 +9,8 @@ import pytest
 
 from conftest import Workflow
 from gapdesign.config.study import parse
-from gapdesign.planning.jobs import all_jobs
 from labelled_copper import configuration as copper
+from planned import all_jobs
 
 
 @pytest.fixture

@@ -25,9 +25,10 @@ class LabelPart(Part):
     gate: GatePart
 
 
-class IsolatedPart(LabelPart):
+class IsolatedPart(Part):
     """Keys that the labels of isolated atoms depend on."""
 
+    engine: EnginePart
     symbols: Symbols
 
 
@@ -183,17 +184,19 @@ def runs_of(arguments: argparse.Namespace) -> Runs:
     return Runs(kept=arguments.runs, keep=arguments.keep, scratch=arguments.scratch)
 
 
-def _labeller(arguments: argparse.Namespace, part: LabelPart) -> Labeller:
+def _labeller(arguments: argparse.Namespace, engine: EnginePart, gate: GatePart | None = None) -> Labeller:
     from gapdesign.labels.labeller import Labeller
     from gapdesign.labels.store import LabelStore
 
+    places = {"store": LabelStore(arguments.store), "runs": runs_of(arguments)}
+    if gate is None:  # nothing about an isolated atom can be refused
+        return Labeller(engine=engine.make(), min_fraction=0.0, **places)
     return Labeller(
-        engine=part.engine.make(),
-        store=LabelStore(arguments.store),
-        runs=runs_of(arguments),
-        min_fraction=part.gate.min_distance,
-        limits=part.gate.limits,
-        max_core_hours=part.gate.max_core_hours,
+        engine=engine.make(),
+        min_fraction=gate.min_distance,
+        limits=gate.limits,
+        max_core_hours=gate.max_core_hours,
+        **places,
     )
 
 
@@ -216,7 +219,7 @@ def _isolated(arguments: argparse.Namespace, part: IsolatedPart) -> None:
     from gapdesign.files import write_frames
     from gapdesign.labels.labelling import isolated_atoms
 
-    write_frames(arguments.output, isolated_atoms(part.symbols, _labeller(arguments, part)))
+    write_frames(arguments.output, isolated_atoms(part.symbols, _labeller(arguments, part.engine)))
 
 
 def _label(arguments: argparse.Namespace, part: LabelPart) -> None:
@@ -226,7 +229,7 @@ def _label(arguments: argparse.Namespace, part: LabelPart) -> None:
     from gapdesign.labels.failures import COLUMNS, Allowance
     from gapdesign.labels.labelling import label_frames, owned
 
-    labeller, designs = _labeller(arguments, part), _read(arguments.designs)
+    labeller, designs = _labeller(arguments, part.engine, part.gate), _read(arguments.designs)
     members = choose(arguments.design, designs, "--designs")
     reserves = _read(arguments.reserves).values()
     ranks = owned(designs, arguments.design, arguments.first, arguments.last, reserves=reserves)
@@ -257,7 +260,7 @@ def _labels(arguments: argparse.Namespace, part: LabelPart) -> None:
     frames, failures = complete(
         members,
         reserve,
-        _labeller(arguments, part),
+        _labeller(arguments, part.engine, part.gate),
         design=arguments.design,
         labelled=[atoms for path in arguments.labelled for atoms in read_frames(path)],
         failed=zip(structures(rows, everything), rows, strict=True),
