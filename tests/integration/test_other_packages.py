@@ -65,6 +65,7 @@ def test_the_study_of_the_page_runs_to_its_report(ran, site):
     page = (results / "report.html").read_text(encoding="utf-8")
     for word in ("Kennard-Stone", "lennard_jones"):
         assert word in page
+    assert json.loads((results / "provenance.json").read_text())["packages"]["gapdesign-example"] == "1.0"
     assert "radial" in (results / "design.html").read_text(encoding="utf-8")
     # A second run, with pools cut otherwise, makes the same design.
     again = Workflow(ran.folder.parent / f"{ran.folder.name}-again")

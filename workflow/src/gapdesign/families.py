@@ -153,3 +153,14 @@ class Family(Mapping[str, type[M]], Generic[M]):
 
     def _is_member(self, value: Any) -> bool:
         return isclass(value) and issubclass(value, self._base)
+
+
+def packages() -> list[str]:
+    """Return the names of the other packages that offer members to any family."""
+    offers = (
+        entry
+        for group in entry_points().groups
+        if group.startswith("gapdesign.")
+        for entry in entry_points(group=group)
+    )
+    return sorted({entry.dist.name for entry in offers if entry.dist})

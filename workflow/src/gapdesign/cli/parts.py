@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import SerializeAsAny, model_validator
+from pydantic import PlainSerializer, SerializeAsAny, model_validator
 
 from gapdesign.config.options import Options
 from gapdesign.config.part import At, From, Part
@@ -14,6 +14,7 @@ from gapdesign.descriptors.options import ChosenDescriptor
 from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.engines import ENGINES
 from gapdesign.labels.gate import LimitOptions
+from gapdesign.methods import METHODS
 from gapdesign.methods.options import DesignOptions
 
 if TYPE_CHECKING:
@@ -38,6 +39,16 @@ AverageKernel = Annotated[CovarianceOptions, From(lambda at: at.study.kernel.cov
 
 Methods = Annotated[dict[str, str], From(lambda at: at.study.methods())]
 """Designs and the methods that choose them, in order."""
+
+
+def _without_other_methods(design: DesignOptions) -> dict[str, Any]:
+    """Return the keys of a design but for the options of methods that do not choose it."""
+    others = set(METHODS) - {design.method}
+    return {key: value for key, value in design.model_dump(mode="json").items() if key not in others}
+
+
+Design = Annotated[DesignOptions, From(lambda at: at.design), PlainSerializer(_without_other_methods)]
+"""The design that a job is about."""
 
 
 class StudyPart(Part):
@@ -125,7 +136,7 @@ class SelectionPart(DistancePart):
 
     seed: int
     kernel: KernelOptions
-    design: Annotated[DesignOptions, From(lambda at: at.design)]
+    design: Design
 
     @property
     def described(self) -> Description:

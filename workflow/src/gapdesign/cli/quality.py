@@ -20,11 +20,10 @@ from gapdesign.cli.arguments import (
     progress,
     say,
 )
-from gapdesign.cli.parts import DistancePart, EnginePart, SelectionPart, StudyPart, of_selection
+from gapdesign.cli.parts import Design, DistancePart, EnginePart, SelectionPart, StudyPart, of_selection
 from gapdesign.config.job import Job
 from gapdesign.config.part import From
 from gapdesign.errors import InputError
-from gapdesign.methods.options import DesignOptions
 from gapdesign.quality.options import QualityOptions
 
 TABLES = ("curves", "members", "coverage", "pools")
@@ -34,7 +33,7 @@ TABLES = ("curves", "members", "coverage", "pools")
 class QualityPart(DistancePart):
     """Keys that the measures of a design depend on, besides its features."""
 
-    design: Annotated[DesignOptions, From(lambda at: at.design)]
+    design: Design
     budget: int
     engine: EnginePart
 

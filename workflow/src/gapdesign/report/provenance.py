@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from gapdesign import __version__
+from gapdesign import __version__, families
 from gapdesign.files import sha256
 
 PACKAGES = (
@@ -42,7 +42,7 @@ def provenance(configuration: Mapping[str, Any], files: Iterable[str | Path]) ->
         "gapdesign": __version__,
         "commit": _commit(),
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: _version(name) for name in (*PACKAGES, *families.packages())},
         "seed": configuration["seed"],
         "configuration": dict(configuration),
         "files": {str(path): sha256(path) for path in files},
