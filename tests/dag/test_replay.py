@@ -68,5 +68,5 @@ def test_mistakes_stop_it_before_any_job(tmp_path: Path, study: dict[str, Any]) 
     workflow = Workflow(tmp_path)
     workflow.configure(study)
     output = workflow.run("-n", "replay", status=1)
-    assert "gapdesign: labels.engine: 'eam' makes labels" in output
+    assert "gapdesign: labels.engine: 'eam' computes labels" in output
     workflow.run("-n", "design")
