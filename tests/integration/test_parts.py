@@ -14,6 +14,8 @@ from conftest import Workflow
 from gapdesign import cli
 from other_configuration import other_configuration
 
+pytestmark = pytest.mark.xdist_group("parts")  # one worker runs the study
+
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory) -> Workflow:
