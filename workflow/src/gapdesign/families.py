@@ -85,6 +85,11 @@ class Family(Mapping[str, type[M]], Generic[M]):
         """The members with their summaries, for the description of a key."""
         return " ".join(f"`{name}`: {member.summary}." for name, member in self.items())
 
+    def read(self, name: Any, options: Any) -> Any:
+        """Read a mapping with the class of options of a member; return anything else as it is, for others to refuse."""
+        is_known = isinstance(name, str) and name in self
+        return self[name].Options.model_validate(options) if is_known and isinstance(options, dict) else options
+
     def keep_off(self, block: str, keys: Collection[str]) -> None:
         """Refuse members of other packages whose names have another meaning in a block of the configuration.
 

@@ -396,14 +396,14 @@ def _options(model: Any, given: Any, key: str) -> Any:
     """Options of a type, from a mapping or as they are."""
     from pydantic import ValidationError
 
+    from gapdesign.config.mistakes import sentence
+
     if isinstance(given, model):
         return given
     try:
         return model.model_validate(dict(given or {}))
     except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join([key, *map(str, first["loc"])])
-        raise InputError(f"{path}: {first['msg'][0].lower()}{first['msg'][1:]}; see config/README.md.") from None
+        raise InputError(f"{key}.{sentence(error, model)}") from None
 
 
 def _symbols(numbers: set[int]) -> str:

@@ -104,9 +104,9 @@ class EnginePart(Part):
     @classmethod
     def _typed(cls, given: Any) -> Any:
         """Read the options with the class of the engine."""
-        if isinstance(given, dict) and isinstance(given.get("options"), dict) and given.get("name") in ENGINES:
-            return given | {"options": ENGINES[given["name"]].Options.model_validate(given["options"])}
-        return given
+        if not (isinstance(given, dict) and "options" in given):
+            return given
+        return given | {"options": ENGINES.read(given.get("name"), given["options"])}
 
     def make(self) -> Engine:
         """Return the engine; nothing is loaded or checked yet."""

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from gapdesign.config import study
 from gapdesign.config.part import At, Part
-from gapdesign.errors import InputError
 
 STAGES = {
     "candidates": 2,
@@ -77,9 +76,8 @@ class Job:
 
     def part(self, at: At) -> str:
         """Return the values that it reads, as JSON; the job runs again if and only if these change."""
-        revision = {"revision": STAGES[self.stage]}
-        read = {} if self.reads is None else json.loads(self.reads.of(at).text())
-        return json.dumps(revision | read, separators=(",", ":"))
+        read = {} if self.reads is None else self.reads.of(at).model_dump(mode="json")
+        return json.dumps({"revision": STAGES[self.stage]} | read, separators=(",", ":"))
 
     def load(self, source: str, *, design: str | None = None, pool: str | None = None) -> Part:
         """Read its part from JSON, made by :meth:`part`, or from the YAML file of a whole study.
@@ -92,10 +90,7 @@ class Job:
         if self.reads is None:
             raise TypeError(f"{self.verb} reads nothing of the configuration")
         if source.lstrip().startswith("{"):
-            try:
-                given = json.loads(source)
-            except json.JSONDecodeError as error:
-                raise InputError(f"--config: a text that begins with '{{' must be JSON ({error}).") from None
+            given = study.from_json(source)
             given.pop("revision", None)
             return self.reads.parse(given)
         return self.reads.of(At(study.load(source), design, pool))

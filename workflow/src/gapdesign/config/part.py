@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from gapdesign.config.mistakes import sentence
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
@@ -113,9 +114,7 @@ class Part(BaseModel):
         try:
             part = cls.model_validate(given)
         except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(map(str, first["loc"]))
-            raise InputError(f"--config: {key or 'this JSON'}: {first['msg'][0].lower()}{first['msg'][1:]}.") from None
+            raise InputError(f"--config: {sentence(error, cls)}") from None
         if (key := _difference(given, part.model_dump(mode="json"))) is not None:
             raise InputError(f"--config: {key}: this key is missing; a job's JSON has every key, and no defaults.")
         return part

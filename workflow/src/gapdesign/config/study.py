@@ -108,10 +108,7 @@ def load(source: str | Path) -> Study:
         If it cannot be read or is not valid.
     """
     if str(source).lstrip().startswith("{"):
-        try:
-            return parse(json.loads(str(source)))
-        except json.JSONDecodeError as error:
-            raise InputError(f"--config: a text that begins with '{{' must be JSON ({error}).") from None
+        return parse(from_json(str(source)))
     try:
         given = yaml.safe_load(Path(source).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -121,6 +118,20 @@ def load(source: str | Path) -> Study:
     study = parse(given)
     check(study)
     return study
+
+
+def from_json(text: str) -> dict[str, Any]:
+    """Read a configuration, or a part of one, that stands on the command line.
+
+    Raises
+    ------
+    InputError
+        If it is not JSON.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"--config: a text that begins with '{{' must be JSON ({error}).") from None
 
 
 def parse(given: Any) -> Study:

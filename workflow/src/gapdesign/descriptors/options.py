@@ -22,9 +22,9 @@ class ChosenDescriptor(Options):
     @classmethod
     def _typed(cls, given: Any) -> Any:
         """Read the options with the class of the descriptor."""
-        if isinstance(given, dict) and isinstance(given.get("options"), dict) and given.get("backend") in DESCRIPTORS:
-            return given | {"options": DESCRIPTORS[given["backend"]].Options.model_validate(given["options"])}
-        return given
+        if not (isinstance(given, dict) and "options" in given):
+            return given
+        return given | {"options": DESCRIPTORS.read(given.get("backend"), given["options"])}
 
     @property
     def member(self) -> type[EnvironmentDescriptor]:

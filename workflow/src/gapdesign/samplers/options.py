@@ -107,11 +107,7 @@ class Sampling(Options):
         """Read each block of options with the class of its sampler."""
         if not (isinstance(given, dict) and isinstance(given.get("options"), dict)):
             return given
-        typed = {
-            name: SAMPLERS[name].Options.model_validate(options) if name in SAMPLERS else options
-            for name, options in given["options"].items()
-        }
-        return given | {"options": typed}
+        return given | {"options": {name: SAMPLERS.read(name, options) for name, options in given["options"].items()}}
 
     @model_validator(mode="after")
     def _paired(self) -> Sampling:
