@@ -83,7 +83,6 @@ def test_every_design_and_budget_is_judged(reduced: Workflow) -> None:
 
 
 def test_gap_fit_itself_predicts_the_same(reduced: Workflow) -> None:
-    from gapdesign.cli.replay import sigmas
     from gapdesign.models.gap.environments import boxed
     from gapdesign.replay.expansion import Expansion, Model
     from gapdesign.replay.labels import LabelFiles
@@ -108,15 +107,14 @@ def test_gap_fit_itself_predicts_the_same(reduced: Workflow) -> None:
         atoms.arrays["REF_forces"] = atoms.arrays.pop(names.forces_key)
         for name in set(atoms.arrays) - {"numbers", "positions", "REF_forces"}:
             del atoms.arrays[name]
-    own = sigmas(study)
     theirs = gap_fit(
         Expansion.read(results / "points.npz"),
         model,
         boxed(known.atoms(), cutoff=5.0),
         frames,
-        energy=own.energy,
-        force=own.force,
-        virial=own.virial,
+        energy=study.replay.energy_sigma,
+        force=study.model.sigma.force,
+        virial=study.model.sigma.virial,
     )
     ours = with_coefficients((results / "start.xml").read_text(), read_array(results / "fits/FPS.npy")[-1])
     told = {}
