@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -17,7 +18,7 @@ from ase.build import bulk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gapdesign import files, shards
+from gapdesign import alive, files, shards
 from gapdesign.errors import InputError
 
 QUICK = settings(max_examples=50, deadline=None, derandomize=True, database=None)
@@ -88,6 +89,73 @@ def test_a_killed_writer_leaves_no_half_of_a_file_under_its_name(tmp_path):
         assert (len(lines), lines[-1], len(set(lines))) == (201, "end", 2)
         seen.add(lines[0])
     assert seen
+
+
+def test_a_temporary_file_is_swept_only_when_its_writer_is_dead(tmp_path, monkeypatch):
+    """The number of a process in another container means nothing here."""
+    path = tmp_path / "a.txt"
+    monkeypatch.setattr(os, "getpid", lambda: 2**30)
+    with files.atomic(path) as first:
+        first.write_text("first")
+        monkeypatch.undo()
+        with files.atomic(path) as second:
+            second.write_text("second")
+        assert first.exists()
+        assert path.read_text() == "second"
+    assert path.read_text() == "first"
+    dead = tmp_path / f".a.txt.{alive.unique()}.txt"
+    elsewhere = tmp_path / f".a.txt.{'0' * 8}.123456.txt"
+    dead.touch()
+    elsewhere.touch()
+    files.write_text(path, "third")
+    assert sorted(os.listdir(tmp_path)) == sorted([elsewhere.name, "a.txt"])
+
+
+CONTAINED = """
+import sys
+from gapdesign.files import atomic
+with atomic(sys.argv[1]) as temporary:
+    print(temporary, flush=True)
+    sys.stdin.read()
+    temporary.write_text("from another container")
+"""
+
+
+def test_a_writer_in_another_pid_namespace_is_alive(tmp_path):
+    unshare = ["unshare", "--user", "--map-root-user", "--pid", "--fork"]
+    if shutil.which("unshare") is None or subprocess.run([*unshare, "true"], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("PID namespaces are not allowed here")
+    path = tmp_path / "a.txt"
+    command = [*unshare, sys.executable, "-c", CONTAINED, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+        temporary = Path(writer.stdout.readline().strip())
+        files.write_text(path, "from here")
+        assert temporary.exists()
+        writer.communicate("go on")
+    assert writer.returncode == 0
+    assert path.read_text() == "from another container"
+
+
+def test_a_planted_link_is_not_written_through(tmp_path, monkeypatch):
+    (tmp_path / "victim").write_text("mine")
+    path = tmp_path / "a.txt"
+    with files.atomic(path) as first:
+        pass
+    with files.atomic(path) as second:
+        pass
+    assert first != second
+    monkeypatch.setattr(alive.secrets, "token_hex", lambda count: "guessed")
+    (tmp_path / f".a.txt.{alive.KERNEL}.guessed.txt").symlink_to("victim")
+    with pytest.raises(FileExistsError):
+        files.write_text(path, "from here")
+    assert (tmp_path / "victim").read_text() == "mine"
+
+
+def test_a_folder_of_results_may_be_a_link(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "here").symlink_to("there")
+    files.write_text(tmp_path / "here" / "a.txt", "text")
+    assert (tmp_path / "there" / "a.txt").read_text() == "text"
 
 
 def test_json_round_trips_in_order_and_floats_to_the_last_bit(tmp_path):

@@ -7,7 +7,6 @@ import hashlib
 import json
 import math
 import os
-import platform
 import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from zipfile import ZipFile
 
 import numpy as np
 
+from gapdesign import alive
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ TEXTS = (
 _PAIR = re.compile(r'([^\s="]+)=("(?:[^"\\]|\\.)*"|\S*)')
 """A key and its value in the second line of a frame."""
 
-_HOST = platform.node()
-
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
@@ -49,28 +47,32 @@ def atomic(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
-    temporary = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}{path.suffix}")
-    try:
-        temporary.touch()
-        yield temporary
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-        directory = os.open(path.parent, os.O_RDONLY)
+    temporary = path.with_name(f".{path.name}.{alive.unique()}{path.suffix}")
+    with alive.held(temporary):
         try:
-            os.fsync(directory)
+            yield temporary
+            _flush(temporary, os.O_NOFOLLOW)
+            temporary.replace(path)
+            _flush(path.parent)
         finally:
-            os.close(directory)
+            temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path, flags: int = 0) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | flags)
+    try:
+        os.fsync(descriptor)
     finally:
-        temporary.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
 def _sweep(path: Path) -> None:
     """Remove temporary files of ``path`` whose writers on this machine were killed."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.{_HOST}.*"):
-        writer = left.name.removeprefix(f".{path.name}.{_HOST}.").removesuffix(path.suffix)
-        if writer.isdigit() and not Path(f"/proc/{writer}").exists():
-            left.unlink(missing_ok=True)
+    for name in path.parent.glob(f".{glob.escape(path.name)}.{alive.KERNEL}.*"):
+        with alive.left(name) as is_left:
+            if is_left:
+                name.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:
