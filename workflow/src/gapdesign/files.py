@@ -254,7 +254,7 @@ def read_frames(path: str | Path) -> list[Atoms]:
     if path.stat().st_size == 0:
         return []
     try:
-        return list(read(path, index=":", format="extxyz", properties_parser=_properties))
+        return list(read(path, index=":", format="extxyz", properties_parser=frame_properties))
     except Exception as error:
         reason = " ".join(str(error).split())
         raise InputError(
@@ -262,7 +262,7 @@ def read_frames(path: str | Path) -> list[Atoms]:
         ) from error
 
 
-def _properties(line: str) -> dict[str, Any]:
+def frame_properties(line: str) -> dict[str, Any]:
     """Read the second line of a frame as ASE does, but keep names that look like numbers or truth values as text."""
     from ase.io.extxyz import key_val_str_to_dict
 

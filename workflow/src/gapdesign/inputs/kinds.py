@@ -1,0 +1,148 @@
+"""Formats of structures, and what their readers assume where a file does not say it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_masses, chemical_symbols
+
+from gapdesign.errors import InputError
+from gapdesign.inputs import extxyz
+from gapdesign.inputs.unpacked import reason
+
+_WHOLE = 1e-3
+"""Largest difference of an occupancy from 1."""
+
+_MASS = 5e-3
+"""Largest relative difference of a mass from that of the element that it is taken for."""
+
+
+def kind_of(place: Path, path: str, key: str) -> str:
+    """Return ASE's name of a file's format, found by its name and content.
+
+    Parameters
+    ----------
+    place : Path
+        The file itself.
+    path, key : str
+        Its name for the user and the key that names it, for messages.
+
+    Raises
+    ------
+    InputError
+        If ASE does not know the format.
+    """
+    from ase.io.formats import UnknownFileTypeError, filetype, get_ioformat
+
+    if place.suffix.lower() in (".xyz", ".extxyz"):
+        return "extxyz"
+    if _is_lammps_data(place):
+        return "lammps-data"
+    try:
+        kind = filetype(str(place))
+        if get_ioformat(kind).can_read:
+            return kind
+    except (UnknownFileTypeError, ImportError):
+        pass
+    if extxyz.looks_alike(place):
+        return "extxyz"
+    raise InputError(f"{key}: '{path}' is in no format that ASE reads; convert it to extended XYZ.")
+
+
+def refuse_file(place: Path, kind: str, path: str, key: str) -> None:
+    """Refuse files whose readers would guess what the file does not say.
+
+    Raises
+    ------
+    InputError
+        For a POSCAR or LAMMPS file that does not name its elements, or a ``vasprun.xml`` that is cut off.
+    """
+    check = {
+        "vasp": _unnamed,
+        "lammps-dump-text": _untyped,
+        "lammps-dump-binary": lambda place: "does not name elements; dump text with a column `element`",
+        "lammps-data": _massless,
+        "vasp-xml": _unfinished,
+    }.get(kind)
+    try:
+        problem = check(place) if check else None
+    except (OSError, ValueError) as error:
+        problem = f"cannot be read ({reason(error)}); repair or convert it"
+    if problem:
+        raise InputError(f"{key}: '{path}' {problem}.")
+
+
+def refuse_frame(atoms: Atoms, kind: str) -> str | None:
+    """Return what is not believed of a structure that ASE has read, with a remedy; None if it is all there."""
+    for site in atoms.info.get("occupancy", {}).values() if kind == "cif" else ():
+        shares = dict(site)
+        if len(shares) > 1 or abs(sum(shares.values()) - 1) > _WHOLE:
+            named = ", ".join(f"{share:g} {symbol}" for symbol, share in shares.items())
+            return (
+                f"has a site occupied in part ({named}), which no single structure has; make an ordered structure of"
+                " it, for instance a supercell"
+            )
+    if kind == "lammps-data":
+        expected = atomic_masses[atoms.numbers]
+        off = np.flatnonzero((np.abs(atoms.get_masses() - expected) > _MASS * expected) | (atoms.numbers < 1))
+        if len(off):
+            symbol, mass = chemical_symbols[atoms.numbers[off[0]]], atoms.get_masses()[off[0]]
+            return (
+                f"has an atom of mass {mass:g}, which is no element's ({symbol} is nearest); convert it to extended XYZ"
+            )
+    return None
+
+
+def _is_lammps_data(place: Path) -> bool:
+    """Return whether a file begins as LAMMPS' data files do, whose names ASE does not know them by."""
+    with place.open("rb") as stream:
+        head = stream.read(2000)
+    return re.search(rb"^\s*\d+\s+atoms\s*$", head, re.M) is not None and b"atom types" in head
+
+
+def _lines(place: Path, most: int) -> list[str]:
+    with place.open(encoding="utf-8") as stream:
+        return [line for line, _ in zip(iter(lambda: stream.readline(2**16), ""), range(most), strict=False)]
+
+
+def _unnamed(place: Path) -> str | None:
+    """Check line 6 of a POSCAR, or line 1 in the old way, for the elements that the numbers of atoms belong to."""
+    lines = _lines(place, 6)
+    if len(lines) < 6:
+        return "is not a whole POSCAR; copy it again"
+    counts = lines[5].split("!")[0].split()
+    if not counts or not counts[0].isdigit():
+        return None
+    names = lines[0].split()
+    if len(names) == len(counts) and all(name in chemical_symbols[1:] for name in names):
+        return None
+    return "does not name its elements; write them into line 6, above the numbers of atoms"
+
+
+def _untyped(place: Path) -> str | None:
+    with place.open(encoding="utf-8") as stream:
+        for line in iter(lambda: stream.readline(2**16), ""):
+            if line.startswith("ITEM: ATOMS"):
+                if "element" in line.split():
+                    return None
+                return "has types and no elements; add a column `element` (LAMMPS: dump_modify ... element Zr)"
+    return None
+
+
+def _massless(place: Path) -> str | None:
+    with place.open(encoding="utf-8") as stream:
+        for line in iter(lambda: stream.readline(2**16), ""):
+            if line.split("#")[0].strip() == "Masses":
+                return None
+    return "has types and no masses to tell elements by; add a section `Masses`, or convert it to extended XYZ"
+
+
+def _unfinished(place: Path) -> str | None:
+    with place.open("rb") as stream:
+        stream.seek(max(0, place.stat().st_size - 200))
+        if b"</modeling>" in stream.read():
+            return None
+    return "is cut off: its calculation did not end; give whole results"

@@ -1,0 +1,93 @@
+"""Structures that can be described at all: finite, with atoms, and with cells that hold them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+LARGEST = 1e5
+"""Largest length, in angstrom, of a cell vector or a coordinate."""
+
+LEAST_VOLUME = 0.3
+"""Smallest volume per atom of a periodic structure, in cubic angstrom, an eighth of that of hydrogen in Jupiter."""
+
+LEAST_HEIGHT = 0.5
+"""Smallest distance, in angstrom, of a reduced periodic cell's opposite faces."""
+
+ISOLATED = ("isolated_atom", "isolatedatom")
+"""Values of ``config_type``, in lower case, of a frame that is an isolated atom."""
+
+ALONE = 8.0
+"""Distance of images, in angstrom, from which a lone atom counts as isolated: no crystal of one atom is so wide."""
+
+
+def is_isolated(atoms: Atoms) -> bool:
+    """Return whether a frame is an isolated atom, by its ``config_type`` or because no image is near it."""
+    if len(atoms) != 1:
+        return False
+    if str(atoms.info.get("config_type", "")).lower() in ISOLATED or not atoms.pbc.any():
+        return True
+    lattice, _ = reduced(atoms.cell.array, atoms.pbc)
+    return bool(np.linalg.norm(lattice[atoms.pbc], axis=1).min() > ALONE)
+
+
+def mistake(atoms: Atoms) -> str | None:
+    """Return what makes a structure none, as a phrase with a remedy; None if nothing does.
+
+    Cells are judged in the directions in which they are periodic, and after their reduction: a sheared cell of an
+    ordinary lattice is an ordinary structure.
+    """
+    if not len(atoms):
+        return "has no atoms; remove it"
+    if (atoms.numbers < 1).any():
+        return "has an atom that is no element; name the element of each"
+    if not np.isfinite(atoms.positions).all():
+        return "has a position that is not a finite number; remove or repair it"
+    cell, pbc = atoms.cell.array, atoms.pbc
+    if not np.isfinite(cell).all():
+        return "has a cell that is not finite; remove or repair it"
+    if max(np.abs(cell).max(), np.abs(atoms.positions).max()) > LARGEST:
+        return f"has a length beyond {LARGEST:g} angstrom; check its units"
+    if not pbc.any():
+        return None
+    missing = [axis for axis, vector in zip("abc", cell, strict=True) if pbc["abc".index(axis)] and not vector.any()]
+    if missing:
+        return f"is periodic along {missing[0]} without a cell vector; give it a Lattice, or set its pbc to F there"
+    lattice, _ = reduced(cell, pbc)
+    height = heights(lattice, pbc).min()
+    if not height >= LEAST_HEIGHT:
+        return f"has a flat cell, {height:.2g} angstrom high; remove or repair it"
+    if pbc.all() and abs(np.linalg.det(lattice)) < LEAST_VOLUME * len(atoms):
+        return f"has less than {LEAST_VOLUME} cubic angstrom for each atom; check its units"
+    return None
+
+
+def heights(cell: np.ndarray, pbc: np.ndarray) -> np.ndarray:
+    """Return the distances between opposite faces of a cell in its periodic directions, within their span."""
+    vectors = cell[pbc]
+    found = np.empty(len(vectors))
+    for k, vector in enumerate(vectors):
+        others = np.delete(vectors, k, axis=0)
+        basis, singular, _ = np.linalg.svd(others.T, full_matrices=False) if len(others) else (np.zeros((3, 0)), [], 0)
+        basis = basis[:, np.asarray(singular) > 1e-12 * max(1.0, np.abs(others).max(initial=0))]
+        found[k] = np.linalg.norm(vector - basis @ (basis.T @ vector))
+    return found
+
+
+def reduced(cell: np.ndarray, pbc: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the shortest cell (3, 3) of the same lattice, and the integers that make it from ``cell``.
+
+    A cell whose periodic vectors depend on each other comes back unchanged.
+    """
+    from ase.geometry.minkowski_reduction import minkowski_reduce
+
+    try:
+        if np.linalg.matrix_rank(cell[pbc]) < pbc.sum():
+            return cell, np.eye(3, dtype=int)
+        return minkowski_reduce(cell, pbc)
+    except (ValueError, RuntimeError, np.linalg.LinAlgError):
+        return cell, np.eye(3, dtype=int)
