@@ -1,4 +1,4 @@
-"""A study whose names look like numbers and truth values, which no file may turn into such."""
+"""Names that mean something else to others: to tables numbers and truth values, to Python modules."""
 
 from __future__ import annotations
 
@@ -37,3 +37,14 @@ def test_names_that_look_like_numbers_stay_text_to_the_report(named):
     covered = read_csv(folder / "environments/designs.csv")
     assert set(covered["design"]) == {"01", "nan", "None", "007"}
     assert set(covered["pool"]) == {"1", "T"}
+
+
+def test_a_file_named_like_a_module_is_imported_by_no_job(workflow, monkeypatch):
+    """The folder of a study is no place for programs: whoever may write there must not run anything by it."""
+    for module in ("numpy", "yaml", "ase", "encodings"):
+        (workflow.folder / f"{module}.py").write_text("raise SystemExit('imported from the folder of the study')\n")
+    monkeypatch.setenv("PYTHONSAFEPATH", "")  # of whoever types `snakemake`, a program of its own
+    python, *rest = workflow.command("results/small/candidates/A/0-30.npz")
+    workflow.command = lambda *_: [python, "-P", *rest]
+    workflow.run()
+    assert (workflow.folder / "results/small/candidates/A/0-30.npz").is_file()

@@ -149,8 +149,32 @@ def test_a_calculator_without_stress_gives_no_label(tmp_path):
 )
 def test_check_names_the_mistake(options, message):
     with pytest.raises(InputError, match=message):
-        AseEngine(AseOptions(**options)).check(["Cu"])
+        AseEngine(AseOptions(**options)).load()
+    AseEngine(AseOptions(**EMT)).load()
+
+
+def test_a_package_that_is_not_there_is_named_before_any_job():
     AseEngine(AseOptions(**EMT)).check(["Cu"])
+    with pytest.raises(InputError, match=r"^labels\.ase\.calculator: no_such_package\.Calculator cannot be imported"):
+        AseEngine(AseOptions(calculator="no_such_package.Calculator")).check(["Cu"])
+
+
+@pytest.mark.parametrize("name", ["subprocess.getoutput", "subprocess.Popen", "builtins.exec", "ase.build.bulk"])
+def test_nothing_but_a_class_of_calculators_is_called(name, tmp_path):
+    """Neither functions nor other classes: what a configuration names could be anything that is importable."""
+    options = {"calculator": name, "arguments": {"cmd": f"touch {tmp_path}/run", "args": f"touch {tmp_path}/run"}}
+    AseEngine(AseOptions(**options)).check(["Cu"])
+    with pytest.raises(InputError, match=rf"^labels\.ase\.calculator: {name} is no class derived from ASE's"):
+        AseEngine(AseOptions(**options)).load()
+    assert not list(tmp_path.iterdir())
+
+
+def test_checking_imports_no_module_that_a_configuration_names(tmp_path, monkeypatch):
+    (tmp_path / "danger.py").write_text("raise SystemExit('imported')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    AseEngine(AseOptions(calculator="danger.Calculator")).check(["Cu"])
+    with pytest.raises(SystemExit, match="imported"):
+        AseEngine(AseOptions(calculator="danger.Calculator")).load()
 
 
 def test_cost_is_as_configured_or_a_second_an_atom():

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from gapdesign import samplers
 from gapdesign.cells import volumes_and_heights
 from gapdesign.errors import InputError
 from gapdesign.samplers import SAMPLERS, sample
@@ -273,10 +274,24 @@ def test_any_ase_calculator_moves_atoms_and_a_wrong_one_is_named():
     block = {**SMALL_MD, "calculator": "ase.calculators.emt.EMT"}
     assert len(make(PoolOptions(sampler="md", md=block), crystals=cu)) == SIZE
     wrong = PoolOptions(sampler="md", md={"calculator": "ase.calculators.emt.NoSuch"})
-    with pytest.raises(InputError, match=r"^pools\.md\.calculator: 'ase\.calculators\.emt\.NoSuch' cannot be made"):
+    with pytest.raises(InputError, match=r"^pools\.md\.calculator: ase\.calculators\.emt\.NoSuch cannot be imported"):
         make(wrong)
+    unknown = r"^pools\.md\.calculator: there is no 'emt'; give .*eam, .*, or the full name of a class"
+    with pytest.raises(InputError, match=unknown):
+        samplers.make(PoolOptions(sampler="md", md={"calculator": "emt"}).sampling, cu)
     with pytest.raises(InputError, match=r"^pools\.md\.arguments: the engine eam does not take them"):
         make(PoolOptions(sampler="md", md={"arguments": {"potentail": "x"}}))
+
+
+def test_no_calculator_is_made_or_imported_before_a_job_needs_it(tmp_path):
+    """What checks a configuration must not run what stands in it."""
+    block = {"calculator": "subprocess.getoutput", "arguments": {"cmd": f"touch {tmp_path}/run"}}
+    asked = PoolOptions(sampler="md", md={**SMALL_MD, **block})
+    samplers.make(asked.sampling, CRYSTALS)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(InputError, match=r"^pools\.md\.calculator: subprocess\.getoutput is no class derived from"):
+        make(asked)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_pool_of_frames_holds_each_once_in_an_order_of_its_own(structures):

@@ -34,9 +34,16 @@ elif os.environ.setdefault(DIGEST, CHECKSUM) != CHECKSUM:
         " another configuration than those before it; stop the run and type the same command again."
     )
 
+# Snakemake starts itself again in the study's folder, which may hold a file `yaml.py`. Programs of the user's may
+# need modules beside them, so the prefix below takes it away. A workflow that uses this as a module decides for itself.
+SAFE = ["PYTHONSAFEPATH"] if is_main() else []
+for variable in SAFE:
+    os.environ.setdefault(variable, "1")
+
 
 envvars:
     DIGEST,
+    *SAFE,
 
 
 # Threads of a cluster's jobs are not bounded by the cores of the machine that submits them.
@@ -70,7 +77,7 @@ if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
             )
 
 # Jobs run the library that stands beside this file: with the interpreter that runs Snakemake, or, where each rule
-# has an environment or container of its own, with the one there.
+# has an environment or container of its own, with the one there. `-P`: a study's folder may hold a file `numpy.py`.
 HAS_ENVIRONMENTS = bool(workflow.deployment_settings.deployment_method)
 PYTHON = "python" if HAS_ENVIRONMENTS else sys.executable
 # Setting a prefix ends Snakemake's strict mode, so it is part of ours. A workflow that uses this one as a module may
@@ -80,7 +87,7 @@ if "gapdesign()" not in before:
     before = before.replace("{", "{{").replace("}", "}}")
     shell.prefix(
         f"{before}export PYTHONPATH='{LIBRARY}'${{{{PYTHONPATH:+:$PYTHONPATH}}}};"
-        f" gapdesign() {{{{ '{PYTHON}' -m gapdesign \"$@\"; }}}}; "
+        f" gapdesign() {{{{ PYTHONSAFEPATH= '{PYTHON}' -P -m gapdesign \"$@\"; }}}}; "
     )
 
 

@@ -211,6 +211,7 @@ def _engine(arguments: argparse.Namespace, part: EngineCheckPart) -> None:
 
     engine = part.engine.make()
     engine.check(part.symbols)
+    engine.load()
     write_json(arguments.output, {"engine": engine.name, "version": engine.version, "settings": dict(engine.settings)})
     say(f"{engine.name} can run: {engine.version}")
 

@@ -13,6 +13,11 @@ One YAML file describes one study. The default is `config.yaml`; choose another 
 `snakemake --configfile config/studies/<study>.yaml`, and set single keys with `--config budget=50`.
 Keys that you leave out have the defaults below; unknown keys are errors.
 
+A configuration is run, not only read: it names commands of engines, classes of calculators and files, and Snakemake
+evaluates expressions in a file that begins with `__use_yte__: true`. So read a configuration before you run it, as you
+would a script, and run only those of people whose scripts you would run. `gapdesign check` runs nothing that stands in
+it, and nothing but the file's text is trusted: other files in the folder of a study are not imported as Python modules.
+
 This page is generated: `make format` writes it, and `workflow/schemas/config.schema.json`, from the
 descriptions in the library.
 """

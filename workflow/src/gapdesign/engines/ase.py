@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
 from collections.abc import Collection
 from functools import cached_property
@@ -13,7 +12,7 @@ from pydantic import Field
 
 from gapdesign.config.options import Options
 from gapdesign.engines.base import Engine, Label
-from gapdesign.errors import InputError
+from gapdesign.engines.shared import calculators
 from gapdesign.files import sha256
 
 if TYPE_CHECKING:
@@ -26,8 +25,8 @@ class AseOptions(Options):
 
     calculator: str = Field(
         "ase.calculators.emt.EMT",
-        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$",
-        description="Class or function that makes the calculator, with its module, such as `tblite.ase.TBLite`.",
+        pattern=calculators.DOTTED,
+        description="Class of the calculator, derived from ASE's, with its module, such as `tblite.ase.TBLite`.",
     )
     arguments: dict[str, Any] = Field(
         {},
@@ -81,7 +80,11 @@ class AseEngine(Engine):
         return ", ".join([*versions, *(f"{path.name} sha256 {sha256(path)}" for path in paths)])
 
     def check(self, elements: Collection[str] = ()) -> None:
-        """Check that the calculator can be made, but not which ``elements`` it knows; see :class:`Engine`."""
+        """Check that the calculator's package is there; only a job imports it. See :class:`Engine`."""
+        calculators.require(self._options.calculator, key="labels.ase.calculator")
+
+    def load(self) -> None:
+        """Import the calculator's class, and make one; see :class:`Engine`."""
         self._make(isolated=False)
 
     def label(self, atoms: Atoms, folder: Path, *, attempt: int = 0, isolated: bool = False) -> Label:
@@ -110,21 +113,8 @@ class AseEngine(Engine):
 
     def _make(self, *, isolated: bool) -> BaseCalculator:
         options = self._options
-        module, _, name = options.calculator.rpartition(".")
-        try:
-            make = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError) as error:
-            raise InputError(
-                f"labels.ase.calculator: {options.calculator} cannot be imported ({error}); install its package or"
-                " correct its name."
-            ) from None
-        try:
-            return make(**options.arguments | (options.isolated_arguments if isolated else {}))
-        except Exception as error:
-            raise InputError(
-                f"labels.ase.arguments: {options.calculator} does not accept them ({type(error).__name__}: {error});"
-                " see its documentation."
-            ) from error
+        arguments = options.arguments | (options.isolated_arguments if isolated else {})
+        return calculators.make(options.calculator, arguments, key="labels.ase")
 
 
 def _files(arguments: dict[str, Any]) -> list[Path]:

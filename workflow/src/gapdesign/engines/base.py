@@ -112,6 +112,15 @@ class Engine(Member, ABC):
             If a program, a file or an element is missing; the message says what to do.
         """
 
+    def load(self) -> None:
+        """Load in a job, before any label, what must not be loaded whenever the workflow is parsed.
+
+        Raises
+        ------
+        InputError
+            If the engine cannot run.
+        """
+
     @abstractmethod
     def label(self, atoms: Atoms, folder: Path, *, attempt: int = 0, isolated: bool = False) -> Label:
         """Compute energy, forces and virial of ``atoms``, which stays unchanged.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
-from importlib import import_module
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,9 @@ import numpy as np
 from ase import Atoms, units
 from pydantic import Field
 
+from gapdesign import engines
 from gapdesign.config.options import Options
+from gapdesign.engines.shared import calculators
 from gapdesign.errors import InputError
 from gapdesign.samplers.base import Sampler
 from gapdesign.samplers.shared.crystals import pick, strain, supercell
@@ -23,7 +24,7 @@ from gapdesign.streams import stream
 from gapdesign.structures import Batch, Prototype, pack
 
 if TYPE_CHECKING:
-    from ase.calculators.calculator import Calculator
+    from ase.calculators.calculator import BaseCalculator
 
     from gapdesign.engines import Engine
 
@@ -34,8 +35,8 @@ class MdOptions(Options):
     calculator: str = Field(
         "eam",
         min_length=1,
-        description="Source of the forces: an engine of `labels`, or any ASE calculator by its full name, such as"
-        " `ase.calculators.emt.EMT`. A cheap one is good enough.",
+        description="Source of the forces: an engine of `labels`, or any calculator of ASE by the full name of its"
+        " class, such as `ase.calculators.emt.EMT`. A cheap one is good enough.",
     )
     arguments: dict[str, Any] = Field(
         {}, description="Options of the engine, such as `{potential: Zr_mm.eam.fs}`, or arguments of the calculator."
@@ -67,7 +68,7 @@ class MdSampler(Sampler):
     Raises
     ------
     InputError
-        If the calculator cannot be made.
+        If the engine cannot run, or if the calculator's name cannot be that of one; it is made when it is needed.
     """
 
     name = "md"
@@ -77,19 +78,25 @@ class MdSampler(Sampler):
 
     def __init__(self, options: MdOptions, prototypes: Sequence[Prototype]) -> None:
         super().__init__(options, prototypes)
-        self._calculator = _calculator(options)
+        if (engine := _engine(options)) is not None:
+            engine.check()
+        else:
+            calculators.require(options.calculator, key="pools.md.calculator", others=list(engines.ENGINES))
 
     @classmethod
     def environment(cls, options: MdOptions) -> str:
         """Return the environment of the engine that computes the forces; ASE calculators need none."""
-        from gapdesign.engines import ENGINES
-
-        return ENGINES[options.calculator].environment if options.calculator in ENGINES else "core"
+        known = engines.ENGINES
+        return known[options.calculator].environment if options.calculator in known else "core"
 
     @classmethod
     def is_ordered(cls, options: MdOptions) -> bool:
         """Return True: neighbours are frames of one trajectory."""
         return True
+
+    @cached_property
+    def _calculator(self) -> BaseCalculator:
+        return _calculator(self.options)
 
     def __call__(self, draw: Draw) -> Batch:
         """Make the structures; see :class:`gapdesign.samplers.Sampler`."""
@@ -128,29 +135,26 @@ class MdSampler(Sampler):
             forces = step(atoms, velocities, forces, kicks, Atoms.get_forces)
 
 
-def _calculator(options: MdOptions) -> Calculator:
-    from gapdesign import engines
-
-    if options.calculator in engines.ENGINES:
-        try:
-            made_from = engines.ENGINES[options.calculator].Options.model_validate(options.arguments)
-        except ValueError as error:
-            reason = " ".join(str(error).split())
-            raise InputError(
-                f"pools.md.arguments: the engine {options.calculator} does not take them ({reason});"
-                f" give options of labels.{options.calculator}."
-            ) from None
-        engine = engines.ENGINES[options.calculator](made_from)
-        engine.check()
-        return FunctionCalculator(partial(_energy_and_forces, engine))
-    module, _, name = options.calculator.rpartition(".")
+def _engine(options: MdOptions) -> Engine | None:
+    """Return the engine that computes the forces; None for a calculator of ASE."""
+    if options.calculator not in engines.ENGINES:
+        return None
     try:
-        return getattr(import_module(module), name)(**options.arguments)
-    except Exception as error:
+        made_from = engines.ENGINES[options.calculator].Options.model_validate(options.arguments)
+    except ValueError as error:
+        reason = " ".join(str(error).split())
         raise InputError(
-            f"pools.md.calculator: '{options.calculator}' cannot be made ({error}); choose from"
-            f" {', '.join(engines.ENGINES)}, or give the full name of an ASE calculator and its arguments."
-        ) from error
+            f"pools.md.arguments: the engine {options.calculator} does not take them ({reason});"
+            f" give options of labels.{options.calculator}."
+        ) from None
+    return engines.ENGINES[options.calculator](made_from)
+
+
+def _calculator(options: MdOptions) -> BaseCalculator:
+    """Return the source of the forces as a calculator of ASE."""
+    if (engine := _engine(options)) is not None:
+        return FunctionCalculator(partial(_energy_and_forces, engine))
+    return calculators.make(options.calculator, options.arguments, key="pools.md")
 
 
 def _energy_and_forces(engine: Engine, atoms: Atoms) -> tuple[float, np.ndarray]:
