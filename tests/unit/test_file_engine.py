@@ -333,3 +333,17 @@ def test_an_outcar_is_read_where_it_converged(tmp_path):
         stream.write(cut)
     with pytest.raises(NotConvergedError, match="It does not say “General timing and accounting”"):
         engine(tmp_path).label(Atoms(expected))
+
+
+@pytest.mark.skipif(not OUTCAR.is_dir(), reason="this ASE comes without its test data")
+@pytest.mark.parametrize("name", ["OUTCAR", "relaxed.1"])
+def test_an_outcar_that_used_up_its_electronic_steps_is_no_label_though_it_says_that_ediff_is_reached(name, tmp_path):
+    """As VASP 5 does, whatever the file is called: it took 63 steps."""
+    text = (OUTCAR / "OUTCAR_example_1").read_text()
+    assert "NELM   =    120;" in text and "aborting loop because EDIFF is reached" in text
+    (tmp_path / name).write_text(text.replace("NELM   =    120;", "NELM   =     63;"))
+    atoms = Atoms(read(OUTCAR / "OUTCAR_example_1", format="vasp-out"))
+    with pytest.raises(NotConvergedError, match=r"did not converge in 63 steps \(NELM\)"):
+        engine(tmp_path / name).label(atoms)
+    (tmp_path / name).write_text(text)
+    assert engine(tmp_path / name).label(atoms).energy < 0

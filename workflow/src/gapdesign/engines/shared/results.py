@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import fnmatch
 import glob
-from collections.abc import Iterator, Mapping, Sequence
+import gzip
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
 from gapdesign.engines.base import Label, NotConvergedError
+from gapdesign.engines.shared.convergence import refuse_outcar, refuse_pw
 from gapdesign.engines.shared.programs import compare_structures
 from gapdesign.errors import InputError
 from gapdesign.files import read_json
@@ -141,7 +144,7 @@ def _below(path: Path) -> Iterator[Source]:
     if path.is_file():
         # pw.x puts its XML file into a folder of its own.
         home = path.parent.parent if path.parent.suffix == ".save" else path.parent
-        yield Source(path, _kind(path.name) or "other", _identity(home))
+        yield Source(path, _kind(path.name) or _content(path), _identity(home))
         return
     folders = [path, *(inner for inner in path.rglob("*") if inner.is_dir() and inner.suffix != ".save")]
     for folder in sorted(folders):
@@ -162,6 +165,25 @@ def _kind(name: str) -> str | None:
     return next(matches, None)
 
 
+_BEGINNINGS = (
+    ("outcar", r"\s*vasp\.\d"),
+    ("vasprun", r"(<\?xml[^>]*>)?\s*<modeling>"),
+    ("schema", r"(<\?xml[^>]*>)?\s*<qes:espresso"),
+    ("espresso", r"(?s).*Program PWSCF v"),
+)
+"""The beginnings of outputs whose convergence is judged, whatever the files are called."""
+
+
+def _content(path: Path) -> str:
+    """Return the kind of a file by its content."""
+    try:
+        with _text(path) as lines:
+            head = lines.read(1000)
+    except (OSError, EOFError):
+        return "other"
+    return next((kind for kind, pattern in _BEGINNINGS if re.match(pattern, head)), "other")
+
+
 def _identity(folder: Path) -> Mapping[str, Any]:
     path = folder / IDENTITY
     return read_json(path) if path.is_file() else {}
@@ -178,7 +200,7 @@ def read(source: Source, keys: Keys) -> list[Result]:
     isolated = bool(source.identity.get("isolated", False))
     if source.kind in ("vasprun", "schema"):
         return [_parsed(source.path, source.kind, isolated)]
-    if source.kind in _CONVERGED:
+    if source.kind in _OUTPUTS:
         result = _output(source, isolated)
         return [_to_all_digits(result, source.exact) if source.exact is not None else result]
     results = []
@@ -228,30 +250,31 @@ def read_frames(path: Path, **options: Any) -> list[Atoms]:
         ) from error
 
 
-_CONVERGED = {
-    "outcar": ("vasp-out", ("aborting loop because EDIFF is reached", "General timing and accounting")),
-    "espresso": ("espresso-out", ("convergence has been achieved", "JOB DONE")),
+_OUTPUTS: Mapping[str, tuple[str, Callable[[Iterable[str]], str | None]]] = {
+    "outcar": ("vasp-out", refuse_outcar),
+    "espresso": ("espresso-out", refuse_pw),
 }
-"""ASE's name of each format, and the phrases in the output of a calculation that converged and ended normally."""
+"""ASE's name of each format, and the function that says why a calculation gives no label."""
 
 
 def _output(source: Source, isolated: bool) -> Result:
     """Read the last structure of a program's output."""
-    import gzip
-
-    name, signs = _CONVERGED[source.kind]
-    raw = source.path.read_bytes()
-    text = (gzip.decompress(raw) if source.path.suffix == ".gz" else raw).decode("utf-8", errors="replace")
-    missing = [sign for sign in signs if sign not in text]
-    reason = f"It does not say “{missing[0]}”." if missing else ""
-    if "convergence NOT achieved" in text:
-        reason = "It says “convergence NOT achieved”."
+    name, refuse = _OUTPUTS[source.kind]
+    with _text(source.path) as lines:
+        reason = refuse(lines)
     try:
         atoms = read_frames(source.path, format=name)[-1]
         label = None if reason else _from_calculator(atoms, unit=_rydberg() if source.kind == "espresso" else 1.0)
     except (InputError, IndexError, KeyError, ValueError) as error:
         return Result(str(source.path), None, isolated, None, reason or f"{error}")
-    return Result(str(source.path), atoms, isolated, label, reason)
+    return Result(str(source.path), atoms, isolated, label, reason or "")
+
+
+def _text(path: Path) -> TextIO:
+    """Open the text of a file, which may be compressed."""
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8", errors="replace")
+    return path.open(encoding="utf-8", errors="replace")
 
 
 def _rydberg() -> float:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gapdesign.engines.base import Label, NotConvergedError
+from gapdesign.engines.shared.convergence import refuse_electrons
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
 _KILOBAR = 0.1
 """One kilobar, in GPa."""
-
-_SLACK = 2.0
-"""Largest energy change in the last electronic step, in units of EDIFF: VASP compares more digits than it prints."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,17 +108,20 @@ def _read(path: Path) -> Vasprun:
 
 
 def _refuse_unconverged(run: Vasprun, steps: list[dict[str, float]], name: str) -> None:
-    limit = run.parameters["NELM"]
-    if not run.converged_electronic:
-        raise NotConvergedError(f"{name}: the electrons did not converge in {limit} steps (NELM).")
+    missing = [tag for tag in ("NELM", "EDIFF") if tag not in run.parameters]
+    if missing:
+        raise NotConvergedError(f"{name} does not say what {missing[0]} was.")
+    energies = [step["e_fr_energy"] for step in steps if "e_fr_energy" in step]
+    reason = refuse_electrons(
+        len(steps),
+        energies[-1] - energies[-2] if len(energies) > 1 else None,
+        limit=int(run.parameters["NELM"]),
+        tolerance=float(run.parameters["EDIFF"]),
+    )
+    if reason:
+        raise NotConvergedError(f"{name}: {reason}.")
     if not run.converged_ionic:
         raise NotConvergedError(f"{name}: the atoms did not come to rest in {run.parameters['NSW']} steps (NSW).")
-    # A run that was told to stop ends normally, before NELM, and is not converged.
-    energies = [step["e_fr_energy"] for step in steps if "e_fr_energy" in step]
-    allowed = _SLACK * run.parameters["EDIFF"]
-    if len(energies) < 2 or (change := abs(energies[-1] - energies[-2])) > allowed:
-        found = f"changed the energy by {change:.2g} eV" if len(energies) > 1 else "is the only one"
-        raise NotConvergedError(f"{name}: the last electronic step {found}; it was stopped early.")
 
 
 def _label(step: dict[str, Any], volume: float) -> Label:
