@@ -1,4 +1,4 @@
-"""What one candidate, description, selection, fit and prediction cost: ``python benchmarks/unit_costs.py``.
+"""Measure the cost of one candidate, description, selection, fit and prediction: ``python benchmarks/unit_costs.py``.
 
 Runs the commands that jobs run, each at two sizes, on strained zirconium (the default study) with one thread. The
 CPU time of a process is the smallest of ``--repeats``, since other processes only ever add to it; from two sizes come
@@ -132,7 +132,7 @@ def descriptors(bench: Bench) -> dict[str, float]:
 
 
 def features(shard: Path) -> list[str | Path]:
-    """Where a shard's features go."""
+    """Path of a shard's features."""
     return ["--output", shard.with_suffix(".npy"), "--output-sum", shard.with_suffix(".sum.npy")]
 
 
@@ -258,7 +258,7 @@ def models(bench: Bench, repeats: int) -> tuple[dict[str, object], dict[str, int
 
 
 def reference() -> dict[str, float]:
-    """What the structures of the default study are like."""
+    """Typical structures of the default study."""
     sizes = Sizes.of(config.load(str(ROOT / "config" / "config.yaml")))
     return {name: getattr(sizes, name) for name in ("atoms", "environments", "terms", "dimension")}
 

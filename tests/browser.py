@@ -158,7 +158,7 @@ class Browser:
         return self
 
     def evaluate(self, script: str) -> Any:
-        """What a script gives in the page, where everything is within the page's rights."""
+        """Return the value of a script in the page, where everything is within the page's rights."""
         answer = self._call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise RuntimeError(json.dumps(answer["exceptionDetails"]))
@@ -175,7 +175,7 @@ class Browser:
         return [url for url in asked[1:] if not url.startswith("data:")]
 
     def printed_faults(self, page: Path) -> list[str]:
-        """What is cut off on A4."""
+        """List what is cut off on A4."""
         self.show(page, width=PAPER)
         self._call("Emulation.setEmulatedMedia", media="print")
         clipped = self.evaluate(CLIPPED)

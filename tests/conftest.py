@@ -1,4 +1,4 @@
-"""What tests of the whole workflow share: a small study, and how it is run."""
+"""Fixtures shared by tests of the whole workflow: a small study, and how to run it."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from conftest import ROOT
 PAGE = (ROOT / "docs/write-your-own.md").read_text(encoding="utf-8")
 
 FILES = dict(re.findall(r'```\w+ title="([^"]+)"\n(.*?)```', PAGE, re.DOTALL))
-"""What the page shows, by the names of the files."""
+"""Examples on the page, by the names of their files."""
 
 
 def install(folder: Path, **changes: str) -> Path:

@@ -51,7 +51,7 @@ OTHERS = {
 """Programs that are not run, each with the reason."""
 
 PROJECT = ("Snakefile", "Makefile", "pyproject.toml", "workflow", "profiles", "benchmarks", "envs", "docs", "tests")
-"""What commands of a page may read of the project, beside the configurations, which they may change."""
+"""Files of the project that a page's commands may read, beside the configurations, which they may change."""
 
 PLACEHOLDERS = {
     "config/studies/<study>.yaml": "config/studies/zr-elastic.yaml",
@@ -60,7 +60,7 @@ PLACEHOLDERS = {
     "<design>": "OPT1",
     "<verb>": "check",
 }
-"""What a reader puts in the place of these."""
+"""Values that a reader puts in the place of these."""
 
 LEFT = {"docs/w-entropy.md": ("w14.xyz",)}
 """Files that the blocks which are followed leave on a page, as far as its other commands read them."""
@@ -75,7 +75,7 @@ class Snippet(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Where it stands and how it begins."""
+        """The place and the beginning of the command."""
         return f"{self.page}:{self.line} {self.text.splitlines()[0][:60]}"
 
 
@@ -116,7 +116,7 @@ def _alternatives(words: str) -> list[str]:
 
 
 def copy_project(folder: Path) -> None:
-    """What somebody has after `make demo`: the project, an environment, and a study of their own, config/mine.yaml."""
+    """The state after `make demo`: the project, an environment, and a study of their own, config/mine.yaml."""
     folder.mkdir(parents=True)
     for name in PROJECT:
         (folder / name).symlink_to(ROOT / name)

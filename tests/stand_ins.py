@@ -207,7 +207,7 @@ CLONES: dict[str, Callable[[Path], None]] = {
     "FitSNAP": _fitsnap,
     "BayesianSelectionMLIP": _silicon,
 }
-"""What is cloned, and what of it is put in its place."""
+"""Repositories that are cloned, and the parts of them put in their place."""
 
 
 if __name__ == "__main__":

@@ -210,7 +210,7 @@ def test_an_error_of_ours_is_not_hidden(monkeypatch):
 @pytest.mark.parametrize("arguments", [["candidate", "--pool", "A", "--index", "3"], ["check"], ["--help"]])
 @pytest.mark.parametrize("buffered", [True, False])
 def test_a_reader_that_goes_away_is_no_error(arguments, buffered):
-    """What `gapdesign ... | head` does, with the reading end closed before anything is written."""
+    """Run `gapdesign ... | head`, with the reading end closed before anything is written."""
     reading, writing = os.pipe()
     os.close(reading)
     environment = {**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"}

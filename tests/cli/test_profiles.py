@@ -27,7 +27,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def install() -> dict[str, str]:
-    """What is said of every profile."""
+    """Install the profiles, and return the message about each."""
     command = [sys.executable, "-m", "gapdesign", "profiles", "install"]
     output = subprocess.run(command, text=True, capture_output=True, check=True).stdout
     lines = [line.split(": ", 1) for line in output.splitlines()]

@@ -44,7 +44,7 @@ FIGURES = ["worst", "distances", "ranks", "errors", "parity"]
 
 
 def part(study, verb: str, design: str | None = None) -> str:
-    """What the workflow gives a verb of a configuration."""
+    """Return the part of a configuration that the workflow gives a verb."""
     return cli.jobs()[verb].part(At(study, design, "A"))
 
 

@@ -1,4 +1,4 @@
-"""What would run: the plan, the targets, and what a change redoes."""
+"""Jobs that would run: the plan, the targets, and what a change redoes."""
 
 from __future__ import annotations
 

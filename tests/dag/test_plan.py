@@ -1,4 +1,4 @@
-"""What `snakemake plan` says is what a dry run would do, and what the rules ask for."""
+"""`snakemake plan` reports what a dry run would do, and what the rules ask for."""
 
 from __future__ import annotations
 

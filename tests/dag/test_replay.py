@@ -1,4 +1,4 @@
-"""What a replay plans and what it refuses before any job."""
+"""The plan of a replay, and the mistakes it refuses before any job."""
 
 from __future__ import annotations
 

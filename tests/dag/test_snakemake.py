@@ -1,4 +1,4 @@
-"""What the rules take from Snakemake: its public interface, and the few internals of one file, which are all there.
+"""Parts of Snakemake that the rules use: its public interface, and the few internals of one file, which are all there.
 
 Tested with Snakemake 9.27.1, which envs/requirements.lock has; pyproject.toml says which others will do.
 """
@@ -101,7 +101,7 @@ Path("seen.json").write_text(json.dumps(guest.seen, default=str))
 
 
 def seen(folder: Path, snakefile: str, *arguments: str) -> dict:
-    """What the internals gave in a run."""
+    """Values that the internals gave in a run."""
     (folder / "config.yaml").write_text("key: 1\n")
     (folder / "Snakefile").write_text(snakefile)
     command = [sys.executable, "-m", "snakemake", "--configfile", "config.yaml", *arguments]

@@ -14,7 +14,7 @@ from conftest import ROOT
 
 
 def only_output(workflow, *arguments):
-    """What is printed for other programs to read, without messages."""
+    """Output meant for other programs, without messages."""
     process = subprocess.run(
         workflow.command(*arguments), cwd=workflow.folder, capture_output=True, text=True, timeout=300
     )

@@ -1,4 +1,4 @@
-"""What happens to a run whose disk fills up, or whose configuration is edited, while it runs."""
+"""Runs whose disk fills up, or whose configuration is edited, while they run."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def limit(megabytes):
     used = int(re.search(r"VmData:\\s*(\\d+) kB", open("/proc/self/status").read()).group(1)) * 1024
     resource.setrlimit(resource.RLIMIT_DATA, (used + megabytes * 2**20,) * 2)
 """
-"""How a program bounds what it may allocate from there on."""
+"""Code by which a program bounds what it may allocate from there on."""
 
 
 def run(program: str, *arguments: object) -> list[str]:

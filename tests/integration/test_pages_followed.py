@@ -45,7 +45,7 @@ def followed() -> list[str]:
 
 @pytest.fixture(scope="module")
 def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the tutorial ends."""
+    """The state in which the tutorial ends."""
     folder = tmp_path_factory.mktemp("tutorial")
     for name in ("Snakefile", "workflow", "profiles"):
         (folder / name).symlink_to(ROOT / name)
@@ -97,7 +97,7 @@ CHECKS: dict[str, Callable[[Path, dict[str, Any]], None]] = {
     "labels.md": _labelled_elsewhere,
     "potentials.md": _put_to_work,
 }
-"""What is seen of a page beyond what it prints itself."""
+"""Values shown on a page beyond those it prints itself."""
 
 
 def test_the_set_made_by_hand_is_written(tmp_path: Path) -> None:

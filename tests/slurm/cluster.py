@@ -21,7 +21,7 @@ from conftest import ROOT
 from holding import HeldWorkflow, wait_until
 
 CONFIGURATION = Path("/etc/slurm/slurm.conf")
-"""Where jobs look for it: Snakemake's plugin drops the variable SLURM_CONF on the way."""
+"""The place where jobs look for it: Snakemake's plugin drops the variable SLURM_CONF on the way."""
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
 PREFIX = "gapdesign-slurm-"
@@ -186,7 +186,7 @@ def kill(pid: int, blow: signal.Signals) -> None:
 
 
 def why_not() -> str | None:
-    """Why no Slurm can be started here; None if it can."""
+    """Return the reason why no Slurm can be started here; None if one can."""
     missing = [name for name in DAEMONS if shutil.which(name) is None]
     if missing:
         return f"not installed: {', '.join(missing)} (packages slurm-wlm and munge)"

@@ -51,7 +51,7 @@ def applicable(lines: list[str]) -> list[Requirement]:
 
 
 def satisfies(version: str, requirement: str) -> bool:
-    """Whether a version obeys a requirement, by packaging's own rules."""
+    """Return whether a version obeys a requirement, by packaging's own rules."""
     return Requirement(requirement).specifier.contains(version)
 
 

@@ -28,7 +28,7 @@ OUTPUT = ROOT / "tests/data/espresso"
 """Output of pw.x 6.7 of Debian; make.py there writes it anew."""
 
 LIBRARY = Path("/usr/share/espresso/pseudo")
-"""Where Debian's quantum-espresso-data has its pseudopotentials."""
+"""Folder in which Debian's quantum-espresso-data has its pseudopotentials."""
 
 HEADER = '<UPF version="2.0.1">\n<PP_HEADER\n   element="{}"\n/>\n</UPF>\n'
 
@@ -146,7 +146,7 @@ def replay(make, sample: str, **options):
 
 
 def sent() -> Atoms:
-    """What was computed; see make.py."""
+    """Results computed by make.py."""
     return read(OUTPUT / "sent.xyz")
 
 

@@ -51,7 +51,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[str], Process]]:
 
 @pytest.fixture
 def queue(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
-    """What waits or runs at a stand-in for Slurm, in one folder: names of jobs by their numbers."""
+    """Jobs that wait or run at a stand-in for Slurm, in one folder: names by their numbers."""
     jobs: dict[str, str] = {}
 
     def answer(program: str, *words: str) -> str:
@@ -73,7 +73,7 @@ def lock(folder: Path, name: str, *files: str) -> Path:
 
 
 def locked(folder: Path) -> list[tuple[str, str]]:
-    """What is locked: kinds and texts, whatever the numbers."""
+    """Locks in place: kinds and texts, whatever the numbers."""
     return sorted((path.name.split(".")[1], path.read_text()) for path in (folder / LOCKS).glob("*"))
 
 

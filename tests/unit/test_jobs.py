@@ -86,7 +86,7 @@ def test_a_text_that_lacks_any_value_or_has_another_is_refused(verb, whole):
 
 
 def open_ended(path: str) -> bool:
-    """Whether a mapping of the user's own names is meant, from which any may be missing."""
+    """Return whether this is a mapping of the user's own names, any of which may be missing."""
     names = ("prototypes", "values", "incar", "arguments", "isolated", "methods", "samplers", "published", "input")
     names += ("potcar", "mixture", "kinds", "composition", "unions", "reference", "overrides", "convergence", "setups")
     names += ("designs", "pseudopotentials", "isolated_incar", "isolated_input", "isolated_arguments", "magmom")

@@ -35,7 +35,7 @@ SPRING = 2 * DEPTH * (WIDTH / LENGTH) ** 2
 
 
 def evaluate_by(calculator):
-    """What a calculator of ASE computes, as models and engines give it."""
+    """Results of an ASE calculator, in the form that models and engines give."""
 
     def evaluate(atoms: Atoms) -> Label:
         atoms = atoms.copy()

@@ -1,4 +1,4 @@
-"""What a page carries along: the very bytes of its files, once each, and never more than it may weigh."""
+"""Files that a page carries along: the very bytes of its files, once each, and never more than it may weigh."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from gapdesign.engines.vasp import VaspEngine, VaspOptions
 from gapdesign.errors import InputError
 
 STAND_IN = f"{sys.executable} {ROOT / 'tests/stand_in_vasp.py'}"
-"""What runs in place of VASP."""
+"""The program that runs in place of VASP."""
 
 KPOINTS = {"length": 20}
 """A coarse mesh, which the stand-in only lists."""

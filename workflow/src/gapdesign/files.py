@@ -165,7 +165,7 @@ def archive(path: str | Path) -> Iterator[Callable[[str, tuple[int, ...], Any, I
 
 @dataclass(frozen=True)
 class StoredArray:
-    """Where an array lies in a file.
+    """Place of an array in a file.
 
     Attributes
     ----------

@@ -29,10 +29,10 @@ from gapdesign.cluster import slurm
 from gapdesign.files import write_text
 
 RECORDS = Path(".snakemake", "gapdesign", "heads")
-"""Where records are kept, from the folder in which Snakemake was started."""
+"""Folder of the records, relative to the folder in which Snakemake was started."""
 
 LOCKS = Path(".snakemake", "locks")
-"""Where Snakemake keeps its own: files that list what a run reads and what it makes."""
+"""Folder of Snakemake's own records: files that list what a run reads and what it makes."""
 
 
 class Head:
@@ -73,7 +73,7 @@ class Head:
         return "a run that has just ended"
 
     def is_alive(self) -> bool:
-        """Whether the process lives, or cannot be told to be dead."""
+        """True if the process lives, or cannot be proved dead."""
         try:
             with (self.record / "head").open(encoding="utf-8") as stream:
                 # Shared, so that two that ask at once do not take each other for the head.
@@ -97,7 +97,7 @@ class Head:
 
     @property
     def is_starting(self) -> bool:
-        """Whether it may have locks that it has not claimed yet."""
+        """True if it may have locks that it has not claimed yet."""
         return not (self.record / "locks").is_dir()
 
     def claim(self, locks: Iterable[str | Path]) -> None:

@@ -1,4 +1,4 @@
-"""What Slurm knows of jobs: which wait or run, where one ran and how it ended.
+"""Questions to Slurm about jobs: which wait or run, where one ran and how it ended.
 
 Snakemake submits and watches jobs; this is for what it leaves behind when it is killed, and for naming the
 node and state of a job that failed. Snakemake's plugin gives all jobs of a run one name, which no other run has.
@@ -19,7 +19,7 @@ from typing import NamedTuple
 from gapdesign.errors import ProgramError
 
 _PREFIX = "rule_"
-"""How the comments of jobs begin that Snakemake submits: a person's own jobs in the folder are not touched."""
+"""Beginning of the comments of jobs that Snakemake submits: a person's own jobs in the folder are not touched."""
 
 
 class _Job(NamedTuple):

@@ -43,12 +43,12 @@ class _Design(Options):
 
     @property
     def reads_environments(self) -> bool:
-        """Whether its method needs the environments of the pool, whatever `kernel.structure` is."""
+        """True if its method needs the environments of the pool, whatever `kernel.structure` is."""
         return self.member.reads_environments(self.options)
 
     @property
     def reads_derivatives(self) -> bool:
-        """Whether its method needs derivatives of environments."""
+        """True if its method needs derivatives of environments."""
         return self.member.reads_derivatives(self.options)
 
     def is_compressed(self, structure: str) -> bool:

@@ -50,7 +50,7 @@ class Jobs:
 
     @property
     def is_local(self) -> bool:
-        """Whether they run beside Snakemake rather than on a cluster."""
+        """True if they run beside Snakemake rather than on a cluster."""
         return self.memory is None
 
 

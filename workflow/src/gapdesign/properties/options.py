@@ -89,7 +89,7 @@ class PublishedOptions(Options):
 
 
 class MeasuredOptions(Options):
-    """Which properties of crystals are measured, and how."""
+    """Properties of crystals to measure, and how."""
 
     compute: Names = Field(
         ("lattice", "volumes", "elastic", "dimer", "phonons"),

@@ -40,7 +40,7 @@ class _Sampling(Options):
 
     @property
     def is_mixture(self) -> bool:
-        """Whether several samplers share the pool."""
+        """True if several samplers share the pool."""
         return self.sampler == MIXTURE
 
     @property
@@ -64,12 +64,12 @@ class _Sampling(Options):
 
     @property
     def keeps_cells(self) -> bool:
-        """Whether candidates have the atoms and the environments of the prototypes."""
+        """True if candidates have the atoms and the environments of the prototypes."""
         return all(SAMPLERS[name].keeps_cells for name in self.members)
 
     @property
     def is_ordered(self) -> bool:
-        """Whether candidates with neighbouring indices are more alike than others."""
+        """True if candidates with neighbouring indices are more alike than others."""
         return any(SAMPLERS[name].is_ordered(self.block(name)) for name in self.members)
 
     @property

@@ -55,7 +55,7 @@ class BayesianOptions(Options):
 
     @property
     def environments(self) -> bool:
-        """Whether environments of the pool are needed."""
+        """True if environments of the pool are needed."""
         return self.rows == "environments" or self.score == "force"
 
 

@@ -39,7 +39,7 @@ class DifferentiableOptions(Options):
 
     @property
     def is_quip(self) -> bool:
-        """Whether QUIP computes it, which is possible for a single element only."""
+        """True if QUIP computes it, which is possible for a single element only."""
         return self.kind != "snap"
 
     @property
