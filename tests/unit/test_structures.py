@@ -209,7 +209,7 @@ def batch() -> Batch:
 def same(one: Batch, other: Batch) -> bool:
     return one.names == other.names and all(
         getattr(one, field.name).dtype == getattr(other, field.name).dtype
-        and np.array_equal(getattr(one, field.name), getattr(other, field.name), equal_nan=True)
+        and np.array_equal(getattr(one, field.name), getattr(other, field.name), equal_nan=field.name != "notes")
         for field in fields(Batch)
         if field.name not in ("names", "pbc")
     )

@@ -30,6 +30,7 @@ Made = TypeVar("Made")
 TEXTS = (
     *("study", "pool", "prototype", "design", "model", "train", "test", "test_set", "config_type"),
     *("method", "engine", "property", "curve", "unit", "label", "group", "reason", "directory"),
+    *("source_file", "source_config_type"),
 )
 """Columns of tables, and keys of frames, that hold text, whatever it looks like."""
 

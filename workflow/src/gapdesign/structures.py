@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,8 @@ from pydantic import Field, model_validator
 
 from gapdesign.config.options import Options
 from gapdesign.errors import InputError
+from gapdesign.inputs.crystal import read_crystal
+from gapdesign.inputs.sanity import mistake
 
 
 class PrototypeOptions(Options):
@@ -30,7 +32,8 @@ class PrototypeOptions(Options):
     c: float | None = Field(None, gt=0, description="Lattice constant c, in angstrom, where the lattice has one.")
     file: str | None = Field(
         None,
-        description="A file that ASE or pymatgen reads (CIF, POSCAR, extended XYZ, ...), instead of the keys above.",
+        description="A file of one crystal that ASE or pymatgen reads (CIF, POSCAR, extended XYZ, ...), instead of the"
+        " keys above.",
     )
 
     @model_validator(mode="after")
@@ -77,6 +80,8 @@ class Batch:
         For each atom, the first atom of its structure that has the same environment by symmetry.
     names : tuple of str
         Names of the prototypes.
+    notes : (n,) bytes
+        What each structure's frame in a file carried (see :mod:`gapdesign.inputs.carried`); empty if it is from none.
     """
 
     candidates: np.ndarray
@@ -90,6 +95,13 @@ class Batch:
     positions: np.ndarray
     orbits: np.ndarray
     names: tuple[str, ...]
+    notes: np.ndarray = field(default_factory=lambda: np.zeros(0, "S1"))
+
+    def __post_init__(self) -> None:
+        # As narrow as the longest, so that equal batches have equal bytes however they were put together.
+        width = max(1, int(np.strings.str_len(self.notes).max(initial=0)))
+        notes = self.notes if len(self.notes) else np.zeros(len(self), "S1")
+        object.__setattr__(self, "notes", notes.astype(f"S{width}"))
 
     def __len__(self) -> int:
         return len(self.candidates)
@@ -110,6 +122,15 @@ class Batch:
             atoms.info["deformation"] = self.deformations[k].ravel()
         return atoms
 
+    def annotated(self, k: int) -> Atoms:
+        """Return structure ``k`` with, besides, what its frame in the user's file carried."""
+        from gapdesign.inputs.carried import annotate
+
+        atoms = self.atoms(k)
+        if self.notes[k]:
+            annotate(atoms, bytes(self.notes[k]))
+        return atoms
+
     def take(self, rows: Iterable[int]) -> Batch:
         """Return the structures at ``rows``, in that order."""
         rows = np.asarray(rows if isinstance(rows, np.ndarray) else list(rows), dtype=np.int64)
@@ -124,7 +145,7 @@ class Batch:
         )
 
 
-_PER_STRUCTURE = ("candidates", "refusals", "prototypes", "deformations", "cells", "pbc")
+_PER_STRUCTURE = ("candidates", "refusals", "prototypes", "deformations", "cells", "pbc", "notes")
 _PER_ATOM = ("numbers", "positions", "orbits")
 
 
@@ -139,7 +160,11 @@ def concatenate(batches: Sequence[Batch]) -> Batch:
 
 
 def pack(
-    structures: Sequence[Atoms], *, orbits: Sequence[np.ndarray] | None = None, names: Sequence[str] | None = None
+    structures: Sequence[Atoms],
+    *,
+    orbits: Sequence[np.ndarray] | None = None,
+    names: Sequence[str] | None = None,
+    notes: Sequence[bytes] = (),
 ) -> Batch:
     """Pack any structures; by default every atom is its own orbit, and ``names`` are the prototypes found."""
     sizes = [len(atoms) for atoms in structures]
@@ -161,6 +186,7 @@ def pack(
         positions=np.concatenate([np.zeros((0, 3)), *(atoms.positions for atoms in structures)]),
         orbits=np.concatenate([[], *orbits]).astype(np.int32),
         names=names,
+        notes=np.array(notes, dtype=np.bytes_) if notes else np.zeros(0, "S1"),
     )
 
 
@@ -168,7 +194,9 @@ def write_batch(path: str | Path, batch: Batch) -> None:
     """Write a batch atomically; equal batches give equal bytes."""
     from gapdesign.files import write_arrays
 
-    arrays = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    arrays = {entry.name: getattr(batch, entry.name) for entry in fields(batch)}
+    if not batch.notes.any():
+        del arrays["notes"]
     write_arrays(path, arrays | {"names": np.array(batch.names, dtype=str)})
 
 
@@ -220,9 +248,12 @@ def prototypes(options: Mapping[str, PrototypeOptions]) -> list[Prototype]:
 
 def _prototype(name: str, options: PrototypeOptions) -> Prototype:
     key = f"prototypes.{name}"
-    atoms = _from_file(key, options.file) if options.file is not None else _from_lattice(key, options)
-    if abs(atoms.cell.volume) < 1e-6:
-        raise InputError(f"{key}: the structure has no cell of non-zero volume; give a periodic crystal.")
+    if options.file is not None:
+        atoms = read_crystal(options.file, f"{key}.file")
+    else:
+        atoms = _from_lattice(key, options)
+        if problem := mistake(atoms):
+            raise InputError(f"{key}: the crystal {problem}.")
     # ASE builds with the linear algebra library, whose last bits differ between machines.
     cell, positions = (np.round(lengths, 12) + 0.0 for lengths in (atoms.cell[:], atoms.positions))
     atoms = Atoms(numbers=atoms.numbers, positions=positions, cell=cell, pbc=True)
@@ -247,26 +278,6 @@ def _from_lattice(key: str, options: PrototypeOptions) -> Atoms:
             f"{key}.lattice: ASE cannot build '{options.element}' on the lattice '{options.lattice}' ({error});"
             " use a lattice of ase.build.bulk, or `file`."
         ) from error
-
-
-def _from_file(key: str, path: str) -> Atoms:
-    from ase.io import read
-
-    if not Path(path).is_file():
-        raise InputError(f"{key}.file: no file '{path}'; paths are relative to where snakemake is called.")
-    try:
-        return read(path)
-    except Exception as first:
-        from pymatgen.core import Structure
-        from pymatgen.io.ase import AseAtomsAdaptor
-
-        try:
-            return AseAtomsAdaptor.get_atoms(Structure.from_file(path), msonable=False)
-        except Exception as second:
-            raise InputError(
-                f"{key}.file: neither ASE ({first}) nor pymatgen ({second}) reads '{path}';"
-                " convert it to CIF, POSCAR or extended XYZ."
-            ) from second
 
 
 def deformation_orbits(atoms: Atoms, tolerance: float = 1e-5) -> np.ndarray:

@@ -55,9 +55,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--pool", required=True, help="name of the pool")
     verb.add_argument("--start", required=True, type=int, help="index of the first candidate")
     verb.add_argument("--stop", required=True, type=int, help="index after the last candidate")
-    verb.add_argument(
-        "--frames", type=Path, metavar="FILE", help="offsets of the user's structures in their file (.npy)"
-    )
+    verb.add_argument("--frames", type=Path, metavar="FILE", help="index of the user's structures in their file (.npy)")
     add_output(verb, what="shard to write, packed arrays (.npz)")
     verb = add(
         verbs,
@@ -76,9 +74,9 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "--structures", required=True, type=Path, metavar="FILE", help="file in any format that ASE reads"
     )
     add_output(verb, what="structures to write (.extxyz)")
-    verb = add(verbs, FRAMES, _frames, "index an extended XYZ file: find the offset of each structure")
+    verb = add(verbs, FRAMES, _frames, "index an extended XYZ file: find the place of each candidate in it")
     verb.add_argument("--structures", required=True, type=Path, metavar="FILE", help="structures (.extxyz)")
-    add_output(verb, what="offsets to write, in bytes (.npy)")
+    add_output(verb, what="index to write: begin, end and number of each (.npy)")
     verb = add(verbs, REFUSED, _refused, "count the draws and refusals of each pool")
     add_files(verb, "--candidates", "all shards of candidates, in folders named after their pools (.npz)")
     add_output(verb, what="table to write (.csv)")
@@ -119,11 +117,11 @@ def _convert(arguments: argparse.Namespace) -> None:
 
 def _frames(arguments: argparse.Namespace) -> None:
     from gapdesign.files import write_array
-    from gapdesign.samplers.shared.frames import offsets
+    from gapdesign.samplers.shared.frames import index
 
-    begins = offsets(arguments.structures)
-    write_array(arguments.output, begins)
-    say(f"{len(begins) - 1} structures in {arguments.structures}")
+    places = index(arguments.structures)
+    write_array(arguments.output, places)
+    say(f"{len(places)} candidates in {arguments.structures}")
 
 
 def _refused(arguments: argparse.Namespace) -> None:
@@ -143,6 +141,6 @@ def _candidate(arguments: argparse.Namespace) -> None:
     size = study.pools.of(arguments.pool).size
     if not 0 <= arguments.index < size:
         raise InputError(f"--index {arguments.index}: pool {arguments.pool} has candidates 0 to {size - 1}.")
-    atoms = _sample(part, arguments, arguments.index, arguments.index + 1).atoms(0)
+    atoms = _sample(part, arguments, arguments.index, arguments.index + 1).annotated(0)
     atoms.info = {"pool": arguments.pool, **atoms.info}
     write(sys.stdout, atoms, format="extxyz")

@@ -7,13 +7,14 @@ these keys take the same formats, see the same frames in the same order and refu
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ase import Atoms
+from ase.data import chemical_symbols
 
 from gapdesign.errors import InputError
 from gapdesign.inputs import extxyz
@@ -51,6 +52,51 @@ class Frame:
         """Whether it is an isolated atom: a reference of energies, and no candidate."""
         return is_isolated(self.atoms)
 
+    def bare(self) -> Atoms:
+        """Return its structure alone: elements, positions, cell and periodicity."""
+        atoms = self.atoms
+        return Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+
+
+def one(stream: BinaryIO, span: extxyz.Span, source: str, number: int, key: str) -> Frame:
+    """Read one frame of a plain extended XYZ file, as :func:`read` reads all.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read or is no structure.
+    """
+    try:
+        atoms = extxyz.parse(stream, span)
+    except ValueError as error:
+        raise InputError(f"{key}: frame {number} of '{source}': {error}; repair or convert it.") from error
+    return _sound(Frame(atoms, source, number), key)
+
+
+def refuse_undescribed(frame: Frame, key: str, species: Collection[int]) -> None:
+    """Refuse a structure that no descriptor of a study can describe.
+
+    Parameters
+    ----------
+    frame : Frame
+    key : str
+        Key of the configuration that names its file.
+    species : collection of int
+        Atomic numbers in the study.
+
+    Raises
+    ------
+    InputError
+        If it has an element that the study does not have, or no cell.
+    """
+    for z in frame.atoms.numbers.tolist():
+        if z not in species:
+            raise InputError(
+                f"{key}: {frame} holds {chemical_symbols[z]}, which no prototype of the study has; add one that does."
+            )
+    if frame.atoms.cell.rank < 3:
+        raise InputError(f"{key}: {frame} has no cell with a volume; give it one, with vacuum around a cluster.")
+
 
 def read(path: str | Path, key: str) -> Iterator[Frame]:
     """Yield all structures of a file, one in memory at a time.
@@ -70,9 +116,13 @@ def read(path: str | Path, key: str) -> Iterator[Frame]:
     """
     with unpacked(path, key) as place:
         for number, atoms in enumerate(_structures(place, str(path), key)):
-            if problem := mistake(atoms):
-                raise InputError(f"{key}: frame {number} of '{path}' {problem}.")
-            yield Frame(atoms, str(path), number)
+            yield _sound(Frame(atoms, str(path), number), key)
+
+
+def _sound(frame: Frame, key: str) -> Frame:
+    if problem := mistake(frame.atoms):
+        raise InputError(f"{key}: {frame} {problem}.")
+    return frame
 
 
 def _structures(place: Path, path: str, key: str) -> Iterator[Atoms]:

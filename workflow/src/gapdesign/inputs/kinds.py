@@ -49,7 +49,9 @@ def kind_of(place: Path, path: str, key: str) -> str:
         pass
     if extxyz.looks_alike(place):
         return "extxyz"
-    raise InputError(f"{key}: '{path}' is in no format that ASE reads; convert it to extended XYZ.")
+    raise InputError(f"{key}: '{path}' is in no format that ASE reads; convert it to extended XYZ.") from ValueError(
+        "its format is unknown"
+    )
 
 
 def refuse_file(place: Path, kind: str, path: str, key: str) -> None:
@@ -101,6 +103,11 @@ def _is_lammps_data(place: Path) -> bool:
     with place.open("rb") as stream:
         head = stream.read(2000)
     return re.search(rb"^\s*\d+\s+atoms\s*$", head, re.M) is not None and b"atom types" in head
+
+
+def is_poscar(name: str) -> bool:
+    """Return whether a file is a POSCAR by its name."""
+    return any(word in name.upper() for word in ("POSCAR", "CONTCAR")) or name.lower().endswith(".vasp")
 
 
 def _lines(place: Path, most: int) -> list[str]:

@@ -59,5 +59,5 @@ def structures(candidates: np.ndarray, shards: Sequence[str | Path]) -> dict[int
         mine = candidates[(candidates >= start) & (candidates < stop)]
         if len(mine):
             batch = read_batch(path)
-            found |= {int(index): batch.atoms(int(index) - start) for index in mine}
+            found |= {int(index): batch.annotated(int(index) - start) for index in mine}
     return found

@@ -147,26 +147,29 @@ def make_task(
 def existing_set(
     path: str | None, described: Description, progress: Callable[[str], None] = lambda line: None
 ) -> Existing | None:
-    """Describe the structures of a file that a design starts from; None without a file.
+    """Describe the structures of a file that a design starts from, isolated atoms left out; None without a file.
 
     Raises
     ------
     InputError
-        If it has elements that the study does not have.
+        If the file cannot be read, or has elements that the study does not have.
     """
     if path is None:
         return None
-    from ase.data import chemical_symbols
-    from ase.io import read
-
+    from gapdesign.inputs.frames import read, refuse_undescribed
     from gapdesign.structures import pack
 
-    frames = read(path, ":")
-    unknown = {int(z) for atoms in frames for z in atoms.numbers} - set(described.species)
-    if unknown:
-        names = ", ".join(sorted(chemical_symbols[z] for z in unknown))
-        raise InputError(f"existing: '{path}' holds {names}, which no prototype of the study has; add one that does.")
-    progress(f"describing {len(frames)} existing structures")
+    frames, isolated = [], 0
+    for frame in read(path, "existing"):
+        if frame.is_isolated:
+            isolated += 1
+            continue
+        refuse_undescribed(frame, "existing", described.species)
+        frames.append(frame.bare())
+    if not frames:
+        raise InputError(f"existing: '{path}' holds isolated atoms only; name a file of structures, or leave it out.")
+    left_out = f"; {isolated} isolated atoms in '{path}' are none" if isolated else ""
+    progress(f"describing {len(frames)} existing structures{left_out}")
     return described.make().features_and_environments(pack(frames))
 
 

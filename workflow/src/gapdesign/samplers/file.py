@@ -7,13 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from ase import Atoms
-from ase.data import chemical_symbols
 from pydantic import Field
 
 from gapdesign.config.options import Options
 from gapdesign.errors import InputError
-from gapdesign.files import read_array
+from gapdesign.inputs.carried import note
+from gapdesign.inputs.frames import refuse_undescribed
 from gapdesign.samplers.base import Sampler
 from gapdesign.samplers.shared import frames
 from gapdesign.samplers.shared.draw import Draw
@@ -27,18 +26,21 @@ class FileSamplerOptions(Options):
     path: str = Field(
         "candidates.extxyz",
         min_length=1,
-        description="File of periodic structures: extended XYZ, of any size, or any format that ASE reads.",
+        description="File of structures: extended XYZ, of any size, or any format that ASE reads, plain or compressed."
+        " Isolated atoms in it are no candidates.",
     )
     shuffle: bool = Field(
         True,
-        description="`true`: frames in a random order, another for each pool. `false`: candidate i is frame i.",
+        description="`true`: frames in a random order, another for each pool. `false`: candidate i is frame i, isolated"
+        " atoms not counted.",
     )
 
 
 class FileSampler(Sampler):
     """Frames of a file: each candidate is a different frame.
 
-    Another frame, drawn at random, replaces that of a refused candidate and is then in the pool twice.
+    In a shuffled pool another frame, drawn at random, replaces that of a refused candidate and is then in the pool
+    twice; in a pool in the order of the file, a refused frame is an error.
     """
 
     name = "file"
@@ -47,7 +49,7 @@ class FileSampler(Sampler):
 
     def __init__(self, options: FileSamplerOptions, prototypes: Sequence[Prototype]) -> None:
         super().__init__(options, prototypes)
-        self._begins: np.ndarray | None = None
+        self._places: np.ndarray | None = None
         self._order: tuple[str, np.ndarray] | None = None
 
     @classmethod
@@ -72,35 +74,35 @@ class FileSampler(Sampler):
         """Make the structures; see :class:`gapdesign.samplers.Sampler`."""
         path = self.options.path
         if frames.is_extended_xyz(path):
-            structures = self._read(path, draw)
-        elif draw.frames is not None:
-            structures = self._read(str(draw.frames.with_suffix(".extxyz")), draw)
-        else:
-            with TemporaryDirectory() as folder:
-                frames.convert(path, f"{folder}/frames.extxyz")
-                structures = self._read(f"{folder}/frames.extxyz", draw)
-        return pack(structures, names=self.names)
+            return self._read(path, draw)
+        if draw.frames is not None:
+            return self._read(str(draw.frames.with_suffix(".extxyz")), draw)
+        with TemporaryDirectory() as folder:
+            frames.convert(path, f"{folder}/frames.extxyz")
+            return self._read(f"{folder}/frames.extxyz", draw)
 
-    def _read(self, path: str, draw: Draw) -> list[Atoms]:
-        if self._begins is None:
-            self._begins = frames.offsets(path) if draw.frames is None else np.asarray(read_array(draw.frames))
-        frames.enough(self.options.path, len(self._begins) - 1, int(draw.indices[-1]) + 1)
-        structures = frames.read(path, self._begins, self._which(draw))
-        known = np.unique(np.concatenate([prototype.atoms.numbers for prototype in self.prototypes]))
-        for atoms in structures:
-            for z in atoms.numbers[~np.isin(atoms.numbers, known)]:
-                raise InputError(
-                    f"pools.file.path: '{path}' holds {chemical_symbols[z]}, which no prototype of the study has; add"
-                    " one that does."
-                )
-        return structures
+    def _read(self, path: str, draw: Draw) -> Batch:
+        if self._places is None:
+            self._places = frames.index(path) if draw.frames is None else frames.read_index(draw.frames)
+        frames.enough(self.options.path, len(self._places), int(draw.indices[-1]) + 1)
+        places = self._places[self._which(draw)]
+        if draw.attempt and not self.options.shuffle:
+            raise InputError(
+                f"pools.constraints: frame {places[0, 2]} of '{self.options.path}' breaks a constraint, and with"
+                " pools.file.shuffle: false no other takes its place; remove the frame, or loosen the constraints."
+            )
+        known = set(np.concatenate([prototype.atoms.numbers for prototype in self.prototypes]).tolist())
+        found = frames.read(path, places, self.options.path)
+        for frame in found:
+            refuse_undescribed(frame, frames.KEY, known)
+        return pack([frame.bare() for frame in found], names=self.names, notes=[note(frame) for frame in found])
 
     def _which(self, draw: Draw) -> np.ndarray:
-        count = len(self._begins) - 1
-        if draw.attempt:
-            return np.minimum((draw.uniforms(1)[:, 0] * count).astype(int), count - 1)
+        count = len(self._places)
         if not self.options.shuffle:
             return draw.indices
+        if draw.attempt:
+            return np.minimum((draw.uniforms(1)[:, 0] * count).astype(int), count - 1)
         name = f"{draw.seed}/frames/{draw.pool}"
         if self._order is None or self._order[0] != name:
             self._order = name, np.random.Generator(stream(name)).permutation(count)

@@ -10,6 +10,7 @@ from gapdesign.config.options import Identifier, Options
 from gapdesign.errors import InputError
 from gapdesign.samplers import SAMPLERS
 from gapdesign.samplers.shared.constraints import ConstraintOptions
+from gapdesign.samplers.shared.frames import refuse_too_few
 
 MIXTURE = "mixture"
 """Value of `sampler` for a pool that several samplers share."""
@@ -162,7 +163,7 @@ class _Pools(_Sampling):
         Raises
         ------
         InputError
-            If a file does not exist, or two samplers of a mixture each read one.
+            If a file does not exist or has too few frames, or two samplers of a mixture each read one.
         """
         options = self.of(pool)
         for name in options.members:
@@ -173,6 +174,8 @@ class _Pools(_Sampling):
                 f"pools.mixture: {' and '.join(readers)} each read a file, and pool {pool} can have only one;"
                 " give each of them a pool of its own."
             )
+        if readers and not options.is_mixture:
+            refuse_too_few(options.structures, options.size)
 
 
 SAMPLERS.keep_off("pools", {*dir(_Pools), *_Pools.model_fields})

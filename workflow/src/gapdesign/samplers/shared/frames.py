@@ -1,104 +1,151 @@
-"""Frames of a file of structures, read one at a time by their offsets."""
+"""Frames of a file of structures, read one at a time by their places in it."""
 
 from __future__ import annotations
 
-from io import StringIO
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from ase import Atoms
 
 from gapdesign.errors import InputError
-from gapdesign.files import atomic
+from gapdesign.files import atomic, read_array
+from gapdesign.inputs import extxyz
+from gapdesign.inputs.carried import CARRIED, carried
+from gapdesign.inputs.frames import Frame, one
+from gapdesign.inputs.frames import read as read_all
+from gapdesign.inputs.sanity import is_isolated
+
+KEY = "pools.file.path"
+
+QUICK = 2**24
+"""Bytes up to which a file is counted whenever a configuration is read."""
 
 
 def is_extended_xyz(path: str | Path) -> bool:
-    """Return whether a file is extended XYZ by its name; other formats are converted first."""
+    """Return whether a file is plain extended XYZ by its name; other formats are converted first."""
     return Path(path).suffix in (".xyz", ".extxyz")
 
 
 def convert(path: str | Path, output: str | Path) -> None:
-    """Convert a file of structures that ASE reads to extended XYZ, with one structure in memory at a time.
+    """Convert a file of structures to extended XYZ to the last bit, with one structure in memory at a time.
+
+    What frames carry besides their structure becomes one value, ``carried``.
 
     Raises
     ------
     InputError
-        If ASE does not read it.
+        If it cannot be read; see :func:`gapdesign.inputs.frames.read`.
     """
-    from ase.io import iread, write
+    from ase.io.extxyz import key_val_dict_to_str
 
     with atomic(output) as temporary, temporary.open("w", encoding="utf-8") as text:
-        try:
-            for atoms in iread(path, index=":"):
-                write(text, Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc), format="extxyz")
-        except Exception as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"pools.file.path: ASE cannot read '{path}' ({reason}); convert it first.") from error
+        for frame in read_all(path, KEY):
+            atoms = frame.atoms
+            values = {CARRIED: carried(atoms), "pbc": atoms.pbc}
+            if "config_type" in atoms.info:
+                values["config_type"] = str(atoms.info["config_type"])
+            lattice = " ".join(repr(float(length)) for length in atoms.cell.array.ravel())
+            cell = f'Lattice="{lattice}" ' if atoms.cell.rank else ""
+            text.write(f"{len(atoms)}\n{cell}Properties=species:S:1:pos:R:3 {key_val_dict_to_str(values)}\n")
+            for symbol, (x, y, z) in zip(atoms.symbols, atoms.positions.tolist(), strict=True):
+                text.write(f"{symbol} {x!r} {y!r} {z!r}\n")
 
 
-def offsets(path: str | Path) -> np.ndarray:
-    """Return the offset of each frame of an extended XYZ file, in bytes, and of the end.
+def index(path: str | Path) -> np.ndarray:
+    """Find the candidates in an extended XYZ file: all frames but isolated atoms.
+
+    Returns
+    -------
+    (n, 3) int64
+        Of each candidate the bytes where its frame begins and ends, and the number of the frame in the file.
 
     Raises
     ------
     InputError
         If the file is missing or is not extended XYZ.
     """
-    begins = [0]
+    rows, number = [], 0
     try:
-        with Path(path).open("rb") as stream:
-            while line := stream.readline():
-                if not line.strip():
-                    continue
-                count = int(line)
-                for _ in range(count + 1):
-                    if not stream.readline():
-                        raise ValueError("the last frame is cut off")
-                begins.append(stream.tell())
+        with Path(path).open("rb") as stream, Path(path).open("rb") as again:
+            for number, span in enumerate(extxyz.spans(stream)):
+                if span.atoms > 1 or not is_isolated(extxyz.parse(again, span)):
+                    rows.append((span.begin, span.end, number))
+                number += 1
     except FileNotFoundError:
-        raise InputError(f"pools.file.path: no file '{path}'; paths start where snakemake is run.") from None
+        raise InputError(f"{KEY}: no file '{path}'; paths start where snakemake is run.") from None
     except ValueError as error:
-        raise InputError(
-            f"pools.file.path: frame {len(begins) - 1} of '{path}' is not extended XYZ ({error}); repair or convert it."
-        ) from None
-    return np.array(begins, dtype=np.int64)
+        raise InputError(f"{KEY}: frame {number} of '{path}': {error}; repair or convert it.") from None
+    return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
 
-def enough(path: str | Path, count: int, size: int) -> None:
-    """Refuse a file with too few frames."""
-    if count < size:
-        raise InputError(
-            f"pools.size: a pool of {size} cannot be drawn from the {count} frames of '{path}'; set it to {count} or"
-            " less."
-        )
-
-
-def read(path: str | Path, begins: np.ndarray, which: np.ndarray) -> list[Atoms]:
-    """Read frames of an extended XYZ file: elements, positions and cell only, in the order of ``which``.
+def read_index(path: str | Path) -> np.ndarray:
+    """Read what :func:`index` returned from the file that it was written to.
 
     Raises
     ------
     InputError
-        If a frame cannot be read or has no cell.
+        If the file is missing or not whole, or was written by an older version.
     """
-    from ase.io import read as parse
+    places = np.asarray(read_array(path))
+    if places.ndim != 2:
+        raise InputError(f"{path}: an index of an older version; delete it and run its stage again.")
+    return places
 
-    frames = []
+
+def enough(path: str | Path, count: int, size: int) -> None:
+    """Refuse a file with too few candidates.
+
+    Raises
+    ------
+    InputError
+        If it has less than ``size``.
+    """
+    if count < size:
+        raise InputError(
+            f"pools.size: a pool of {size} cannot be drawn from the {count} frames of '{path}'; set it to {count} or"
+            " less (isolated atoms do not count)."
+        )
+
+
+def refuse_too_few(path: str | Path, size: int) -> None:
+    """Refuse a file with too few frames, if it can be counted at once; see :func:`enough`."""
+    place = Path(path)
+    if not is_extended_xyz(place):
+        return
+    state = place.stat()
+    if state.st_size > QUICK:
+        return
+    count = _count(str(place), state.st_size, state.st_mtime_ns, state.st_ino)
+    if count:
+        enough(path, count, size)
+
+
+@lru_cache(maxsize=64)
+def _count(path: str, *state: int) -> int | None:
+    """Return the number of frames; None if the file is not whole, which whoever reads it explains."""
+    try:
+        with Path(path).open("rb") as stream:
+            return sum(1 for _ in extxyz.spans(stream))
+    except (ValueError, OSError):
+        return None
+
+
+def read(path: str | Path, places: np.ndarray, source: str) -> list[Frame]:
+    """Read frames of an extended XYZ file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    places : (n, 3) int
+        Rows of :func:`index`.
+    source : str
+        The user's file, if ``path`` was converted from it.
+
+    Raises
+    ------
+    InputError
+        If a frame cannot be read or is no structure.
+    """
     with Path(path).open("rb") as stream:
-        for number in which:
-            stream.seek(int(begins[number]))
-            text = stream.read(int(begins[number + 1] - begins[number])).decode("utf-8")
-            try:
-                atoms = parse(StringIO(text), format="extxyz")
-            except Exception as error:
-                reason = " ".join(str(error).split())
-                raise InputError(
-                    f"pools.file.path: frame {number} of '{path}' is not extended XYZ ({reason}); repair or convert it."
-                ) from error
-            if atoms.cell.rank < 3:
-                raise InputError(
-                    f"pools.file.path: frame {number} of '{path}' has no cell with a volume; give it one, with vacuum"
-                    " around a cluster."
-                )
-            frames.append(Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True))
-    return frames
+        return [one(stream, extxyz.Span(begin, end, 0), source, number, KEY) for begin, end, number in places.tolist()]
