@@ -58,6 +58,17 @@ def test_a_dry_run_plans_every_job(workflow):
     assert not (workflow.folder / "results").exists()
 
 
+def test_a_configuration_that_lies_stops_before_it_is_used(workflow):
+    """Snakemake itself reads the file too, and takes the last of two equal keys, and 010 for 8."""
+    path = workflow.folder / "config.yaml"
+    text = path.read_text()
+    path.write_text(f"{text}budget: 12\n")
+    assert "gapdesign: config.yaml, line" in (output := workflow.run("-n", status=1))
+    assert "budget: this key is given twice, first in line" in output
+    path.write_text(text.replace("seed: 7", "seed: 010"))
+    assert "seed: YAML reads 010 as an octal number, 8; write 10 or that." in workflow.run("-n", status=1)
+
+
 def test_targets_stop_where_they_say(workflow):
     stages = [
         ("candidates", {"candidates_shard", "candidates_refused"}),

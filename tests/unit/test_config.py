@@ -195,6 +195,55 @@ MISTAKES = [
     ("designs", {1: {"pool": "A", "method": "random"}}, r"designs\.1: 1 is not valid; give text, in quotes if"),
     ("designs", {"X": {"pool": 1, "method": "random"}}, r"designs\.X\.pool: 1 is not valid; give text, in quotes if"),
     ("pools", None, r"pools: None is not valid; give a block of keys"),
+    ("budget", True, r"budget: True is not valid; give a number; YAML reads yes, no, on and off as true and false"),
+    ("budget", "010", r"budget: '010' is not valid; give a whole number"),
+    ("budget", "0x10", r"budget: '0x10' is not valid; give a whole number"),
+    ("kernel/soap/scale", False, r"kernel\.soap\.scale: False is not valid; give a number; YAML reads"),
+    ("prototypes/hcp/a", True, r"prototypes\.hcp\.a: True is not valid; give a number; YAML reads"),
+    ("pools/random", {"atoms": [True, 4]}, r"pools\.random\.atoms\.0: True is not valid; give a number"),
+    ("pools/mixture", {"strain": True}, r"pools\.mixture\.strain: True is not valid; give a number"),
+    ("pools/overrides", {"B": {"size": True}}, r"pools\.overrides\.B\.size: True is not valid; give a number"),
+    ("designs/OPT1/start", False, r"designs\.OPT1\.start: False is not valid; give a number"),
+    ("pools/file", {"shuffle": 1}, r"pools\.file\.shuffle: 1 is not valid; give true or false"),
+    ("pools/file", {"shuffle": "never"}, r"pools\.file\.shuffle: 'never' is not valid; give true or false"),
+    (
+        "prototypes/hcp/a",
+        1e300,
+        r"prototypes\.hcp\.a: 1e\+300 is not valid; give 0 or a number of a size between 1e-20",
+    ),
+    ("prototypes/hcp/a", 1e4, r"prototypes\.hcp\.a: 10000\.0 is not valid; .*less than or equal to 1000"),
+    ("descriptor/soap/sigma", 1e-300, r"descriptor\.soap\.sigma: 1e-300 is not valid; give 0 or a number of a size"),
+    ("descriptor/soap/sigma", 1e-5, r"descriptor\.soap\.sigma: 1e-05 is not valid; .*greater than or equal to 0\.01"),
+    ("seed", 2**63, r"seed: 9223372036854775808 is not valid; .*less than 9223372036854775808"),
+    ("seed", 10**290, r"seed: 1000+ \.\.\. 0+ is not valid; give 0 or a number of a size"),
+    ("pools/size", 10**12, r"pools\.size: 1000000000000 is not valid; .*less than or equal to 1000000000"),
+    (
+        "pools/size",
+        10**9,
+        r"pools\.shard_size: pool A is cut into 800000 shards, and Snakemake .* raise it to 10000 or",
+    ),
+    ("pools/names", ["A", "a"], r"pools\.names: 'a': it differs from 'A' by the case of letters only"),
+    (
+        "pools/names",
+        ["A", "Frames"],
+        r"pools\.names: 'Frames': this name is taken by a folder of frames; choose another",
+    ),
+    ("designs/opt1", {"pool": "A", "method": "random"}, r"designs\.opt1: it differs from 'OPT1' by the case"),
+    (
+        "designs/" + "x" * 200,
+        {"pool": "A", "method": "random"},
+        r"designs\.x+ \.\.\. x+: the name is 200 characters long; ",
+    ),
+    ("study", "x" * 200, r"study: the name is 200 characters long; shorten it to 100 or fewer"),
+    ("labels/engine", "x\x1b[31m", r"labels\.engine: there is no 'x\\x1b\[31m'; choose from"),
+    *(
+        (
+            f"designs/{name}",
+            {"pool": "A", "method": "random"},
+            rf"designs\.{name}: this name is taken by .*; choose another",
+        )
+        for name in ("state", "Reserve", "bounds", "fits", "crossval", "quality", "table", "figures", "engine")
+    ),
 ]
 
 
@@ -203,6 +252,56 @@ def test_a_mistake_is_answered_by_key_value_and_remedy(path, value, sentence):
     import re
 
     assert re.match(sentence, refusal(changed(path, value)))
+
+
+@pytest.mark.parametrize(
+    ("path", "given", "value"),
+    [
+        ("budget", "50", 50),
+        ("budget", 50.0, 50),
+        ("kernel/soap/scale", "1e-3", 0.001),
+        ("kernel/soap/scale", 1, 1.0),
+        ("pools/file/shuffle", "no", False),
+        ("pools/file/shuffle", "True", True),
+    ],
+)
+def test_numbers_and_truth_values_that_others_give_as_text_are_read(path, given, value):
+    """YAML 1.1 takes 1e-3 for text, and Snakemake all that stands within a block after `--config`."""
+    study = config.parse(changed(path, given))
+    for step in path.split("/"):
+        study = getattr(study, step)
+    assert (study, type(study)) == (value, type(value))
+
+
+def test_tags_of_programs_keep_their_types():
+    tags = {"LREAL": False, "NELM": 60, "SIGMA": 0.2, "ALGO": "Fast", "MAGMOM": [1, 0.5]}
+    given = changed("labels", {"engine": "vasp", "vasp": {"incar": tags}})
+    read = config.parse(given).labels.vasp.incar
+    assert {name: (value, type(value)) for name, value in read.items()} == {
+        name: (value, type(value)) for name, value in tags.items()
+    }
+
+
+def numbers(block, path=""):
+    """Every number of a configuration by its path."""
+    for name, value in block.items():
+        if isinstance(value, dict):
+            yield from numbers(value, f"{path}{name}/")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield f"{path}{name}"
+
+
+@pytest.mark.parametrize("value", [1e300, 1e-300, 10**200, 1e19, 1e-19], ids=lambda value: f"{value:.0e}")
+def test_no_number_is_too_much_for_a_check(value):
+    """It passes or is refused in a sentence; it neither hangs nor ends in a traceback."""
+    base = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    paths = list(numbers(base | config.Study(**base).model_dump(mode="json")))
+    assert len(paths) > 100
+    for path in paths:
+        try:
+            config.check(config.parse(changed(path, value, base)))
+        except InputError as error:
+            assert path.split("/")[0] in str(error)
 
 
 @pytest.mark.parametrize("given", [None, [], "text", 3])
@@ -292,7 +391,7 @@ def test_the_schema_refuses_what_the_library_refuses():
 def test_the_page_has_every_key_with_its_default():
     page = configdoc.page()
     for line in (
-        "| `descriptor.soap.r_cut` | Radius of an environment, in angstrom. | number > 0 | `6.8` |",
+        "| `descriptor.soap.r_cut` | Radius of an environment, in angstrom. | number > 0 and <= 30 | `6.8` |",
         "| `designs.<name>.pool` | Pool that it is chosen from. | text | required |",
         "| `pools.shard_size` | Candidates per job. It changes the number of jobs, but no result."
         " | whole number >= 1 | `5000` |",

@@ -3,13 +3,9 @@ import os
 import re
 import sys
 
-LIBRARY = rules_folder().parent / "src"
-sys.path.insert(0, str(LIBRARY))
-
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 from gapdesign.engines import ENGINES
-from gapdesign.errors import InputError
 from gapdesign.shards import cut
 from gapdesign.samplers.shared.frames import is_extended_xyz
 

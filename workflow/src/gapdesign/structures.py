@@ -28,8 +28,10 @@ class PrototypeOptions(Options):
         None,
         description="Lattice as ASE names it: `hcp`, `bcc`, `fcc`, `diamond`, `cesiumchloride`, `rocksalt`, ...",
     )
-    a: float | None = Field(None, gt=0, description="Lattice constant a, in angstrom.")
-    c: float | None = Field(None, gt=0, description="Lattice constant c, in angstrom, where the lattice has one.")
+    a: float | None = Field(None, gt=0, le=1000, description="Lattice constant a, in angstrom.")
+    c: float | None = Field(
+        None, gt=0, le=1000, description="Lattice constant c, in angstrom, where the lattice has one."
+    )
     file: str | None = Field(
         None,
         description="A file of one crystal that ASE or pymatgen reads (CIF, POSCAR, extended XYZ, ...), instead of the"

@@ -7,6 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from gapdesign.config.strict import LARGEST, SMALLEST
+
+MOST = 160
+"""Characters of a value that a sentence repeats."""
+
 _REMEDIES = {
     "model_type": "give a block of keys and values",
     "dict_type": "give a block of keys and values",
@@ -15,6 +20,10 @@ _REMEDIES = {
     "int_type": "give a whole number",
     "int_parsing": "give a whole number",
     "int_from_float": "give a whole number",
+    "number_from_truth": "give a number; YAML reads yes, no, on and off as true and false",
+    "number_size": f"give 0 or a number of a size between {SMALLEST:g} and {LARGEST:g}",
+    "truth_type": "give true or false",
+    "bool_type": "give true or false",
     "float_type": "give a number",
     "float_parsing": "give a number",
 }
@@ -25,7 +34,7 @@ def sentence(error: ValidationError, model: Any) -> str:
     """Return a sentence about the first mistake that pydantic found: key, value and remedy."""
     first = error.errors()[0]
     path = [str(step) for step in first["loc"] if step != "[key]"]
-    key, value = ".".join(path), first["input"]
+    key, value = _short(".".join(path)), first["input"]
     match first["type"]:
         case "extra_forbidden":
             return f"{key}: unknown key; {_suggest(path, model)}"
@@ -34,11 +43,15 @@ def sentence(error: ValidationError, model: Any) -> str:
         case "literal_error":
             close = difflib.get_close_matches(str(value), first["ctx"]["expected"].split("'"), 1)
             hint = f"did you mean '{close[0]}'? Choose from" if close else "choose from"
-            return f"{key}: there is no '{value}'; {hint} {first['ctx']['expected']}."
+            return f"{key}: there is no '{_short(str(value))}'; {hint} {first['ctx']['expected']}."
         case "string_pattern_mismatch":
             return (
-                f"{key}: the name '{value}' must begin with a letter or digit and may hold those, '_', '.' and '-',"
-                " but no slash or blank."
+                f"{key}: the name '{_short(value)}' must begin with a letter or digit and may hold those, '_', '.' and"
+                " '-', but no slash or blank."
+            )
+        case "string_too_long":
+            return (
+                f"{key}: the name is {len(value)} characters long; shorten it to {first['ctx']['max_length']} or fewer."
             )
         case "too_short":
             return f"{key}: it is empty; give at least one entry."
@@ -46,7 +59,13 @@ def sentence(error: ValidationError, model: Any) -> str:
             return f"{key}: {first['ctx']['error']!s}."
         case _:
             remedy = _REMEDIES.get(first["type"], first["msg"].replace("Input should be", "it should be"))
-            return f"{key}: {value!r} is not valid; {remedy}."
+            return f"{key}: {_short(repr(value))} is not valid; {remedy}."
+
+
+def _short(text: str) -> str:
+    """Return text that fits a sentence: what does not print is escaped, and the middle of a long one left out."""
+    text = "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)
+    return text if len(text) <= MOST else f"{text[: MOST // 2]} ... {text[-MOST // 4 :]}"
 
 
 def _suggest(path: list[str], model: Any) -> str:

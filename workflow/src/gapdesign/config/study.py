@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ase.data import chemical_symbols
 from pydantic import Field, ValidationError
 
 from gapdesign import samplers
 from gapdesign.comparison.pools import ComparisonOptions
+from gapdesign.config import reading
 from gapdesign.config.mistakes import sentence
+from gapdesign.config.names import check_names
 from gapdesign.config.options import Identifier, Options
 from gapdesign.descriptors import layout
 from gapdesign.descriptors.covariance import Covariance
@@ -40,7 +40,7 @@ class Study(Options):
     """A study, whose results are under `results/<study>/`."""
 
     study: Identifier = Field("zr-demo", description="Name of the study and of its folder under `results/`.")
-    seed: int = Field(2025, ge=0, description="Seed of everything random.")
+    seed: int = Field(2025, ge=0, lt=2**63, description="Seed of everything random.")
     prototypes: dict[Identifier, PrototypeOptions] = Field(
         {},
         min_length=1,
@@ -109,13 +109,7 @@ def load(source: str | Path) -> Study:
     """
     if str(source).lstrip().startswith("{"):
         return parse(from_json(str(source)))
-    try:
-        given = yaml.safe_load(Path(source).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{source}: no such file; name a configuration with --config.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{source}: not valid YAML ({' '.join(str(error).split())}).") from error
-    study = parse(given)
+    study = parse(reading.read(source))
     check(study)
     return study
 
@@ -126,12 +120,9 @@ def from_json(text: str) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If it is not JSON.
+        If it is not JSON, or too large.
     """
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"--config: a text that begins with '{{' must be JSON ({error}).") from None
+    return reading.from_json(text, source="--config")
 
 
 def parse(given: Any) -> Study:
@@ -144,6 +135,7 @@ def parse(given: Any) -> Study:
     """
     if not isinstance(given, Mapping):
         raise InputError("The configuration is empty or not a mapping of keys to values; see config/README.md.")
+    reading.bound(given)
     try:
         return Study.model_validate(dict(given))
     except ValidationError as error:
@@ -165,14 +157,9 @@ def check(study: Study) -> None:
         if not getattr(study, key):
             raise InputError(f"{key}: this key is missing; for example `{key}: {example}`.")
     pools = study.pools
-    if len(set(pools.names)) < len(pools.names):
-        raise InputError(f"pools.names: {list(pools.names)} has a name twice; give each pool a name of its own.")
+    check_names(pools.names, study.designs)
     _check_pools(study)
-    taken = {"isolated": "the labels of isolated atoms", "failed": "structures without a label"}
-    taken |= {"engine": "the engine of the labels", "reference": "the reference engine among the properties"}
-    for name, holder in (taken | {"isolated_atom": "the type of isolated atoms"}).items():
-        if name in study.designs:
-            raise InputError(f"designs.{name}: this name is taken by {holder}; choose another.")
+    _check_counts(study)
     for name, design in study.designs.items():
         if design.pool not in pools.names:
             raise InputError(
@@ -215,6 +202,27 @@ def check(study: Study) -> None:
                     f"{key}.r_cut: {r_cut} does not reach the nearest neighbour of prototype '{prototype.name}' at"
                     f" {nearest:.3f} angstrom; make it larger, twice that or more."
                 )
+
+
+MOST_JOBS = 100_000
+"""Shards of a pool, and batches of the labels of a design, that Snakemake can plan in a bearable time."""
+
+
+def _check_counts(study: Study) -> None:
+    """Check that pools and designs are not cut into more jobs than can be planned."""
+    pools = study.pools
+    for name in pools.names:
+        size, shard = pools.of(name).size, pools.shard_size
+        if (shards := -(-size // shard)) > MOST_JOBS:
+            raise InputError(
+                f"pools.shard_size: pool {name} is cut into {shards} shards, and Snakemake plans no more than"
+                f" {MOST_JOBS}; raise it to {-(-size // MOST_JOBS)} or more."
+            )
+    if (batches := -(-study.budget // study.labels.chunk)) > MOST_JOBS:
+        raise InputError(
+            f"labels.chunk: a design has {batches} batches of labels, and Snakemake plans no more than {MOST_JOBS};"
+            f" raise it to {-(-study.budget // MOST_JOBS)} or more."
+        )
 
 
 def _check_pools(study: Study) -> None:

@@ -19,8 +19,8 @@ class SoapKernelOptions(Options):
 class PairShapeOptions(Options):
     """Options that turn pair distances into features."""
 
-    r_cut: float = Field(7.0, gt=0, description="Largest pair distance, in angstrom.")
-    length: float = Field(0.3, gt=0, description="Length scale of the Gaussian kernel, in angstrom.")
+    r_cut: float = Field(7.0, gt=0, le=30, description="Largest pair distance, in angstrom.")
+    length: float = Field(0.3, ge=0.01, le=30, description="Length scale of the Gaussian kernel, in angstrom.")
     transition: float = Field(
         0.5, gt=0, description="Width over which pairs fade out below `r_cut`, in angstrom, as in QUIP."
     )

@@ -19,7 +19,9 @@ MIXTURE = "mixture"
 class _Sampling(Options):
     """Sampling of one pool."""
 
-    size: int = Field(5000, ge=1, description="Candidates in each pool. A pool that grows keeps its old candidates.")
+    size: int = Field(
+        5000, ge=1, le=10**9, description="Candidates in each pool. A pool that grows keeps its old candidates."
+    )
     sampler: Literal[(*SAMPLERS, MIXTURE)] = Field(
         "strain",
         description=f"How candidates are made. {SAMPLERS.choices} `{MIXTURE}`: several of these share a pool.",
@@ -194,7 +196,7 @@ OverrideOptions = create_model(
     **{
         name: (
             annotation | None,
-            Field(None, description=f"Replaces `pools.{name}`.", **({"ge": 1} if name == "size" else {})),
+            Field(None, description=f"Replaces `pools.{name}`.", **({"ge": 1, "le": 10**9} if name == "size" else {})),
         )
         for name, annotation in (
             *((name, field.annotation) for name, field in _Sampling.model_fields.items()),

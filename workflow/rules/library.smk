@@ -1,0 +1,18 @@
+# The library, and the texts of configurations, which it reads more strictly than Snakemake.
+import os
+import sys
+
+LIBRARY = rules_folder().parent / "src"
+sys.path.insert(0, str(LIBRARY))
+
+from gapdesign.config import reading
+from gapdesign.errors import InputError
+
+
+def refuse_lies(files):
+    """Stop if a file means something other than it seems to: of equal keys Snakemake takes the last without a word."""
+    try:
+        for file in files:
+            reading.read(os.path.relpath(file))
+    except InputError as error:
+        sys.exit(f"gapdesign: {error}")
