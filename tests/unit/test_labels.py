@@ -17,6 +17,7 @@ from gapdesign.labels.failures import COLUMNS, Allowance, structures
 from gapdesign.labels.identity import structure_key
 from gapdesign.labels.labeller import Labeller
 from gapdesign.labels.labelling import complete, isolated_atoms, label_frames, owned
+from gapdesign.labels.members import read_members
 from gapdesign.labels.runs import Runs
 from gapdesign.labels.store import LabelStore, label_key
 
@@ -401,6 +402,55 @@ def test_runs_are_kept_as_asked_for_without_what_is_large(keep, kept, store, tmp
     found = [path.name for path in (tmp_path / "runs").rglob("*") if path.is_file()]
     assert found == ["output"] * kept
     assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("info", "sentence"),
+    [
+        (
+            {"rank": "../../../../victim"},
+            r"frame 1: rank is '\.\./\.\./\.\./\.\./victim', not a whole number from 0; choose",
+        ),
+        ({"rank": -1}, r"frame 1: rank is -1, not a whole number"),
+        ({"rank": True}, r"frame 1: rank is .*True.*, not a whole number"),
+        ({"rank": 1.5}, r"frame 1: rank is 1\.5, not a whole number"),
+        ({"rank": "/tmp"}, r"frame 1: rank is '/tmp', not a whole number"),
+        ({"rank": 10**12}, r"frame 1: rank is 1000000000000, not a whole number"),
+        ({"rank": None}, r"frame 1: it has no rank; give the file of a design"),
+        ({"candidate": "../x"}, r"frame 1: candidate is '\.\./x', not a whole number"),
+        ({"pool": "../A"}, r"frame 1: pool is '\.\./A', which is no name"),
+    ],
+    ids=str,
+)
+def test_what_a_design_file_says_is_checked_before_it_becomes_a_path(info, sentence, tmp_path):
+    frames = design_frames(3)
+    frames[1].info |= info
+    frames[1].info = {key: value for key, value in frames[1].info.items() if value is not None}
+    write_frames(tmp_path / "OPT1.extxyz", frames)
+    with pytest.raises(InputError, match=sentence):
+        read_members(tmp_path / "OPT1.extxyz")
+    assert [atoms.info["rank"] for atoms in read_members(_written(tmp_path / "RND1.extxyz"))] == [0, 1, 2]
+    (tmp_path / "RND1.extxyz").rename(tmp_path / "-x y.extxyz")
+    with pytest.raises(InputError, match=r"the name of a design is '-x y', which is no name"):
+        read_members(tmp_path / "-x y.extxyz")
+
+
+def _written(path):
+    write_frames(path, design_frames(3))
+    return path
+
+
+@pytest.mark.parametrize("name", ["../victim", "OPT1/../../victim", "/victim", ""])
+def test_no_run_is_kept_or_forgotten_outside_the_folder_of_runs(name, tmp_path):
+    runs, victim = Runs(tmp_path / "runs", "all"), tmp_path / "victim-0"
+    for folder in (victim, tmp_path / "done"):
+        folder.mkdir()
+        (folder / "file").touch()
+    with pytest.raises(ValueError, match="is no place within"):
+        runs.forget(name)
+    with pytest.raises(ValueError, match="is no place within"):
+        runs.stow(tmp_path / "done", name, failed=True)
+    assert [path.name for path in victim.iterdir()] == ["file"]
 
 
 def test_attempts_of_an_earlier_run_are_not_mixed_with_new_ones(store, tmp_path):

@@ -201,9 +201,9 @@ def _labeller(arguments: argparse.Namespace, engine: EnginePart, gate: GatePart 
 
 
 def _read(paths: list[Path]) -> dict[str, list[Atoms]]:
-    from gapdesign.files import read_frames
+    from gapdesign.labels.members import read_members
 
-    return {name: read_frames(path) for name, path in by_name(paths).items()}
+    return {name: read_members(path) for name, path in by_name(paths).items()}
 
 
 def _engine(arguments: argparse.Namespace, part: EngineCheckPart) -> None:

@@ -112,13 +112,13 @@ def _import(arguments: argparse.Namespace) -> None:
 
 def _export(arguments: argparse.Namespace) -> None:
     from gapdesign import engines
-    from gapdesign.files import read_frames
     from gapdesign.labels.export import Xyz, export
+    from gapdesign.labels.members import read_members
 
     writer = Xyz()
     if arguments.format != "xyz":
         writer = engines.make(arguments.format, config.load(arguments.config).labels)
-    frames = read_frames(arguments.design)
+    frames = read_members(arguments.design, ranked=False)
     folders = export(frames, arguments.output, writer, design=arguments.design.stem)
     print(f"{arguments.output}: {len(folders)} folders, {len(folders) - len(frames)} of them for isolated atoms")
 

@@ -9,7 +9,10 @@ from pydantic_core import CoreSchema
 
 from gapdesign.config.strict import strict
 
-Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+"""Form of names that become part of paths."""
+
+Identifier = Annotated[str, StringConstraints(pattern=NAME, max_length=100)]
 """Name that the user chooses and that becomes part of paths."""
 
 

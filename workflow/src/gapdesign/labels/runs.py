@@ -56,16 +56,23 @@ class Runs:
     def forget(self, name: str) -> None:
         """Remove the files kept from earlier attempts at ``name``."""
         if self.kept is not None:
-            place = self.kept / name
+            place = self._place(name)
             for old in sorted(place.parent.glob(f"{place.name}-[0-9]*")):
                 shutil.rmtree(old)
+
+    def _place(self, name: str) -> Path:
+        """Return the path of a run, which must be inside the folder of kept runs, since it is emptied and filled."""
+        parts = Path(name).parts
+        if self.kept is None or not parts or Path(name).is_absolute() or ".." in parts:
+            raise ValueError(f"{name!r} is no place within {self.kept}")
+        return self.kept / name
 
     def stow(self, folder: Path, name: str, *, failed: bool) -> str:
         """Keep the files of a run under ``name``, if wanted; return their folder, or an empty string."""
         wanted = self.keep == "all" or (self.keep == "failed" and failed)
         if self.kept is None or not wanted or not any(folder.iterdir()):
             return ""
-        target = self.kept / name
+        target = self._place(name)
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".", dir=target.parent) as temporary:
             _copy(folder, Path(temporary) / target.name)
