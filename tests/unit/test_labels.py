@@ -30,6 +30,7 @@ class FakeEngine:
     settings: dict = {}  # noqa: RUF012
     attempts = ("as configured",)
     isolated_box = 18.0
+    computes, is_instant = True, False
 
     def __init__(self):
         self.seen = []
@@ -43,6 +44,9 @@ class FakeEngine:
 
     def core_hours(self, atoms):
         return 1.0
+
+    def afresh(self):
+        return self
 
 
 class NanEngine(FakeEngine):

@@ -30,7 +30,8 @@ rule labels_engine:
 
 rule labels_isolated:
     input:
-        engine_ready,
+        engine_files,
+        engine=engine_record,
     output:
         results("labels/isolated.extxyz"),
     log:
@@ -48,12 +49,13 @@ rule labels_isolated:
     message:
         f"Labelling isolated atoms with {STUDY.labels.engine}"
     shell:
-        "gapdesign isolated --config {params.config:q} {params.runs} --output {output} > {log} 2>&1"
+        "gapdesign isolated --config {params.config:q} {params.runs} --engine {input.engine:q} --output {output} > {log} 2>&1"
 
 
 rule labels_batch:
     input:
-        engine_ready,
+        engine_files,
+        engine=engine_record,
         designs=designs_labelled,
         reserves=reserves_before,
     output:
@@ -75,7 +77,7 @@ rule labels_batch:
     message:
         f"Labelling ranks {{wildcards.first}} to {{wildcards.last}} of {{wildcards.design}} with {STUDY.labels.engine}"
     shell:
-        "gapdesign label --config {params.config:q} {params.runs} --designs {input.designs} --reserves {input.reserves}"
+        "gapdesign label --config {params.config:q} {params.runs} --engine {input.engine:q} --designs {input.designs} --reserves {input.reserves}"
         " --design {wildcards.design} --first {wildcards.first} --last {wildcards.last}"
         " --max-failed {params.max_failed} --output {output.frames} --output-failed {output.failed}"
         " > {log} 2>&1"
@@ -83,7 +85,8 @@ rule labels_batch:
 
 rule labels_design:
     input:
-        engine_ready,
+        engine_files,
+        engine=engine_record,
         designs=designs_labelled,
         reserves=reserves_labelled,
         labelled=labelled_before,
@@ -107,7 +110,7 @@ rule labels_design:
     message:
         "Collecting the labels of {wildcards.design}, and labelling replacements for those that failed"
     shell:
-        "gapdesign labels --config {params.config:q} {params.runs} --design {wildcards.design} --designs {input.designs}"
+        "gapdesign labels --config {params.config:q} {params.runs} --engine {input.engine:q} --design {wildcards.design} --designs {input.designs}"
         " --reserves {input.reserves} --labelled {input.labelled} --failed {input.failed}"
         " --max-failed {params.max_failed} --output {output.frames} --output-failed {output.failed}"
         " > {log} 2>&1"

@@ -30,7 +30,8 @@ rule properties_model:
 
 rule properties_reference:
     input:
-        engine_ready,
+        engine_files,
+        engine=engine_record,
     output:
         values=results("properties/values/reference.csv"),
         curves=results("properties/curves/reference.csv"),
@@ -49,7 +50,7 @@ rule properties_reference:
     message:
         f"Measuring properties with {STUDY.labels.engine}"
     shell:
-        "gapdesign measure-reference --config {params.config:q} {params.runs} --output {output.values}"
+        "gapdesign measure-reference --config {params.config:q} {params.runs} --engine {input.engine:q} --output {output.values}"
         " --output-curves {output.curves} > {log} 2>&1"
 
 

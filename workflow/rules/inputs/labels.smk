@@ -44,9 +44,9 @@ def engine_files(wildcards):
     return engine_inputs()
 
 
-def engine_ready(wildcards):
-    """Files that the engine reads, once it has said that it can run; when it said so redoes no label."""
-    return [*engine_inputs(), ancient(results("labels/engine.json"))]
+def engine_record(wildcards):
+    """The engine's version at the beginning of the run, by which every label is made; its time redoes no label."""
+    return ancient(results("labels/engine.json"))
 
 
 def up_to(design):

@@ -15,6 +15,7 @@ from gapdesign.labels.runs import Keep, Runs
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from gapdesign.engines.base import Engine
     from gapdesign.labels.labeller import Labeller
 
 
@@ -159,6 +160,9 @@ def add_runs(verb: argparse.ArgumentParser) -> None:
     """Add the folders in which labels are kept and engines run."""
     verb.add_argument("--store", required=True, type=Path, metavar="FOLDER", help="store of labels")
     verb.add_argument(
+        "--engine", type=Path, metavar="FILE", help="version of the engine when the run began, to compare with (.json)"
+    )
+    verb.add_argument(
         "--scratch", type=Path, metavar="FOLDER", help="folder in which the engine runs, instead of TMPDIR"
     )
     verb.add_argument("--runs", type=Path, metavar="FOLDER", help="folder in which runs are kept; by default none are")
@@ -184,15 +188,32 @@ def runs_of(arguments: argparse.Namespace) -> Runs:
     return Runs(kept=arguments.runs, keep=arguments.keep, scratch=arguments.scratch)
 
 
+def same_engine(arguments: argparse.Namespace, part: EnginePart) -> Engine:
+    """Return the engine, if it is still what it was when the run began.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+    """
+    from gapdesign.labels.version import refuse_other
+
+    engine = part.make()
+    if arguments.engine is not None:
+        refuse_other(engine, arguments.engine)
+    return engine
+
+
 def _labeller(arguments: argparse.Namespace, engine: EnginePart, gate: GatePart | None = None) -> Labeller:
     from gapdesign.labels.labeller import Labeller
     from gapdesign.labels.store import LabelStore
 
+    made = same_engine(arguments, engine)
     places = {"store": LabelStore(arguments.store), "runs": runs_of(arguments)}
     if gate is None:  # nothing about an isolated atom can be refused
-        return Labeller(engine=engine.make(), min_fraction=0.0, **places)
+        return Labeller(engine=made, min_fraction=0.0, **places)
     return Labeller(
-        engine=engine.make(),
+        engine=made,
         min_fraction=gate.min_distance,
         limits=gate.limits,
         max_core_hours=gate.max_core_hours,
@@ -207,12 +228,12 @@ def _read(paths: list[Path]) -> dict[str, list[Atoms]]:
 
 
 def _engine(arguments: argparse.Namespace, part: EngineCheckPart) -> None:
-    from gapdesign.files import write_json
+    from gapdesign.labels.version import record
 
     engine = part.engine.make()
     engine.check(part.symbols)
     engine.load()
-    write_json(arguments.output, {"engine": engine.name, "version": engine.version, "settings": dict(engine.settings)})
+    record(engine, arguments.output)
     say(f"{engine.name} can run: {engine.version}")
 
 
@@ -229,6 +250,7 @@ def _label(arguments: argparse.Namespace, part: LabelPart) -> None:
     from gapdesign.files import write_csv, write_frames
     from gapdesign.labels.failures import COLUMNS, Allowance
     from gapdesign.labels.labelling import label_frames, owned
+    from gapdesign.labels.version import MARK, mark
 
     labeller, designs = _labeller(arguments, part.engine, part.gate), _read(arguments.designs)
     members = choose(arguments.design, designs, "--designs")
@@ -241,6 +263,8 @@ def _label(arguments: argparse.Namespace, part: LabelPart) -> None:
         allowance=Allowance(members, arguments.max_failed),
         progress=progress("labelled"),
     )
+    for atoms in frames:
+        atoms.info[MARK] = mark(labeller.engine)
     write_csv(arguments.output_failed, pd.DataFrame(failures, columns=COLUMNS))
     write_frames(arguments.output, frames)
     say(f"{len(frames)} structures labelled by {labeller.engine.name}, {len(failures)} failed")
@@ -253,17 +277,21 @@ def _labels(arguments: argparse.Namespace, part: LabelPart) -> None:
     from gapdesign.files import read_frames, write_csv, write_frames
     from gapdesign.labels.failures import COLUMNS, Allowance, structures
     from gapdesign.labels.labelling import complete
+    from gapdesign.labels.version import refuse_mixture
 
     designs, reserves = _read(arguments.designs), _read(arguments.reserves)
     members, reserve = choose(arguments.design, designs, "--designs"), reserves.get(arguments.design, [])
     everything = {name: [*frames, *reserves.get(name, [])] for name, frames in designs.items()}
     rows = [row for path in arguments.failed for row in _rows(path)]
+    labeller = _labeller(arguments, part.engine, part.gate)
+    labelled = [atoms for path in arguments.labelled for atoms in read_frames(path)]
+    refuse_mixture(labelled, labeller.engine, arguments.design)
     frames, failures = complete(
         members,
         reserve,
-        _labeller(arguments, part.engine, part.gate),
+        labeller,
         design=arguments.design,
-        labelled=[atoms for path in arguments.labelled for atoms in read_frames(path)],
+        labelled=labelled,
         failed=zip(structures(rows, everything), rows, strict=True),
         allowance=Allowance(members, arguments.max_failed),
         progress=progress("labelled"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from gapdesign.cli.arguments import add, add_files, add_output, by_name, say, write_figures
-from gapdesign.cli.labels import add_runs, runs_of
+from gapdesign.cli.labels import add_runs, runs_of, same_engine
 from gapdesign.cli.parts import EnginePart, Methods, Symbols, of_labels
 from gapdesign.config.job import Job
 from gapdesign.config.options import Identifier
@@ -161,7 +161,7 @@ def _measure(arguments: argparse.Namespace, part: MeasurePart) -> None:
 def _reference(arguments: argparse.Namespace, part: MeasureReferencePart) -> None:
     from gapdesign.properties.calculators import of_engine
 
-    engine = part.engine.make()
+    engine = same_engine(arguments, part.engine)
     engine.check(part.symbols)
     _write(arguments, _measurement(part, part.names), of_engine(engine, arguments.store, runs_of(arguments)))
 

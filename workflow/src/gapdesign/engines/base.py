@@ -149,6 +149,10 @@ class Engine(Member, ABC):
     def core_hours(self, atoms: Atoms) -> float:
         """Estimate the cost of labelling ``atoms``, in core hours."""
 
+    def afresh(self) -> Engine:
+        """Return the same engine as if just made: with nothing loaded or remembered of its files."""
+        return type(self)(self._options)
+
     def surplus(self, frames: Sequence[Atoms]) -> list[str]:
         """Return the names of the results in ``files`` that belong to none of ``frames``."""
         return []

@@ -13,6 +13,7 @@ from gapdesign.errors import InputError
 from gapdesign.labels.gate import LimitOptions, refuse_cost, refuse_label, refuse_structure
 from gapdesign.labels.runs import Runs
 from gapdesign.labels.store import LabelStore, label_key
+from gapdesign.labels.version import refuse_change
 
 
 class NoLabelError(Exception):
@@ -57,6 +58,7 @@ class Labeller:
     runs: Runs = field(default_factory=Runs)
     limits: LimitOptions = field(default_factory=LimitOptions)
     max_core_hours: float | None = None
+    _checked: list[str] = field(default_factory=list, init=False, repr=False)
 
     def label(self, atoms: Atoms, name: str, *, isolated: bool = False) -> Label:
         """Return the label of a structure, computing it if the store does not have it.
@@ -88,8 +90,18 @@ class Labeller:
                 raise NoLabelError(reason)
             self.engine.check(sorted(set(atoms.get_chemical_symbols())))
             label, attempts = self._compute(atoms, name, isolated)
+            self._refuse_change()
             self.store.put(key, atoms, label, self.engine, isolated=isolated, attempts=attempts)
         return label
+
+    def _refuse_change(self) -> None:
+        """Check that the label comes from the version that the store will name.
+
+        An engine that is instant, or that finds labels in files, has loaded all of its files for the first label.
+        """
+        if not self._checked or (self.engine.computes and not self.engine.is_instant):
+            refuse_change(self.engine)
+            self._checked.append(self.engine.version)
 
     def _compute(self, atoms: Atoms, name: str, isolated: bool) -> tuple[Label, list[str]]:
         """Return the label from the first attempt that succeeds, and the outcome of each attempt."""
