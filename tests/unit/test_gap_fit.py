@@ -238,7 +238,15 @@ def test_silence_about_counts_is_an_error():
         check_counts("", {"energies": 3})
 
 
-@pytest.mark.parametrize("key", ["REF_energy", "REF_virial", "REF_forces"])
+def test_frames_of_sets_without_stress_are_fitted_to_the_rest(frames, zr, tmp_path):
+    some = [atoms.copy() for atoms in frames]
+    for atoms in some[1:]:
+        del atoms.info["REF_virial"]
+    done = fit(some, [zr], given(), soap=SOAP, kernel=KERNEL, options=OPTIONS, output=tmp_path / "gp.xml")
+    assert (done.energies, done.virials) == (len(frames) + 1, 6)
+
+
+@pytest.mark.parametrize("key", ["REF_energy", "REF_forces"])
 def test_missing_labels_are_named(key, frames, zr, tmp_path):
     spoilt = frames[0].copy()
     (spoilt.arrays if key == "REF_forces" else spoilt.info).pop(key)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import time
@@ -269,6 +270,41 @@ def test_a_label_moved_to_another_structure_with_a_new_checksum_is_damaged(label
     entry["checksum"] = hashlib.sha256(text.encode()).hexdigest()
     store.paths()[0].write_text(json.dumps(entry))
     assert list(store.verify().values()) == ["its structure and engine do not make its key"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"forces": [[0, 0, 0]]}, r"it holds forces of shape \(1, 3\) instead of \(2, 3\)"),
+        ({"forces": [[0, 0, 0], [0, 0]]}, "its structure or label is none"),
+        ({"virial": [0, 0, 0]}, r"it holds virial of shape \(3,\) instead of \(3, 3\)"),
+        ({"energy": [1.0]}, r"it holds energy of shape \(1,\)"),
+        ({"energy": None}, "a value of energy that is not finite"),
+        ({"energy": "1"}, "its energy is '1'"),
+        ({"energy": True}, "its energy is True"),
+    ],
+)
+def test_a_label_of_a_wrong_shape_is_none_though_key_and_checksum_are_right(change, reason, label, tmp_path):
+    store = filled(tmp_path, label)
+    path = next(path for path in store.paths() if not json.loads(path.read_text())["isolated"])
+    entry = json.loads(path.read_text())
+    entry["label"] |= change
+    del entry["checksum"]
+    text = json.dumps(entry, sort_keys=True, separators=(",", ":"))
+    entry["checksum"] = hashlib.sha256(text.encode()).hexdigest()
+    path.write_text(json.dumps(entry))
+    (found,) = store.verify().values()
+    assert re.search(reason, found)
+    assert store.get(path.stem) is None
+
+
+def test_a_label_without_a_virial_comes_back_and_is_exported(atoms, label, tmp_path):
+    store, key = LabelStore(tmp_path / "one"), label_key(atoms, ENGINE)
+    store.put(key, atoms, Label(label.energy, label.forces, None), ENGINE)
+    assert store.get(key).virial is None
+    assert store.export(tmp_path / "all.extxyz") == 1
+    assert "REF_virial" not in read_frames(tmp_path / "all.extxyz")[0].info
+    assert LabelStore(tmp_path / "two").read_in(tmp_path / "all.extxyz") == (1, 0)
 
 
 def test_export_and_import_give_back_every_byte(label, tmp_path):

@@ -228,12 +228,15 @@ def _read(paths: list[Path]) -> dict[str, list[Atoms]]:
 
 
 def _engine(arguments: argparse.Namespace, part: EngineCheckPart) -> None:
+    from gapdesign.inputs.labels import in_words
     from gapdesign.labels.version import record
 
     engine = part.engine.make()
     engine.check(part.symbols)
-    engine.load()
+    engine.load(part.symbols)
     record(engine, arguments.output)
+    if found := engine.found():
+        say(f"labels.file: {in_words(found)}")
     say(f"{engine.name} can run: {engine.version}")
 
 

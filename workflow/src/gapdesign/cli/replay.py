@@ -196,7 +196,9 @@ def _labels(arguments: argparse.Namespace, part: LabelsPart) -> None:
     from gapdesign.replay.labels import LabelFiles
     from gapdesign.structures import read_structures
 
-    labels = LabelFiles(part.files).labels(read_structures(arguments.candidates), arguments.pool)
+    files = LabelFiles(part.files)
+    say(f"labels.file: {files.found}")
+    labels = files.labels(read_structures(arguments.candidates), arguments.pool)
     labels.write(arguments.output)
     begin = labels.offsets[:-1]
     energies, virials = (int(np.isfinite(labels.values[begin + k]).sum()) for k in (0, 1))

@@ -83,7 +83,7 @@ class AseEngine(Engine):
         """Check that the calculator's package is there; only a job imports it. See :class:`Engine`."""
         calculators.require(self._options.calculator, key="labels.ase.calculator")
 
-    def load(self) -> None:
+    def load(self, elements: Collection[str] = ()) -> None:
         """Import the calculator's class, and make one; see :class:`Engine`."""
         self._make(isolated=False)
 

@@ -28,12 +28,12 @@ class Label:
         Forces, shape (n, 3), in eV/angstrom.
     virial
         Minus the stress times the volume, shape (3, 3), in eV: minus the derivative of the energy with
-        respect to a homogeneous strain.
+        respect to a homogeneous strain. None where labels made elsewhere have none; an engine that computes has one.
     """
 
     energy: float
     forces: np.ndarray
-    virial: np.ndarray
+    virial: np.ndarray | None
 
 
 class NotConvergedError(Exception):
@@ -112,8 +112,13 @@ class Engine(Member, ABC):
             If a program, a file or an element is missing; the message says what to do.
         """
 
-    def load(self) -> None:
+    def load(self, elements: Collection[str] = ()) -> None:
         """Load in a job, before any label, what must not be loaded whenever the workflow is parsed.
+
+        Parameters
+        ----------
+        elements
+            Chemical symbols of the study, each of which needs the energy of its isolated atom.
 
         Raises
         ------
@@ -148,6 +153,10 @@ class Engine(Member, ABC):
     @abstractmethod
     def core_hours(self, atoms: Atoms) -> float:
         """Estimate the cost of labelling ``atoms``, in core hours."""
+
+    def found(self) -> Mapping[str, Any]:
+        """Return the numbers of labels that were found in the user's files, if they come from there."""
+        return {}
 
     def afresh(self) -> Engine:
         """Return the same engine as if just made: with nothing loaded or remembered of its files."""

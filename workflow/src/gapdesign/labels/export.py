@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gapdesign.engines import ENGINES
-from gapdesign.engines.shared.results import IDENTITY, INPUT
+from gapdesign.engines.shared.sources import IDENTITY, INPUT
 from gapdesign.errors import InputError
 from gapdesign.files import read_json, write_frames, write_json
 from gapdesign.labels.identity import structure_key

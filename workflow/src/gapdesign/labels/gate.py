@@ -119,10 +119,12 @@ def refuse_label(atoms: Atoms, label: Label) -> str | None:
     Returns
     -------
     str or None
-        One sentence, if energy, forces or virial have the wrong shape or are not finite.
+        One sentence, if energy, forces or the virial, if there is one, have the wrong shape or are not finite.
     """
     expected = {"energy": (), "forces": (len(atoms), 3), "virial": (3, 3)}
     for name, shape in expected.items():
+        if name == "virial" and label.virial is None:
+            continue
         values = np.asarray(getattr(label, name), dtype=float)
         if values.shape != shape:
             return f"The engine returned {name} of shape {values.shape} instead of {shape}."

@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
+from ase.geometry import complete_cell
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -43,28 +44,43 @@ def order_in(structure: Atoms, other: Atoms) -> np.ndarray | None:
     """Match the n atoms of a structure with those of another copy; return None if the structures differ.
 
     The other may have its atoms in any order and any periodic image, and any cell of the same lattice. If it is
-    rotated or shifted as a whole, it is another structure.
+    rotated or shifted as a whole, or periodic in other directions, it is another structure.
 
     Returns
     -------
     (n,) int or None
         For each atom of ``structure``, its index in ``other``.
     """
-    if sorted(structure.numbers.tolist()) != sorted(other.numbers.tolist()):
+    if len(structure) != len(other) or (structure.pbc != other.pbc).any():
+        return None
+    if (np.sort(structure.numbers) != np.sort(other.numbers)).any():
         return None
     cell, periodic = structure.cell.array, structure.pbc
     if not _same_lattice(cell, other.cell.array, whole=bool(periodic.all())):
         return None
-    steps = (other.positions[None, :, :] - structure.positions[:, None, :]) @ np.linalg.inv(cell)
-    steps -= np.where(periodic, np.rint(steps), 0)
-    distances = np.linalg.norm(steps @ cell, axis=2)
+    cell = complete_cell(cell)
+    inverse = np.linalg.inv(cell)
+    if (structure.numbers == other.numbers).all() and (_distances(structure, other, cell, inverse) <= TOLERANCE).all():
+        return np.arange(len(structure))
+    distances = _distances(structure, other, cell, inverse, each=True)
     same = (distances <= TOLERANCE) & (structure.numbers[:, None] == other.numbers)
     order = same.argmax(axis=1)
     return order if same.any(axis=1).all() and len(set(order.tolist())) == len(order) else None
 
 
+def _distances(
+    structure: Atoms, other: Atoms, cell: np.ndarray, inverse: np.ndarray, *, each: bool = False
+) -> np.ndarray:
+    """Return distances (n,) of atoms from those of another structure or, of ``each`` from each, (n, n)."""
+    steps = (other.positions - (structure.positions[:, None, :] if each else structure.positions)) @ inverse
+    steps -= np.where(structure.pbc, np.rint(steps), 0)
+    return np.linalg.norm(steps @ cell, axis=-1)
+
+
 def _same_lattice(cell: np.ndarray, other: np.ndarray, *, whole: bool) -> bool:
     """Return whether cells span the same lattice or, if not ``whole``, whether they are the same."""
+    if whole and np.linalg.matrix_rank(cell) < 3:
+        return False
     steps = np.rint(other @ np.linalg.inv(cell)) if whole else np.eye(3)
     if abs(abs(np.linalg.det(steps)) - 1) > 0.5:
         return False

@@ -5,7 +5,8 @@ under other names:
 
 =================== ========================================================================
 ``REF_energy``      total energy, in eV
-``REF_virial``      nine numbers, row by row, in eV: minus the stress times the volume
+``REF_virial``      nine numbers, row by row, in eV: minus the stress times the volume; absent where labels made
+                    elsewhere have none
 ``REF_forces``      array of shape (n, 3), in eV/angstrom
 =================== ========================================================================
 
@@ -228,11 +229,13 @@ def _with_label(atoms: Atoms, label: Label) -> Atoms:
     frame = bare(atoms)
     frame.info.update(atoms.info)
     # ASE writes 3 x 3 arrays and lists as JSON, which gap_fit overlooks; a flat array becomes plain numbers.
-    frame.info.update(REF_energy=label.energy, REF_virial=np.ravel(label.virial).astype(float))
+    frame.info["REF_energy"] = label.energy
+    if label.virial is not None:
+        frame.info["REF_virial"] = np.ravel(label.virial).astype(float)
     frame.set_array("REF_forces", label.forces, float, (3,))
     return frame
 
 
 def _label_of(atoms: Atoms) -> Label:
-    virial = np.reshape(atoms.info["REF_virial"], (3, 3))
+    virial = np.reshape(atoms.info["REF_virial"], (3, 3)) if "REF_virial" in atoms.info else None
     return Label(float(atoms.info["REF_energy"]), atoms.arrays["REF_forces"], virial)

@@ -20,7 +20,9 @@ import numpy as np
 
 from gapdesign.engines.base import Engine, Label
 from gapdesign.errors import InputError
-from gapdesign.files import read_frames, write_frames, write_text
+from gapdesign.files import write_frames, write_text
+from gapdesign.inputs import frames as inputs
+from gapdesign.labels.gate import refuse_label
 from gapdesign.labels.identity import structure_key
 
 if TYPE_CHECKING:
@@ -117,7 +119,7 @@ class LabelStore:
             "label": {
                 "energy": float(label.energy),
                 "forces": np.asarray(label.forces, dtype=float).tolist(),
-                "virial": np.asarray(label.virial, dtype=float).tolist(),
+                "virial": None if label.virial is None else np.asarray(label.virial, dtype=float).tolist(),
             },
         }
         entry["checksum"] = _sha256(_canonical(entry))
@@ -189,7 +191,7 @@ class LabelStore:
         InputError
             If a frame has no entry, or its entry does not match its checksum, its key or the numbers beside it.
         """
-        entries = [_entry(atoms, f"{path}, frame {number}") for number, atoms in enumerate(read_frames(path))]
+        entries = [_entry(frame.atoms, f"{path}, frame {frame.number}") for frame in inputs.read(path, "FILE")]
         new = [entry for entry in entries if self.get(entry["key"]) is None]
         for entry in new:
             write_text(self.path(entry["key"]), _text(entry))
@@ -206,7 +208,7 @@ def _read(path: Path) -> dict[str, Any]:
         _check(entry)
         if f"{entry['key']}.json" != path.name:
             raise _DamagedError("its name is not that of its key")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _DamagedError(f"not JSON: {error}") from None
     return entry
 
@@ -217,8 +219,15 @@ def _check(entry: Any) -> None:
         raise _DamagedError(f"it is not made of {', '.join(_ENTRY)}")
     if entry["checksum"] != _sha256(_canonical({name: entry[name] for name in _ENTRY[:-1]})):
         raise _DamagedError("its content does not match its checksum")
-    if entry["key"] != _key(_structure(entry), entry["engine"], entry["isolated"]):
+    try:
+        atoms, label = _structure(entry), _label(entry)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _DamagedError(f"its structure or label is none: {' '.join(str(error).split())}") from None
+    if entry["key"] != _key(atoms, entry["engine"], entry["isolated"]):
         raise _DamagedError("its structure and engine do not make its key")
+    # A checksum only shows that nobody changed the entry by accident.
+    if reason := refuse_label(atoms, label):
+        raise _DamagedError(reason.rstrip(".").replace("The engine returned", "it holds"))
 
 
 def _structure(entry: Mapping[str, Any]) -> Atoms:
@@ -229,14 +238,18 @@ def _structure(entry: Mapping[str, Any]) -> Atoms:
 
 def _label(entry: Mapping[str, Any]) -> Label:
     label = entry["label"]
-    return Label(label["energy"], np.array(label["forces"]), np.array(label["virial"]))
+    if isinstance(label["energy"], bool | str):
+        raise TypeError(f"its energy is {label['energy']!r}")
+    virial = None if label["virial"] is None else np.array(label["virial"], dtype=float)
+    return Label(label["energy"], np.array(label["forces"], dtype=float), virial)
 
 
 def _frame(entry: Mapping[str, Any]) -> Atoms:
     atoms, label = _structure(entry), _label(entry)
     # Backslashes do not survive ASE's quoting.
     text = json.dumps(entry, allow_nan=False).replace("%", "%25").replace("\\", "%5C")
-    atoms.info = {"REF_energy": label.energy, "REF_virial": label.virial.ravel(), "entry": text}
+    virial = {} if label.virial is None else {"REF_virial": label.virial.ravel()}
+    atoms.info = {"REF_energy": label.energy, **virial, "entry": text}
     if entry["isolated"]:
         atoms.info["config_type"] = "isolated_atom"
     atoms.set_array("REF_forces", label.forces, float, (3,))
@@ -256,7 +269,8 @@ def _entry(atoms: Atoms, where: str) -> dict[str, Any]:
     same = len(atoms) == len(beside) and "REF_forces" in atoms.arrays and (atoms.numbers == beside.numbers).all()
     pairs = [(atoms.cell.array, beside.cell.array), (atoms.positions, beside.positions)] if same else []
     pairs += [(atoms.arrays["REF_forces"], beside.arrays["REF_forces"])] if same else []
-    pairs += [(atoms.info.get(name, np.nan), beside.info[name]) for name in ("REF_energy", "REF_virial")]
+    names = [name for name in ("REF_energy", "REF_virial") if name in {*atoms.info, *beside.info}]
+    pairs += [(atoms.info.get(name, np.nan), beside.info.get(name, np.nan)) for name in names]
     if not same or not all(np.allclose(a, b, rtol=1e-12, atol=1e-8) for a, b in pairs):
         raise InputError(f"{where}: its numbers are not those of its `entry`; export it again and do not edit it.")
     return entry

@@ -28,8 +28,8 @@ def identity(engine: Engine) -> dict[str, Any]:
 
 
 def record(engine: Engine, path: str | Path) -> None:
-    """Write the :func:`identity` of an engine."""
-    write_json(path, identity(engine))
+    """Write the :func:`identity` of an engine, and what it found in the user's files."""
+    write_json(path, identity(engine) | ({"found": dict(found)} if (found := engine.found()) else {}))
 
 
 def mark(engine: Engine) -> str:

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
-from gapdesign.engines.file import SPREAD, FileOptions
-from gapdesign.engines.shared.results import ISOLATED, find, read_frames, symmetric
+from gapdesign.engines.file import FileOptions
+from gapdesign.engines.shared.results import Result
 from gapdesign.errors import InputError
 from gapdesign.files import read_array, read_arrays, write_arrays
-from gapdesign.labels.identity import structure_key
+from gapdesign.inputs.labels import SPREAD, Values, in_words
 from gapdesign.replay.rows import OFFSET, offsets
 from gapdesign.structures import VOIGT
 
@@ -64,7 +64,7 @@ class Labels:
 
 
 class LabelFiles:
-    """Frames of the user's files with the labels that each has: an energy, forces, a virial, or some of these.
+    """Results in the user's files with the labels that each has: an energy, forces, a virial, or some of these.
 
     Parameters
     ----------
@@ -74,37 +74,13 @@ class LabelFiles:
     Raises
     ------
     InputError
-        If a file cannot be read, an isolated atom has no energy, or frames of one structure contradict each other.
+        If a file cannot be read, a named key is in no frame, or isolated atoms contradict each other.
     """
 
     def __init__(self, options: FileOptions) -> None:
-        if not options.paths:
-            raise InputError("labels.file.paths: it is empty; name the files that hold the labels of the pools.")
-        self._options = options
-        self._frames: dict[str, Atoms] = {}
-        self.isolated = dict(options.isolated)
-        for source in find(options.paths):
-            for number, atoms in enumerate(read_frames(source.path)):
-                self._take(atoms, f"{source.path}, frame {number}")
-
-    def _take(self, atoms: Atoms, where: str) -> None:
-        """Keep a frame; of several of one structure, keep the first."""
-        energy = atoms.info.get(self._options.energy_key)
-        if atoms.info.get("config_type") == ISOLATED:
-            if energy is None:
-                raise InputError(
-                    f"labels.file.energy_key: {where} is an isolated atom without '{self._options.energy_key}'; set"
-                    " the key that holds its energy, or remove the frame."
-                )
-            self.isolated.setdefault(str(atoms.symbols), float(energy))
-            return
-        first = self._frames.setdefault(_key(atoms), atoms)
-        other = first.info.get(self._options.energy_key)
-        if energy is not None and other is not None and abs(energy - other) > SPREAD * len(atoms):
-            raise InputError(
-                f"labels.file.paths: {where} repeats the structure of another frame, and their energies differ by"
-                f" {abs(energy - other) / len(atoms):.3g} eV per atom; keep the correct one."
-            )
+        self._results = options.results
+        self.found = in_words(self._results.tally())
+        self.isolated = self._results.isolated
 
     def labels(self, structures: Iterable[Atoms], pool: str) -> Labels:
         """Return the labels of the structures of a pool.
@@ -112,52 +88,56 @@ class LabelFiles:
         Raises
         ------
         InputError
-            If a structure is in no file.
+            If a structure is in no file, if results of one contradict each other, or if the energy of an isolated atom
+            is missing.
         """
         sizes, values, groups = [], [np.zeros(0)], []
         for number, atoms in enumerate(structures):
-            frame = self._frames.get(_key(atoms))
-            if frame is None:
+            found = [(self._results.all[place], order) for place, order in self._results.find(atoms)]
+            if not found:
                 raise InputError(
                     f"labels.file.paths: candidate {number} of pool {pool} ({atoms.get_chemical_formula()}) is not"
-                    " in these files; add the file that the pool was read from."
+                    f" in these files{self._unreadable()}; add the file that the pool was read from."
                 )
+            _refuse_contradiction([result for result, _ in found], len(atoms))
+            # The first that has labels at all, in the order of the files.
+            result, order = next((each for each in found if each[0].values is not None), found[0])
             sizes.append(len(atoms))
-            values.append(self._values(frame))
-            groups.append(str(frame.info.get("config_type", "")))
+            values.append(self._values(atoms, Values() if result.values is None else result.ordered(order)))
+            groups.append(result.group)
         return Labels(np.array(sizes, np.int64), np.concatenate(values), np.array(groups, dtype=str))
 
     def atoms(self) -> list[Atoms]:
         """Return a frame of one atom for every element, with its energy in ``info["REF_energy"]``."""
         return [Atoms(element, info={"REF_energy": energy}) for element, energy in sorted(self.isolated.items())]
 
-    def _values(self, frame: Atoms) -> np.ndarray:
-        options, values = self._options, np.full(OFFSET + 3 * len(frame), np.nan)
-        if options.energy_key in frame.info:
-            values[0] = float(frame.info[options.energy_key]) - sum(map(self._alone, frame.symbols))
-        virial = None
-        if options.virial_key in frame.info:
-            virial = symmetric(frame.info[options.virial_key], 1.0)
-        elif options.stress_key in frame.info:
-            virial = symmetric(frame.info[options.stress_key], -frame.get_volume())
-        if virial is not None:
-            values[1:OFFSET] = [virial[place] for place in VOIGT]
-        if options.forces_key in frame.arrays:
-            values[OFFSET:] = frame.arrays[options.forces_key].ravel()
+    def _values(self, atoms: Atoms, labels: Values) -> np.ndarray:
+        values = np.full(OFFSET + 3 * len(atoms), np.nan)
+        if labels.energy is not None:
+            alone = self._results.require(sorted(set(atoms.symbols)))
+            values[0] = labels.energy - sum(alone[element] for element in atoms.symbols)
+        if labels.virial is not None:
+            values[1:OFFSET] = [labels.virial[place] for place in VOIGT]
+        if labels.forces is not None:
+            values[OFFSET:] = labels.forces.ravel()
         return values
 
-    def _alone(self, element: str) -> float:
-        if element not in self.isolated:
-            raise InputError(
-                f"labels.file.isolated: there is no energy of an isolated atom of {element}; give it as `isolated:"
-                f" {{{element}: -1.23}}`, or add a frame of one atom with config_type={ISOLATED}."
-            )
-        return self.isolated[element]
+    def _unreadable(self) -> str:
+        unknown = [each for each in self._results.all if each.atoms is None]
+        return f" (of {len(unknown)} no structure can be read, such as {unknown[0]})" if unknown else ""
 
 
-def _key(atoms: Atoms) -> str:
-    """Return a key of the structure as pools have it, periodic in all directions."""
-    return structure_key(Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True))
+def _refuse_contradiction(results: Sequence[Result], size: int) -> None:
+    """Refuse results of one structure of ``size`` atoms whose energies differ."""
+    having = [each for each in results if each.values is not None and each.values.energy is not None]
+    energies = [each.values.energy for each in having]
+    if energies and max(energies) - min(energies) > SPREAD * size:
+        low, high = having[int(np.argmin(energies))], having[int(np.argmax(energies))]
+        first, second = sorted((low, high), key=having.index)
+        raise InputError(
+            f"labels.file.paths: {second} repeats the structure of {first}, and their energies differ by"
+            f" {(max(energies) - min(energies)) / size:.3g} eV per atom; keep the correct one."
+        )
 
 
 @dataclass(frozen=True)

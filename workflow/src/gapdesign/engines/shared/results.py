@@ -1,68 +1,29 @@
-"""Results of calculations made elsewhere: finding them in files and folders, and reading them."""
+"""All results that a configuration names, in whatever files: found by structure, and counted by key."""
 
 from __future__ import annotations
 
-import fnmatch
-import glob
-import gzip
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gapdesign.engines.base import Label, NotConvergedError
-from gapdesign.engines.shared.convergence import refuse_outcar, refuse_pw
-from gapdesign.engines.shared.programs import compare_structures
+from gapdesign.engines.shared import outputs
+from gapdesign.engines.shared.sources import Source, find
 from gapdesign.errors import InputError
-from gapdesign.files import read_json
+from gapdesign.inputs.isolated import isolated_energies, require
+from gapdesign.inputs.labels import Keys, Tally, Values, read
+from gapdesign.inputs.sanity import is_isolated
+from gapdesign.labels.identity import order_in
+from gapdesign.labels.matching import Index
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-IDENTITY = "gapdesign.json"
-"""File in an exported folder that identifies its structure."""
 
-INPUT = "structure.extxyz"
-"""File in an exported folder that holds the structure alone."""
-
-ISOLATED = "isolated_atom"
-"""``config_type`` of a frame that is an isolated atom."""
-
-KINDS = {
-    "vasprun": ("vasprun*.xml", "vasprun*.xml.gz"),
-    "outcar": ("OUTCAR", "OUTCAR.gz", "*.OUTCAR"),
-    "espresso": ("*.pwo", "pw.out", "*.pw.out"),
-    "schema": ("data-file-schema.xml",),
-    "frames": ("*.extxyz", "*.xyz"),
-}
-"""Files that are looked for in folders; if a calculation left several kinds, the first one counts."""
-
-
-PRINTED = 1e-6
-"""Precision, in eV per atom, with which the text output of pw.x gives an energy."""
-
-
-@dataclass(frozen=True)
-class Keys:
-    """Names of the values in frames.
-
-    Attributes
-    ----------
-    energy, forces, virial, stress : str
-        Keys in ``info`` and, for forces, ``arrays``. Where a key is missing, the results that ASE reads for the
-        calculation are taken.
-    """
-
-    energy: str
-    forces: str
-    virial: str
-    stress: str
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
     """One result.
 
@@ -72,267 +33,160 @@ class Result:
         File, and frame where it has several.
     atoms : Atoms or None
         The structure, as far as it can be read.
-    isolated : bool
-        Whether it is declared to be an isolated atom.
-    label : Label or None
+    values : Values or None
+        Its labels.
     reason : str
-        Why there is no label.
+        Why there is none, or not all.
+    group : str
+        Its ``config_type``; empty if there is none.
+    declared, alone : bool
+        Whether it is declared to be an isolated atom, and whether it is one.
+    is_output : bool
+        Whether it is of a program that treats every structure as periodic in all directions.
     """
 
     source: str
     atoms: Atoms | None
-    isolated: bool
-    label: Label | None
+    values: Values | None
     reason: str = ""
+    group: str = ""
+    declared: bool = False
+    alone: bool = False
+    is_output: bool = False
+
+    def __str__(self) -> str:
+        return self.source
+
+    def ordered(self, order: np.ndarray) -> Values:
+        """Return the labels with the forces in the atom order of another account of the structure."""
+        values = self.values
+        forces = None if values.forces is None else values.forces[order]
+        return Values(values.energy, forces, values.virial)
 
 
-@dataclass(frozen=True)
-class Source:
-    """One file of results.
-
-    Attributes
-    ----------
-    path : Path
-    kind : str
-        One of :data:`KINDS`, or ``other`` for any other format that ASE reads.
-    identity : mapping
-        Content of the :data:`IDENTITY` beside it; empty if there is none.
-    exact : Path, optional
-        Another file that gives the same values to more digits: the XML file beside the text output of pw.x.
-    """
-
-    path: Path
-    kind: str
-    identity: Mapping[str, Any]
-    exact: Path | None = None
-
-    @property
-    def files(self) -> list[Path]:
-        """All files that it is read from."""
-        return [self.path] if self.exact is None else [self.path, self.exact]
-
-
-def find(paths: Sequence[str]) -> list[Source]:
-    """Find the files of results that the paths lead to, sorted by name.
+class ResultSet:
+    """Results in files, each of which is read when it is needed and only once.
 
     Parameters
     ----------
     paths
-        Files, folders (which are searched recursively), and patterns of either.
-
-    Raises
-    ------
-    InputError
-        If a path leads nowhere, or a folder holds no results.
+        Files, folders and patterns of either.
+    keys
+        Names of the labels in frames.
+    isolated
+        Energies of isolated atoms that the configuration gives, in eV.
     """
-    sources: dict[Path, Source] = {}
-    for given in paths:
-        found = sorted(Path(name) for name in glob.glob(str(Path(given).expanduser()), recursive=True))
-        if not found:
-            raise InputError(
-                f"labels.file.paths: there is no '{given}'; paths are relative to where snakemake is called."
+
+    def __init__(self, paths: Sequence[str], keys: Keys, isolated: Mapping[str, float]) -> None:
+        self._paths, self._keys, self._given = paths, keys, isolated
+        self._outputs: dict[Path, Result] = {}
+
+    @cached_property
+    def sources(self) -> list[Source]:
+        """The files.
+
+        Raises
+        ------
+        InputError
+            If no path is named, or one leads to no results.
+        """
+        if not self._paths:
+            raise InputError("labels.file.paths: it is empty; name the files or folders that hold your labels.")
+        return find(self._paths)
+
+    @property
+    def files(self) -> list[Path]:
+        """All source files, with those beside them that give the same values to more digits."""
+        return [path for source in self.sources for path in source.files]
+
+    def of(self, source: Source) -> list[Result]:
+        """Return the results of a source."""
+        if source.kind in outputs.OUTPUTS:
+            if source.path not in self._outputs:
+                self._outputs[source.path] = _of_output(source)
+            return [self._outputs[source.path]]
+        return self._frames[0][source.path]
+
+    @cached_property
+    def all(self) -> list[Result]:
+        """All results, in the order of the files."""
+        return [result for source in self.sources for result in self.of(source)]
+
+    @cached_property
+    def _index(self) -> Index:
+        members = [result.atoms for result in self.all if result.atoms is not None]
+        self._members = [k for k, result in enumerate(self.all) if result.atoms is not None]
+        return Index(members, [k for k, place in enumerate(self._members) if self.all[place].is_output])
+
+    def find(self, atoms: Atoms) -> list[tuple[int, np.ndarray]]:
+        """Return the places in :attr:`all` of results of a structure, each with the order of its atoms."""
+        return [(self._members[k], order) for k, order in self._index.find(atoms)]
+
+    def named(self, key: str, atoms: Atoms) -> list[tuple[Result, np.ndarray | None]]:
+        """Return the results in folders exported for a structure of this key, which spare a search."""
+        own = [source for source in self.sources if source.identity.get("key") == key]
+        return [(result, _order(atoms, result)) for source in own for result in self.of(source)]
+
+    @cached_property
+    def isolated(self) -> dict[str, float]:
+        """Energies of isolated atoms, in eV, by element: given, of exported folders, or of frames and outputs.
+
+        Raises
+        ------
+        InputError
+            If two contradict each other.
+        """
+        return isolated_energies(self.all, self._given)
+
+    def require(self, elements: Iterable[str]) -> dict[str, float]:
+        """Return the energies of elements' isolated atoms, in eV.
+
+        Raises
+        ------
+        InputError
+            If one has none, or two contradict each other.
+        """
+        elements = list(elements)
+        # Folders exported for isolated atoms spare the reading of all others.
+        exported = [source for source in self.sources if source.identity.get("isolated")]
+        energies = isolated_energies((result for source in exported for result in self.of(source)), self._given)
+        if not all(element in energies for element in elements):
+            energies = self.isolated
+            require(elements, energies, self.all)
+        return {element: energies[element] for element in elements}
+
+    def tally(self) -> dict[str, Any]:
+        """Return the numbers of frames with each label, by key, and of outputs of programs."""
+        _, tally = self._frames
+        count = sum(source.kind in outputs.OUTPUTS for source in self.sources)
+        return tally.data() | {"outputs": count}
+
+    @cached_property
+    def _frames(self) -> tuple[dict[Path, list[Result]], Tally]:
+        """Results in frames, of all files at once: keys are chosen for the whole set."""
+        sources = {str(source.path): source for source in self.sources if source.kind not in outputs.OUTPUTS}
+        found, tally = read(list(sources), self._keys)
+        results: dict[Path, list[Result]] = {source.path: [] for source in sources.values()}
+        for each in found:
+            source = sources[each.source]
+            declared = each.declared or bool(source.identity.get("isolated", False))
+            results[source.path].append(
+                Result(str(each), each.atoms, each.values, "", each.group, declared, each.alone or declared)
             )
-        mine = [source for path in found for source in _below(path)]
-        if not mine:
-            known = ", ".join(name for names in KINDS.values() for name in names)
-            raise InputError(f"labels.file.paths: '{given}' holds no results; files of results are named {known}.")
-        sources |= {source.path: source for source in mine}
-    return [sources[path] for path in sorted(sources)]
+        return results, tally
 
 
-def _below(path: Path) -> Iterator[Source]:
-    if path.is_file():
-        # pw.x puts its XML file into a folder of its own.
-        home = path.parent.parent if path.parent.suffix == ".save" else path.parent
-        yield Source(path, _kind(path.name) or _content(path), _identity(home))
-        return
-    folders = [path, *(inner for inner in path.rglob("*") if inner.is_dir() and inner.suffix != ".save")]
-    for folder in sorted(folders):
-        files = sorted(item for item in folder.iterdir() if item.is_file() and item.name != INPUT)
-        files += sorted(folder.glob("*.save/data-file-schema.xml"))
-        kinds = [kind for kind in KINDS if any(_kind(item.name) == kind for item in files)]
-        if not kinds:
-            continue
-        chosen = [item for item in files if _kind(item.name) == kinds[0]]
-        schemas = [item for item in files if _kind(item.name) == "schema"]
-        exact = schemas[0] if kinds[0] == "espresso" and len(chosen) == len(schemas) == 1 else None
-        for item in chosen:
-            yield Source(item, kinds[0], _identity(folder), exact)
+def _of_output(source: Source) -> Result:
+    atoms, values, reason = outputs.read(source)
+    declared = bool(source.identity.get("isolated", False))
+    alone = declared or (atoms is not None and is_isolated(atoms))
+    return Result(str(source.path), atoms, values, reason, "", declared, alone, is_output=True)
 
 
-def _kind(name: str) -> str | None:
-    matches = (kind for kind, patterns in KINDS.items() if any(fnmatch.fnmatchcase(name, p) for p in patterns))
-    return next(matches, None)
-
-
-_BEGINNINGS = (
-    ("outcar", r"\s*vasp\.\d"),
-    ("vasprun", r"(<\?xml[^>]*>)?\s*<modeling>"),
-    ("schema", r"(<\?xml[^>]*>)?\s*<qes:espresso"),
-    ("espresso", r"(?s).*Program PWSCF v"),
-)
-"""The beginnings of outputs whose convergence is judged, whatever the files are called."""
-
-
-def _content(path: Path) -> str:
-    """Return the kind of a file by its content."""
-    try:
-        with _text(path) as lines:
-            head = lines.read(1000)
-    except (OSError, EOFError):
-        return "other"
-    return next((kind for kind, pattern in _BEGINNINGS if re.match(pattern, head)), "other")
-
-
-def _identity(folder: Path) -> Mapping[str, Any]:
-    path = folder / IDENTITY
-    return read_json(path) if path.is_file() else {}
-
-
-def read(source: Source, keys: Keys) -> list[Result]:
-    """Read all results of a file.
-
-    Raises
-    ------
-    InputError
-        If ASE does not read its format, or a frame has no energy, forces or stress.
-    """
-    isolated = bool(source.identity.get("isolated", False))
-    if source.kind in ("vasprun", "schema"):
-        return [_parsed(source.path, source.kind, isolated)]
-    if source.kind in _OUTPUTS:
-        result = _output(source, isolated)
-        return [_to_all_digits(result, source.exact) if source.exact is not None else result]
-    results = []
-    for number, atoms in enumerate(read_frames(source.path)):
-        where = f"{source.path}, frame {number}"
-        lone = isolated or atoms.info.get("config_type") == ISOLATED
-        results.append(Result(where, atoms, lone, _label(atoms, keys, where, isolated=lone)))
-    return results
-
-
-def _parsed(path: Path, kind: str, isolated: bool) -> Result:
-    """Read a program's XML file as the program's engine does."""
-    from gapdesign.engines.shared import pwscf, vasprun
-
-    try:
-        found = vasprun.parse(path) if kind == "vasprun" else pwscf.parse(path)
-    except NotConvergedError as error:
-        return Result(str(path), None, isolated, None, str(error))
-    return Result(str(path), found.atoms, isolated, found.label)
-
-
-def _to_all_digits(result: Result, path: Path) -> Result:
-    """Return the result of the XML file, if the text output converged and both come from one calculation."""
-    exact = _parsed(path, "schema", result.isolated)
-    if result.label is None or exact.label is None or compare_structures(exact.atoms, result.atoms):
-        return result
-    return exact if abs(exact.label.energy - result.label.energy) <= PRINTED * len(exact.atoms) else result
-
-
-def read_frames(path: Path, **options: Any) -> list[Atoms]:
-    """Read the structures of a file with ASE.
-
-    Raises
-    ------
-    InputError
-        If ASE cannot read it.
-    """
-    from ase.io import read
-
-    try:
-        return list(read(path, index=":", **options))
-    except Exception as error:
-        reason = " ".join(f"{type(error).__name__} {error}".split())
-        raise InputError(
-            f"labels.file.paths: ASE cannot read '{path}' ({reason}); give vasprun.xml, OUTCAR, output of pw.x or"
-            " extended XYZ."
-        ) from error
-
-
-_OUTPUTS: Mapping[str, tuple[str, Callable[[Iterable[str]], str | None]]] = {
-    "outcar": ("vasp-out", refuse_outcar),
-    "espresso": ("espresso-out", refuse_pw),
-}
-"""ASE's name of each format, and the function that says why a calculation gives no label."""
-
-
-def _output(source: Source, isolated: bool) -> Result:
-    """Read the last structure of a program's output."""
-    name, refuse = _OUTPUTS[source.kind]
-    with _text(source.path) as lines:
-        reason = refuse(lines)
-    try:
-        atoms = read_frames(source.path, format=name)[-1]
-        label = None if reason else _from_calculator(atoms, unit=_rydberg() if source.kind == "espresso" else 1.0)
-    except (InputError, IndexError, KeyError, ValueError) as error:
-        return Result(str(source.path), None, isolated, None, reason or f"{error}")
-    return Result(str(source.path), atoms, isolated, label, reason or "")
-
-
-def _text(path: Path) -> TextIO:
-    """Open the text of a file, which may be compressed."""
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8", errors="replace")
-    return path.open(encoding="utf-8", errors="replace")
-
-
-def _rydberg() -> float:
-    """Return the rydberg in units of ASE's for text output of pw.x; the difference matters for large energies."""
-    from ase.io.espresso import units
-    from ase.units import Ry
-
-    return Ry / units["Ry"]
-
-
-def _from_calculator(atoms: Atoms, *, unit: float) -> Label:
-    found = atoms.calc.results if atoms.calc is not None else {}
-    missing = [name for name in ("energy", "forces", "stress") if name not in found]
-    if missing:
-        raise ValueError(f"It holds no {missing[0]}.")
-    # Forces and stress are derivatives of the free energy, where a program reports it.
-    energy = found.get("free_energy", found["energy"])
-    forces = np.array(found["forces"], dtype=float)
-    return Label(float(energy) * unit, forces, symmetric(found["stress"], -atoms.get_volume()))
-
-
-def _label(atoms: Atoms, keys: Keys, where: str, *, isolated: bool) -> Label:
-    found = atoms.calc.results if atoms.calc is not None else {}
-    energy = atoms.info.get(keys.energy, found.get("free_energy", found.get("energy")))
-    if energy is None:
-        _refuse(where, "energy", keys.energy, atoms)
-    if isolated:
-        return Label(float(energy), np.zeros((len(atoms), 3)), np.zeros((3, 3)))
-    forces = atoms.arrays.get(keys.forces, found.get("forces"))
-    if forces is None:
-        _refuse(where, "forces", keys.forces, atoms)
-    if keys.virial in atoms.info:
-        virial = symmetric(atoms.info[keys.virial], 1.0)
-    else:
-        stress = atoms.info.get(keys.stress, found.get("stress"))
-        if stress is None:
-            _refuse(where, "virial", keys.virial, atoms)
-        virial = symmetric(stress, -atoms.get_volume())
-    return Label(float(energy), np.array(forces, dtype=float), virial)
-
-
-def _refuse(where: str, what: str, key: str, atoms: Atoms) -> None:
-    there = sorted([*atoms.info, *atoms.arrays, *(atoms.calc.results if atoms.calc is not None else [])])
-    other = " or labels.file.stress_key" if what == "virial" else ""
-    raise InputError(
-        f"labels.file.{what}_key: {where} has no '{key}', only {', '.join(there)}; name the {what} with"
-        f" labels.file.{what}_key{other}."
-    )
-
-
-def symmetric(values: Any, factor: float) -> np.ndarray:
-    """Make a symmetric tensor (3, 3) from nine numbers, 3 x 3, or six in Voigt's order (xx, yy, zz, yz, xz, xy)."""
-    values = factor * np.array(values, dtype=float).ravel()
-    if values.size == 6:
-        values = values[[0, 5, 4, 5, 1, 3, 4, 3, 2]]
-    if values.size != 9:
-        raise InputError(
-            f"labels.file: a virial or stress has {values.size} numbers; give nine, or six in Voigt's order."
-        )
-    tensor = values.reshape(3, 3)
-    return 0.5 * (tensor + tensor.T) + 0.0
+def _order(atoms: Atoms, result: Result) -> np.ndarray | None:
+    if result.atoms is None:
+        return None
+    if not result.is_output:
+        return order_in(atoms, result.atoms)
+    found = Index([result.atoms], [0]).find(atoms)
+    return found[0][1] if found else None

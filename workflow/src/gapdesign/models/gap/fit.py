@@ -61,8 +61,8 @@ def fit(
     Parameters
     ----------
     frames
-        Labelled structures: ``info`` with ``REF_energy`` (eV) and ``REF_virial`` (nine numbers or 3 x 3, eV),
-        ``arrays`` with ``REF_forces`` (eV/angstrom).
+        Labelled structures: ``info`` with ``REF_energy`` (eV) and, if there is one, ``REF_virial`` (nine numbers or
+        3 x 3, eV), ``arrays`` with ``REF_forces`` (eV/angstrom).
     isolated
         One frame of one atom for every element, with ``REF_energy``.
     hyperparameters
@@ -88,7 +88,7 @@ def fit(
     expected = {
         "energies": len(data),
         "forces": 3 * sum(len(atoms) for atoms in frames),
-        "virials": 6 * len(frames),
+        "virials": 6 * sum("REF_virial" in atoms.info for atoms in frames),
     }
     seen = environments(data, soap=soap, kernel=kernel, transition=options.soap_transition)
     pairs = _pairs(seen, hyperparameters, kernel=kernel, options=options)
@@ -117,20 +117,21 @@ def _training_frame(atoms: Atoms) -> Atoms:
     from ase import Atoms
 
     formula = atoms.get_chemical_formula()
-    missing = [key for key in ("REF_energy", "REF_virial") if key not in atoms.info]
+    missing = [key for key in ("REF_energy",) if key not in atoms.info]
     missing += [key for key in ("REF_forces",) if key not in atoms.arrays]
     if missing:
         raise InputError(f"labels: {formula} has no {', '.join(missing)}; label the design again.")
-    virial = np.asarray(atoms.info["REF_virial"], dtype=float)
-    if virial.size != 9:
-        raise InputError(f"labels: REF_virial of {formula} has {virial.size} numbers; give nine, or 3 x 3.")
-    virial = virial.reshape(3, 3)
     copy = Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     copy.info = {
         "REF_energy": float(atoms.info["REF_energy"]),
-        "REF_virial": (0.5 * (virial + virial.T)).ravel(),
         "config_type": "design",
     }
+    if "REF_virial" in atoms.info:  # labels made elsewhere may have none
+        virial = np.asarray(atoms.info["REF_virial"], dtype=float)
+        if virial.size != 9:
+            raise InputError(f"labels: REF_virial of {formula} has {virial.size} numbers; give nine, or 3 x 3.")
+        virial = virial.reshape(3, 3)
+        copy.info["REF_virial"] = (0.5 * (virial + virial.T)).ravel()
     copy.arrays["REF_forces"] = np.asarray(atoms.arrays["REF_forces"], dtype=float)
     return copy
 
