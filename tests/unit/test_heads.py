@@ -6,11 +6,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from gapdesign.cluster import heads, slurm
+from gapdesign.cluster import heads, places, slurm
 from gapdesign.cluster.heads import LOCKS, Head, cancel, settle_locks, sweep
+from gapdesign.errors import InputError
 
 PROCESS = """
 import sys
@@ -214,3 +216,33 @@ def test_a_lock_that_nobody_claims_is_stale_unless_a_run_is_starting(start, tmp_
     settle_locks(tmp_path, mine)
     assert locked(tmp_path) == []
     mine.end()
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_its_owner(tmp_path, monkeypatch):
+    (tmp_path / ".snakemake").write_text("not a folder")
+    message = rf"^{tmp_path}/.snakemake: [\w ]+ \(owner \w+\), and Snakemake keeps its records there, those of a dry"
+    with pytest.raises(InputError, match=message):
+        heads.Head.begin(tmp_path, "study")
+
+    def denied(*_, **__):
+        raise PermissionError(13, "Permission denied", "x")
+
+    monkeypatch.setattr(Path, "mkdir", denied)
+    with pytest.raises(
+        InputError, match=rf"^{tmp_path / 'new'}: Permission denied \(unknown owner\), and Snakemake keeps"
+    ):
+        heads.Head.begin(tmp_path / "new", "study")
+
+
+def test_temporary_files_need_room(tmp_path, monkeypatch):
+    places.check_temporary()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
+    with pytest.raises(
+        InputError, match=r"none: the folder of temporary files, by the variable TMPDIR, does not exist"
+    ):
+        places.check_temporary()
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    places.check_temporary()
+    monkeypatch.setattr(places.shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20 - 1))
+    with pytest.raises(InputError, match=r"by the variable TMPDIR, is full; make room there, or set TMPDIR to another"):
+        places.check_temporary()

@@ -2,7 +2,7 @@
 # this folder keep theirs.
 import atexit
 
-from gapdesign.cluster import heads, slurm
+from gapdesign.cluster import heads, places, slurm
 
 
 class JobName(logging.Handler):
@@ -16,7 +16,11 @@ class JobName(logging.Handler):
 if is_head():
     if is_full():
         sys.exit(f"gapdesign: {FULL}")
-    HEAD = heads.Head.begin(Path.cwd(), STUDY.study)
+    try:
+        places.check_temporary()
+        HEAD = heads.Head.begin(Path.cwd(), STUDY.study)
+    except InputError as error:
+        sys.exit(f"gapdesign: {error}")
     atexit.register(HEAD.end)
     heads.settle_locks(Path.cwd(), HEAD)
     logger.addHandler(JobName())

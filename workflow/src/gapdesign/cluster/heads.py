@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import IO
 
 from gapdesign.cluster import slurm
+from gapdesign.cluster.places import refusal
 from gapdesign.files import write_text
 
 RECORDS = Path(".snakemake", "gapdesign", "heads")
@@ -52,7 +53,20 @@ class Head:
 
     @classmethod
     def begin(cls, folder: str | Path, study: str) -> Head:
-        """Enter this process, which is going to run ``study`` in ``folder``."""
+        """Enter this process, which is going to run ``study`` in ``folder``.
+
+        Raises
+        ------
+        InputError
+            If the folder of Snakemake's records cannot be written.
+        """
+        try:
+            return cls._begin(folder, study)
+        except OSError as error:
+            raise refusal(folder, error) from error
+
+    @classmethod
+    def _begin(cls, folder: str | Path, study: str) -> Head:
         host, process = socket.gethostname(), os.getpid()
         record = Path(folder).resolve() / RECORDS / f"{host}-{process}-{uuid.uuid4().hex[:8]}"
         record.mkdir(parents=True)
