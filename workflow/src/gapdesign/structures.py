@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from gapdesign.config.options import Options
 from gapdesign.errors import InputError
 from gapdesign.inputs.crystal import read_crystal
-from gapdesign.inputs.sanity import mistake
+from gapdesign.inputs.sanity import mistake, reduced
 
 
 class PrototypeOptions(Options):
@@ -321,6 +321,8 @@ def nearest_neighbour(atoms: Atoms) -> float:
     """Return the smallest distance between two atoms of a periodic structure, images included, in angstrom."""
     from matscipy.neighbours import neighbour_list
 
+    atoms = atoms.copy()
+    atoms.set_cell(reduced(atoms.cell.array, atoms.pbc)[0])
     cutoff = 1.1 * (atoms.cell.volume / len(atoms)) ** (1 / 3)
     while True:
         distances = neighbour_list("d", atoms, cutoff)

@@ -18,6 +18,7 @@ from gapdesign.descriptors.environments import Environments, on_grid
 from gapdesign.descriptors.pairs import PairFeatures
 from gapdesign.errors import InputError
 from gapdesign.families import Family
+from gapdesign.inputs.batches import ordinary, refuse_unsound
 
 if TYPE_CHECKING:
     from gapdesign.descriptors.kernel import PairShapeOptions
@@ -62,16 +63,16 @@ class Descriptor:
         Raises
         ------
         InputError
-            If a structure has no neighbours within a cutoff, or its features are not finite.
+            If something is no structure, has no neighbours within a cutoff, or has features that are not finite.
         """
-        features = np.empty((len(batch), self.layout.dimension), dtype=np.float32)
+        features, batch = np.empty((len(batch), self.layout.dimension), dtype=np.float32), _prepared(batch)
         for k in range(len(batch)):
             self._describe(batch, k, features[k])
         return features
 
     def features_and_environments(self, batch: Batch) -> tuple[np.ndarray, Environments]:
         """Return the features (n, dimension) of :meth:`features`, and the environments that they average."""
-        features = np.empty((len(batch), self.layout.dimension), dtype=np.float32)
+        features, batch = np.empty((len(batch), self.layout.dimension), dtype=np.float32), _prepared(batch)
         return features, Environments.joined([self._describe(batch, k, features[k]) for k in range(len(batch))])
 
     def derivatives(self, batch: Batch, k: int) -> dict[int, np.ndarray]:
@@ -87,7 +88,7 @@ class Descriptor:
                 f"descriptor.backend: '{self._options.backend}' has no derivatives by positions; choose from"
                 f" {', '.join(name for name, member in DESCRIPTORS.items() if member.has_derivatives)}."
             )
-        return self._environments.derivatives(batch, k)
+        return self._environments.derivatives(_prepared(batch.take([k])), 0)
 
     @property
     def _reach(self) -> str:
@@ -118,6 +119,12 @@ class Descriptor:
             )
         offsets = np.array([0, len(centers)], np.int64)
         return Environments(offsets, on_grid(vectors), multiplicity.astype(np.int32), numbers[centers].astype(np.int32))
+
+
+def _prepared(batch: Batch) -> Batch:
+    """Return structures as they can be described, once they are sound."""
+    refuse_unsound(batch, lambda k: f"candidate {batch.candidates[k]}")
+    return ordinary(batch)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

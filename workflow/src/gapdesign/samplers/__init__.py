@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from gapdesign.errors import InputError
 from gapdesign.families import Family
+from gapdesign.inputs.batches import refuse_infinite, refuse_unsound
 from gapdesign.samplers.base import Sampler
 from gapdesign.samplers.shared.constraints import KEYS, ConstraintOptions, refusals
 from gapdesign.samplers.shared.draw import Draw
@@ -76,7 +78,7 @@ def sample(
     Raises
     ------
     InputError
-        If a candidate breaks the constraints at every draw.
+        If a candidate breaks the constraints at every draw, or is no structure.
     """
     sampler, constraints = make(sampling, prototypes), sampling.constraints
     draw = Draw(seed, pool, np.arange(start, stop), scratch=scratch, frames=frames)
@@ -84,6 +86,7 @@ def sample(
     pending, parts, rows = np.arange(len(draw.indices)), [], []
     for attempt in range(constraints.redraws):
         batch = sampler(replace(draw.at(pending), attempt=attempt))
+        refuse_infinite(batch, partial(_named, pool, draw.indices[pending], sampling))
         reason = refusals(batch, constraints)
         good = reason < 0
         refused[pending[~good], reason[~good]] += 1
@@ -95,7 +98,12 @@ def sample(
     if len(pending):
         raise _exhausted(constraints, draw.indices[pending[0]], pool, refused[pending[0]])
     whole = parts[0] if len(parts) == 1 else concatenate(parts).take(np.argsort(np.concatenate(rows)))
+    refuse_unsound(whole, partial(_named, pool, draw.indices, sampling))
     return replace(whole, candidates=draw.indices, refusals=refused)
+
+
+def _named(pool: str, candidates: np.ndarray, sampling: Sampling, k: int) -> str:
+    return f"pools.{' and '.join(sampling.shares)}: candidate {candidates[k]} of pool {pool}"
 
 
 def _exhausted(constraints: ConstraintOptions, candidate: int, pool: str, refused: np.ndarray) -> InputError:

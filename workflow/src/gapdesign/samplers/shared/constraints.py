@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from gapdesign.cells import faces, lengths, volumes_and_heights
 from gapdesign.config.options import Options
+from gapdesign.inputs.batches import ordinary
 from gapdesign.structures import REASONS, Batch, read_batch
 
 if TYPE_CHECKING:
@@ -136,6 +137,7 @@ def too_close(batch: Batch, fraction: float) -> np.ndarray:
     -------
     (n,) bool
     """
+    batch = ordinary(batch)
     sizes = np.diff(batch.offsets)
     radii = fraction * covalent_radii[batch.numbers]
     volumes, heights = volumes_and_heights(batch.cells)
