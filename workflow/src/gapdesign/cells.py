@@ -57,3 +57,36 @@ def supercell(atoms: Atoms, least: int) -> Atoms:
     """Repeat a crystal to at least ``least`` atoms, as close to a cube as possible."""
     heights = volumes_and_heights(atoms.cell[:][None])[1][0]
     return atoms.repeat(repeats(heights, len(atoms), least))
+
+
+def vacuum(atoms: Atoms) -> float:
+    """Return the smallest gap, in angstrom, between a structure and its images where it does not repeat.
+
+    It is infinite for a structure that repeats in all directions.
+    """
+    directions = np.flatnonzero(~atoms.pbc)
+    if not len(directions):
+        return float("inf")
+    normals = faces(atoms.cell.array[None])[0]
+    normals /= lengths(normals)[:, None]
+    along = atoms.positions @ normals.T
+    gaps = np.abs((atoms.cell.array * normals).sum(axis=1)) - np.ptp(along, axis=0)
+    return float(gaps[directions].min())
+
+
+def apart(atoms: Atoms, gap: float) -> Atoms:
+    """Return a structure for programs that repeat everything: periodic, its images ``gap`` apart where it ends.
+
+    One that repeats in all directions is returned itself.
+    """
+    if atoms.pbc.all():
+        return atoms
+    cell = atoms.cell.array.copy()
+    # The last columns of a full QR factorisation are orthogonal to the vectors along which it repeats.
+    basis = np.linalg.qr(cell[atoms.pbc].T, mode="complete")[0] if atoms.pbc.any() else np.eye(3)
+    normals = basis.T[atoms.pbc.sum() :]
+    cell[~atoms.pbc] = normals * (np.ptp(atoms.positions @ normals.T, axis=0) + gap)[:, None]
+    wide = atoms.copy()
+    wide.set_cell(cell)
+    wide.pbc = True
+    return wide

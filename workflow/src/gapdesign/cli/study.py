@@ -29,7 +29,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "check",
         _check,
         "check a configuration and summarise the study",
-        "Prints the designs and sizes of the study, or one sentence about the first mistake.\n\n"
+        "Prints designs and sizes of the study, with formula, volume and nearest distance of every prototype and of\n"
+        "some frames of every file of structures, or one sentence about the first mistake.\n\n"
         "example: gapdesign check --config config/studies/zr-elastic.yaml",
     )
     add_config(verb)
@@ -68,6 +69,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> None:
+    from gapdesign.inputs import summary
+
     study = config.load(arguments.config)
     pools = map(study.pools.of, study.pools.names)
     kinds = Counter((pool.size, -(-pool.size // pool.shard_size), pool.sampler) for pool in pools)
@@ -78,6 +81,8 @@ def _check(arguments: argparse.Namespace) -> None:
     print(f"{study.study}: {'; '.join(lines)}")
     for name, design in study.designs.items():
         print(f"  {name}: {study.budget} structures of pool {design.pool} by {design.method}")
+    for line in summary.lines(study):
+        print(line)
     print(
         f"labels from {study.labels.engine}; {len(study.designs)} models, {len(study.designs) ** 2} cross-validations"
     )

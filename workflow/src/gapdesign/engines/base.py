@@ -66,6 +66,8 @@ class Engine(Member, ABC):
         Whether its labels cost so little that it measures properties by default.
     is_instant
         Whether a label takes about a millisecond, so that labels made for properties are not worth keeping.
+    repeats_everything
+        Whether it takes every structure for periodic in all directions, so that slabs and clusters need vacuum.
     attempts
         Description of each attempt at a structure: first as configured, then with the changes named. An attempt may
         change how the program gets to the result, never what it computes.
@@ -77,6 +79,7 @@ class Engine(Member, ABC):
     computes: ClassVar[bool] = True
     is_cheap: ClassVar[bool] = False
     is_instant: ClassVar[bool] = False
+    repeats_everything: ClassVar[bool] = False
     attempts: Sequence[str] = ("as configured",)
     isolated_box: float = 20.0
 

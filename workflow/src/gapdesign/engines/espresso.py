@@ -100,6 +100,7 @@ class EspressoEngine(Engine):
     summary = "Quantum ESPRESSO's pw.x"
     Options = EspressoOptions
     environment = "espresso"
+    repeats_everything = True
     attempts = tuple(words for words, _ in _STEPS)
 
     def __init__(self, options: EspressoOptions) -> None:

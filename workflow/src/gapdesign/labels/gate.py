@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
+from gapdesign.cells import vacuum
 from gapdesign.config.options import Options
 from gapdesign.samplers.shared.constraints import closest_pair, least_volumes, too_close
 from gapdesign.structures import pack
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from gapdesign.engines.base import Label
+
+
+VACUUM = 8.0
+"""Gap, in angstrom, that keeps a slab or cluster from its images in an engine that repeats everything."""
 
 
 class LimitOptions(Options):
@@ -60,6 +65,18 @@ def refuse_structure(atoms: Atoms, min_fraction: float, limits: LimitOptions | N
         return f"The volume of the cell is {volume:g} cubic angstrom and must be positive."
     return _refuse_distances(atoms, min_fraction, volume) or _refuse_shape(
         atoms.cell.array[atoms.pbc], limits or LimitOptions()
+    )
+
+
+def refuse_vacuum(atoms: Atoms, engine: str) -> str | None:
+    """Return why a slab, wire or cluster must not reach an engine that repeats everything, or None if it may."""
+    gap = vacuum(atoms)
+    if gap >= VACUUM:
+        return None
+    repeats = " ".join("T" if periodic else "F" for periodic in atoms.pbc)
+    return (
+        f"The engine {engine} repeats every structure, and this one (pbc {repeats}) is {max(gap, 0):.3g} angstrom from"
+        f" its images; give it {VACUUM:g} or more of vacuum, or set pbc to T T T if it is meant as bulk."
     )
 
 

@@ -10,7 +10,7 @@ from ase import Atoms
 
 from gapdesign.engines.base import Engine, Label, NotConvergedError
 from gapdesign.errors import InputError
-from gapdesign.labels.gate import LimitOptions, refuse_cost, refuse_label, refuse_structure
+from gapdesign.labels.gate import LimitOptions, refuse_cost, refuse_label, refuse_structure, refuse_vacuum
 from gapdesign.labels.runs import Runs
 from gapdesign.labels.store import LabelStore, label_key
 from gapdesign.labels.version import refuse_change
@@ -82,6 +82,9 @@ class Labeller:
         # The engine sees what the key covers and nothing else: no magnetic moments or info that would change a label.
         atoms = bare(atoms)
         if reason := refuse_structure(atoms, self.min_fraction, self.limits):
+            raise NoLabelError(reason)
+        needs_vacuum = not atoms.pbc.all() and self.engine.repeats_everything
+        if needs_vacuum and (reason := refuse_vacuum(atoms, self.engine.name)):
             raise NoLabelError(reason)
         key = label_key(atoms, self.engine, isolated=isolated)
         label = self.store.get(key)

@@ -105,6 +105,7 @@ class VaspEngine(Engine):
     summary = "VASP"
     Options = VaspOptions
     environment = "vasp"
+    repeats_everything = True
     attempts = tuple(words for words, _ in _STEPS)
 
     def __init__(self, options: VaspOptions) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gapdesign.cells import apart
 from gapdesign.errors import InputError, ProgramError
 
 if TYPE_CHECKING:
@@ -127,6 +128,10 @@ def potential(
         return timeless((folder / _MODEL).read_text(encoding="utf-8")), log
 
 
+VACUUM = 50.0
+"""Gap, in angstrom, between the images of slabs, wires and clusters: more than any cutoff."""
+
+
 def find_gap_fit() -> Path:
     """Find the program that comes with quippy, beside this Python or on the path.
 
@@ -145,10 +150,10 @@ def find_gap_fit() -> Path:
 
 
 def write_data(path: Path, data: Sequence[Atoms]) -> None:
-    """Write structures with their labels for gap_fit."""
+    """Write structures with their labels for gap_fit, which takes every structure for one that repeats everywhere."""
     from ase.io import write
 
-    write(path, data, format="extxyz")
+    write(path, [apart(atoms, VACUUM) for atoms in data], format="extxyz")
 
 
 def run_gap_fit(program: Path, arguments: Sequence[str], *, folder: Path) -> str:
