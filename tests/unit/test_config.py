@@ -134,6 +134,8 @@ MISTAKES = [
     ("designs/OPT1/start", 5000, r"designs\.OPT1\.start: 5000 is not in a pool of 5000; choose a smaller one"),
     ("designs/OPT1/start", -1, r"designs\.OPT1\.start: -1 is not valid; .*greater than or equal to 0"),
     ("designs/OPT1/existing", "no.xyz", r"designs\.OPT1\.existing: no file 'no\.xyz'; paths start where"),
+    ("designs/OPT1/existing", "{x}.xyz", r"designs\.OPT1\.existing: Snakemake takes the braces in '\{x\}\.xyz'"),
+    ("labels/file", {"paths": ["a{b}"]}, r"labels\.file\.paths: Snakemake takes the braces in 'a\{b\}'"),
     ("designs/isolated", {"pool": "A", "method": "random"}, r"designs\.isolated: this name is taken .*another"),
     ("designs/isolated_atom", {"pool": "A", "method": "random"}, r"designs\.isolated_atom: this name is taken"),
     ("designs/failed", {"pool": "A", "method": "random"}, r"designs\.failed: this name is taken .*another"),

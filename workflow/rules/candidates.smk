@@ -21,7 +21,7 @@ rule candidates_convert:
     message:
         "Converting {input} to extended XYZ"
     shell:
-        "gapdesign convert --structures {input:q} --output {output} > {log} 2>&1"
+        "gapdesign convert --structures={input:q} --output {output} > {log} 2>&1"
 
 
 rule candidates_frames:
@@ -41,7 +41,7 @@ rule candidates_frames:
     message:
         "Finding the structures of {input} for pool {wildcards.pool}"
     shell:
-        "gapdesign frames --structures {input:q} --output {output} > {log} 2>&1"
+        "gapdesign frames --structures={input:q} --output {output} > {log} 2>&1"
 
 
 rule candidates_shard:

@@ -2,6 +2,7 @@
 import os
 import re
 import sys
+from pathlib import Path
 
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
@@ -103,7 +104,7 @@ def results(path):
 
 def given(file):
     """Return a file of the user's, which no prefix of a module moves."""
-    return local(file) if file else []
+    return local(str(Path(file))) if file else []
 
 
 JOBS = cli.jobs()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +159,9 @@ def check(study: Study) -> None:
     pools = study.pools
     check_names(pools.names, study.designs)
     _check_pools(study)
+    for key, path in _files(study):
+        if "{" in path or "}" in path:
+            raise InputError(f"{key}: Snakemake takes the braces in '{path}' for a wildcard; rename the file.")
     _check_counts(study)
     for name, design in study.designs.items():
         if design.pool not in pools.names:
@@ -223,6 +226,16 @@ def _check_counts(study: Study) -> None:
             f"labels.chunk: a design has {batches} batches of labels, and Snakemake plans no more than {MOST_JOBS};"
             f" raise it to {-(-study.budget // MOST_JOBS)} or more."
         )
+
+
+def _files(study: Study) -> Iterator[tuple[str, str]]:
+    """Yield the files of structures and labels that a study names, each with its key."""
+    yield from ((f"prototypes.{name}.file", entry.file) for name, entry in study.prototypes.items() if entry.file)
+    for pool in study.pools.names:
+        if path := study.pools.of(pool).structures:
+            yield "pools.file.path", path
+    yield from ((f"designs.{name}.existing", entry.existing) for name, entry in study.designs.items() if entry.existing)
+    yield from (("labels.file.paths", path) for path in study.labels.file.paths)
 
 
 def _check_pools(study: Study) -> None:
