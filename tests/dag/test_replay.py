@@ -29,6 +29,7 @@ def test_a_job_for_each_design_and_shard(tmp_path: Path, study: dict[str, Any]) 
         "candidates_frames": 2,
         "candidates_shard": 3,
         "descriptors_shard": 2,
+        "labels_engine": 1,
         "replay_points": 1,
         "replay_rows": 3,
         "replay_labels": 2,

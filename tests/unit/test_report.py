@@ -313,6 +313,14 @@ class TestPage:
         first, second = table_after(tree_of(page), "labels")[1:]
         assert first[-2:] == ["4", "results/x/labels/runs/OPT1/3-3"] and second[-2:] == ["0", "–"]
 
+    def test_labels_from_files_are_counted_by_key(self):
+        keys = {"energy": {"<E>": 7}, "forces": {"F": 6}}
+        found = {"files": 1, "frames": 7, "by_key": keys, "lacking": {"forces": "frame 3 of 'a.xyz'"}, "outputs": 2}
+        page = page_of(study(FOUR), {}, found=found)
+        assert "Labels were read from files: 7 frames in 1 file: energy of 7 by &#39;&lt;E&gt;&#39;, " in page
+        assert "no virial; 2 outputs of a program." in page
+        assert "Labels were read from files" not in page_of(study(FOUR), {})
+
     def test_ranks_that_took_the_place_of_others(self):
         parts = study(FOUR)
         size = len(parts["designs"]["OPT1"])

@@ -2,6 +2,7 @@
 rule replay_points:
     input:
         replay_ready,
+        engine=engine_record,
         candidates=of_all_shards("candidates/{pool}/{start}-{stop}.npz"),
     output:
         results("replay/points.npz"),
@@ -49,6 +50,7 @@ rule replay_rows:
 rule replay_labels:
     input:
         label_files,
+        engine=engine_record,
         candidates=lambda wildcards: of_shards("candidates/{pool}/{start}-{stop}.npz", pool=wildcards.pool),
     output:
         results("replay/labels/{pool}.npz"),
@@ -67,13 +69,14 @@ rule replay_labels:
         "Finding the labels of pool {wildcards.pool}"
     shell:
         "gapdesign replay-labels --config {params.config:q} --pool {wildcards.pool} --candidates {input.candidates}"
-        " --output {output} > {log} 2>&1"
+        " --engine {input.engine:q} --output {output} > {log} 2>&1"
 
 
 rule replay_start:
     input:
         label_files,
         **core_of_replay(),
+        engine=engine_record,
         points=results("replay/points.npz"),
     output:
         factor=results("replay/start.npy"),
@@ -93,7 +96,7 @@ rule replay_start:
         "Factorising the part that all potentials share"
     shell:
         "gapdesign replay-start --config {params.config:q} --points {input.points} --labels {input.labels}"
-        " --rows {input.rows} --output {output.factor} --output-potential {output.potential} > {log} 2>&1"
+        " --engine {input.engine:q} --rows {input.rows} --output {output.factor} --output-potential {output.potential} > {log} 2>&1"
 
 
 rule replay_choose:

@@ -98,6 +98,7 @@ rule report:
         duplicates=results("crossval/duplicates.csv"),
         bootstrap=results("crossval/bootstrap.csv"),
         failed=results("labels/failed.csv"),
+        engine=engine_record,
         provenance=results("provenance.json"),
         estimate=results("estimate.json"),
     output:
@@ -122,5 +123,5 @@ rule report:
         " --figures {input.figures} {input.property_figures} {params.properties} {params.replay}"
         " --data {input.errors} {input.predictions} {input.tables} {input.properties} {input.curves} {input.replay_tables}"
         " --hyperparameters {input.hyperparameters} --quality {input.quality} --errors {input.errors}"
-        " --duplicates {input.duplicates} --bootstrap {input.bootstrap} --failed {input.failed} --candidates {input.candidates}"
+        " --duplicates {input.duplicates} --bootstrap {input.bootstrap} --failed {input.failed} --engine {input.engine:q} --candidates {input.candidates}"
         " --provenance {input.provenance} --estimate {input.estimate} --output {output.page} --output-headline {output.headline} > {log} 2>&1"

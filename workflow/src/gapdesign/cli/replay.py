@@ -117,6 +117,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb = add(verbs, LABELS, _labels, "find the labels of all candidates of a pool in the user's files")
     verb.add_argument("--pool", required=True, help="name of the pool")
     add_files(verb, "--candidates", "all shards of candidates of the pool (.npz)")
+    _add_engine(verb)
     add_output(verb, what="labels to write (.npz)")
 
     verb = add(
@@ -128,6 +129,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     )
     _add_points(verb)
     add_rows(verb)
+    _add_engine(verb)
     add_output(verb, what="factor to write (.npy)")
     add_output(verb, "--output-potential", "potential to write (.xml)")
 
@@ -139,6 +141,28 @@ def register(verbs: argparse._SubParsersAction) -> None:
     )
     add_selection(verb)
     add_output(verb, what="table of candidates to write (.csv)")
+
+
+def _add_engine(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--engine", type=Path, metavar="FILE", help="version of the files when the run began, to compare with (.json)"
+    )
+
+
+def _refuse_other_files(arguments: argparse.Namespace, part: LabelsPart) -> None:
+    """Check that the files are still what they were when the run began.
+
+    Raises
+    ------
+    InputError
+        If they are not.
+    """
+    from gapdesign.engines.file import FileEngine
+    from gapdesign.files import read_json
+    from gapdesign.labels.version import refuse_other
+
+    if arguments.engine is not None and read_json(arguments.engine).get("engine") == FileEngine.name:
+        refuse_other(FileEngine(part.files), arguments.engine)
 
 
 def _add_points(verb: argparse.ArgumentParser) -> None:
@@ -196,6 +220,7 @@ def _labels(arguments: argparse.Namespace, part: LabelsPart) -> None:
     from gapdesign.replay.labels import LabelFiles
     from gapdesign.structures import read_structures
 
+    _refuse_other_files(arguments, part)
     files = LabelFiles(part.files)
     say(f"labels.file: {files.found}")
     labels = files.labels(read_structures(arguments.candidates), arguments.pool)
@@ -217,6 +242,7 @@ def _start(arguments: argparse.Namespace, part: StartPart) -> None:
 
     basis = Expansion.read(arguments.points)
     model, errors, known = part.model, part.sigmas, pools(arguments)
+    _refuse_other_files(arguments, part)
     boxes = boxed(LabelFiles(part.files).atoms(), cutoff=max(model.soap.r_cut, model.kernel.pair.r_cut))
     rows = LabelRows(basis, model)
     alone = [(rows(box), np.r_[0.0, np.full(9, np.nan)], errors.of(1)) for box in boxes]

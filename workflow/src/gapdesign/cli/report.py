@@ -52,6 +52,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     _add_tables(verb)
     verb.add_argument("--quality", required=True, type=Path, metavar="FILE", help="quality.csv")
     verb.add_argument("--failed", required=True, type=Path, metavar="FILE", help="labels/failed.csv")
+    verb.add_argument("--engine", type=Path, metavar="FILE", help="labels/engine.json")
     verb.add_argument("--candidates", type=Path, metavar="FILE", help="candidates.csv")
     verb.add_argument("--properties", type=Path, metavar="FILE", help="properties.csv")
     verb.add_argument("--bootstrap", type=Path, metavar="FILE", help="crossval/bootstrap.csv")
@@ -132,6 +133,7 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
         errors=errors,
         duplicates=read_csv(arguments.duplicates),
         failed=read_csv(arguments.failed),
+        found=read_json(arguments.engine).get("found") if arguments.engine else None,
         labelled={
             name: [atoms.info["rank"] for atoms in read_frames(path)]
             for name, path in by_name(arguments.labelled).items()

@@ -86,6 +86,27 @@ def _check(arguments: argparse.Namespace) -> None:
     print(
         f"labels from {study.labels.engine}; {len(study.designs)} models, {len(study.designs) ** 2} cross-validations"
     )
+    _check_labels(study)
+
+
+def _check_labels(study: Study) -> None:
+    """Count labels that were made elsewhere, by key, and find the energies of isolated atoms.
+
+    Raises
+    ------
+    InputError
+        If they are not all there, or not what the configuration says.
+    """
+    from gapdesign import engines
+    from gapdesign.inputs.labels import in_words
+
+    engine = engines.make(study.labels.engine, study.labels)
+    if engine.computes:
+        return
+    engine.check(study.symbols())
+    engine.load(study.symbols())
+    if found := engine.found():
+        print(f"labels.{engine.name}: {in_words(found)}")
 
 
 def _plan(arguments: argparse.Namespace, part: StudyPart) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gapdesign.inputs.labels import in_words
 from gapdesign.report import designs_table, errors_table, learning_table, properties_table, words
 from gapdesign.report.configuration import as_yaml, asked
 from gapdesign.report.cost_table import Estimate, cost
@@ -36,6 +37,7 @@ def render(
     provenance: Mapping[str, Any],
     candidates: pd.DataFrame | None = None,
     properties: pd.DataFrame | None = None,
+    found: Mapping[str, Any] | None = None,
     bootstrap: pd.DataFrame | None = None,
     equivalents: pd.DataFrame | None = None,
     estimate: Estimate | None = None,
@@ -66,6 +68,9 @@ def render(
         The table ``candidates.csv``; left out where there is none.
     properties
         The table ``properties.csv``; left out where there is none.
+    found
+        Numbers of labels that were found in the user's files, as ``labels/engine.json`` has them; None if the engine
+        computes them.
     bootstrap
         The table ``crossval/bootstrap.csv``, for intervals in the headline.
     equivalents
@@ -109,6 +114,7 @@ def render(
         dagger=DAGGER,
         shared=errors_table.shared(errors, duplicates),
         failed=failures(failed),
+        found=in_words(found) if found else "",
         replaced=replaced(designs, labelled),
         hyperparameters=_hyperparameters(hyperparameters),
         provenance=provenance,
