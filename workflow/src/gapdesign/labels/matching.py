@@ -11,6 +11,8 @@ import numpy as np
 from ase import Atoms
 from ase.geometry import complete_cell
 
+from gapdesign.cells import vacuum
+from gapdesign.labels.gate import VACUUM
 from gapdesign.labels.identity import TOLERANCE, order_in
 
 if TYPE_CHECKING:
@@ -31,8 +33,8 @@ class Index:
     structures
         The structures.
     periodic
-        Indices of those that a program treated as periodic in all directions and that therefore stand for a structure
-        of any periodicity in the same cell.
+        Indices of those that a program treated as periodic in all directions and that therefore stand for slabs, wires
+        and clusters in the same cell, too, if vacuum keeps these from their images.
     """
 
     def __init__(self, structures: Iterable[Atoms], periodic: Iterable[int] = ()) -> None:
@@ -56,7 +58,7 @@ class Index:
         """
         group = self._groups.get(_kind(atoms))
         found = group.find(atoms) if group else []
-        if self._periodic and not atoms.pbc.all():
+        if self._periodic and not atoms.pbc.all() and vacuum(atoms) >= VACUUM:
             alike = Atoms(atoms.numbers, positions=atoms.positions, cell=complete_cell(atoms.cell), pbc=True)
             group = self._groups.get(_kind(alike))
             found += [each for each in (group.find(alike) if group else []) if each[0] in self._periodic]
