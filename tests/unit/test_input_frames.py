@@ -14,9 +14,12 @@ from ase.build import bulk, fcc111, molecule
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 
+from gapdesign.descriptors.kernel import KernelOptions
+from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.errors import InputError
 from gapdesign.inputs.frames import read
 from gapdesign.inputs.sanity import is_isolated, mistake, reduced
+from gapdesign.methods.tasks import Description, existing_set
 
 KEY = "pools.file.path"
 COPPER = bulk("Cu", "fcc", a=3.6, cubic=True)
@@ -237,3 +240,39 @@ def test_a_sheared_cell_of_an_ordinary_lattice_is_a_structure():
     np.testing.assert_allclose(np.sort(np.linalg.norm(lattice, axis=1)), [3.232, 3.232, 5.147], atol=1e-6)
     sheared.set_cell(np.diag([1, 1, 1e-3]) @ sheared.cell[:])
     assert "flat" in mistake(sheared)
+
+
+def described() -> Description:
+    """A descriptor of copper that takes milliseconds."""
+    soap = {"r_cut": 4.0, "n_max": 2, "l_max": 1, "sigma": 0.5}
+    kernel = KernelOptions(pair={"r_cut": 4.0})
+    return Description(descriptor=DescriptorOptions(soap=soap), kernel=kernel, species=[29])
+
+
+@pytest.mark.parametrize("between", ["", "\n\n"])
+def test_an_existing_set_has_every_structure_and_no_isolated_atom(tmp_path, between):
+    with (tmp_path / "there.extxyz").open("w") as stream:
+        for atoms in [Atoms("Cu", info={"config_type": "isolated_atom"}), *numbered()]:
+            write(stream, atoms, format="extxyz")
+            stream.write(between)
+    told = []
+    features, environments = existing_set(str(tmp_path / "there.extxyz"), described(), told.append)
+    assert len(features) == len(environments) == 3
+    assert told == ["describing 3 existing structures, 1 isolated atoms left out"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (b"2\nno cell\nCu 0 0 0\nCu 0 0 2.5\n", "frame 0 of .* has no cell with a volume"),
+        ('1\nLattice="3 0 0 0 3 0 0 0 3" note="\xe4"\nCu 0 0 0\n'.encode("latin1"), "frame 0 of .* not text in UTF-8"),
+        (b'1\nLattice="3 0 0 0 3 0 0 0 3"\nZr 0 0 0\n', "frame 0 of .* holds Zr, which no prototype"),
+        (b"1\n\nCu 0 0 0\n", "holds isolated atoms only"),
+        (bytes(range(256)), "frame 0 of .* begins with"),
+    ],
+)
+def test_an_existing_set_that_cannot_be_used_is_refused_by_frame(tmp_path, text, sentence):
+    (tmp_path / "there.xyz").write_bytes(text)
+    with pytest.raises(InputError, match=rf"^existing: .*{sentence}") as caught:
+        existing_set(str(tmp_path / "there.xyz"), described())
+    assert "\n" not in str(caught.value)

@@ -256,6 +256,16 @@ def test_the_library_may_be_an_environment_variable_and_laid_out_as_pymatgen_doe
         make(potcar={"symbols": {"Zr": "Zr_sv"}}).check(["Zr"])
 
 
+@pytest.mark.parametrize(
+    ("content", "sentence"), [(gzip.compress(bytes(2**12)), "holds more than"), (b"\x1f\x8b\x08cut", "cannot be read")]
+)
+def test_a_bomb_and_a_damaged_file_are_no_potcars(content, sentence, make, tmp_path, monkeypatch):
+    monkeypatch.setattr("gapdesign.engines.vasp.potcar.LARGEST", 2**11)
+    (tmp_path / "POTCAR.Zr.gz").write_bytes(content)
+    with pytest.raises(InputError, match=rf"^labels\.vasp\.potcar\.symbols: .*POTCAR\.Zr\.gz {sentence}"):
+        make(potcar={"library": str(tmp_path), "symbols": {"Zr": "Zr"}}).check(["Zr"])
+
+
 def test_cost_is_as_configured_or_follows_from_the_size_of_the_problem(make):
     atoms = bulk("Zr", "hcp", a=3.232, c=5.147)
     assert make(core_hours=0.3).core_hours(atoms) == 0.3

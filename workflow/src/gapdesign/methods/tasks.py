@@ -168,7 +168,7 @@ def existing_set(
         frames.append(frame.bare())
     if not frames:
         raise InputError(f"existing: '{path}' holds isolated atoms only; name a file of structures, or leave it out.")
-    left_out = f"; {isolated} isolated atoms in '{path}' are none" if isolated else ""
+    left_out = f", {isolated} isolated atoms left out" if isolated else ""
     progress(f"describing {len(frames)} existing structures{left_out}")
     return described.make().features_and_environments(pack(frames))
 

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import os
 import re
+import zlib
 from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,9 @@ from pydantic import Field
 
 from gapdesign.config.options import Options
 from gapdesign.errors import InputError
+
+LARGEST = 2**26
+"""Bytes in the largest POTCAR that is read; the largest that VASP ships has some two million."""
 
 
 class PotcarOptions(Options):
@@ -37,6 +41,20 @@ class Potcar(NamedTuple):
     text: str
     title: str
     sha256: str
+
+
+def _content(path: Path) -> bytes:
+    """Return the content of a POTCAR, unpacked in memory, so that no copy of it is left anywhere."""
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            raw = stream.read(LARGEST + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"labels.vasp.potcar.symbols: {path} cannot be read ({error}); copy it again.") from error
+    if len(raw) > LARGEST:
+        raise InputError(
+            f"labels.vasp.potcar.symbols: {path} holds more than {LARGEST >> 20} MiB, as none does; choose another."
+        )
+    return raw
 
 
 class Potcars:
@@ -85,7 +103,7 @@ class Potcars:
 
     def _read(self, element: str, symbol: str) -> Potcar:
         path = self._find(symbol)
-        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        raw = _content(path)
         text = raw.decode("utf-8", errors="replace")
         title = re.search(r"TITEL\s*=\s*(.*)", text)
         species = re.search(r"VRHFIN\s*=\s*([A-Za-z]+)", text)
