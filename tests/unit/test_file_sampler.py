@@ -1,8 +1,10 @@
 """Pools from the user's files: which frames they hold, what these carry, and what is refused."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from ase import Atoms
 from ase.build import bulk, fcc111
@@ -11,11 +13,15 @@ from ase.io import write
 
 from gapdesign.errors import InputError
 from gapdesign.files import read_frames, write_frames
+from gapdesign.inputs.carried import LONGEST, note
+from gapdesign.inputs.frames import Frame
+from gapdesign.methods.designs import with_frames
 from gapdesign.samplers import sample
 from gapdesign.samplers.options import PoolOptions
 from gapdesign.samplers.shared import frames
-from gapdesign.structures import Batch, PrototypeOptions, prototypes, read_batch, write_batch
+from gapdesign.structures import Batch, PrototypeOptions, pack, prototypes, read_batch, write_batch
 
+COPPER = bulk("Cu", "fcc", a=3.6, cubic=True)
 CRYSTALS = prototypes({"fcc": PrototypeOptions(element="Cu", lattice="fcc", a=3.6)})
 
 
@@ -52,6 +58,23 @@ def test_candidates_carry_file_frame_and_what_the_frame_carried(tmp_path):
         np.testing.assert_allclose(atoms.arrays["source_REF_forces"], number / 3, atol=1e-8)
         assert not {key for key in (*atoms.info, *atoms.arrays) if key.startswith("REF_")}
         assert atoms.calc is None
+
+
+def test_what_is_too_long_or_no_value_is_left_out(tmp_path):
+    atoms = labelled(0)
+    atoms.info |= {"file": "mine", "long": "x" * 20000, "lines": "one\ntwo", "deep": {"a": [1]}}
+    atoms.arrays["soap"] = np.zeros((4, 2000))
+    atoms.info["odd"] = object()
+    held = note(Frame(atoms, "mine.db", 7))
+    assert len(held) <= LONGEST
+    write_frames(tmp_path / "design.extxyz", [pack([COPPER], notes=[held]).annotated(0)])
+    (design,) = read_frames(tmp_path / "design.extxyz")
+    assert (design.info["source_file"], design.info["source_frame"]) == ("mine.db", 7)
+    assert design.info["source_lines"] == "one two"
+    assert design.info["source_deep"] == {"a": [1]}
+    assert design.arrays["source_REF_forces"].shape == (4, 3)
+    assert not {"source_long", "source_odd"} & {*design.info}
+    assert "source_soap" not in design.arrays
 
 
 def test_candidates_that_come_from_no_file_are_stored_as_ever(tmp_path):
@@ -118,3 +141,15 @@ def test_an_index_holds_places_and_numbers(tmp_path):
     text = (tmp_path / "mine.extxyz").read_bytes()
     assert text[begin:end].startswith(b"4\nLattice=")
     assert (end, number) == (len(text), 1)
+
+
+def test_tables_of_candidates_say_which_frame_each_was(tmp_path):
+    write(tmp_path / "mine.extxyz", [lone(), *map(labelled, range(3))])
+    whole = pool(tmp_path / "mine.extxyz", 3)
+    shards = [tmp_path / "0-2.npz", tmp_path / "2-3.npz"]
+    for path, rows in zip(shards, ([0, 1], [2]), strict=True):
+        write_batch(path, whole.take(rows))
+    table = with_frames(pd.DataFrame({"rank": [0, 1], "candidate": [2, 0]}), shards)
+    assert table.to_csv(index=False).splitlines()[1] == f"0,2,{tmp_path}/mine.extxyz,3"
+    write_batch(shards[0], replace(whole, notes=np.zeros(0, "S1")))
+    assert with_frames(table[["rank", "candidate"]], shards[:1]).columns.tolist() == ["rank", "candidate"]

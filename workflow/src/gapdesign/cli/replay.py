@@ -257,6 +257,7 @@ def _start(arguments: argparse.Namespace, part: StartPart) -> None:
 
 def _choose(arguments: argparse.Namespace, part: ChoosePart) -> None:
     from gapdesign.files import write_csv
+    from gapdesign.methods.designs import with_frames
     from gapdesign.methods.tasks import existing_set, make_task
     from gapdesign.replay.choices import choices
 
@@ -273,7 +274,8 @@ def _choose(arguments: argparse.Namespace, part: ChoosePart) -> None:
         progress=say,
     )
     asked = {"budgets": part.budgets, "draws": part.draws}
-    write_csv(arguments.output, choices(design.member, task, arguments.design, **asked))
+    table = choices(design.member, task, arguments.design, **asked)
+    write_csv(arguments.output, with_frames(table, arguments.candidates))
 
 
 def pools(arguments: argparse.Namespace) -> dict[str, LabelledRows]:

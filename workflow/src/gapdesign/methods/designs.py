@@ -15,6 +15,7 @@ from gapdesign.methods.shared.distance import down_the_design
 from gapdesign.shards import shard_range
 
 if TYPE_CHECKING:
+    import pandas as pd
     from ase import Atoms
 
 
@@ -61,3 +62,23 @@ def structures(candidates: np.ndarray, shards: Sequence[str | Path]) -> dict[int
             batch = read_batch(path)
             found |= {int(index): batch.annotated(int(index) - start) for index in mine}
     return found
+
+
+def with_frames(table: pd.DataFrame, shards: Sequence[str | Path]) -> pd.DataFrame:
+    """Add the columns ``source_file`` and ``source_frame`` to a table of candidates, if these come from files."""
+    from gapdesign.inputs.carried import origin
+    from gapdesign.structures import read_batch
+
+    chosen, found = set(table["candidate"].tolist()), {}
+    for path in shards:
+        batch = read_batch(path)
+        found |= {
+            int(index): origin(bytes(note))
+            for index, note in zip(batch.candidates, batch.notes, strict=True)
+            if note and int(index) in chosen
+        }
+    if not found:
+        return table
+    origins = [found.get(index, ("", None)) for index in table["candidate"].tolist()]
+    files, numbers = zip(*origins, strict=True)
+    return table.assign(source_file=files, source_frame=numbers).astype({"source_frame": "Int64"})

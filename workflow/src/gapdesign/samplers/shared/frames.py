@@ -29,7 +29,7 @@ def is_extended_xyz(path: str | Path) -> bool:
 def convert(path: str | Path, output: str | Path) -> None:
     """Convert a file of structures to extended XYZ to the last bit, with one structure in memory at a time.
 
-    What frames carry besides their structure becomes one value, ``carried``.
+    What frames carry besides their structure becomes one value; see :func:`gapdesign.inputs.carried.carried`.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def convert(path: str | Path, output: str | Path) -> None:
             atoms = frame.atoms
             values = {CARRIED: carried(atoms), "pbc": atoms.pbc}
             if "config_type" in atoms.info:
-                values["config_type"] = str(atoms.info["config_type"])
+                values["config_type"] = " ".join(str(atoms.info["config_type"]).split())
             lattice = " ".join(repr(float(length)) for length in atoms.cell.array.ravel())
             cell = f'Lattice="{lattice}" ' if atoms.cell.rank else ""
             text.write(f"{len(atoms)}\n{cell}Properties=species:S:1:pos:R:3 {key_val_dict_to_str(values)}\n")
