@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from gapdesign.descriptors.covariance import Covariance
 from gapdesign.shards import FeaturePool, HeldPool
@@ -117,6 +116,8 @@ def measure_prefixes(
     list of Quality
         One per size.
     """
+    from scipy.linalg import solve_triangular
+
     features, starts = features[: sizes[-1]], [0, *sizes[:-1]]
     own, gram = covariance.diagonal(features), covariance.gram(features, features)
     within = _squared(own, own, gram)
