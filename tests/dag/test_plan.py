@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -125,3 +127,11 @@ def test_a_plan_that_cannot_be_made_fails(workflow, configuration):
     configuration["designs"]["OPT"]["pool"] = "Z"
     workflow.configure(configuration)
     assert "designs.OPT.pool: there is no pool 'Z'" in workflow.run("plan", status=1)
+
+
+def test_a_plan_has_a_row_for_a_replay_and_says_what_it_does_not_read(workflow, configuration):
+    workflow.configure(configuration | {"replay": {"budgets": [3, 6]}})
+    command = [sys.executable, "-m", "gapdesign", "plan", "--config", "config.yaml"]
+    output = subprocess.run(command, cwd=workflow.folder, capture_output=True, text=True, check=True).stdout
+    assert re.search(r"^replay +\d+ +\d+ +\?", output, flags=re.MULTILINE)
+    assert "before profiles and --set-resources, which the plan does not read" in output

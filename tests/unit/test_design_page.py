@@ -89,6 +89,12 @@ class TestAdvice:
         assert found.radius_then == pytest.approx(found.radius * 1.25**-0.5)
         assert outlook(table_of(size=40), "OPT").more == 40
 
+    def test_no_more_structures_are_promised_than_the_pool_has(self):
+        assert outlook(table_of(size=906), "OPT").more == 94
+        assert "the next 94 structures would" in advice(table_of(size=906), METHODS, quality_of())
+        assert outlook(table_of(size=1000), "OPT").more == 0
+        assert "next" not in advice(table_of(size=1000), METHODS, quality_of())
+
     def test_a_level_curve_is_a_wide_pool(self):
         text = advice(table_of(pool_power=0.0), METHODS, quality_of())
         assert "from 500 to 1000 candidates lowered the covering radius of the max-min design by 0 %" in text
@@ -166,6 +172,12 @@ class TestFigures:
         figure = curves_figure(against_pool(table_of()), "candidates", "candidates", METHODS)
         assert "cost of the labels, core-hours" not in {axes.get_title(loc="left") for axes in figure.axes}
 
+    def test_a_design_of_one_structure_has_a_figure_without_curves(self):
+        curves = table_of().query("size == 100").assign(size=1)
+        curves[[name for name in Quality.__dataclass_fields__ if name != "size"]] = np.nan
+        for rows, along in ((against_budget(curves), "size"), (against_pool(curves), "candidates")):
+            assert len(curves_figure(rows, along, "structures", METHODS).axes) == 3
+
     def test_without_deformations_there_is_no_strain(self):
         members = study()["members"].assign(strain=np.nan)
         assert [axes.get_title(loc="left") for axes in nearest_figure(members, METHODS).axes] == [
@@ -194,6 +206,11 @@ class TestPage:
 
     def test_the_same_tables_give_the_same_page(self, page):
         assert design_page.render(**study()) == page
+
+    def test_captions_tell_of_the_panels_that_are_there(self, page):
+        assert "in both panels" in page
+        parts = study()
+        assert "in both panels" not in design_page.render(**parts | {"members": parts["members"].assign(strain=np.nan)})
 
     def test_a_single_design_has_a_page(self):
         assert "max-min design" in design_page.render(**study({"OPT": "maxmin"}))

@@ -10,6 +10,7 @@ import yaml
 
 from conftest import SMALL
 from gapdesign import cli
+from gapdesign.cli.study import notes
 from gapdesign.config import study
 from gapdesign.config.job import STAGES, Job
 from gapdesign.config.part import At, Part
@@ -18,6 +19,11 @@ from gapdesign.errors import InputError
 from other_configuration import leaves, other_configuration
 
 JOBS = cli.jobs()
+EIGHT = {
+    element: {"element": element, "lattice": "fcc", "a": 4.0}
+    for element in ("Zr", "Cu", "Ni", "Al", "Fe", "Cr", "Mo", "W")
+}
+"""Prototypes of eight elements, for long vectors."""
 READING = {verb: job for verb, job in JOBS.items() if job.reads is not None}
 
 
@@ -151,3 +157,34 @@ def test_a_design_or_a_pool_that_is_not_there_is_named():
 def test_a_job_of_no_stage_is_a_mistake_of_ours():
     with pytest.raises(ValueError, match="there is no stage 'lunch'"):
         Job(verb="eat", rule="eat", stage="lunch")
+
+
+def test_descriptor_jobs_ask_for_memory_and_time_by_vector_and_shard():
+    at = At(small(), pool_name="A")
+    job = JOBS["descriptors"]
+    assert (job.megabytes(at), job.time_limit(at)) == (2000, 60)
+    pools = SMALL["pools"] | {"size": 10_000, "shard_size": 5000}
+    alloy = small(prototypes=EIGHT, pools=pools, descriptor={"soap": {"r_cut": 5.0}})
+    at = At(alloy, pool_name="A")
+    features = 4 * alloy.covariance().layout.dimension * 5000 / 2**20
+    assert features > 5000
+    assert features * 1.2 < job.megabytes(at) - 1500 < features * 1.5
+    assert job.time_limit(at) > 60
+    halved = At(
+        small(prototypes=EIGHT, pools=pools | {"shard_size": 2500}, descriptor={"soap": {"r_cut": 5.0}}), None, "A"
+    )
+    assert job.megabytes(halved) < 0.6 * job.megabytes(at)
+
+
+def test_a_vector_that_is_too_long_for_comfort_is_answered_with_what_to_do():
+    alloy = small(prototypes=EIGHT, pools=SMALL["pools"] | {"size": 10_000, "shard_size": 5000}, descriptor={})
+    (note,) = notes(alloy)
+    assert note.startswith("note: descriptor: a vector of dscribe has 28")
+    assert (
+        "for 8 elements, so that a shard takes 5.3 GiB and all pools 23 GB; choose a lower descriptor.soap.n_max"
+        in note
+    )
+    assert notes(small()) == []
+    huge = small(prototypes=EIGHT, pools=SMALL["pools"] | {"size": 10**6, "shard_size": 10**5}, descriptor={})
+    with pytest.raises(InputError, match=r"^descriptor: a vector of dscribe has .* or a smaller pools\.shard_size\.$"):
+        study.check(huge)

@@ -93,7 +93,7 @@ def test_what_depends_on_the_size_of_structures_is_unknown_where_prototypes_do_n
     plan = planning.plan(parse(configuration), all_jobs(parse(configuration)), tmp_path)
     unknown = {stage.name for stage in plan.stages if stage.core_hours is None}
     assert unknown == {"candidates", "descriptors", "labels", "hyperparameters", "models", "crossval"}
-    assert {stage.bytes for stage in plan.stages} == {0}
+    assert {stage.name for stage in plan.stages if stage.bytes} == {"descriptors"}  # as long as any other vectors
     assert "the cost of one is unknown" in table(plan)
 
 

@@ -480,6 +480,25 @@ class TestEquivalents:
         assert table["random_structures"][10] == pytest.approx(40)
         assert np.isnan(table["random_structures"][30]) and np.isnan(table["random_structures"][100])
         assert table["random_error"][30] == pytest.approx(8 * 30**-0.5)
+        # A number that is missing is explained.
+        assert table["note"][10] == ""
+        assert table["note"][30] == "a smaller error than random designs of any budget up to 100"
+
+    def test_every_missing_number_has_its_reason(self) -> None:
+        import pandas as pd
+
+        def note(error: float, blind: list[float]) -> str:
+            rows = [("RND", "random", budget, value) for budget, value in zip((10, 20, 40), blind, strict=False)]
+            rows.append(("OPT", "maxmin", 10, error))
+            table = pd.DataFrame(rows, columns=["design", "method", "budget", "error"])
+            table = table.assign(draw=0, test_set="left_out", group="", **dict.fromkeys(MEASURES, table["error"]))
+            return equivalents(table.drop(columns="error"), core=None)["note"][0]
+
+        assert note(3.0, [4.0, 2.0, 1.0]) == ""
+        assert note(5.0, [4.0, 2.0, 1.0]) == "a larger error than random designs of the smallest budget, 10"
+        assert note(0.5, [4.0, 2.0, 1.0]) == "a smaller error than random designs of any budget up to 40"
+        assert note(np.nan, [4.0, 2.0, 1.0]) == "no error was measured"
+        assert note(3.0, [4.0]) == "fewer than two budgets of random designs to compare with"
 
     def test_the_first_crossing_counts(self) -> None:
         assert crossing([1, 10, 100], [4.0, 1.0, 2.0], 2.0) == pytest.approx(10**0.5)

@@ -8,14 +8,27 @@ from pathlib import Path
 from gapdesign.cli.arguments import add, add_output, say
 from gapdesign.cli.parts import FeaturePart
 from gapdesign.config.job import Job
+from gapdesign.config.part import At
+from gapdesign.descriptors.sizes import shard_bytes
+
+
+def _memory(at: At) -> int:
+    """Return MiB: for the programs, and for the features of a shard with a margin for the largest structure."""
+    return max(2000, 1700 + round(1.25 * shard_bytes(at) / 2**20))
+
+
+def _minutes(at: At) -> int:
+    """Return the time limit: an hour for features of some megabytes, and more in proportion for long vectors."""
+    return 60 * max(1, round(shard_bytes(at) / 2**29))
+
 
 DESCRIPTORS = Job(
     verb="descriptors",
     rule="descriptors_shard",
     stage="descriptors",
     reads=FeaturePart,
-    memory=2000,
-    minutes=60,
+    memory=_memory,
+    minutes=_minutes,
 )
 JOBS = (DESCRIPTORS,)
 

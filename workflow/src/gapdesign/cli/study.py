@@ -11,7 +11,9 @@ from gapdesign.cli.arguments import add, add_config, add_output
 from gapdesign.cli.parts import StudyPart
 from gapdesign.config import study as config
 from gapdesign.config.job import Job
+from gapdesign.config.part import At
 from gapdesign.errors import InputError
+from gapdesign.replay.options import ReplayOptions
 
 if TYPE_CHECKING:
     from gapdesign.config.study import Study
@@ -83,6 +85,8 @@ def _check(arguments: argparse.Namespace) -> None:
         print(f"  {name}: {study.budget} structures of pool {design.pool} by {design.method}")
     for line in summary.lines(study):
         print(line)
+    for note in notes(study):
+        print(note)
     print(
         f"labels from {study.labels.engine}; {len(study.designs)} models, {len(study.designs) ** 2} cross-validations"
     )
@@ -109,6 +113,15 @@ def _check_labels(study: Study) -> None:
         print(f"labels.{engine.name}: {in_words(found)}")
 
 
+def notes(study: Study) -> list[str]:
+    """Return what deserves a thought before the study runs, in lines."""
+    from gapdesign.descriptors.sizes import shard_bytes, too_long
+
+    largest = max(shard_bytes(At(study, pool_name=name)) for name in study.pools.names)
+    problem = too_long(study, largest)
+    return [f"note: descriptor: {problem}."] if problem else []
+
+
 def _plan(arguments: argparse.Namespace, part: StudyPart) -> None:
     from gapdesign.planning import plan
     from gapdesign.planning.table import table
@@ -116,7 +129,11 @@ def _plan(arguments: argparse.Namespace, part: StudyPart) -> None:
     if arguments.jobs < 1:
         raise InputError(f"--jobs {arguments.jobs}: at least one job must run at once; give 1 or more.")
     results = arguments.results or Path("results", part.study.study)
-    print(table(plan(part.study, _jobs(part.study), results, at_once=arguments.jobs)))
+    # Of a study whose configuration has a replay, that too, although the report may not show it.
+    targets = ("report", "replay") if part.study.replay != ReplayOptions() else ("report",)
+    print(table(plan(part.study, _jobs(part.study, *targets), results, at_once=arguments.jobs)))
+    for note in notes(part.study):
+        print(note)
 
 
 def _estimate(arguments: argparse.Namespace, part: StudyPart) -> None:
@@ -130,13 +147,13 @@ def _estimate(arguments: argparse.Namespace, part: StudyPart) -> None:
     write_json(arguments.output, {"machine": shipped()["machine"], "stages": stages})
 
 
-def _jobs(study: Study) -> list[Jobs]:
-    """Return all jobs of a study by rule."""
+def _jobs(study: Study, *targets: str) -> list[Jobs]:
+    """Return all jobs of targets of a study, by default its report, by rule."""
     from gapdesign import cli
     from gapdesign.planning import dag
     from gapdesign.planning.jobs import by_rule
 
-    return by_rule(dag.ask(study), {job.rule: job for job in cli.jobs().values()}, study)
+    return by_rule(dag.ask(study, *targets), {job.rule: job for job in cli.jobs().values()}, study)
 
 
 def _document(arguments: argparse.Namespace) -> None:

@@ -16,10 +16,12 @@ from gapdesign.config import reading
 from gapdesign.config.mistakes import sentence
 from gapdesign.config.names import check_names
 from gapdesign.config.options import Identifier, Options
+from gapdesign.config.part import At
 from gapdesign.descriptors import layout
 from gapdesign.descriptors.covariance import Covariance
 from gapdesign.descriptors.kernel import KernelOptions
 from gapdesign.descriptors.options import DescriptorOptions
+from gapdesign.descriptors.sizes import MOST, shard_bytes, too_long
 from gapdesign.engines import ENGINES
 from gapdesign.engines.options import LabelOptions
 from gapdesign.errors import InputError
@@ -221,6 +223,8 @@ def _check_counts(study: Study) -> None:
                 f"pools.shard_size: pool {name} is cut into {shards} shards, and Snakemake plans no more than"
                 f" {MOST_JOBS}; raise it to {-(-size // MOST_JOBS)} or more."
             )
+        if problem := too_long(study, shard_bytes(At(study, pool_name=name)), limit=MOST):
+            raise InputError(f"descriptor: {problem}.")
     if (batches := -(-study.budget // study.labels.chunk)) > MOST_JOBS:
         raise InputError(
             f"labels.chunk: a design has {batches} batches of labels, and Snakemake plans no more than {MOST_JOBS};"

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,8 +55,8 @@ class PlannedJob:
     parcel: int | None
 
 
-def ask(study: Study, target: str = "report") -> list[PlannedJob]:
-    """Return all jobs that a target runs when no results exist yet.
+def ask(study: Study, *targets: str) -> list[PlannedJob]:
+    """Return all jobs that targets, by default the report, run when no results exist yet.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def ask(study: Study, target: str = "report") -> list[PlannedJob]:
         json.dump(study.model_dump(mode="json", exclude_none=True), stream)
         stream.flush()
         try:
-            _dry_run(Path(stream.name), target, collected)
+            _dry_run(Path(stream.name), targets or ("report",), collected)
         except WorkflowError as error:
             raise InputError(f"Snakemake cannot plan this study: {' '.join(str(error).split())}") from error
         except SystemExit as error:
@@ -82,7 +82,7 @@ def ask(study: Study, target: str = "report") -> list[PlannedJob]:
     return collected.jobs
 
 
-def _dry_run(configuration: Path, target: str, collected: logging.Handler) -> None:
+def _dry_run(configuration: Path, targets: Collection[str], collected: logging.Handler) -> None:
     from snakemake.api import SnakemakeApi
     from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
 
@@ -98,7 +98,7 @@ def _dry_run(configuration: Path, target: str, collected: logging.Handler) -> No
             logger.removeHandler(handler)
         logger.addHandler(collected)
         # A run in progress has incomplete files, which the jobs of a whole study do not depend on.
-        dag = workflow.dag(DAGSettings(targets={target}, forceall=True, force_incomplete=True))
+        dag = workflow.dag(DAGSettings(targets=set(targets), forceall=True, force_incomplete=True))
         dag.execute_workflow(pseudo_executor="dryrun")
 
 

@@ -21,7 +21,7 @@ COPIES = 4
 
 
 def disk(jobs: list[Jobs], study: Study, sizes: Sizes, units: Mapping[str, Any]) -> dict[str, int]:
-    """Return the bytes of a whole study by stage; nothing where the size of its structures is unknown.
+    """Return the bytes of a whole study by stage; of features alone where the size of its structures is unknown.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ def disk(jobs: list[Jobs], study: Study, sizes: Sizes, units: Mapping[str, Any])
     units : mapping
         From :func:`gapdesign.planning.costs.shipped`.
     """
-    if not sizes.known:
-        return {}
     amounts = Counter({entry.rule: sum(entry.amounts) for entry in jobs})
+    if not sizes.known:
+        return {"descriptors": 4 * amounts["descriptors_shard"] * sizes.dimension}
     candidates, designs = amounts["candidates_shard"], len(study.designs)
     reference = units["reference"]
     floats = sizes.dimension

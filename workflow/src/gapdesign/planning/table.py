@@ -28,7 +28,8 @@ def table(plan: Plan) -> str:
             "",
             *_labels(plan),
             *_origins(plan),
-            f"Wall time: with {plan.at_once} jobs at once, without waiting in a queue. Memory and time limit: per job.",
+            f"Wall time: with {plan.at_once} jobs at once, without waiting in a queue. Memory and time limit: per job,",
+            "before profiles and --set-resources, which the plan does not read.",
             "Disk: at the end; labels are also in the store. All figures are for the whole study: existing results are",
             "not made again, and `snakemake -n` lists what would run now.",
         ]

@@ -31,7 +31,7 @@ def equivalents(errors: pd.DataFrame, *, core: str | None) -> pd.DataFrame:
     DataFrame
         A row per non-random design, budget and measure: ``error`` (mean over its draws), ``random_error`` (mean
         over all random draws of that budget) and ``random_structures``, by the power law between the two budgets of
-        random designs that enclose the error; nan where it is outside of all of them.
+        random designs that enclose the error; nan where it is outside of all of them, for the reason in ``note``.
     """
     import pandas as pd
 
@@ -46,9 +46,24 @@ def equivalents(errors: pd.DataFrame, *, core: str | None) -> pd.DataFrame:
                 "design": design, "budget": budget, "measure": measure, "error": error,
                 "random_error": float(blind[measure].get(budget, np.nan)),
                 "random_structures": crossing(blind.index.to_numpy(), blind[measure].to_numpy(), error),
+                "note": _note(blind[measure], error),
             })  # fmt: skip
-    columns = ["design", "budget", "measure", "error", "random_error", "random_structures"]
+    columns = ["design", "budget", "measure", "error", "random_error", "random_structures", "note"]
     return pd.DataFrame(table, columns=columns)
+
+
+def _note(blind: pd.Series, error: float) -> str:
+    """Return why no number of random structures has an error; empty if one has."""
+    if np.isfinite(crossing(blind.index.to_numpy(), blind.to_numpy(), error)):
+        return ""
+    known = blind[np.isfinite(blind)]
+    if not np.isfinite(error):
+        return "no error was measured"
+    if len(known) < 2:
+        return "fewer than two budgets of random designs to compare with"
+    if error < known.min():
+        return f"a smaller error than random designs of any budget up to {known.index.max()}"
+    return f"a larger error than random designs of the smallest budget, {known.index.min()}"
 
 
 def crossing(budgets: Sequence[int], errors: Sequence[float], error: float) -> float:

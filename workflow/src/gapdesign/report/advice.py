@@ -20,7 +20,7 @@ STILL = 0.05
 """Smallest relative change at a doubling that counts."""
 
 NEXT = 100
-"""Further structures whose gain is predicted; as many as the design has if those are fewer."""
+"""Further structures whose gain is predicted; as many as the design has, or the pool has left, if those are fewer."""
 
 OVERLAPPING, ORTHOGONAL = 0.01, 0.5
 """Shares of pairs above which the advice points them out."""
@@ -45,9 +45,9 @@ class Outlook:
     pool_fall : float
         Share by which the covering radius fell when the pool doubled; NaN if that was not measured.
     more : int
-        Further structures.
+        Further structures; 0 if the pool has none left.
     radius_then : float
-        Covering radius with those, if it keeps falling by the power law of the last doubling.
+        Covering radius with those, if it keeps falling by the power law of the last doubling; NaN without any.
     hours_more : float
         Core-hours of their labels, at the mean cost so far.
     as_random : int
@@ -79,7 +79,7 @@ def outlook(curves: pd.DataFrame, design: str) -> Outlook:
     whole, before = budget.iloc[-1], budget.loc[half]
     smaller = mine[mine["candidates"] == candidates // 2]
     radius, fall = float(whole["covering_radius"]), _fall(before["covering_radius"], whole["covering_radius"])
-    more = min(NEXT, size)
+    more = min(NEXT, size, candidates - size)
     exponent = log2(1 - fall) / log2(size / half) if isfinite(fall) and fall < 1 and size > half else float("nan")
     random = random_radii(curves, mine["pool"].iloc[0], size)
     as_well = budget.index[budget["covering_radius"] <= random.median()] if len(random) else []
@@ -94,7 +94,9 @@ def outlook(curves: pd.DataFrame, design: str) -> Outlook:
         half_pool=candidates // 2 if len(smaller) else 0,
         pool_fall=_fall(smaller["covering_radius"].iloc[-1], radius) if len(smaller) else float("nan"),
         more=more,
-        radius_then=radius * ((size + more) / size) ** min(exponent, 0.0) if isfinite(exponent) else float("nan"),
+        radius_then=radius * ((size + more) / size) ** min(exponent, 0.0)
+        if isfinite(exponent) and more > 0
+        else float("nan"),
         hours_more=float(whole["label_core_hours"]) * more / size,
         as_random=int(as_well[0]) if len(as_well) else 0,
     )
@@ -210,7 +212,9 @@ def _next(found: list[Outlook]) -> str:
     worth = f"would lower the covering radius by {_percents(gains)}, to {span([each.radius_then for each in told])}"
     worth = "would not lower the covering radius" if not gains or max(gains) < 0.005 else worth
     price = f"; their labels cost {cost(hours)}" if hours else ""
-    return f"If this trend continues, the next {count(told[0].more, 'structure')} {worth}{price}."
+    more = min(each.more for each in told)
+    next_ones = f"the next {count(more, 'structure')}" if more > 1 else "the next structure"
+    return f"If this trend continues, {next_ones} {worth}{price}."
 
 
 def _pairs(rows: pd.DataFrame, name: str) -> str:

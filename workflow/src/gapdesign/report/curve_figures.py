@@ -73,10 +73,12 @@ def curves_figure(rows: pd.DataFrame, along: str, label: str, methods: Mapping[s
     """
     from matplotlib.figure import Figure
 
-    drawn = [measure for measure in PANELS if np.isfinite(rows[measure].astype(float)).any()
-             and (rows[along].nunique() > 1 or measure == PANELS[0])]  # fmt: skip
+    drawn = [measure for measure in PANELS if np.isfinite(rows[measure].astype(float)).any()]
+    if rows[along].nunique() <= 1:
+        drawn = drawn[:1]
     if along == "candidates":
         drawn = [measure for measure in drawn if measure != "label_core_hours"]
+    drawn = drawn or [PANELS[0]]  # a design of one structure has next to nothing to measure
     lines = -(-len(drawn) // 3)
     figure = Figure(figsize=(9.6, 2.15 * lines + 0.5), layout="constrained")
     panels = figure.subplots(lines, 3, squeeze=False)

@@ -22,7 +22,7 @@ from gapdesign.report.embed import embed
 from gapdesign.report.figures import distances_figure, distances_table
 from gapdesign.report.style import pdf_bytes, svg_text
 from gapdesign.report.template import fill
-from gapdesign.report.texts import BEFORE_LABELS, TITLES, references
+from gapdesign.report.texts import BEFORE_LABELS, NEAREST_WITH_STRAINS, TITLES, references
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,7 +105,7 @@ def render(
         figures={name: embed(name, document, TITLES[name]) for name, document in documents.items()},
         downloads=downloads(f"{study}-design", files),
         numbers={name: place for place, name in enumerate(drawn, 1)},
-        captions=BEFORE_LABELS,
+        captions=BEFORE_LABELS | ({"nearest": NEAREST_WITH_STRAINS} if members["strain"].notna().any() else {}),
         asked=asked(configuration),
         yaml=as_yaml(configuration),
         references=[entry for entry in references(configuration) if entry[2] not in ("the potential",)],

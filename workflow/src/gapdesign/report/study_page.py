@@ -15,7 +15,8 @@ from gapdesign.report.failures_table import failures, replaced
 from gapdesign.report.headline import headline, worst_off_sample
 from gapdesign.report.matrices import DAGGER
 from gapdesign.report.template import fill
-from gapdesign.report.texts import CAPTIONS, PARAMETERS, TITLES, references
+from gapdesign.report.texts import CAPTIONS, PARAMETERS, TITLES, WITH_STRAINS, references
+from gapdesign.structures import strain_magnitudes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +88,9 @@ def render(
     """
     tested = len(worst_off_sample(errors)) > 0
     study = str(configuration.get("study", "study"))
-    captions, titles = CAPTIONS | properties_table.CAPTIONS, TITLES | properties_table.TITLES
+    is_strained = any(len(strain_magnitudes(frames)) for frames in designs.values())
+    captions = CAPTIONS | (WITH_STRAINS if is_strained else {}) | properties_table.CAPTIONS
+    titles = TITLES | properties_table.TITLES
     shown = [name for name in captions if name in figures and (tested or name != "worst")]
     return fill(
         "page.html.j2",

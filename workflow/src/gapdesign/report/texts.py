@@ -10,13 +10,13 @@ from gapdesign.methods import METHODS
 
 TITLES = {
     "worst": "Worst off-sample 0.99 quantile of each model",
-    "distances": "Distances between the members of each design, and their strains",
+    "distances": "Distances between the members of each design",
     "ranks": "Distance of each rank to the earlier ones",
     "errors": "Errors of every model on every design",
     "parity": "Predicted against reference energies",
     "learning": "Errors against the number of structures trained on",
     "surfaces": "Errors of surface energies against the number of structures trained on",
-    "nearest": "Distance of members to their nearest neighbours, and their strains, beside random draws",
+    "nearest": "Distance of members to their nearest neighbours, beside random draws",
     "budget": "Every measure against budget, beside random draws",
     "pool": "Every measure against the size of the pool, beside random draws",
     "coverage": "Each design over its pool on two principal components",
@@ -29,11 +29,9 @@ CAPTIONS = {
         "atom. Small dots are its other off-sample tests; the upright tick is the fit to its own design."
     ),
     "distances": (
-        "How different the members of a design are, before anything was labelled. Left: the squared kernel "
+        "How different the members of a design are, before anything was labelled: the squared kernel "
         "distance D² of all pairs, from 0 (overlap: the model cannot tell them apart) to 2 (orthogonal: "
-        "one says nothing about the other). Right, where candidates were deformed: the Frobenius norm of F "
-        "minus the identity. Designs that differ on the left and agree on the right were not spread by "
-        "pushing the strain (Barzdajn and Race, figure 4)."
+        "one says nothing about the other) (Barzdajn and Race, figure 4)."
     ),
     "ranks": (
         "Kernel distance of each chosen structure to those chosen before it. For a max-min design the "
@@ -61,13 +59,23 @@ CAPTIONS = {
     ),
 }
 
+WITH_STRAINS = {
+    "distances": (
+        "How different the members of a design are, before anything was labelled. Left: the squared kernel "
+        "distance D² of all pairs, from 0 (overlap: the model cannot tell them apart) to 2 (orthogonal: "
+        "one says nothing about the other). Right, of members that are deformed prototypes: the Frobenius norm of F "
+        "minus the identity. Designs that differ on the left and agree on the right were not spread by "
+        "pushing the strain (Barzdajn and Race, figure 4)."
+    ),
+}
+"""Captions of the report's figures that have a panel of strains."""
+
 _BAND = "The band holds nine in ten of the random draws, from all pools together, and the thin line is their median. "
 
 BEFORE_LABELS = {
     "nearest": (
-        "How far each member of a design is from its nearest neighbour in it and, where candidates were deformed, how "
-        "strongly it is strained: the Frobenius norm of F minus the identity. The filled histogram is that of the "
-        "random draws. A design that is spread by pushing the strain lies to the right of it in both panels."
+        "How far each member of a design is from its nearest neighbour in it. The filled histogram is that of the "
+        "random draws."
     ),
     "distances": (
         "Squared kernel distance D² of all pairs of members, from 0 (overlap: the model cannot tell them apart) to 2 "
@@ -91,6 +99,13 @@ BEFORE_LABELS = {
     ),
 }
 """Captions of the design page."""
+
+NEAREST_WITH_STRAINS = (
+    "How far each member of a design is from its nearest neighbour in it and, for members that are deformed "
+    "prototypes, how strongly it is strained: the Frobenius norm of F minus the identity. The filled histogram is that "
+    "of the random draws. A design that is spread by pushing the strain lies to the right of it in both panels."
+)
+"""Caption of the figure `nearest` of the design page where it has a panel of strains."""
 
 MEASURES = {
     "size": ("structures", "count", "in the design"),
