@@ -98,7 +98,7 @@ def assert_same_files(one: Workflow, other: Workflow, *, ignore: str = "$^") -> 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest first, so that no worker is left with them at the end: what waits for Slurm, groups, slow tests."""
+    """Put tests that wait for Slurm, groups and slow tests first, so that no worker is left alone with them."""
     marks = ("slurm", "xdist_group", "slow")
     items.sort(key=lambda item: next((k for k, mark in enumerate(marks) if item.get_closest_marker(mark)), len(marks)))
 
