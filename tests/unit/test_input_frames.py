@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import os
 import re
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -204,6 +205,8 @@ def test_missing_empty_and_odd_files_are_refused(tmp_path):
     (tmp_path / "blank.xyz").write_text("\n\n")
     assert "holds no structure" in refused(tmp_path / "blank.xyz")
     assert "is a folder" in refused(tmp_path)
+    os.mkfifo(tmp_path / "pipe.xyz")
+    assert "no regular file" in refused(tmp_path / "pipe.xyz")
     (tmp_path / "a.xyz.gz").write_bytes(gzip.compress(b"4\n")[:-9])
     assert "cannot be unpacked" in refused(tmp_path / "a.xyz.gz")
     (tmp_path / "a.xyz").write_bytes(b"\x1b[31m\x00\n")

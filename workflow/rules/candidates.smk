@@ -18,6 +18,8 @@ rule candidates_convert:
     threads: cores("convert")
     resources:
         **asks("convert"),
+    params:
+        revision=part("convert"),
     message:
         "Converting {input} to extended XYZ"
     shell:
@@ -38,6 +40,8 @@ rule candidates_frames:
     threads: cores("frames")
     resources:
         **asks("frames"),
+    params:
+        revision=part("frames"),
     message:
         "Finding the structures of {input} for pool {wildcards.pool}"
     shell:

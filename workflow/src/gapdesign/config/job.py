@@ -13,7 +13,7 @@ from gapdesign.config import study
 from gapdesign.config.part import At, Part
 
 STAGES = {
-    "candidates": 2,
+    "candidates": 3,
     "descriptors": 1,
     "design": 1,
     "labels": 1,

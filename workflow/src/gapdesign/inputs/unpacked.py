@@ -66,6 +66,8 @@ def unpacked(path: str | Path, key: str) -> Iterator[Path]:
     path = Path(path)
     if path.is_dir():
         raise InputError(f"{key}: '{path}' is a folder; name a file of structures.")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{key}: '{path}' is no regular file; name a file of structures.")
     try:
         with path.open("rb") as stream:
             head = stream.read(_TAR[0] + len(_TAR[1]))
