@@ -163,6 +163,30 @@ def test_readers_that_would_guess_are_refused(tmp_path):
     assert "no format that ASE reads" in refused(tmp_path / "a.qqq")
 
 
+DUMP = """ITEM: TIMESTEP
+5
+ITEM: NUMBER OF ATOMS
+2
+ITEM: BOX BOUNDS pp pp ff
+0 3
+0 3
+0 9
+ITEM: ATOMS id element x y z fx fy fz
+2 Cu 1 1 1 0 0 1
+1 Cu 0 0 0 0 0 -1
+"""
+
+
+def test_a_dump_of_lammps_has_forces_all_its_atoms_and_no_energy(tmp_path):
+    (tmp_path / "a.lammpstrj").write_text(2 * DUMP)
+    frames = list(read(tmp_path / "a.lammpstrj", KEY))
+    assert [frame.atoms.pbc.tolist() for frame in frames] == 2 * [[True, True, False]]
+    assert [set(frame.atoms.calc.results) for frame in frames] == 2 * [{"forces"}]
+    for cut in (DUMP + DUMP[: DUMP.rindex("1 Cu")], DUMP[: DUMP.rindex("1 Cu")] + DUMP):
+        (tmp_path / "a.lammpstrj").write_text(cut)
+        assert "has 1 of 2 atoms" in refused(tmp_path / "a.lammpstrj")
+
+
 CIF = """data_x
 _cell_length_a 3.6
 _cell_length_b 3.6

@@ -18,7 +18,7 @@ from ase.data import chemical_symbols
 
 from gapdesign.errors import InputError
 from gapdesign.inputs import extxyz
-from gapdesign.inputs.kinds import kind_of, refuse_file, refuse_frame
+from gapdesign.inputs.kinds import kind_of, refuse_file, refuse_frame, without_inventions
 from gapdesign.inputs.sanity import is_isolated, mistake
 from gapdesign.inputs.unpacked import reason, unpacked
 
@@ -145,7 +145,7 @@ def _structures(place: Path, path: str, key: str) -> Iterator[Atoms]:
             return
         if problem := refuse_frame(atoms, kind):
             raise InputError(f"{key}: frame {number} of '{path}' {problem}.")
-        yield atoms
+        yield without_inventions(atoms, kind)
 
 
 def _by_ase(place: Path, kind: str, path: str, key: str) -> Iterator[Atoms]:

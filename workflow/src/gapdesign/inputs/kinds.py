@@ -87,6 +87,9 @@ def refuse_frame(atoms: Atoms, kind: str) -> str | None:
                 f"has a site occupied in part ({named}), which no single structure has; make an ordered structure of"
                 " it, for instance a supercell"
             )
+    occupied = atoms.arrays.get("occupancy")  # of a PDB file
+    if occupied is not None and (np.abs(occupied.astype(float) - 1) > _WHOLE).any():
+        return "has a site occupied in part, which no single structure has; keep one of its conformations"
     if kind == "lammps-data":
         expected = atomic_masses[atoms.numbers]
         off = np.flatnonzero((np.abs(atoms.get_masses() - expected) > _MASS * expected) | (atoms.numbers < 1))
@@ -110,6 +113,13 @@ def is_poscar(name: str) -> bool:
     return any(word in name.upper() for word in ("POSCAR", "CONTCAR")) or name.lower().endswith(".vasp")
 
 
+def without_inventions(atoms: Atoms, kind: str) -> Atoms:
+    """Return a structure without values that its reader made up: the energy of zero that ASE gives LAMMPS' dumps."""
+    if kind.startswith("lammps-dump") and atoms.calc is not None:
+        atoms.calc.results.pop("energy", None)
+    return atoms
+
+
 def _lines(place: Path, most: int) -> list[str]:
     with place.open(encoding="utf-8") as stream:
         return [line for line, _ in zip(iter(lambda: stream.readline(2**16), ""), range(most), strict=False)]
@@ -130,12 +140,20 @@ def _unnamed(place: Path) -> str | None:
 
 
 def _untyped(place: Path) -> str | None:
+    """Check a dump of LAMMPS for a column of elements and, since ASE does not, for all atoms of each frame."""
+    frame = count = 0
     with place.open(encoding="utf-8") as stream:
-        for line in iter(lambda: stream.readline(2**16), ""):
-            if line.startswith("ITEM: ATOMS"):
-                if "element" in line.split():
-                    return None
-                return "has types and no elements; add a column `element` (LAMMPS: dump_modify ... element Zr)"
+        lines = iter(lambda: stream.readline(2**16), "")
+        for line in lines:
+            if line.startswith("ITEM: NUMBER OF ATOMS"):
+                count = int(next(lines, "0"))
+            elif line.startswith("ITEM: ATOMS"):
+                if "element" not in line.split():
+                    return "has types and no elements; add a column `element` (LAMMPS: dump_modify ... element Zr)"
+                for done in range(count):
+                    if not (line := next(lines, "")).strip() or line.startswith("ITEM:"):
+                        return f"is cut off: its frame {frame} has {done} of {count} atoms; repair it"
+                frame += 1
     return None
 
 
