@@ -100,6 +100,12 @@ def test_distances_of_structures_are_those_of_the_kernel(frames):
     np.testing.assert_allclose(gapdesign.distances(frames, **DESCRIPTION), expected, atol=1e-6)
 
 
+def test_a_slab_is_no_bulk(frames):
+    slab = frames[0].copy()
+    slab.pbc = [True, True, False]
+    assert gapdesign.distances([frames[0], slab], **DESCRIPTION)[0, 1] > 0.01
+
+
 @pytest.mark.parametrize("structure", ["rematch", "environment"])
 def test_structures_are_compared_as_the_kernel_says(frames, structure):
     kernel = DESCRIPTION["kernel"] | {"structure": structure}

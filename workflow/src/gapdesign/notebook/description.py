@@ -84,7 +84,7 @@ def features(
     Raises
     ------
     InputError
-        If an option is not valid, an element is not among ``elements``, or a structure is not periodic or has no
+        If an option is not valid, an element is not among ``elements``, or a structure has no cell or no
         neighbours.
     """
     from ase.data import atomic_numbers
@@ -99,10 +99,10 @@ def features(
     if not frames:
         raise InputError("structures: there are none; give at least one.")
     for k, atoms in enumerate(frames):
-        if atoms.cell.rank < 3 or not atoms.pbc.all():
+        if atoms.cell.rank < 3:
             raise InputError(
-                f"structure {k} is not periodic in three directions, as descriptors need; give it a cell, with vacuum"
-                " around a molecule or a slab, and set its pbc to True."
+                f"structure {k} is not periodic in three directions and has no cell with a volume; give it one, with"
+                " vacuum around a molecule or a slab."
             )
     options = options_of(DescriptorOptions, descriptor, "descriptor")
     compared = options_of(KernelOptions, kernel, "kernel")
