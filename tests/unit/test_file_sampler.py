@@ -11,11 +11,14 @@ from ase.build import bulk, fcc111
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 
+from gapdesign.descriptors.kernel import KernelOptions
+from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.errors import InputError
 from gapdesign.files import read_frames, write_frames
 from gapdesign.inputs.carried import LONGEST, note
 from gapdesign.inputs.frames import Frame
 from gapdesign.methods.designs import with_frames
+from gapdesign.models.gap.environments import environments
 from gapdesign.samplers import sample
 from gapdesign.samplers.options import PoolOptions
 from gapdesign.samplers.shared import frames
@@ -153,3 +156,13 @@ def test_tables_of_candidates_say_which_frame_each_was(tmp_path):
     assert table.to_csv(index=False).splitlines()[1] == f"0,2,{tmp_path}/mine.extxyz,3"
     write_batch(shards[0], replace(whole, notes=np.zeros(0, "S1")))
     assert with_frames(table[["rank", "candidate"]], shards[:1]).columns.tolist() == ["rank", "candidate"]
+
+
+def test_what_a_candidate_carries_changes_no_environment():
+    atoms = labelled(1)
+    atoms.arrays |= {"names": np.array(["a", "b", "c", "d"]), "fixed": np.array([True] * 4)}
+    batch = pack([COPPER], notes=[note(Frame(atoms, "mine.db", 0))])
+    given = {"soap": SoapOptions(r_cut=4.0, n_max=2, l_max=1), "kernel": KernelOptions(), "transition": 0.5}
+    plain, annotated = (environments([one], **given).soap[29].vectors for one in (batch.atoms(0), batch.annotated(0)))
+    assert batch.annotated(0).arrays["source_names"].tolist() == ["a", "b", "c", "d"]
+    np.testing.assert_array_equal(annotated, plain)

@@ -163,6 +163,7 @@ def environments(
 
 def _soap_block(frames: Sequence[Atoms], centre: int, string: str) -> SoapBlock:
     """Compute the environments of one element, merging equal ones within a structure."""
+    from ase import Atoms
     from quippy.descriptors import Descriptor
 
     descriptor = Descriptor(string)
@@ -170,7 +171,9 @@ def _soap_block(frames: Sequence[Atoms], centre: int, string: str) -> SoapBlock:
     for row, atoms in enumerate(frames):
         if centre not in atoms.numbers:
             continue
-        merged, multiplicity = merge(np.asarray(descriptor.calc(atoms)["data"]))
+        # QUIP takes all arrays along, and stops at text and truth values.
+        bare = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+        merged, multiplicity = merge(np.asarray(descriptor.calc(bare)["data"]))
         vectors.append(merged)
         counts.append(multiplicity)
         rows.append(np.full(len(merged), row))
