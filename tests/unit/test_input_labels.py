@@ -1,5 +1,8 @@
 """Labels in the user's frames: by which keys they are read, which are none, and who is told."""
 
+from importlib import import_module
+from pathlib import Path
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -212,3 +215,13 @@ class TestReaders:
         ):
             FileEngine(FileOptions(paths=(path,))).load(["Cu"])
         FileEngine(FileOptions(paths=(path,), isolated={"Cu": 0.0})).load(["Cu"])
+
+    @pytest.mark.parametrize("module", ["gzip", "bz2", "lzma"])
+    def test_compressed_files_are_found_in_folders(self, module, save, tmp_path):
+        atoms = frame(0, REF_energy=-7.0, forces="REF_forces")
+        path = Path(save(atoms))
+        suffix = {"gzip": "gz", "bz2": "bz2", "lzma": "xz"}[module]
+        (tmp_path / "packed").mkdir()
+        with import_module(module).open(tmp_path / f"packed/{path.name}.{suffix}", "wb") as stream:
+            stream.write(path.read_bytes())
+        assert self.both(str(tmp_path / "packed"), atoms)[0].energy == -7.0
