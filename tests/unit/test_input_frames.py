@@ -213,6 +213,19 @@ def test_a_site_occupied_in_part_is_refused(tmp_path, sites):
     assert len(next(read(tmp_path / "b.cif", KEY)).atoms) == 2
 
 
+@pytest.mark.parametrize(
+    ("formula", "right"),
+    [("'Zr C'", True), ("'Zr4 C4'", True), ("ZrC", True), ("'Zr2 C'", False), ('"Zr C H"', False), ("?", True)],
+)
+def test_a_crystal_with_another_formula_than_it_states_is_refused(tmp_path, formula, right):
+    sites = "Zr1 Zr 0 0 0 1.0\nC1 C 0.5 0.5 0.5 1\n"
+    (tmp_path / "a.cif").write_text(CIF.replace("data_x\n", f"data_x\n_chemical_formula_sum {formula}\n") + sites)
+    if right:
+        assert len(next(read(tmp_path / "a.cif", KEY)).atoms) == 2
+    else:
+        assert "is CZr, and its _chemical_formula_sum is Zr" in refused(tmp_path / "a.cif")
+
+
 @pytest.mark.parametrize("name", ["a@1.xyz", "-x.extxyz", "{b}.xyz", "a b'c.xyz", "dir//a.xyz", "x.txt", "@:.traj"])
 def test_names_mean_nothing(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)

@@ -131,7 +131,7 @@ def _structures(place: Path, path: str, key: str) -> Iterator[Atoms]:
     for number in count():
         try:
             with warnings.catch_warnings():
-                # What they warn of (occupancies, guessed elements) is refused.
+                # What they warn of (occupancies, guessed elements, symmetry) is checked.
                 warnings.simplefilter("ignore")
                 atoms = next(found, None)
         except InputError:
@@ -143,7 +143,7 @@ def _structures(place: Path, path: str, key: str) -> Iterator[Atoms]:
             if not number:
                 raise InputError(f"{key}: '{path}' holds no structure; name a file of structures.")
             return
-        if problem := refuse_frame(atoms, kind):
+        if problem := refuse_frame(atoms, kind, place):
             raise InputError(f"{key}: frame {number} of '{path}' {problem}.")
         yield without_inventions(atoms, kind)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ _WHOLE = 1e-3
 
 _MASS = 5e-3
 """Largest relative difference of a mass from that of the element that it is taken for."""
+
+_FORMULA = re.compile(r"^_chemical_formula_sum\s+(['\"]?)([^'\"\n]+)\1", re.M)
 
 
 def kind_of(place: Path, path: str, key: str) -> str:
@@ -77,8 +80,8 @@ def refuse_file(place: Path, kind: str, path: str, key: str) -> None:
         raise InputError(f"{key}: '{path}' {problem}.")
 
 
-def refuse_frame(atoms: Atoms, kind: str) -> str | None:
-    """Return what is not believed of a structure that ASE has read, with a remedy; None if it is all there."""
+def refuse_frame(atoms: Atoms, kind: str, place: Path) -> str | None:
+    """Return what is not believed of a structure that ASE read from a file, with a remedy; None if it is all there."""
     for site in atoms.info.get("occupancy", {}).values() if kind == "cif" else ():
         shares = dict(site)
         if len(shares) > 1 or abs(sum(shares.values()) - 1) > _WHOLE:
@@ -86,6 +89,16 @@ def refuse_frame(atoms: Atoms, kind: str) -> str | None:
             return (
                 f"has a site occupied in part ({named}), which no single structure has; make an ordered structure of"
                 " it, for instance a supercell"
+            )
+    if kind == "cif" and (formula := _formula(place)):
+        elements = sorted({*formula, *atoms.symbols})
+        found = np.array([(atoms.symbols == element).sum() for element in elements]) / len(atoms)
+        stated = np.array([formula.get(element, 0) for element in elements]) / sum(formula.values())
+        if np.abs(found - stated).max() > _WHOLE:
+            said = " ".join(f"{element}{count:g}" for element, count in formula.items())
+            return (
+                f"is {atoms.get_chemical_formula()}, and its _chemical_formula_sum is {said}: atoms are missing, or the"
+                " symmetry was misread; write all atoms out in P 1, or correct the formula"
             )
     occupied = atoms.arrays.get("occupancy")  # of a PDB file
     if occupied is not None and (np.abs(occupied.astype(float) - 1) > _WHOLE).any():
@@ -118,6 +131,22 @@ def without_inventions(atoms: Atoms, kind: str) -> Atoms:
     if kind.startswith("lammps-dump") and atoms.calc is not None:
         atoms.calc.results.pop("energy", None)
     return atoms
+
+
+@lru_cache(maxsize=1)
+def _formula(place: Path) -> dict[str, float]:
+    """Return the composition that a CIF of one structure states; empty if it states none."""
+    text = place.read_text(encoding="utf-8", errors="replace")
+    found = _FORMULA.search(text)
+    if found is None or len(re.findall(r"^data_", text, re.M)) > 1:
+        return {}
+    formula: dict[str, float] = {}
+    for symbol, count in re.findall(r"([A-Z][a-z]?)\s*(\d+\.?\d*)?", found[2]):
+        element = {"D": "H", "T": "H"}.get(symbol, symbol)
+        if element not in chemical_symbols:
+            return {}
+        formula[element] = formula.get(element, 0) + float(count or 1)
+    return formula if sum(formula.values()) > 0 else {}
 
 
 def _lines(place: Path, most: int) -> list[str]:
