@@ -14,6 +14,7 @@ from ase import Atoms
 
 from gapdesign.files import read_csv, write_csv
 from gapdesign.labels.failures import COLUMNS
+from gapdesign.methods import METHODS
 from gapdesign.report import words
 from gapdesign.report.figures import (
     FIGURES,
@@ -26,7 +27,7 @@ from gapdesign.report.figures import (
 )
 from gapdesign.report.headline import headline, worst_off_sample
 from gapdesign.report.matrices import errors_figure, parity_figure
-from gapdesign.report.style import DASHES, error_colours, line_styles, pdf_bytes, svg_text
+from gapdesign.report.style import DASHES, error_colours, house_style, line_styles, pdf_bytes, svg_text
 from gapdesign.structures import strain_magnitudes
 from reported import FOUR, HOSTILE, figures_of, page_of, results_of, square, study
 
@@ -251,6 +252,46 @@ class TestFigures:
         expected = figures_of(parts)
         with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.fonttype": "path"}):
             assert figures_of(parts) == expected
+
+
+def clipped(figure) -> list[str]:
+    """Texts of a figure, legends included, that reach beyond its edges."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    width, height = canvas.get_width_height()
+    beyond, ticks = [], {id(label) for axes in figure.axes for label in axes.get_xticklabels()}  # some are not drawn
+    for text in figure.findobj(Text):
+        if id(text) not in ticks and text.get_visible() and text.get_text().strip():
+            box = text.get_window_extent()
+            if box.x0 < -1 or box.y0 < -1 or box.x1 > width + 1 or box.y1 > height + 1:
+                beyond.append(text.get_text())
+    return beyond
+
+
+MANY = {f"DESIGN-{k:02d}-{'LONG' * (k % 3)}": name for k, name in enumerate([*METHODS, *METHODS][:12])}
+"""Twelve designs with long names, each by another method as far as there are that many."""
+
+
+class TestManyDesigns:
+    @house_style()
+    def test_no_label_and_no_legend_is_clipped(self):
+        names = list(MANY)
+        values = {name: np.linspace(0, 2, 9) for name in names}
+        errors = square(names, lambda model, test: 8.0 + names.index(model) / 10 + names.index(test) / 100)
+        assert clipped(worst_figure(errors, MANY)) == []
+        assert clipped(ranks_figure(values, MANY)) == []
+        assert clipped(distances_figure(values, {}, MANY)) == []
+        assert clipped(distances_figure(values, values, MANY)) == []
+
+    @house_style()
+    def test_few_designs_share_a_line(self):
+        methods = {"OPT1": "maxmin", "OPT2": "maxmin", "RND1": "random", "RND2": "random"}
+        figure = ranks_figure({name: np.linspace(0, 1, 9) for name in methods}, methods)
+        assert figure.legends[0]._ncols == 4
+        assert figure.get_figheight() == 3.5
 
 
 class TestPage:

@@ -14,7 +14,7 @@ import numpy as np
 from gapdesign.methods import is_baseline
 from gapdesign.report.headline import worst_off_sample
 from gapdesign.report.matrices import errors_figure, parity_figure
-from gapdesign.report.style import INK, MUTED, RULE, house_style, line_styles
+from gapdesign.report.style import INK, MUTED, RULE, house_style, legend_below, line_styles, text_width
 from gapdesign.report.words import MINUS, method_name, number, shorten
 from gapdesign.structures import strain_magnitudes
 
@@ -191,8 +191,7 @@ def legend(figure: Figure, methods: Mapping[str, str]) -> None:
         Line2D([], [], **styles[design], label=f"{shorten(design, 18)} ({method_name(method)})")
         for design, method in methods.items()
     ]
-    if handles:
-        figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)), handlelength=2.6)
+    legend_below(figure, handles, handlelength=2.6)
 
 
 @house_style()
@@ -217,34 +216,43 @@ def worst_figure(errors: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
     worst = worst_off_sample(errors).set_index("model")
     models = [design for design in methods if design in worst.index]
     models.sort(key=lambda design: list(dict.fromkeys(methods.values())).index(methods[design]))
-    figure = Figure(figsize=(5.2, 0.85 + 0.36 * max(1, len(models))), layout="constrained")
+    texts = {model: _worst_text(*worst.loc[model, ["q99_mev", "test_set"]]) for model in models}
+    labels = [f"{shorten(model, 18)} ({method_name(methods[model])})" for model in models]
+    beside = max((text_width(label, 8.5) for label in labels), default=0.0)
+    behind = max((text_width(text, 8) for text in texts.values()), default=0.0)
+    width = max(5.2, beside + behind + 2.6)
+    figure = Figure(figsize=(width, 0.85 + 0.36 * max(1, len(models))), layout="constrained")
     axes = figure.subplots()
     styles = line_styles(methods)
     finite = errors["q99_mev"][np.isfinite(errors["q99_mev"])] if len(errors) else np.empty(0)
     highest = max(finite, default=0.0) or 1.0
+    room = width - beside - 0.3
+    end = highest * max(1.42, room / (room - behind - 0.25))
     for row, model in enumerate(models):
         colour = styles[model]["color"]
         of_model = errors[errors["model"] == model].set_index("test_set")["q99_mev"]
-        value, test_set = worst.loc[model, "q99_mev"], worst.loc[model, "test_set"]
+        value = worst.loc[model, "q99_mev"]
         off = of_model[of_model.index != model]
         axes.plot([0, value], [row, row], color=RULE, linewidth=1, zorder=1)
         axes.plot(off, [row] * len(off), "o", color=colour, markersize=3.5, alpha=0.45, markeredgewidth=0, zorder=2)
         if model in of_model.index:
             axes.plot([of_model[model]], [row], "|", color=MUTED, markersize=9, zorder=2)
         axes.plot([value], [row], "o", color=colour, markersize=8, zorder=3)
-        text = f"{number(value)} on {shorten(str(test_set), 18)}" if np.isfinite(value) else "not finite"
-        axes.annotate(text, (value if np.isfinite(value) else 0, row), (8, 0), textcoords="offset points",
+        axes.annotate(texts[model], (value if np.isfinite(value) else 0, row), (8, 0), textcoords="offset points",
                       va="center", color=INK, fontsize=8)  # fmt: skip
-    labels = [f"{shorten(model, 18)} ({method_name(methods[model])})" for model in models]
     axes.set_yticks(range(len(models)), labels, color=INK)
     if not models:
         axes.text(0.5, 0.5, "no off-sample test", transform=axes.transAxes, ha="center", va="center", color=MUTED)
-    axes.set(xlim=(0, 1.42 * highest), ylim=(len(models) - 0.4, -0.6))
+    axes.set(xlim=(0, end), ylim=(len(models) - 0.4, -0.6))
     axes.set_xlabel("0.99 quantile of |error|, meV/atom")
     axes.tick_params(axis="y", length=0, labelsize=8.5)
     axes.grid(axis="y", visible=False)
     axes.spines["left"].set_visible(False)
     return figure
+
+
+def _worst_text(value: float, test_set: str) -> str:
+    return f"{number(value)} on {shorten(str(test_set), 18)}" if np.isfinite(value) else "not finite"
 
 
 FIGURES: dict[str, Callable[[Results], Figure]] = {

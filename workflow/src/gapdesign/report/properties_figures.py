@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.properties.compare import REFERENCE
-from gapdesign.report.style import GREY, MUTED, RULE, house_style, line_styles
+from gapdesign.report.style import GREY, MUTED, RULE, house_style, legend_below, line_styles
 from gapdesign.report.words import MINUS, method_name, shorten
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def constants_figure(values: pd.DataFrame, methods: Mapping[str, str]) -> Figure
         if places[k][0] != places[k - 1][0]:
             axes.axhline(k - 0.5, color=RULE, linewidth=0.6)
     if len(rows):
-        figure.legend(loc="outside lower center", ncols=min(4, len(methods)), handletextpad=0.3)
+        legend_below(figure, axes.get_legend_handles_labels()[0], handletextpad=0.3)
     return figure
 
 
@@ -178,10 +178,7 @@ def _panels(
     present = [name for name in styles if (curves["model"] == name).any()]
     labels = {name: f"{shorten(name, 18)} ({method_name(method)})" for name, method in methods.items()}
     handles = [Line2D([], [], **styles[name], label=labels.get(name, "reference engine")) for name in present]
-    if handles:
-        figure.legend(
-            handles=handles, loc="outside lower center", ncols=min(2 + columns, len(handles)), handlelength=2.6
-        )
+    legend_below(figure, handles, most=2 + columns, handlelength=2.6)
     return figure
 
 

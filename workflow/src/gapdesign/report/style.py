@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gapdesign.methods import is_baseline
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
@@ -132,6 +133,40 @@ def pdf_bytes(figure: Figure, *, dots_per_inch: int = 300) -> bytes:
     nothing = dict.fromkeys(("CreationDate", "Creator", "Producer"))
     figure.savefig(buffer, format="pdf", dpi=dots_per_inch, facecolor="white", metadata=nothing)
     return buffer.getvalue()
+
+
+def text_width(text: str, size: float) -> float:
+    """Return the width of text of a given size, in points, in inches."""
+    from matplotlib.textpath import TextPath
+
+    return TextPath((0, 0), text, size=size).get_extents().width / 72 if text.strip() else 0.0
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist], *, most: int = 4, **options: Any) -> None:
+    """Put a legend below a figure, in as many columns as its width holds, and make room for more than three lines.
+
+    Parameters
+    ----------
+    figure
+        With the layout `constrained`.
+    handles
+        Artists with a label; none give no legend.
+    most
+        Largest number of columns.
+    options
+        Of :meth:`matplotlib.figure.Figure.legend`.
+    """
+    from matplotlib import rcParams
+
+    if not handles:
+        return
+    em = rcParams["legend.fontsize"] / 72
+    # The longest name, the line before it, and the gaps beside both.
+    entry = max(text_width(str(handle.get_label()), 72 * em) for handle in handles) + 5.6 * em
+    columns = max(1, min(most, len(handles), int(figure.get_figwidth() / entry)))
+    lines = -(-len(handles) // columns)
+    figure.set_figheight(figure.get_figheight() + max(0, lines - 3) * 1.5 * em)
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, **options)
 
 
 def error_colours() -> Colormap:
