@@ -5,6 +5,7 @@ import gzip
 import lzma
 import os
 import re
+import tarfile
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -246,6 +247,11 @@ def test_missing_empty_and_odd_files_are_refused(tmp_path):
     assert "no regular file" in refused(tmp_path / "pipe.xyz")
     (tmp_path / "a.xyz.gz").write_bytes(gzip.compress(b"4\n")[:-9])
     assert "cannot be unpacked" in refused(tmp_path / "a.xyz.gz")
+    (tmp_path / "OUTCAR.gz.gz").write_bytes(gzip.compress(gzip.compress(b"")))
+    assert "is compressed twice" in refused(tmp_path / "OUTCAR.gz.gz")
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "blank.xyz", "blank.xyz")
+    assert "archive of several files" in refused(tmp_path / "a.tar.gz")
     (tmp_path / "a.xyz").write_bytes(b"\x1b[31m\x00\n")
     assert "begins with" in refused(tmp_path / "a.xyz")
 

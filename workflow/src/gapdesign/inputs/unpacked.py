@@ -77,7 +77,7 @@ def unpacked(path: str | Path, key: str) -> Iterator[Path]:
         raise InputError(f"{key}: '{path}' cannot be read ({error.strerror}); make it readable.") from error
     if not head:
         raise InputError(f"{key}: '{path}' is empty; name a file of structures.")
-    packing = next((suffix for magic, suffix in _MAGIC.items() if head.startswith(magic)), None)
+    packing = _packing(head)
     with TemporaryDirectory(prefix="gapdesign-") as folder:
         if packing is None:
             place = Path(folder, _safe(path.name))
@@ -85,10 +85,17 @@ def unpacked(path: str | Path, key: str) -> Iterator[Path]:
         else:
             place = _unpack(path, packing, Path(folder), key)
         with place.open("rb") as stream:
-            stream.seek(_TAR[0])
-            if stream.read(len(_TAR[1])) == _TAR[1]:
-                raise InputError(f"{key}: '{path}' is an archive of several files; unpack it and name one of them.")
+            head = stream.read(_TAR[0] + len(_TAR[1]))
+        if head[_TAR[0] :] == _TAR[1]:
+            raise InputError(f"{key}: '{path}' is an archive of several files; unpack it and name one of them.")
+        if _packing(head):  # or ASE would unpack it again, without any limit
+            raise InputError(f"{key}: '{path}' is compressed twice; unpack it yourself.")
         yield place
+
+
+def _packing(head: bytes) -> str | None:
+    """Return the ending of the compression that a file of this beginning has; None if it has none."""
+    return next((suffix for magic, suffix in _MAGIC.items() if head.startswith(magic)), None)
 
 
 def _safe(name: str) -> str:

@@ -73,6 +73,8 @@ def index(path: str | Path) -> np.ndarray:
                 number += 1
     except FileNotFoundError:
         raise InputError(f"{KEY}: no file '{path}'; paths start where snakemake is run.") from None
+    except OSError as error:
+        raise InputError(f"{KEY}: '{path}' cannot be read ({error.strerror}); make it readable.") from error
     except ValueError as error:
         raise InputError(f"{KEY}: frame {number} of '{path}': {error}; repair or convert it.") from None
     return np.array(rows, dtype=np.int64).reshape(-1, 3)
@@ -110,7 +112,7 @@ def enough(path: str | Path, count: int, size: int) -> None:
 def refuse_too_few(path: str | Path, size: int) -> None:
     """Refuse a file with too few frames, if it can be counted at once; see :func:`enough`."""
     place = Path(path)
-    if not is_extended_xyz(place):
+    if not is_extended_xyz(place) or not place.is_file():
         return
     state = place.stat()
     if state.st_size > QUICK:
