@@ -378,3 +378,37 @@ def test_gaps_overlaps_wrong_shapes_and_truncated_shards_are_refused(tmp_path):
     paths[2].write_bytes(paths[2].read_bytes()[:-1])
     with pytest.raises(InputError, match=r"20-50\.npy: not a complete array"):
         shards.FeaturePool(paths)
+
+
+def test_shards_that_a_pool_of_another_size_left_behind_are_found_and_removed(tmp_path, monkeypatch, capsys):
+    from conftest import SMALL
+    from gapdesign import cli
+
+    kept = [
+        "candidates/A/0-30.npz",
+        "candidates/A/30-60.npz",
+        "descriptors/B/sums/30-60.npy",
+        "candidates/frames/A.npy",
+    ]
+    left = ["candidates/A/30-50.npz", "candidates/A/60-90.npz", "descriptors/B/environments/0-60.npz"]
+    for name in (*kept, *left, "designs/compressed/A/basis.npz", "designs/A.npy"):
+        path = tmp_path / "results/small" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"12345")
+    folder = tmp_path / "results/small"
+    assert shards.leftovers(folder, {"A": 60, "B": 60}, 30) == [folder / name for name in left]
+    assert shards.leftovers(tmp_path / "none", {"A": 60}, 30) == []
+    (tmp_path / "config.yaml").write_text(json.dumps(SMALL))
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["leftovers", "--config", "config.yaml"]) == 0
+    assert capsys.readouterr().out.split() == [f"results/small/{name}" for name in left]
+    assert cli.main(["leftovers", "--config", "config.yaml", "--remove"]) == 0
+    assert "3 files of 0.0 MB, now removed" in capsys.readouterr().err
+    assert not any((folder / name).exists() for name in left)
+    assert all((folder / name).exists() for name in (*kept, "designs/compressed/A/basis.npz", "designs/A.npy"))
+
+
+def test_json_that_is_too_deep_to_be_read_is_refused_in_a_sentence(tmp_path):
+    (tmp_path / "deep.json").write_text("[" * 100_000 + "]" * 100_000)
+    with pytest.raises(InputError, match=r"deep\.json: not valid JSON \("):
+        read_json(tmp_path / "deep.json")

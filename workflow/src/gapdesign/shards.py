@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from itertools import pairwise
 from pathlib import Path
@@ -55,6 +55,33 @@ def in_order(paths: Sequence[str | Path]) -> tuple[list[str | Path], list[int]]:
             raise InputError(f"{path}: candidates {start} to {end} are also in the preceding shard; give only one.")
         bounds.append(stop)
     return ordered, bounds
+
+
+_FOLDERS = (
+    *("candidates/{}", "descriptors/{}", "descriptors/{}/sums", "descriptors/{}/environments"),
+    *("designs/compressed/{}", "replay/rows/{}"),
+)
+"""Folders of the shards of a pool, below those of the results of a study."""
+
+
+def leftovers(results: str | Path, sizes: Mapping[str, int], shard_size: int) -> list[Path]:
+    """Return files of shards that are no part of their pools any more, since `size` or `shard_size` changed.
+
+    Parameters
+    ----------
+    results : path
+        Folder of the study's results.
+    sizes : mapping of str to int
+        Pool to its number of candidates.
+    shard_size : int
+    """
+    found = []
+    for pool, size in sizes.items():
+        names = {f"{start}-{stop}" for start, stop in cut(size, shard_size)}
+        for folder in _FOLDERS:
+            files = Path(results, folder.format(pool)).glob("[0-9]*-[0-9]*.np[yz]")
+            found += [path for path in files if path.stem not in names]
+    return sorted(found)
 
 
 class Blocks:

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gapdesign.cli.arguments import add, add_config, add_output
+from gapdesign.cli.arguments import add, add_config, add_output, say
 from gapdesign.cli.parts import StudyPart
 from gapdesign.config import study as config
 from gapdesign.config.job import Job
@@ -49,6 +49,17 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument(
         "--jobs", type=int, default=100, metavar="N", help="jobs that run at once, for wall times (%(default)s)"
     )
+    verb = add(
+        verbs,
+        "leftovers",
+        _leftovers,
+        "list the shards that a pool of another size has left behind",
+        "A study reads only the shards of its present pools, and removes none: with the old `size` they count again.\n\n"
+        "example: gapdesign leftovers --config config/config.yaml",
+    )
+    add_config(verb)
+    verb.add_argument("--results", type=Path, metavar="FOLDER", help="folder of the study's results (results/<study>)")
+    verb.add_argument("--remove", action="store_true", help="remove them")
     verb = add(
         verbs,
         ESTIMATE,
@@ -111,6 +122,20 @@ def _check_labels(study: Study) -> None:
     engine.load(study.symbols())
     if found := engine.found():
         print(f"labels.{engine.name}: {in_words(found)}")
+
+
+def _leftovers(arguments: argparse.Namespace) -> None:
+    from gapdesign.shards import leftovers
+
+    study = config.load(arguments.config)
+    sizes = {name: study.pools.of(name).size for name in study.pools.names}
+    paths = leftovers(arguments.results or Path("results", study.study), sizes, study.pools.shard_size)
+    occupied = sum(path.stat().st_size for path in paths)
+    for path in paths:
+        print(path)
+        if arguments.remove:
+            path.unlink()
+    say(f"{len(paths)} files of {occupied / 1e6:.1f} MB, {'now removed' if arguments.remove else 'of earlier shards'}")
 
 
 def notes(study: Study) -> list[str]:
