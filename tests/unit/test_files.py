@@ -411,4 +411,4 @@ def test_shards_that_a_pool_of_another_size_left_behind_are_found_and_removed(tm
 def test_json_that_is_too_deep_to_be_read_is_refused_in_a_sentence(tmp_path):
     (tmp_path / "deep.json").write_text("[" * 100_000 + "]" * 100_000)
     with pytest.raises(InputError, match=r"deep\.json: not valid JSON \("):
-        read_json(tmp_path / "deep.json")
+        files.read_json(tmp_path / "deep.json")

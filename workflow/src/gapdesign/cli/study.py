@@ -54,7 +54,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "leftovers",
         _leftovers,
         "list the shards that a pool of another size has left behind",
-        "A study reads only the shards of its present pools, and removes none: with the old `size` they count again.\n\n"
+        "A study reads the shards of its present pools alone, and removes none: with the old size they count again.\n\n"
         "example: gapdesign leftovers --config config/config.yaml",
     )
     add_config(verb)
