@@ -247,6 +247,8 @@ def test_missing_empty_and_odd_files_are_refused(tmp_path):
     assert "no regular file" in refused(tmp_path / "pipe.xyz")
     (tmp_path / "a.xyz.gz").write_bytes(gzip.compress(b"4\n")[:-9])
     assert "cannot be unpacked" in refused(tmp_path / "a.xyz.gz")
+    (tmp_path / "b.xyz.gz").write_bytes(b"4\n")
+    assert "not compressed as its name says" in refused(tmp_path / "b.xyz.gz")
     (tmp_path / "OUTCAR.gz.gz").write_bytes(gzip.compress(gzip.compress(b"")))
     assert "is compressed twice" in refused(tmp_path / "OUTCAR.gz.gz")
     with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:

@@ -134,6 +134,7 @@ def _structures(place: Path, path: str, key: str) -> Iterator[Atoms]:
                 # What they warn of (occupancies, guessed elements, symmetry) is checked.
                 warnings.simplefilter("ignore")
                 atoms = next(found, None)
+                problem = None if atoms is None else refuse_frame(atoms, kind, place)
         except InputError:
             raise
         except Exception as error:
@@ -143,7 +144,7 @@ def _structures(place: Path, path: str, key: str) -> Iterator[Atoms]:
             if not number:
                 raise InputError(f"{key}: '{path}' holds no structure; name a file of structures.")
             return
-        if problem := refuse_frame(atoms, kind, place):
+        if problem:
             raise InputError(f"{key}: frame {number} of '{path}' {problem}.")
         yield without_inventions(atoms, kind)
 

@@ -78,6 +78,8 @@ def unpacked(path: str | Path, key: str) -> Iterator[Path]:
     if not head:
         raise InputError(f"{key}: '{path}' is empty; name a file of structures.")
     packing = _packing(head)
+    if packing is None and path.suffix.lower() in SUFFIXES:
+        raise InputError(f"{key}: '{path}' is not compressed as its name says; copy or rename it.")
     with TemporaryDirectory(prefix="gapdesign-") as folder:
         if packing is None:
             place = Path(folder, _safe(path.name))
