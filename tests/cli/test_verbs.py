@@ -14,7 +14,7 @@ import pytest
 import yaml
 from ase.io import read
 
-from gapdesign import cli
+from gapdesign import cli, records
 from gapdesign.config import documentation as configdoc
 from gapdesign.config import study as config
 from gapdesign.config.part import At
@@ -56,6 +56,7 @@ class Study:
         self.given = folder / "config.yaml"
         self.given.write_text(yaml.safe_dump(STUDY, sort_keys=False))
         self.config = config.load(str(self.given))
+        self.calls: dict[str, list[str]] = {}
 
     def __truediv__(self, name: str) -> Path:
         return self.folder / name
@@ -69,6 +70,7 @@ class Study:
         for argument in arguments:
             flat += [str(item) for item in (argument if isinstance(argument, list) else [argument])]
         assert cli.main([verb, *flat]) == 0
+        self.calls.setdefault(verb, flat)
 
     def of_shards(self, pattern: str) -> list[Path]:
         return [self / pattern.format(start=start, stop=stop) for start, stop in RANGES]
@@ -677,3 +679,48 @@ def test_environments_are_described_and_compared_with_the_pool_and_its_designs(s
     assert table["design"].tolist() == DESIGNS
     atoms = [sum(map(len, read(path, ":"))) for path in designs]
     assert table["learnt"].tolist() == atoms
+
+
+READING = [
+    *("descriptors", "basis", "compress", "select", "quality", "label", "labels", "failed", "hyperparameters", "fit"),
+    *("predict", "crossval", "figures", "provenance", "report", "concatenate", "regrow", "curves", "page"),
+]
+
+
+@pytest.mark.parametrize("verb", READING)
+def test_a_damaged_input_is_refused_or_was_not_read(reported, paged, tmp_path, capsys, verb):
+    """The first file of every argument; whatever is not refused has no influence."""
+    flag, inputs, arguments = "", {}, [verb]
+    for argument in reported.calls[verb]:
+        flag = argument if argument.startswith("--") else flag
+        is_output = flag.startswith("--output") and argument != flag
+        arguments.append(str(tmp_path / Path(argument).name) if is_output else argument)
+        is_input = not is_output and not argument.startswith(("--", "{"))
+        if is_input and records.place(argument).is_file():
+            inputs.setdefault(flag, Path(argument))
+    assert inputs
+
+    def run() -> tuple[int, dict[str, bytes]]:
+        return cli.main(arguments), {path.name: path.read_bytes() for path in tmp_path.glob("*.*") if path.is_file()}
+
+    whole = None
+    for path in inputs.values():
+        content = path.read_bytes()
+        place = len(content) * 3 // 4
+        for damaged in (
+            content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :],
+            b"".join(content.splitlines(keepends=True)[:-1]),
+        ):
+            capsys.readouterr()
+            try:
+                path.write_bytes(damaged)
+                status, written = run()
+            finally:
+                path.write_bytes(content)
+            said = capsys.readouterr().err.splitlines()
+            if status == 0:
+                whole = whole or run()
+                assert (status, written) == whole, path
+            else:
+                assert status == 2
+                assert said[-1].startswith(f"gapdesign {verb}: {path}: "), said

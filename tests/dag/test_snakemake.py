@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -173,3 +174,45 @@ def test_the_internals_are_there_in_a_module(tmp_path):
     assert (given["is_main"], given["module_name"]) == (False, "guest")
     assert given["prefixed"] == "there/a/b"
     assert given["jobs_at_once"] == 3
+
+
+REMEMBERING = """
+from pathlib import Path
+
+
+include: "{internals}"
+
+
+remember(lambda file, config: Path(file).read_text() != config)
+
+
+rule made:
+    output:
+        "made.txt",
+    params:
+        config=config["key"],
+        other=config["other"],
+    shell:
+        "printf %s {{params.config}} > {{output}}"
+"""
+
+
+def test_results_tell_what_they_were_made_from_only_where_snakemake_has_forgotten(tmp_path):
+    (tmp_path / "Snakefile").write_text(REMEMBERING.format(internals=INTERNALS))
+
+    def run(*arguments: str) -> str:
+        command = [sys.executable, "-m", "snakemake", "--cores", "1", "made.txt", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    run("--config", "key=A", "other=1")
+    (tmp_path / "made.txt").write_text("B")  # whatever the file says, the memory is right
+    assert "Nothing to be done" in run("-n", "--config", "key=A", "other=1")
+    shutil.rmtree(tmp_path / ".snakemake")
+    assert "Nothing to be done" in run("-n", "--config", "key=B", "other=2")
+    assert "params have changed since last execution" in run("-n", "--config", "key=A", "other=2")
+    assert "Nothing to be done" in run("-n", "--rerun-triggers", "mtime", "--config", "key=A", "other=2")
+    run("--touch", "--config", "key=A", "other=2")
+    assert "Nothing to be done" in run("-n", "--config", "key=A", "other=2")
+    assert (tmp_path / "made.txt").read_text() == "B"

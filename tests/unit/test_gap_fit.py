@@ -262,6 +262,12 @@ def test_virial_of_six_numbers_is_refused(frames, zr, tmp_path):
         fit([spoilt], [zr], given(), soap=SOAP, kernel=KERNEL, options=OPTIONS, output=tmp_path / "gp.xml")
 
 
+def test_an_empty_file_of_labels_is_never_fitted(zr, tmp_path):
+    with pytest.raises(InputError, match="labels: the design has no labelled structure"):
+        fit([], [zr], given(), soap=SOAP, kernel=KERNEL, options=OPTIONS, output=tmp_path / "gp.xml")
+    assert not (tmp_path / "gp.xml").exists()
+
+
 def test_element_without_isolated_atom_is_refused(frames, zr, tmp_path):
     copper = zr.copy()
     copper.symbols[:] = "Cu"

@@ -6,7 +6,7 @@ rule candidates:
 
 rule candidates_convert:
     input:
-        lambda wildcards: given(STUDY.pools.of(wildcards.pool).structures),
+        structures_given,
     output:
         results("candidates/frames/{pool}.extxyz"),
     log:
@@ -19,11 +19,11 @@ rule candidates_convert:
     resources:
         **asks("convert"),
     params:
-        revision=part("convert"),
+        config=part("convert", structures_given),
     message:
         "Converting {input} to extended XYZ"
     shell:
-        "gapdesign convert --structures={input:q} --output {output} > {log} 2>&1"
+        "gapdesign convert --structures={input:q} --made-from {params.config:q} --output {output} > {log} 2>&1"
 
 
 rule candidates_frames:
@@ -41,16 +41,16 @@ rule candidates_frames:
     resources:
         **asks("frames"),
     params:
-        revision=part("frames"),
+        config=part("frames", structures_of),
     message:
         "Finding the structures of {input} for pool {wildcards.pool}"
     shell:
-        "gapdesign frames --structures={input:q} --output {output} > {log} 2>&1"
+        "gapdesign frames --structures={input:q} --made-from {params.config:q} --output {output} > {log} 2>&1"
 
 
 rule candidates_shard:
     input:
-        prototypes=[given(prototype.file) for prototype in STUDY.prototypes.values() if prototype.file],
+        prototypes=prototype_files,
         structures=structures_of,
         frames=frames_of,
     output:
@@ -67,7 +67,7 @@ rule candidates_shard:
     resources:
         **asks("candidates"),
     params:
-        config=part("candidates"),
+        config=part("candidates", prototype_files, structures_of, potentials_of),
         frames=lambda wildcards, input: f"--frames {input.frames}" if input.frames else "",
     message:
         "Making candidates {wildcards.start} to {wildcards.stop} of pool {wildcards.pool}"

@@ -2,11 +2,15 @@
 import os
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
+from gapdesign import records
+from gapdesign.contents import Contents
 from gapdesign.engines import ENGINES
+from gapdesign.planning.dag import PLANNING
 from gapdesign.shards import cut
 from gapdesign.samplers.shared.frames import is_extended_xyz
 
@@ -116,9 +120,25 @@ def at(wildcards):
     return At(STUDY, wildcards.get("design"), wildcards.get("pool"))
 
 
-def part(verb):
-    """Return the part of the configuration that a verb reads, so that a changed value reruns only jobs that depend on it."""
-    return lambda wildcards: JOBS[verb].part(at(wildcards))
+CONTENTS = Contents(Path(".snakemake", "gapdesign-contents.json"), is_kept=is_head())
+remember(lambda file, config: records.differs(file, records.digest(config)))
+
+
+def part(verb, *files):
+    """Return the part of the configuration that a verb reads, so that a changed value reruns only jobs that depend on it.
+
+    The contents of `files` are part of it too: input functions of files of the user's, which may be replaced by older ones.
+    """
+
+    def read(wildcards):
+        paths = [str(path) for function in files for path in listed(function(wildcards))]
+        return JOBS[verb].part(at(wildcards), CONTENTS.of([path for path in paths if not path.startswith(results(""))]))
+
+    return read
+
+
+def listed(paths):
+    return [paths] if isinstance(paths, str) else paths
 
 
 def asks(verb):
@@ -173,6 +193,27 @@ def of_sample(pattern, pool):
     return [path for n, path in enumerate(paths) if n & (n - 1) == 0][: None if STUDY.pools.of(pool).is_ordered else 1]
 
 
+@cache
+def sampler_data(pool):
+    """Return files of potentials of a pool's samplers; where only a job's own environment knows them, there are none."""
+    if PLANNING in os.environ:
+        return []
+    try:
+        return STUDY.pools.of(pool).data
+    except InputError as error:
+        return [] if HAS_ENVIRONMENTS else sys.exit(f"gapdesign: {error}")
+
+
+def potentials_of(wildcards):
+    """Return the files of potentials of the samplers of a pool."""
+    return sampler_data(wildcards.pool)
+
+
+def structures_given(wildcards):
+    """Return the file of the user's own structures as it was given, if the pool has some."""
+    return given(STUDY.pools.of(wildcards.pool).structures)
+
+
 def structures_of(wildcards):
     """Return the file of the user's own structures as extended XYZ, if the pool has some."""
     path = STUDY.pools.of(wildcards.pool).structures
@@ -213,6 +254,11 @@ def environments_of(pattern):
 
 def reads_environments(design):
     return STUDY.kernel.structure != "average" or STUDY.designs[design].reads_environments
+
+
+def prototype_files(wildcards):
+    """Return the files of the user's prototypes."""
+    return [given(prototype.file) for prototype in STUDY.prototypes.values() if prototype.file]
 
 
 def existing_of(wildcards):

@@ -79,7 +79,7 @@ rule design_select:
     resources:
         **asks("select"),
     params:
-        config=part("select"),
+        config=part("select", existing_of),
         basis=lambda wildcards, input: f"--basis {input.basis}" if input.basis else "",
     message:
         "Choosing {wildcards.design}"

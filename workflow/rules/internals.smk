@@ -65,3 +65,31 @@ def failed_jobs():
 def lock_files():
     """Files in which this run has locked what it reads and makes; none with `--nolock` or a database."""
     return list(getattr(workflow.persistence, "_lockfile", {}).values())
+
+
+def remember(differs):
+    """Let results tell what they were made from where Snakemake has forgotten it: nothing public adds to its memory.
+
+    `differs(path, config)` says whether a file was made from something else than the param `config` of its job. Such
+    a job has changed params, with all that follows from it: `--rerun-triggers`, dry runs and reasons stay as they are.
+    """
+    from snakemake.persistence import ParamsChange, PersistenceBase
+
+    if hasattr(PersistenceBase, "of_records"):
+        return
+    knows, changed = PersistenceBase.has_metadata, PersistenceBase.params_changed
+
+    def of_records(job):
+        config = job.params.get("config")
+        return {str(file) for file in job.output if differs(file, config)} if isinstance(config, str) else set()
+
+    def has_metadata(self, job):
+        return knows(self, job) or bool(of_records(job))
+
+    def params_changed(self, job, file=None):
+        if knows(self, job) or not (files := of_records(job)):
+            return changed(self, job, file)
+        return ParamsChange(only_old={"see its record"}, only_new={job.params.config}, files=files)
+
+    PersistenceBase.of_records = staticmethod(of_records)
+    PersistenceBase.has_metadata, PersistenceBase.params_changed = has_metadata, params_changed

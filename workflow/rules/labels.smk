@@ -21,7 +21,7 @@ rule labels_engine:
     resources:
         **asks("engine"),
     params:
-        config=part("engine"),
+        config=part("engine", engine_contents),
     message:
         f"Checking that {STUDY.labels.engine} can run"
     shell:
@@ -44,7 +44,7 @@ rule labels_isolated:
     resources:
         **asks("isolated"),
     params:
-        config=part("isolated"),
+        config=part("isolated", engine_contents),
         runs=where_to_run,
     message:
         f"Labelling isolated atoms with {STUDY.labels.engine}"
@@ -71,7 +71,7 @@ rule labels_batch:
     resources:
         **asks("label"),
     params:
-        config=part("label"),
+        config=part("label", engine_contents),
         runs=where_to_run,
         max_failed=max_failed,
     message:
@@ -104,7 +104,7 @@ rule labels_design:
     resources:
         **asks("labels"),
     params:
-        config=part("labels"),
+        config=part("labels", engine_contents),
         runs=where_to_run,
         max_failed=max_failed,
     message:

@@ -20,7 +20,7 @@ rule properties_model:
     resources:
         **asks("measure"),
     params:
-        config=part("measure"),
+        config=part("measure", prototype_files),
     message:
         "Measuring properties with the model of {wildcards.design}"
     shell:
@@ -45,7 +45,7 @@ rule properties_reference:
     resources:
         **asks("measure-reference"),
     params:
-        config=part("measure-reference"),
+        config=part("measure-reference", engine_contents, prototype_files),
         runs=where_to_run,
     message:
         f"Measuring properties with {STUDY.labels.engine}"

@@ -59,7 +59,7 @@ rule design_regrow:
     resources:
         **asks("regrow"),
     params:
-        config=part("regrow"),
+        config=part("regrow", existing_of),
         basis=lambda wildcards, input: f"--basis {input.basis}" if input.basis else "",
     message:
         "Choosing {wildcards.design} from smaller pools"

@@ -64,7 +64,7 @@ rule replay_labels:
     resources:
         **asks("replay-labels"),
     params:
-        config=part("replay-labels"),
+        config=part("replay-labels", label_files),
     message:
         "Finding the labels of pool {wildcards.pool}"
     shell:
@@ -91,7 +91,7 @@ rule replay_start:
     resources:
         **asks("replay-start"),
     params:
-        config=part("replay-start"),
+        config=part("replay-start", label_files),
     message:
         "Factorising the part that all potentials share"
     shell:
@@ -120,7 +120,7 @@ rule replay_choose:
     resources:
         **asks("replay-choose"),
     params:
-        config=part("replay-choose"),
+        config=part("replay-choose", existing_of),
         basis=lambda wildcards, input: f"--basis {input.basis}" if input.basis else "",
     message:
         "Choosing {wildcards.design} for every budget"
@@ -202,7 +202,7 @@ rule replay_surfaces:
     resources:
         **asks("replay-surfaces"),
     params:
-        config=part("replay-surfaces"),
+        config=part("replay-surfaces", prototype_files),
     message:
         "Computing surface energies of {wildcards.fits}"
     shell:

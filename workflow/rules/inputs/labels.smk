@@ -1,9 +1,7 @@
 # What the rules of labels take: engines and their files, and who labels what.
 import shlex
-from functools import cache
 
 from gapdesign import engines
-from gapdesign.planning.dag import PLANNING
 
 # What no rule declares gets no prefix from a module.
 RUNS = prefixed(results("labels/runs"))
@@ -37,6 +35,22 @@ def engine_inputs():
         return [given(str(path)) for path in engine.files]
     except InputError as error:
         sys.exit(f"gapdesign: {error}")
+
+
+def engine_contents(wildcards):
+    """Files by whose contents labels differ: those that the engine reads, and the potentials that it labels with."""
+    return [*engine_inputs(), *engine_data()]
+
+
+@cache
+def engine_data():
+    """Files of potentials; where only a job's own environment knows them, there are none."""
+    if PLANNING in os.environ:
+        return []
+    try:
+        return [str(path) for path in engines.make(STUDY.labels.engine, STUDY.labels).data]
+    except InputError as error:
+        return [] if HAS_ENVIRONMENTS else sys.exit(f"gapdesign: {error}")
 
 
 def engine_files(wildcards):

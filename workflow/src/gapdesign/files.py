@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import json
-import math
 import os
 import re
-import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from zipfile import ZipFile
 
 import numpy as np
 
-from gapdesign import alive
+from gapdesign import alive, records
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,24 +37,53 @@ _PAIR = re.compile(r'([^\s="]+)=("(?:[^"\\]|\\.)*"|\S*)')
 
 
 @contextmanager
-def atomic(path: str | Path) -> Iterator[Path]:
+def atomic(path: str | Path, arrays: Mapping[str, np.ndarray] | None = None) -> Iterator[Path]:
     """Provide a temporary path beside ``path``; its file becomes ``path`` when the block ends without an error.
 
     The data reach the disk before the name changes, so a reader sees the old file, the new one, or
     none, whichever process is killed and when. If the block raises, the temporary file is removed.
+
+    Parameters
+    ----------
+    arrays
+        Arrays of the file that are read in part, by name, for the record that a job leaves of it, see
+        :mod:`gapdesign.records`.
+
+    Raises
+    ------
+    OSError
+        Which names ``path`` if the block cannot write it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
     temporary = path.with_name(f".{path.name}.{alive.unique()}{path.suffix}")
-    with alive.held(temporary):
+    with _named(path, temporary), alive.held(temporary):
         try:
             yield temporary
             _flush(temporary, os.O_NOFOLLOW)
+            record = records.describe(path, temporary, arrays or {})
+            # Whatever is killed in between: there is no record then, and never one of another content.
+            records.place(path).unlink(missing_ok=True)
             temporary.replace(path)
             _flush(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+    if record is not None:
+        write_text(records.place(path), record.text())
+
+
+@contextmanager
+def _named(path: Path, temporary: Path) -> Iterator[None]:
+    """Let errors of writing a temporary file name the file that the user knows."""
+    try:
+        yield
+    except OSError as error:
+        # NumPy does not say why it wrote less than it was given.
+        number = errno.ENOSPC if error.errno is None and "requested and" in str(error) else error.errno
+        if number is None or error.filename not in (None, str(temporary)):
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def _flush(path: Path, flags: int = 0) -> None:
@@ -88,6 +115,19 @@ def write_bytes(path: str | Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
+def read_bytes(path: str | Path) -> bytes:
+    """Read a whole file as it is.
+
+    Raises
+    ------
+    InputError
+        If it is missing, cannot be read, or is not what a job wrote.
+    """
+    with reading(path, "not readable"):
+        records.check(path)
+        return Path(path).read_bytes()
+
+
 def write_json(path: str | Path, value: Any) -> None:
     """Write ``value`` atomically as indented JSON, keeping its order."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
@@ -101,12 +141,41 @@ def read_json(path: str | Path) -> Any:
     InputError
         If the file is missing or is not JSON.
     """
-    try:
+    with reading(path, "not valid JSON"):
+        records.check(path)
         return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+@contextmanager
+def reading(path: str | Path, wrong: str, *, run: str = "the stage that makes it") -> Iterator[None]:
+    """Turn what goes wrong while a result is read into one sentence.
+
+    Only a file whose content was seen to be no good is advised to be deleted.
+
+    Parameters
+    ----------
+    wrong
+        What such a file is.
+    run
+        What makes the file, for the message if it is missing.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, cannot be read, or the block raises.
+    """
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run the stage that makes it.") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not valid JSON ({error}); delete it and run its stage again.") from None
+        raise InputError(f"{path}: no such file; run {run}.") from None
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise InputError(f"{path}: cannot be read ({error.strerror}); mend that, then run this again.") from error
+        raise InputError(
+            f"{path}: {wrong} ({' '.join(str(error).split())}); delete it and run its stage again."
+        ) from error
 
 
 def write_csv(path: str | Path, table: pd.DataFrame) -> None:
@@ -129,19 +198,31 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    if not Path(path).exists():
-        raise InputError(f"{path}: no such file; run the stage that makes it.")
-    try:
+    with reading(path, "not readable as CSV"):
+        records.check(path)
+        _check_end(Path(path))
         table = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=[""])
         return table.fillna({name: "" for name in TEXTS if name in table})
-    except ValueError as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: not readable as CSV ({reason}); delete it and run its stage again.") from error
 
 
-def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write named arrays atomically as one archive; equal arrays give equal bytes."""
-    with atomic(path) as temporary, temporary.open("wb") as stream:
+def _check_end(path: Path) -> None:
+    """Check that the last line of a table is whole."""
+    with path.open("rb") as stream:
+        if stream.seek(0, os.SEEK_END):
+            stream.seek(-1, os.SEEK_END)
+            if stream.read() != b"\n":
+                raise ValueError("cut off in its last line")
+
+
+def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], *, in_part: Sequence[str] = ()) -> None:
+    """Write named arrays atomically as one archive; equal arrays give equal bytes.
+
+    Parameters
+    ----------
+    in_part
+        Names of arrays that are read in part, and need checksums of their own.
+    """
+    with atomic(path, {name: arrays[name] for name in in_part}) as temporary, temporary.open("wb") as stream:
         np.savez(stream, **arrays)
 
 
@@ -164,48 +245,6 @@ def archive(path: str | Path) -> Iterator[Callable[[str, tuple[int, ...], Any, I
         yield add
 
 
-@dataclass(frozen=True)
-class StoredArray:
-    """Place of an array in a file.
-
-    Attributes
-    ----------
-    first : int
-        Byte at which it begins.
-    shape : tuple of int
-    dtype : numpy.dtype
-    """
-
-    first: int
-    shape: tuple[int, ...]
-    dtype: np.dtype
-
-    @classmethod
-    def within(cls, stream: BinaryIO, name: str) -> StoredArray:
-        """Find an array in an archive that :func:`write_arrays` wrote.
-
-        Raises
-        ------
-        Exception
-            Whatever says that it is none, or not whole.
-        """
-        stream.seek(ZipFile(stream).getinfo(f"{name}.npy").header_offset + 26)
-        stream.seek(sum(struct.unpack("<HH", stream.read(4))), os.SEEK_CUR)
-        version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, in_columns, dtype = read(stream)
-        if in_columns and len(shape) > 1:
-            raise ValueError(f"{name} is stored by columns")
-        return cls(stream.tell(), shape, dtype)
-
-    def read(self, stream: BinaryIO, start: int, stop: int) -> np.ndarray:
-        """Read rows ``start`` to ``stop`` (excluded)."""
-        rows = np.empty((stop - start, *self.shape[1:]), self.dtype)
-        stream.seek(self.first + start * self.dtype.itemsize * math.prod(self.shape[1:]))
-        stream.readinto(rows.reshape(-1).view(np.uint8))
-        return rows
-
-
 def read_arrays(path: str | Path, make: Callable[[dict[str, np.ndarray]], Made], *, run: str) -> Made:
     """Read the arrays that :func:`write_arrays` wrote, and make an object of them.
 
@@ -221,13 +260,12 @@ def read_arrays(path: str | Path, make: Callable[[dict[str, np.ndarray]], Made],
     InputError
         If the file is missing, cut off or damaged (such archives carry checksums), or holds something else.
     """
-    try:
-        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return make(dict(archive))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run `{run}`.") from None
-    except Exception as error:
-        raise InputError(f"{path}: not complete ({error}); delete it and run its stage again.") from error
+    with (
+        reading(path, "not complete", run=f"`{run}`"),
+        Path(path).open("rb") as stream,
+        np.load(stream, allow_pickle=False) as archive,
+    ):
+        return make(dict(archive))
 
 
 def write_frames(path: str | Path, frames: Sequence[Atoms]) -> None:
@@ -250,17 +288,11 @@ def read_frames(path: str | Path) -> list[Atoms]:
     from ase.io import read
 
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such file; run the stage that makes it.")
-    if path.stat().st_size == 0:
-        return []
-    try:
+    with reading(path, "not readable as extended XYZ"):
+        records.check(path)
+        if path.stat().st_size == 0:
+            return []
         return list(read(path, index=":", format="extxyz", properties_parser=frame_properties))
-    except Exception as error:
-        reason = " ".join(str(error).split())
-        raise InputError(
-            f"{path}: not readable as extended XYZ ({reason}); delete it and run its stage again."
-        ) from error
 
 
 def frame_properties(line: str) -> dict[str, Any]:
@@ -282,7 +314,7 @@ def sha256(path: str | Path) -> str:
 
 def write_array(path: str | Path, array: np.ndarray) -> None:
     """Write an array atomically in NumPy's own format."""
-    with atomic(path) as temporary, temporary.open("wb") as stream:
+    with atomic(path, {records.WHOLE: array} if array.ndim == 2 else {}) as temporary, temporary.open("wb") as stream:
         np.save(stream, array, allow_pickle=False)
 
 
@@ -294,9 +326,6 @@ def read_array(path: str | Path) -> np.ndarray:
     InputError
         If the file is missing, cut off or not an array.
     """
-    try:
+    with reading(path, "not a complete array"):
+        records.check(path)
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run the stage that makes it.") from None
-    except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"{path}: not a complete array ({error}); delete it and run its stage again.") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from gapdesign.errors import InputError
-from gapdesign.files import StoredArray, read_array
+from gapdesign.stored import StoredArray
 
 
 def cut(size: int, shard_size: int) -> list[tuple[int, int]]:
@@ -127,29 +127,21 @@ class ArrayFile(Blocks):
 
     def __init__(self, path: str | Path, stored: StoredArray | None = None) -> None:
         self._path = Path(path)
-        if stored is None:
-            mapped = read_array(path)
-            if mapped.ndim != 2 or not mapped.flags.c_contiguous:
-                raise InputError(f"{path}: not a table of numbers; delete it and run its stage again.")
-            stored = StoredArray(mapped.offset, mapped.shape, mapped.dtype)
-        self.shape, self._dtype, self._offset = stored.shape, stored.dtype, stored.first
-        self.size, self.dimension = stored.shape
+        self._stored = StoredArray.alone(self._path) if stored is None else stored
+        self.shape = self._stored.shape
+        if len(self.shape) != 2:
+            raise InputError(f"{path}: not a table of numbers; delete it and run its stage again.")
+        self.size, self.dimension = self.shape
 
     def block(self, start: int, stop: int) -> np.ndarray:
         """Return rows ``start`` to ``stop`` (excluded)."""
-        width = self.shape[1]
-        skipped = self._offset + start * width * self._dtype.itemsize
-        return np.fromfile(self._path, self._dtype, (stop - start) * width, offset=skipped).reshape(-1, width)
+        with self._path.open("rb", buffering=0) as stream:
+            return self._stored.read(stream, start, stop)
 
     def rows(self, indices: np.ndarray) -> np.ndarray:
         """Return single rows, in the order of ``indices``."""
-        width, size = self.shape[1], self.shape[1] * self._dtype.itemsize
-        rows = np.empty((len(indices), width), self._dtype)
         with self._path.open("rb", buffering=0) as stream:
-            for place, index in enumerate(indices):
-                stream.seek(self._offset + int(index) * size)
-                stream.readinto(rows[place])
-        return rows
+            return self._stored.read_single(stream, indices)
 
 
 class FeaturePool(Blocks):

@@ -7,15 +7,19 @@ here holds the verbs of one stage.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import platform
+import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gapdesign import __version__
-from gapdesign.errors import InputError, ProgramError
+from gapdesign import __version__, records
+from gapdesign.errors import InputError, ProgramError, printable
 
 if TYPE_CHECKING:
     from gapdesign.config.job import Job
@@ -71,7 +75,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        print(f"gapdesign {options.verb}: {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
+        where, what = error.filename or _full(error, options) or "a file", error.strerror or error
+        print(printable(f"gapdesign {options.verb}: {where}: {what}."), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"gapdesign {options.verb}: interrupted; nothing half-written is left.", file=sys.stderr)
@@ -79,14 +84,41 @@ def _run(arguments: Sequence[str] | None) -> int:
     return 0
 
 
+def _full(error: OSError, options: argparse.Namespace) -> str | None:
+    """Return the folder whose disk is full, where an error says that one is."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return None
+    places = {"labels.scratch": getattr(options, "scratch", None), "TMPDIR": tempfile.gettempdir(), "study": "."}
+    for key, folder in places.items():
+        if folder is not None and shutil.disk_usage(folder).free < 2**20:
+            return f"{os.path.abspath(folder)} ({key})"
+    return None
+
+
 def _call(options: argparse.Namespace) -> None:
     """Run the verb, with its part of the configuration if it reads any."""
     job = options.job
-    if job is None or job.reads is None:
+    if job is None:
         options.run(options)
-    else:
-        about = {name: getattr(options, name, None) for name in ("design", "pool")}
-        options.run(options, job.load(options.config, **about))
+        return
+    with records.of_job(_made_from(options), _outputs(options)):
+        if job.reads is None:
+            options.run(options)
+        else:
+            about = {name: getattr(options, name, None) for name in ("design", "pool")}
+            options.run(options, job.load(options.config, **about))
+
+
+def _outputs(options: argparse.Namespace) -> list[Path]:
+    """Return the files that a verb is asked to write."""
+    values = [value for name, value in vars(options).items() if name.startswith("output") and value]
+    return [path for value in values for path in (value if isinstance(value, list) else [value])]
+
+
+def _made_from(options: argparse.Namespace) -> str | None:
+    """Return the digest of what the workflow makes a job from; None where a person runs the verb."""
+    given = options.made_from if options.job.reads is None else options.config
+    return records.digest(given) if given and given.lstrip().startswith("{") else None
 
 
 def jobs() -> dict[str, Job]:
@@ -119,8 +151,7 @@ def _say_where(options: argparse.Namespace) -> None:
 def _say_what(options: argparse.Namespace) -> None:
     from gapdesign.cli.arguments import say
 
-    outputs = [value for name, value in vars(options).items() if name.startswith("output") and value]
-    paths = [path for value in outputs for path in (value if isinstance(value, list) else [value])]
+    paths = _outputs(options)
     if paths:
         say(f"wrote {', '.join(map(str, paths))}")
 

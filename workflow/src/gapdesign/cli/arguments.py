@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from gapdesign.config.job import Job
-from gapdesign.errors import InputError
+from gapdesign.errors import InputError, printable
 from gapdesign.progress import Pace
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ def add(
     verb.set_defaults(run=run, job=job)
     if job is not None and job.reads is not None:
         add_config(verb)
+    elif job is not None:
+        verb.add_argument("--made-from", metavar="JSON", help="what the workflow makes it from, for its record")
     return verb
 
 
@@ -112,7 +114,7 @@ def write_figures(paths: list[Path], figures: Mapping[str, Figure]) -> None:
 
 def say(line: str) -> None:
     """Report progress immediately."""
-    print(line, file=sys.stderr, flush=True)
+    print(printable(line), file=sys.stderr, flush=True)
 
 
 def progress(what: str) -> Callable[[int, int], None]:

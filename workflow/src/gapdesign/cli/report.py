@@ -114,7 +114,7 @@ def _figures(arguments: argparse.Namespace, part: FiguresPart) -> None:
 
 
 def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
-    from gapdesign.files import read_csv, read_frames, read_json, write_text
+    from gapdesign.files import read_bytes, read_csv, read_frames, read_json, write_text
     from gapdesign.report import study_page as page
     from gapdesign.report.cost_table import Estimate
     from gapdesign.report.headline import headline
@@ -128,7 +128,7 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
         configuration=part.study.model_dump(mode="json", exclude_none=True),
         methods=methods,
         designs={name: read_frames(path) for name, path in by_name(arguments.designs).items()},
-        figures={name: path.read_text(encoding="utf-8") for path, name in figures.items() if path.suffix == ".svg"},
+        figures={name: read_bytes(path).decode() for path, name in figures.items() if path.suffix == ".svg"},
         quality=read_csv(arguments.quality),
         errors=errors,
         duplicates=read_csv(arguments.duplicates),
@@ -153,6 +153,7 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
 
 def _files(figures: Mapping[Path, str], tables: Sequence[Path], folder: Path) -> dict[str, list[File]]:
     """Return the downloads below each figure of a page in a folder: PDF, SVG and data."""
+    from gapdesign.files import read_bytes
     from gapdesign.report.downloads import DATA, File
 
     def beside(path: Path) -> str:
@@ -164,7 +165,7 @@ def _files(figures: Mapping[Path, str], tables: Sequence[Path], folder: Path) ->
         offered.setdefault(name, []).append(path)
     for name, paths in offered.items():
         paths += [data[DATA[name]]] if DATA.get(name) in data else []
-    return {name: [File(beside(path), path.read_bytes()) for path in paths] for name, paths in offered.items()}
+    return {name: [File(beside(path), read_bytes(path)) for path in paths] for name, paths in offered.items()}
 
 
 def _headline(arguments: argparse.Namespace) -> None:

@@ -12,11 +12,11 @@ from zipfile import ZipFile
 import numpy as np
 from ase import Atoms
 
-from gapdesign.errors import InputError
-from gapdesign.files import StoredArray, archive
+from gapdesign.files import archive, reading
 from gapdesign.samplers.shared.differentiable import Differentiable
 from gapdesign.samplers.shared.diversity import local_entropy
 from gapdesign.shards import ArrayFile, Blocks
+from gapdesign.stored import StoredArray
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,17 +102,12 @@ def read(path: str | Path) -> PoolEnvironments:
         If the file is missing or damaged.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as stream:
-            with np.load(stream, allow_pickle=False) as archived:
-                rest = {name: archived[name] for name in ("offsets", "pairs", "expected")}
-            if damaged := ZipFile(stream).testzip():
-                raise ValueError(f"{damaged} is damaged")
-            return PoolEnvironments(ArrayFile(path, StoredArray.within(stream, "q")), **rest)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run `snakemake environments`.") from None
-    except Exception as error:
-        raise InputError(f"{path}: not complete ({error}); delete it and run its stage again.") from error
+    with reading(path, "not complete", run="`snakemake environments`"), path.open("rb") as stream:
+        with np.load(stream, allow_pickle=False) as archived:
+            rest = {name: archived[name] for name in ("offsets", "pairs", "expected")}
+        if damaged := ZipFile(stream).testzip():
+            raise ValueError(f"{damaged} is damaged")
+        return PoolEnvironments(ArrayFile(path, StoredArray.within(stream, "q")), **rest)
 
 
 class Standardised(Blocks):

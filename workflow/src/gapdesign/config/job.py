@@ -74,10 +74,17 @@ class Job:
         if self.stage not in STAGES:
             raise ValueError(f"{self.verb}: there is no stage '{self.stage}'")
 
-    def part(self, at: At) -> str:
-        """Return the values that it reads, as JSON; the job runs again if and only if these change."""
+    def part(self, at: At, contents: str = "") -> str:
+        """Return what it is made from, as JSON; the job runs again if and only if this changes.
+
+        Parameters
+        ----------
+        contents
+            Digest of the user's own files that it reads, if there are any.
+        """
         read = {} if self.reads is None else self.reads.of(at).model_dump(mode="json")
-        return json.dumps({"revision": STAGES[self.stage]} | read, separators=(",", ":"))
+        own = {"revision": STAGES[self.stage]} | ({"contents": contents} if contents else {})
+        return json.dumps(own | read, separators=(",", ":"))
 
     def load(self, source: str, *, design: str | None = None, pool: str | None = None) -> Part:
         """Read its part from JSON, made by :meth:`part`, or from the YAML file of a whole study.
@@ -91,7 +98,8 @@ class Job:
             raise TypeError(f"{self.verb} reads nothing of the configuration")
         if source.lstrip().startswith("{"):
             given = study.from_json(source)
-            given.pop("revision", None)
+            for own in ("revision", "contents"):
+                given.pop(own, None)
             return self.reads.parse(given)
         return self.reads.of(At(study.load(source), design, pool))
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from gapdesign.errors import InputError
-from gapdesign.files import StoredArray, write_arrays
+from gapdesign.files import reading, write_arrays
 from gapdesign.shards import in_order
+from gapdesign.stored import StoredArray
 
 GRID = 2.0**26
 """Vectors are multiples of 1 / GRID, about the resolution of single precision. A product of two components is then
@@ -77,7 +78,8 @@ class Environments:
 
 def write_environments(path: str | Path, environments: Environments) -> None:
     """Write environments atomically; equal environments give equal bytes."""
-    write_arrays(path, {field.name: getattr(environments, field.name) for field in fields(environments)})
+    arrays = {field.name: getattr(environments, field.name) for field in fields(environments)}
+    write_arrays(path, arrays, in_part=list(arrays))
 
 
 class EnvironmentFile:
@@ -91,17 +93,12 @@ class EnvironmentFile:
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
-        try:
-            with self._path.open("rb") as stream:
-                with np.load(stream, allow_pickle=False) as archive:
-                    count = int(archive["offsets"][-1])
-                    # Reading checks their checksums; for the vectors, which are large, that is too slow.
-                    sizes = {len(archive[name]) for name in ("multiplicities", "species")}
-                self._arrays = {field.name: StoredArray.within(stream, field.name) for field in fields(Environments)}
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such file; run `snakemake descriptors`.") from None
-        except Exception as error:
-            raise InputError(f"{path}: not complete ({error}); delete it and run its stage again.") from error
+        with reading(path, "not complete", run="`snakemake descriptors`"), self._path.open("rb") as stream:
+            with np.load(stream, allow_pickle=False) as archive:
+                count = int(archive["offsets"][-1])
+                # Reading checks their checksums; the vectors, which are large, are checked as they are read.
+                sizes = {len(archive[name]) for name in ("multiplicities", "species")}
+            self._arrays = {field.name: StoredArray.within(stream, field.name) for field in fields(Environments)}
         vectors = self._arrays["vectors"]
         if vectors.dtype != np.float32 or sizes | {vectors.shape[0]} != {count}:
             raise InputError(f"{path}: its arrays do not belong together; delete it and run its stage again.")

@@ -76,8 +76,12 @@ class AseEngine(Engine):
         package = self._options.calculator.split(".")[0]
         distributions = dict.fromkeys(["ase", *importlib.metadata.packages_distributions().get(package, [])])
         versions = [f"{name} {importlib.metadata.version(name)}" for name in distributions]
-        paths = [*_files(self._options.arguments), *_files(self._options.isolated_arguments)]
-        return ", ".join([*versions, *(f"{path.name} sha256 {sha256(path)}" for path in paths)])
+        return ", ".join([*versions, *(f"{path.name} sha256 {sha256(path)}" for path in self.data)])
+
+    @property
+    def data(self) -> list[Path]:
+        """The files among the arguments; see :class:`Engine`."""
+        return [*calculators.files(self._options.arguments), *calculators.files(self._options.isolated_arguments)]
 
     def check(self, elements: Collection[str] = ()) -> None:
         """Check that the calculator's package is there; only a job imports it. See :class:`Engine`."""
@@ -117,13 +121,5 @@ class AseEngine(Engine):
         return calculators.make(options.calculator, arguments, key="labels.ase")
 
 
-def _files(arguments: dict[str, Any]) -> list[Path]:
-    return [Path(value) for value in arguments.values() if _is_file(value)]
-
-
 def _without_folders(arguments: dict[str, Any]) -> dict[str, Any]:
-    return {name: Path(value).name if _is_file(value) else value for name, value in arguments.items()}
-
-
-def _is_file(value: Any) -> bool:
-    return isinstance(value, str) and len(value) < 4096 and "\0" not in value and Path(value).is_file()
+    return {name: Path(value).name if calculators.is_file(value) else value for name, value in arguments.items()}

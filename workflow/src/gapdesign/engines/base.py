@@ -101,6 +101,11 @@ class Engine(Member, ABC):
         """The user's files that labels come from; when one changes, its jobs run again."""
         return ()
 
+    @property
+    def data(self) -> Sequence[Path]:
+        """Other files that labels depend on, such as potentials; their content decides what runs again."""
+        return ()
+
     def check(self, elements: Collection[str] = ()) -> None:
         """Check that the engine can run at all, cheaply enough to do so whenever the workflow is parsed.
 

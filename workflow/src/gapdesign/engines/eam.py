@@ -58,6 +58,11 @@ class EamEngine(Engine):
         """The potential's file."""
         return _locate(self._options.potential)
 
+    @property
+    def data(self) -> list[Path]:
+        """The potential's file; see :class:`Engine`."""
+        return [self.path]
+
     @cached_property
     def elements(self) -> tuple[str, ...]:
         """Chemical symbols that the potential covers."""

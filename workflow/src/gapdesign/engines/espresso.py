@@ -119,8 +119,13 @@ class EspressoEngine(Engine):
     def version(self) -> str:
         """The requested version, if any, and the checksum of every pseudopotential."""
         names = self._options.pseudopotentials.symbols
-        hashes = [f"{names[element]} {sha256(self._pseudopotential(element))}" for element in sorted(names)]
+        hashes = [f"{names[element]} {sha256(path)}" for element, path in zip(sorted(names), self.data, strict=True)]
         return ", ".join([f"pw.x {self._options.version or 'of any version'}", *hashes])
+
+    @property
+    def data(self) -> list[Path]:
+        """The pseudopotentials; see :class:`Engine`."""
+        return [self._pseudopotential(element) for element in sorted(self._options.pseudopotentials.symbols)]
 
     def check(self, elements: Collection[str] = ()) -> None:
         """Check that pw.x, and a pseudopotential for each of ``elements``, are there; see :class:`Engine`."""

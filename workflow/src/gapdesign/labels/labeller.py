@@ -9,7 +9,7 @@ from pathlib import Path
 from ase import Atoms
 
 from gapdesign.engines.base import Engine, Label, NotConvergedError
-from gapdesign.errors import InputError
+from gapdesign.errors import InputError, printable
 from gapdesign.labels.gate import LimitOptions, refuse_cost, refuse_label, refuse_structure, refuse_vacuum
 from gapdesign.labels.runs import Runs
 from gapdesign.labels.store import LabelStore, label_key
@@ -28,7 +28,7 @@ class NoLabelError(Exception):
     """
 
     def __init__(self, reason: str, attempts: int = 0, directory: str = "") -> None:
-        super().__init__(reason)
+        super().__init__(printable(reason))
         self.attempts, self.directory = attempts, directory
 
 

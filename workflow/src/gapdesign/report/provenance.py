@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from gapdesign import __version__, families
-from gapdesign.files import sha256
+from gapdesign import __version__, families, records
+from gapdesign.files import reading, sha256
 
 PACKAGES = (
     "ase",
@@ -45,7 +45,7 @@ def provenance(configuration: Mapping[str, Any], files: Iterable[str | Path]) ->
         "packages": {name: _version(name) for name in (*PACKAGES, *families.packages())},
         "seed": configuration["seed"],
         "configuration": dict(configuration),
-        "files": {str(path): sha256(path) for path in files},
+        "files": {str(path): _sha256(path) for path in files},
     }
 
 
@@ -69,3 +69,10 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
+
+
+def _sha256(path: str | Path) -> str:
+    """Return the checksum of a file that is what a job wrote."""
+    with reading(path, "not readable"):
+        records.check(path)
+        return sha256(path)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from gapdesign.families import Member
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gapdesign.samplers.shared.draw import Draw
     from gapdesign.structures import Batch, Prototype
 
@@ -76,6 +78,11 @@ class Sampler(Member, ABC):
         Its frames are indexed, and it is converted to extended XYZ if need be, before any shard is made.
         """
         return None
+
+    @classmethod
+    def data(cls, options: Any) -> Sequence[Path]:
+        """Return other files that candidates depend on, such as potentials; their content decides what runs again."""
+        return ()
 
     @classmethod
     def check(cls, options: Any, pool: str) -> None:

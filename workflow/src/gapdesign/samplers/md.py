@@ -94,6 +94,12 @@ class MdSampler(Sampler):
         """Return True: neighbours are frames of one trajectory."""
         return True
 
+    @classmethod
+    def data(cls, options: MdOptions) -> Sequence[Path]:
+        """Return the files that the forces depend on; see :class:`gapdesign.samplers.Sampler`."""
+        engine = _engine(options)
+        return calculators.files(options.arguments) if engine is None else engine.data
+
     @cached_property
     def _calculator(self) -> BaseCalculator:
         return _calculator(self.options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, SerializeAsAny, create_model, model_validator
@@ -80,6 +81,11 @@ class _Sampling(Options):
         """The user's file whose frames become candidates, if there is one."""
         files = [SAMPLERS[name].structures(self.block(name)) for name in self.members]
         return next(filter(None, files), None)
+
+    @property
+    def data(self) -> list[Path]:
+        """Files, besides the structures, that candidates depend on."""
+        return [path for name in self.members for path in SAMPLERS[name].data(self.block(name))]
 
     @property
     def environments(self) -> set[str]:

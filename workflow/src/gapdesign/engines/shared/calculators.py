@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import isclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gapdesign.errors import InputError
@@ -88,3 +89,13 @@ def make(name: str, arguments: Mapping[str, Any], *, key: str) -> BaseCalculator
         raise InputError(
             f"{key}.arguments: {name} does not accept them ({type(error).__name__}: {error}); see its documentation."
         ) from error
+
+
+def files(arguments: Mapping[str, Any]) -> list[Path]:
+    """Return the files that arguments of a calculator name."""
+    return [Path(value) for value in arguments.values() if is_file(value)]
+
+
+def is_file(value: Any) -> bool:
+    """Return whether an argument of a calculator names a file."""
+    return isinstance(value, str) and len(value) < 4096 and "\0" not in value and Path(value).is_file()

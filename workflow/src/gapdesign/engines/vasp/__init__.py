@@ -122,6 +122,11 @@ class VaspEngine(Engine):
         tags = {name: value for name, value in (_INCAR | self._options.incar).items() if name not in _HOW}
         return {**chosen, "incar": tags, "potcar": self._potcars.symbols}
 
+    @property
+    def data(self) -> list[Path]:
+        """The POTCARs; see :class:`Engine`."""
+        return self._potcars.paths
+
     @cached_property
     def version(self) -> str:
         """The requested version, if any, and the checksum of every POTCAR."""

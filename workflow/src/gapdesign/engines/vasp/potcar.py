@@ -74,6 +74,17 @@ class Potcars:
         """Name of the POTCAR of each element."""
         return self._options.symbols
 
+    @property
+    def paths(self) -> list[Path]:
+        """The file of each element.
+
+        Raises
+        ------
+        InputError
+            If one is missing.
+        """
+        return [self._find(symbol) for _, symbol in sorted(self.symbols.items())]
+
     @cached_property
     def all(self) -> dict[str, Potcar]:
         """The POTCAR of each element, by symbol.

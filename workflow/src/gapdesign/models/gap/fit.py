@@ -80,6 +80,8 @@ def fit(
     ProgramError
         If gap_fit fails or does not use all the data.
     """
+    if not frames:
+        raise InputError("labels: the design has no labelled structure; a model needs at least one.")
     hyperparameters.check(soap=soap, kernel=kernel, options=options)
     program = find_gap_fit()
     boxes = boxed(isolated, cutoff=max(soap.r_cut, kernel.pair.r_cut))

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from gapdesign import records
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def _check(path: Path) -> None:
     remedy = "fit the model again"
     if not path.exists():
         raise InputError(f"{path}: no such potential; {remedy}.")
+    records.check(path)
     parts = set()
     try:
         for _, element in ElementTree.iterparse(path):
