@@ -57,11 +57,12 @@ def mistake(atoms: Atoms) -> str | None:
     missing = [axis for axis, vector in zip("abc", cell, strict=True) if pbc["abc".index(axis)] and not vector.any()]
     if missing:
         return f"is periodic along {missing[0]} without a cell vector; give it a Lattice, or set its pbc to F there"
-    lattice, _ = reduced(cell, pbc)
-    height = heights(lattice, pbc).min()
+    height = heights(cell, pbc).min()
+    if not height >= LEAST_HEIGHT:
+        height = heights(reduced(cell, pbc)[0], pbc).min()
     if not height >= LEAST_HEIGHT:
         return f"has a flat cell, {height:.2g} angstrom high; remove or repair it"
-    if pbc.all() and abs(np.linalg.det(lattice)) < LEAST_VOLUME * len(atoms):
+    if pbc.all() and abs(np.linalg.det(cell)) < LEAST_VOLUME * len(atoms):
         return f"has less than {LEAST_VOLUME} cubic angstrom for each atom; check its units"
     return None
 
@@ -69,13 +70,13 @@ def mistake(atoms: Atoms) -> str | None:
 def heights(cell: np.ndarray, pbc: np.ndarray) -> np.ndarray:
     """Return the distances between opposite faces of a cell in its periodic directions, within their span."""
     vectors = cell[pbc]
-    found = np.empty(len(vectors))
-    for k, vector in enumerate(vectors):
-        others = np.delete(vectors, k, axis=0)
-        basis, singular, _ = np.linalg.svd(others.T, full_matrices=False) if len(others) else (np.zeros((3, 0)), [], 0)
-        basis = basis[:, np.asarray(singular) > 1e-12 * max(1.0, np.abs(others).max(initial=0))]
-        found[k] = np.linalg.norm(vector - basis @ (basis.T @ vector))
-    return found
+    lengths = np.linalg.norm(vectors, axis=1)
+    if not lengths.all():
+        return np.zeros(len(vectors))
+    # Row k of R, from the vectors in an order with vector k last, ends with its distance from the span of the others.
+    unit = vectors / lengths[:, None]
+    last = [np.roll(unit, len(unit) - 1 - k, axis=0) for k in range(len(unit))]
+    return lengths * np.abs([np.linalg.qr(rows.T, mode="r")[-1, -1] for rows in last])
 
 
 def reduced(cell: np.ndarray, pbc: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
