@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gapdesign.config.part import At
     from gapdesign.config.study import Study
+    from gapdesign.descriptors.covariance import Layout
 
 COMFORT = 2**30
 """Bytes of the features of a shard up to which nobody needs to think of them."""
@@ -21,11 +22,18 @@ ENVIRONMENTS = 32
 def shard_bytes(at: At) -> int:
     """Return the bytes of the features of a whole shard of a pool, environments included where designs need them."""
     study, pool = at.study, at.pool
-    layout = study.covariance().layout
-    numbers = layout.dimension
+    parts = _layout(study)
+    numbers = parts.dimension
     if study.kernel.structure != "average" or any(design.reads_environments for design in study.designs.values()):
-        numbers += _environments(at) * layout.spectrum
+        numbers += _environments(at) * parts.spectrum
     return 4 * numbers * min(study.pools.shard_size, pool.size)
+
+
+def _layout(study: Study) -> Layout:
+    """Return the parts of a vector, of kernels whose scales may be wrong yet."""
+    from gapdesign.descriptors import layout
+
+    return layout(study.descriptor, study.kernel.pair, study.species())
 
 
 def _environments(at: At) -> int:
@@ -49,7 +57,7 @@ def too_long(study: Study, largest: int, *, limit: int = COMFORT) -> str | None:
     """
     if largest <= limit:
         return None
-    dimension, count = study.covariance().layout.dimension, len(study.species())
+    dimension, count = _layout(study).dimension, len(study.species())
     candidates = sum(study.pools.of(name).size for name in study.pools.names)
     backend = study.descriptor.backend
     shorter = f"options of descriptor.{study.descriptor.member.block} that make it shorter"
