@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gapdesign.descriptors import Descriptor
-from gapdesign.descriptors.covariance import Covariance, Layout
+from gapdesign.descriptors.covariance import Covariance, Layout, first_farthest
 from gapdesign.descriptors.kernel import KernelOptions, PairKernelOptions
 from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.errors import InputError
@@ -61,20 +61,23 @@ def make_task(features: np.ndarray, covariance: Covariance, budget: int, **given
 
 
 def plain(features: np.ndarray, covariance: Covariance, budget: int, *, start=None, existing=None):
-    """The whole selection by its definition (BR figure 2): every distance at every rank, the first of equal ones."""
+    """The whole selection by its definition (BR figure 2): every distance at every rank, the first of equal ones.
+
+    Equal to single precision, that is.
+    """
     mean = mean_of(features, covariance)
     order, distances, psi = [], [], np.full(len(features), np.inf)
     for row in existing if existing is not None else []:
         psi = np.minimum(psi, covariance.distance2(features, row))
     if existing is None:
-        start = int(np.argmax(covariance.distance2(features, mean))) if start is None else start
+        start = first_farthest(covariance.distance2(features, mean)) if start is None else start
         psi = np.minimum(psi, covariance.distance2(features, features[start]))
         order, distances = [start], [covariance.distance2(features[start : start + 1], mean)[0]]
     outside = []
     while True:
         left = psi.copy()
         left[order] = -np.inf
-        best = int(np.argmax(left))
+        best = first_farthest(left)
         nothing = len(order) == len(features) or left[best] <= covariance.overlap
         if order:
             outside.append(0.0 if len(order) == len(features) else left[best])
@@ -325,6 +328,48 @@ def test_ties_that_only_rounding_breaks_are_settled_by_the_defining_computation(
     # The best of those that the matrix product cannot tell apart is another in some of these pools.
     ties = covariance.distance2(features, features[expected[0][0]])
     assert np.ptp(np.sort(ties)[-200:]) < covariance.rounding
+
+
+def elements(n: int, kinds: int, seed: int) -> tuple[np.ndarray, Covariance]:
+    """Features of n pure crystals of some elements, so that two are at D2 = 2 or are alike."""
+    rng, layout = np.random.default_rng(seed), Layout(n_species=kinds, spectrum=5, pairs=5 * kinds)
+    features = np.zeros((n, layout.dimension))
+    for k, kind in enumerate(rng.integers(0, kinds, n)):
+        features[k, layout.soap[kind]] = rng.random(5)
+        features[k, layout.composition.start + kind] = 1
+        features[k, layout.pair.start + 5 * kind : layout.pair.start + 5 * kind + 5] = rng.random(5)
+    for part in (*layout.soap, layout.pair):
+        features[:, part] /= np.maximum(np.linalg.norm(features[:, part], axis=1, keepdims=True), 1e-9)
+    return features.astype(np.float32), Covariance(layout, KernelOptions())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_of_candidates_without_a_common_element_the_first_is_chosen_whatever_single_precision_says(seed):
+    features, covariance = elements(200, 4, seed)
+    selection = maxmin.select(make_task(features, covariance, 12))
+    kinds = features[:, covariance.layout.composition].argmax(axis=1)
+    order = selection.candidates
+    for rank in range(1, 4):
+        assert order[rank] == np.flatnonzero(~np.isin(kinds, kinds[order[:rank]]))[0]
+    assert agrees(selection, plain(features, covariance, 12))
+    assert certificate(selection, features, covariance) is None
+    # The same structures as another machine describes them: each number may be off by its last bit.
+    up = np.random.default_rng(seed).random(features.shape) < 0.5
+    other = np.where(up & (features > 0), np.nextafter(features, np.float32(2)), features)
+    assert maxmin.select(make_task(other, covariance, 12)).candidates.tolist() == order.tolist()
+
+
+def test_a_certificate_names_a_rank_that_another_of_equal_distance_precedes():
+    features, covariance = elements(60, 4, 0)
+    selection = maxmin.select(make_task(features, covariance, 4))
+    kinds = features[:, covariance.layout.composition].argmax(axis=1)
+    later = np.flatnonzero(kinds == kinds[selection.candidates[1]])[1]
+    order = selection.candidates.copy()
+    order[1] = later
+    at = np.sqrt(covariance.distance2(features[[later]], features[order[0]]))
+    given = {"candidates": order[:2], "distances": np.r_[selection.distances[0], at], "outside": selection.outside[:2]}
+    wrong = first_wrong_rank(HeldPool(features), covariance, memory=64, **given | {"outside": np.r_[at, at]})
+    assert wrong.rank == 1 and "smaller index" in wrong.reason
 
 
 def test_copies_are_never_chosen_and_the_design_ends_with_them():

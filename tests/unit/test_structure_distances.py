@@ -23,7 +23,7 @@ from gapdesign import cli, progress
 from gapdesign.config import study as config
 from gapdesign.config.part import At
 from gapdesign.descriptors import Descriptor
-from gapdesign.descriptors.covariance import Covariance, Layout
+from gapdesign.descriptors.covariance import Covariance, Layout, first_farthest
 from gapdesign.descriptors.environments import EnvironmentPool, Environments, on_grid, write_environments
 from gapdesign.descriptors.kernel import KernelOptions, PairKernelOptions
 from gapdesign.descriptors.options import DescriptorOptions
@@ -315,12 +315,12 @@ def plain(task: Task):
     there = list(pool.existing)
     if not there:
         from_mean = task.covariance.distance2(task.pool.rows(range(pool.size)), task.mean)
-        order = [int(np.argmax(from_mean)) if task.start is None else task.start]
+        order = [first_farthest(from_mean) if task.start is None else task.start]
         distances = [from_mean[order[0]]]
     while True:
         ranks = there + [everyone[k] for k in order]
         psi = np.array([-1.0 if k in order else pool.psi(everyone[k], ranks) for k in range(pool.size)])
-        best = int(np.argmax(psi))
+        best = first_farthest(psi)
         if order:
             outside.append(max(psi[best], 0.0))
         if len(order) == task.budget or psi[best] <= pool.distance.overlap:

@@ -30,6 +30,10 @@ TABLES = ("curves", "members", "coverage", "pools")
 """Tables of each pool, which the page collects."""
 
 
+IsOrdered = Annotated[bool, From(lambda at: at.pool.is_ordered)]
+"""Whether neighbouring candidates of the pool are more alike than others."""
+
+
 class QualityPart(DistancePart):
     """Keys that the measures of a design depend on, besides its features."""
 
@@ -43,6 +47,7 @@ class RegrowPart(SelectionPart):
 
     budget: int
     subpools: Annotated[tuple[int, ...], From(lambda at: tuple(at.study.subpools(at.design_name)))]
+    is_ordered: IsOrdered
 
 
 class CurvesPart(DistancePart):
@@ -51,6 +56,7 @@ class CurvesPart(DistancePart):
     seed: int
     budget: int
     quality: QualityOptions
+    is_ordered: IsOrdered
     engine: EnginePart
 
 
@@ -109,7 +115,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         verbs,
         REGROW,
         _regrow,
-        "choose a design again from the first half of its pool, a quarter, and so on",
+        "choose a design again from a random half of its pool, a quarter, and so on",
         "Writes one row per structure: candidates of the smaller pool, rank, candidate.",
     )
     add_design(verb)
@@ -182,6 +188,7 @@ def _regrow(arguments: argparse.Namespace, part: RegrowPart) -> None:
     from gapdesign.cli.design import pool_files
     from gapdesign.files import write_csv
     from gapdesign.methods.tasks import existing_set, make_task
+    from gapdesign.quality.samples import order_of
     from gapdesign.quality.subpools import regrow
 
     design, described = part.design, part.described
@@ -198,7 +205,8 @@ def _regrow(arguments: argparse.Namespace, part: RegrowPart) -> None:
         threads=arguments.threads,
         progress=say,
     )
-    write_csv(arguments.output, regrow(design.member, task, part.subpools))
+    order = order_of(part.seed, design.pool, task.pool.size, is_ordered=part.is_ordered)
+    write_csv(arguments.output, regrow(design.member, task, part.subpools, order=order))
 
 
 def _curves(arguments: argparse.Namespace, part: CurvesPart) -> None:
@@ -219,6 +227,7 @@ def _curves(arguments: argparse.Namespace, part: CurvesPart) -> None:
         options=part.quality,
         budget=part.budget,
         seed=part.seed,
+        is_ordered=part.is_ordered,
         memory=arguments.memory,
         progress=progress("designs and random draws measured"),
     )

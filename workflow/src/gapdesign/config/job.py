@@ -15,7 +15,7 @@ from gapdesign.config.part import At, Part
 STAGES = {
     "candidates": 3,
     "descriptors": 1,
-    "design": 1,
+    "design": 2,
     "labels": 1,
     "hyperparameters": 1,
     "models": 1,

@@ -8,6 +8,23 @@ import numpy as np
 
 from gapdesign.descriptors.kernel import CovarianceOptions
 
+EQUAL = 2.0**-20
+"""Largest relative difference of squared distances that count as equal.
+
+Features are kept in single precision, so that structures without a common element are at D2 = 2 to some 1e-7, and
+two descriptions of one crystal differ as much. Such differences belong to the machine and not to the structures.
+"""
+
+
+def reach(largest: float | np.ndarray) -> float | np.ndarray:
+    """Return the smallest value that counts as equal to the largest of some squared distances or variances."""
+    return largest * (1 - np.copysign(EQUAL, largest))
+
+
+def first_farthest(squared: np.ndarray) -> int:
+    """Return the place of the largest squared distance or variance (n,); of equal ones, the first."""
+    return int(np.argmax(squared >= reach(squared.max())))
+
 
 @dataclass(frozen=True)
 class Layout:

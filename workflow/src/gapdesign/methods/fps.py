@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from gapdesign.descriptors.covariance import first_farthest
 from gapdesign.errors import InputError
 from gapdesign.methods.base import Method, Selection, Task
 from gapdesign.methods.shared import distance
@@ -37,8 +38,8 @@ class FpsMethod(Method):
 
         It starts from the candidate farthest from the pool's mean or, if there is one, from the existing set. It ends
         before the budget when every candidate left out coincides with a chosen one. Distances are exact except for
-        the last bit of their sum, so that the order is that of the plain greedy algorithm; of equal distances the
-        first wins.
+        the last bit of their sum, so that the order is that of the plain greedy algorithm; of distances that are equal
+        to single precision the first wins.
         """
         if task.start is not None and task.start >= task.pool.size:
             raise InputError(f"start: there is no candidate {task.start}; the pool ends at {task.pool.size - 1}.")
@@ -92,11 +93,11 @@ def farthest(
         centre = np.zeros(rows.dimension) if mean is None else mean[0]
         first = np.full(rows.size, np.inf)
         _lower(first, rows, squares, centre)
-        chosen.append(int(np.argmax(first)) if start is None else start)
+        chosen.append(first_farthest(first) if start is None else start)
         scores.append(float(np.sqrt(first[chosen[0]])))
         _lower(psi, rows, squares, rows.take(chosen)[0])
     while len(chosen) < budget:
-        best = int(np.argmax(psi))
+        best = first_farthest(psi)
         if psi[best] <= OVERLAP:
             break
         chosen.append(best)

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from gapdesign.config.options import Options
+from gapdesign.descriptors.covariance import first_farthest
 from gapdesign.methods.base import Method, Selection, Task
 from gapdesign.methods.shared import distance
 from gapdesign.methods.shared.resources import one_blas_thread, require
@@ -125,7 +126,7 @@ def medoids(pairs: np.ndarray, nearest: np.ndarray, count: int) -> np.ndarray:
     middle = first_largest(-pairs.sum(axis=1, dtype=float))
     start, psi = [], np.where(np.isfinite(nearest), nearest, pairs[middle])
     for _ in range(count):
-        best = int(np.argmax(np.where(np.isin(np.arange(len(pairs)), start), -1.0, psi)))
+        best = first_farthest(np.where(np.isin(np.arange(len(pairs)), start), -1.0, psi))
         start.append(best)
         psi = np.minimum(psi, pairs[best])
     found = fasterpam(capped, np.array(start, dtype=np.uint64), max_iter=1000, n_cpu=1)

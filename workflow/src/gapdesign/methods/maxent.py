@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from gapdesign.config.options import Options
+from gapdesign.descriptors.covariance import first_farthest
 from gapdesign.errors import InputError
 from gapdesign.methods.base import Method, Selection, Task
 from gapdesign.methods.shared import distance
@@ -78,7 +79,7 @@ def greedy(task: Task, rows: TransformedRows, existing: np.ndarray) -> list[int]
     process.know_existing()
     chosen, pace = [], Pace()
     while len(chosen) < task.budget:
-        best = int(np.argmax(process.variance[: rows.size]))
+        best = first_farthest(process.variance[: rows.size])
         if not chosen and not len(existing):
             best = _start(task, rows)
         if process.variance[best] <= task.covariance.overlap:
@@ -101,7 +102,7 @@ def _start(task: Task, rows: TransformedRows) -> int:
     similarity, own = np.empty((1, rows.size)), np.empty(rows.size)
     covariance_with(rows, task.covariance, mean, similarity)
     rows.each(lambda span, block: own.__setitem__(span, task.covariance.diagonal(block)))
-    return int(np.argmax(own - 2 * similarity[0]))
+    return first_farthest(own + task.covariance.diagonal(mean) - 2 * similarity[0])
 
 
 def greedy_order(covariance: Covariance, members: np.ndarray, existing: np.ndarray) -> tuple[list[int], list[float]]:
@@ -120,7 +121,7 @@ def greedy_order(covariance: Covariance, members: np.ndarray, existing: np.ndarr
         else:
             left = variance[:n].copy()
             left[order] = -np.inf
-            best = int(np.argmax(left)) if order or len(existing) else 0
+            best = first_farthest(left) if order or len(existing) else 0
             order.append(best)
             scores.append(float(max(variance[best], 0.0)))
         if variance[best] > covariance.overlap:

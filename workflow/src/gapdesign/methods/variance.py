@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from gapdesign.config.options import Options
+from gapdesign.descriptors.covariance import first_farthest
 from gapdesign.methods.base import Method, Selection, Task
 from gapdesign.methods.shared import distance
 from gapdesign.methods.shared.chance import shuffled
@@ -63,11 +64,12 @@ def _rounds(task: Task, process: Conditional, batch: int) -> tuple[list[int], li
     scores: list[float] = []
     pace, free = Pace(), distance.free(task)
     while len(chosen) < task.budget:
+        count = min(batch, task.budget - len(chosen))
         if chosen or len(distance.existing_features(task)):
-            order = np.argsort(-process.variance[: process.size], kind="stable")
+            taken = _largest(np.where(free, process.variance[: process.size], -np.inf), count)
         else:
             order = shuffled(task.seed, process.size)
-        taken = order[free[order]][: min(batch, task.budget - len(chosen))].tolist()
+            taken = order[free[order]][:count].tolist()
         if not taken:
             break
         scores += [float(max(process.variance[candidate], 0.0)) for candidate in taken]
@@ -79,3 +81,12 @@ def _rounds(task: Task, process: Conditional, batch: int) -> tuple[list[int], li
         if pace.is_due():
             task.progress(f"rank {len(chosen)} of {task.budget}, largest variance {process.variance.max():.3g}")
     return chosen, scores
+
+
+def _largest(variances: np.ndarray, count: int) -> list[int]:
+    """Return the places of the largest variances (N,), at most ``count``, of equal ones the first; -inf is left out."""
+    taken: list[int] = []
+    while len(taken) < count and variances.max() > -np.inf:
+        taken.append(first_farthest(variances))
+        variances[taken[-1]] = -np.inf
+    return taken

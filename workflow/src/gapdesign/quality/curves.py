@@ -1,13 +1,13 @@
 """Measures of designs against budget and pool, beside random draws: the tables of the design page.
 
-Prefixes of a design are its smaller budgets; the first half, quarter, ... of the candidates are its smaller pools,
+Prefixes of a design are its smaller budgets; a random half, quarter, ... of the candidates are its smaller pools,
 from each of which the method chooses again (BR's convergence study). All are measured against the same candidates,
-at most ``quality.sample`` of the whole pool, evenly spaced, so that curves and bands may be compared.
+at most ``quality.sample`` of the whole pool, so that curves and bands may be compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ import numpy as np
 from gapdesign.descriptors.covariance import Covariance
 from gapdesign.methods.shared.chance import shuffled
 from gapdesign.quality.measures import measure_prefixes, nearest_distances, rounded, squared_distances
+from gapdesign.quality.samples import SampledPool, evenly
 from gapdesign.structures import strain_magnitudes
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ SMALLEST = 5
 
 @dataclass(frozen=True)
 class Choice:
-    """Structures chosen from a pool, or from its beginning.
+    """Structures chosen from a pool, or from a part of it.
 
     Attributes
     ----------
@@ -51,45 +52,22 @@ class Choice:
     candidates: np.ndarray
 
 
-class SampledPool:
-    """At most ``count`` candidates of a pool, evenly spaced by index, which are read like a whole one."""
-
-    def __init__(self, pool: FeaturePool | HeldPool, count: int) -> None:
-        self._pool, self._indices = pool, evenly(pool.size, count)
-        self.size, self.dimension = len(self._indices), pool.dimension
-
-    def blocks(self, rows: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield blocks of at most ``rows`` rows: the first one's place, and the features (n, dimension)."""
-        for start in range(0, self.size, rows):
-            yield start, self.rows(np.arange(start, min(start + rows, self.size)))
-
-    def rows(self, places: np.ndarray) -> np.ndarray:
-        """Return the features (n, dimension) of the candidates at ``places``."""
-        return self._pool.rows(self._indices[places])
-
-    def indices(self) -> np.ndarray:
-        """Return the candidates (size,), increasing."""
-        return self._indices
-
-    def held(self) -> HeldPool:
-        """Read all of it into memory."""
-        from gapdesign.shards import HeldPool
-
-        return HeldPool(self.rows(np.arange(self.size)))
-
-
-def evenly(size: int, count: int) -> np.ndarray:
-    """Return at most ``count`` of the places 0 to ``size``, evenly spaced."""
-    return np.arange(min(size, count), dtype=np.int64) * size // min(size, count)
-
-
 def prefix_sizes(n: int) -> list[int]:
     """Return the sizes at which a design of ``n`` is measured, increasing: n and its halves, with steps of root 2."""
     sizes = {n} | {int(np.ceil(n / 2 ** (k / 2) - 1e-9)) for k in range(1, 2 * n.bit_length())}
     return sorted(size for size in sizes if size >= min(-(-n // 2), SMALLEST))
 
 
-def random_draws(pool: str, size: int, subpools: Sequence[int], *, budget: int, draws: int, seed: int) -> list[Choice]:
+def random_draws(
+    pool: str,
+    size: int,
+    subpools: Sequence[int],
+    *,
+    budget: int,
+    draws: int,
+    seed: int,
+    order: np.ndarray | None = None,
+) -> list[Choice]:
     """Draw simple random samples of a pool and of its smaller pools.
 
     They are drawn as the method `random` draws a design; a prefix of a draw is itself a draw.
@@ -106,12 +84,16 @@ def random_draws(pool: str, size: int, subpools: Sequence[int], *, budget: int, 
         Structures in each draw, and draws from each.
     seed : int
         Of the study.
+    order : (size,) int64, optional
+        Candidates in the order in which they make up smaller pools; by default by index.
     """
-    choices = []
+    place, choices = np.arange(size), []
+    if order is not None:
+        place[order] = np.arange(size)
     for draw in range(draws):
-        order = shuffled(f"{seed}/quality/{pool}/{draw}", size)
+        drawn = shuffled(f"{seed}/quality/{pool}/{draw}", size)
         # Copies, or each would hold on to an order of all candidates.
-        choices += [Choice(pool, "", draw, of, order[order < of][:budget].copy()) for of in [*subpools, size]]
+        choices += [Choice(pool, "", draw, of, drawn[place[drawn] < of][:budget].copy()) for of in [*subpools, size]]
     return choices
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.descriptors.covariance import Covariance
-from gapdesign.quality.curves import Choice, SampledPool, evenly
+from gapdesign.quality.curves import Choice
+from gapdesign.quality.samples import SampledPool, evenly
 from gapdesign.quality.measures import ORTHOGONAL, OVERLAPPING, pair_distances, rounded
 
 if TYPE_CHECKING:

@@ -18,13 +18,14 @@ class QualityOptions(Options):
         4,
         ge=0,
         le=16,
-        description="Number of smaller pools that designs are chosen from again: the first half of the candidates, a"
+        description="Number of smaller pools that designs are chosen from again: a random half of the candidates, a"
         f" quarter, and so on; none smaller than twice the budget. Methods other than {_LIGHT} choose again only where"
         " candidates times budget are at most 2.5 million.",
     )
     sample: int = Field(
         5000,
         ge=10,
-        description="Number of candidates of each pool that curves, bands and maps are measured against, evenly spaced."
+        description="Number of candidates of each pool that curves, bands and maps are measured against, evenly spaced"
+        " or, where neighbours are alike (frames of a file that is not shuffled, or of a trajectory), drawn at random."
         " `quality.csv` is measured against all.",
     )

@@ -1,4 +1,4 @@
-"""Designs chosen again from less of their pool: from the first half of the candidates, a quarter, and so on."""
+"""Designs chosen again from less of their pool: from a random half of the candidates, a quarter, and so on."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import numpy as np
 
 from gapdesign.methods.base import Method, Task
 from gapdesign.methods.shared.distance import mean_descriptor, total
-from gapdesign.methods.shared.resources import block_rows
+from gapdesign.methods.shared.resources import block_rows, hold
+from gapdesign.quality.samples import SampledPool
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from gapdesign.shards import FeaturePool
 
 EFFORT = 2_500_000
 """Candidates times ranks of the largest smaller pool from which a method that is not light chooses again."""
@@ -38,8 +41,8 @@ def subpool_sizes(size: int, budget: int, halvings: int, *, is_light: bool) -> l
     return sorted(half for half in halves if 2 * budget <= half <= largest)
 
 
-def regrow(method: type[Method], task: Task, sizes: Sequence[int]) -> pd.DataFrame:
-    """Choose a design again from the beginnings of its pool.
+def regrow(method: type[Method], task: Task, sizes: Sequence[int], *, order: np.ndarray | None = None) -> pd.DataFrame:
+    """Choose a design again from smaller pools, each of which contains the ones before.
 
     Parameters
     ----------
@@ -49,6 +52,9 @@ def regrow(method: type[Method], task: Task, sizes: Sequence[int]) -> pd.DataFra
         files.
     sizes : sequence of int
         Candidates of the smaller pools, increasing; at least one.
+    order : (size,) int64, optional
+        Candidates of the pool in random order, the first of which make up the smaller pools; by default, where their
+        own order is random, those with the smallest indices.
 
     Returns
     -------
@@ -57,21 +63,23 @@ def regrow(method: type[Method], task: Task, sizes: Sequence[int]) -> pd.DataFra
     """
     import pandas as pd
 
-    tables, sums, known = [], np.zeros(task.pool.dimension, np.int64), 0
+    tables = []
     for size in sizes:
-        part = task.pool.first(size)
-        for start, stop in part.ranges(block_rows(task.memory, part.dimension, 0)):
-            if stop > known:
-                sums += total(part.block(max(start, known), stop))
-        known = size
+        members = np.arange(size) if order is None else np.sort(order[:size])
         smaller = replace(
             task,
-            pool=part,
-            mean=mean_descriptor(sums, size, task.covariance.layout),
-            start=task.start if task.start is not None and task.start < size else None,
-            compressed=task.compressed.first(size) if task.compressed is not None else None,
+            pool=_part(task.pool, size, order),
+            start=int(np.searchsorted(members, task.start)) if task.start in members else None,
+            compressed=None if task.compressed is None else hold(_part(task.compressed, size, order), task.memory),
         )
-        chosen = method.select(smaller).candidates
+        blocks = smaller.pool.blocks(block_rows(task.memory, task.pool.dimension, 0))
+        sums = sum(total(block) for _, block in blocks)
+        smaller = replace(smaller, mean=mean_descriptor(sums, size, task.covariance.layout))
+        chosen = members[method.select(smaller).candidates]
         tables.append(pd.DataFrame({"candidates": size, "rank": np.arange(len(chosen)), "candidate": chosen}))
-        task.progress(f"{len(chosen)} of the first {size} candidates chosen")
+        task.progress(f"{len(chosen)} of {size} candidates chosen")
     return pd.concat(tables, ignore_index=True)
+
+
+def _part(pool: FeaturePool, size: int, order: np.ndarray | None) -> FeaturePool | SampledPool:
+    return pool.first(size) if order is None else SampledPool(pool, size, order)

@@ -11,8 +11,9 @@ import numpy as np
 from gapdesign.descriptors.covariance import Covariance
 from gapdesign.methods.designs import structures
 from gapdesign.methods.shared.resources import block_rows, hold
-from gapdesign.quality.curves import Choice, SampledPool, curves, members, random_draws
+from gapdesign.quality.curves import Choice, curves, members, random_draws
 from gapdesign.quality.maps import coverage
+from gapdesign.quality.samples import SampledPool, order_of
 from gapdesign.quality.subpools import subpool_sizes
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def pool_tables(
     options: QualityOptions,
     budget: int,
     seed: int,
+    is_ordered: bool,
     memory: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> PoolTables:
@@ -76,6 +78,8 @@ def pool_tables(
         Number of structures that the study asks for, and of those in a random draw.
     seed : int
         Of the study.
+    is_ordered : bool
+        Whether candidates with neighbouring indices are more alike than others, so that parts of the pool are drawn.
     memory : int
         In MiB.
     progress : callable
@@ -84,10 +88,13 @@ def pool_tables(
     import pandas as pd
 
     rows = block_rows(memory, pool.dimension, budget)
-    sample = SampledPool(pool, options.sample)
+    order = order_of(seed, name, pool.size, is_ordered=is_ordered)
+    sample = SampledPool(pool, options.sample, order)
     chosen = list(_choices(name, pool.size, designs, regrown))
     halves = subpool_sizes(pool.size, budget, options.subpools, is_light=True)
-    drawn = random_draws(name, pool.size, halves, budget=min(budget, pool.size), draws=options.draws, seed=seed)
+    drawn = random_draws(
+        name, pool.size, halves, budget=min(budget, pool.size), draws=options.draws, seed=seed, order=order
+    )
     whole = [choice for choice in [*chosen, *drawn] if choice.of == pool.size]
     found = structures(np.unique(np.concatenate([choice.candidates for choice in whole])), shards)
     costs = {candidate: engine.core_hours(atoms) for candidate, atoms in found.items()}

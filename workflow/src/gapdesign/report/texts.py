@@ -88,7 +88,7 @@ BEFORE_LABELS = {
         "distances and posterior deviations are taken over at most as many candidates as quality.sample says."
     ),
     "pool": (
-        "The same measures of whole designs chosen from the first candidates of their pool alone, and measured "
+        "The same measures of whole designs chosen from a random half of their pool, a quarter, and so on, and measured "
         "against all of it: a curve that has become level says that the pool is large enough (Barzdajn and Race, "
         "section 3.1). " + _BAND + "For random draws, the size of the pool makes no difference beyond chance."
     ),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gapdesign.descriptors.covariance import Covariance
+from gapdesign.descriptors.covariance import Covariance, reach
 from gapdesign.methods.shared.resources import block_rows
 from gapdesign.shards import FeaturePool, HeldPool
 
@@ -34,7 +34,8 @@ def first_wrong_rank(
     """Check a design and its certificate against every candidate of the pool, in double precision.
 
     A design is exact if, after each rank, no candidate left out is farther from the ranks so far than the next
-    rank is; its certificate is exact if `outside` is that distance. The first rank is taken as given.
+    rank is, and none that is as far has a smaller index; its certificate is exact if `outside` is that distance. The
+    first rank is taken as given.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def first_wrong_rank(
     everything = np.concatenate([before, chosen])
     own, first = covariance.diagonal(everything), len(before)
     margin = 2 * covariance.rounding
-    farthest = np.zeros(len(candidates) + 1)
+    farthest, earlier = np.zeros(len(candidates) + 1), np.zeros(len(candidates))
     rows = block_rows(memory, pool.dimension, len(everything))
     done = 0
     for start, features in pool.blocks(rows):
@@ -71,6 +72,8 @@ def first_wrong_rank(
         for rank in np.flatnonzero((candidates >= start) & (candidates < start + len(features))):
             psi[candidates[rank] - start, rank + 1 :] = 0.0
         np.maximum(farthest, psi.max(axis=0), out=farthest)
+        before = np.arange(start, start + len(psi))[:, None] < candidates
+        np.maximum(earlier, psi[:, :-1].max(axis=0, where=before, initial=0.0), out=earlier)
         done += len(features)
         progress(f"{done} of {pool.size} candidates checked")
     for rank in range(len(candidates)):
@@ -78,10 +81,15 @@ def first_wrong_rank(
             mine = covariance.distance2(everything[: first + rank], chosen[rank]).min()
             if not np.isclose(np.sqrt(mine), distances[rank], rtol=0, atol=1e-12):
                 return Wrong(rank, f"its distance is {np.sqrt(mine):.12g}, not {distances[rank]:.12g}")
-            if farthest[rank] > mine + margin:
+            if reach(farthest[rank]) > mine + margin:
                 return Wrong(rank, f"a candidate left out is at {np.sqrt(farthest[rank]):.12g}, farther than it")
-        if abs(farthest[rank + 1] - outside[rank] ** 2) > margin + 4e-16:
-            return Wrong(
-                rank, f"the farthest left out is at {np.sqrt(farthest[rank + 1]):.12g}, not {outside[rank]:.12g}"
-            )
+            if earlier[rank] > reach(farthest[rank]) + margin:
+                return Wrong(
+                    rank, f"a candidate with a smaller index is at {np.sqrt(earlier[rank]):.12g}, as far as it"
+                )
+            if rank and abs(outside[rank - 1] - np.sqrt(mine)) > 1e-12:
+                return Wrong(rank - 1, f"the next rank is at {np.sqrt(mine):.12g}, not {outside[rank - 1]:.12g}")
+        last = farthest[rank + 1]
+        if not reach(last) - margin - 4e-16 <= outside[rank] ** 2 <= last + margin + 4e-16:
+            return Wrong(rank, f"the farthest left out is at {np.sqrt(last):.12g}, not {outside[rank]:.12g}")
     return None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from gapdesign.descriptors.covariance import reach
 from gapdesign.descriptors.structure_distances import StructurePool
 from gapdesign.methods.maxmin.certificate import Wrong
 
@@ -47,22 +48,35 @@ def first_wrong_rank(
     ranks = [*structures.existing, *(structures[int(candidate)] for candidate in candidates)]
     place = {int(candidate): rank for rank, candidate in enumerate(candidates)}
     best, farthest = np.full(len(candidates) + 1, -1), np.zeros(len(candidates) + 1)
+    earlier, earlier_psi = best[:-1].copy(), farthest[:-1].copy()
+    own_psi = np.zeros(len(candidates))
     for candidate in range(structures.size):
         psi = _psi(structures, candidate, ranks)[max(before - 1, 0) :]
         psi = psi if before else np.concatenate([[np.inf], psi])
         psi[place.get(candidate, len(candidates)) + 1 :] = -np.inf
         further = psi > farthest
         farthest[further], best[further] = psi[further], candidate
+        further = (psi[:-1] > earlier_psi) & (candidate < candidates)
+        earlier_psi[further], earlier[further] = psi[:-1][further], candidate
+        if candidate in place:
+            own_psi[place[candidate]] = psi[place[candidate]]
         if (candidate + 1) % EVERY == 0:
             progress(f"{candidate + 1} of {structures.size} candidates checked")
-    roots = np.sqrt(farthest)
-    for rank, candidate in enumerate(candidates):
-        if (rank or before) and best[rank] != candidate:
-            return Wrong(rank, f"candidate {best[rank]} left out is at {roots[rank]:.12g}, and comes before it")
-        if (rank or before) and abs(roots[rank] - distances[rank]) > LAST_DIGITS:
-            return Wrong(rank, f"its distance is {roots[rank]:.12g}, not {distances[rank]:.12g}")
-        if abs(roots[rank + 1] - outside[rank]) > LAST_DIGITS:
-            return Wrong(rank, f"the farthest left out is at {roots[rank + 1]:.12g}, not {outside[rank]:.12g}")
+    roots, least = np.sqrt(farthest), reach(farthest)
+    for rank, mine in enumerate(np.sqrt(own_psi)):
+        if rank or before:
+            if own_psi[rank] < least[rank]:
+                return Wrong(rank, f"candidate {best[rank]} left out is at {roots[rank]:.12g}, and comes before it")
+            if earlier_psi[rank] >= least[rank]:
+                far = np.sqrt(earlier_psi[rank])
+                return Wrong(rank, f"candidate {earlier[rank]} left out is at {far:.12g}, and comes before it")
+            if abs(mine - distances[rank]) > LAST_DIGITS:
+                return Wrong(rank, f"its distance is {mine:.12g}, not {distances[rank]:.12g}")
+            if rank and abs(outside[rank - 1] - mine) > LAST_DIGITS:
+                return Wrong(rank - 1, f"the next rank is at {mine:.12g}, not {outside[rank - 1]:.12g}")
+        last = roots[rank + 1]
+        if not np.sqrt(least[rank + 1]) - LAST_DIGITS <= outside[rank] <= last + LAST_DIGITS:
+            return Wrong(rank, f"the farthest left out is at {last:.12g}, not {outside[rank]:.12g}")
     return None
 
 

@@ -9,8 +9,8 @@ against all ranks that it missed at once, which is a matrix product, and a new f
 reason a larger budget, or a larger pool, continues from the end of an earlier selection.
 
 Distances on all tiers are those of compressed features, each with a bound of its error. Candidates whose
-intervals overlap at the top are settled on their full features by the defining computation, then by the smaller
-index. docs/selection.md explains why that is exact, and which alternatives were tried.
+intervals overlap at the top are settled on their full features by the defining computation; of those that are equal
+to single precision (:data:`gapdesign.descriptors.covariance.EQUAL`), the smallest index wins. docs/selection.md explains why that is exact, and which alternatives were tried.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from gapdesign.descriptors.covariance import first_farthest, reach
 from gapdesign.errors import InputError
 from gapdesign.methods.base import Selection, Task
 from gapdesign.methods.maxmin.compression import CompressedCovariance
@@ -190,10 +191,10 @@ class _Greedy:
             self._report()
 
     def _farthest(self) -> tuple[int, float]:
-        """Return the candidate with the largest Psi, and that Psi; (-1, 0) if none is left."""
+        """Return the candidate with the largest Psi, the first of equal ones, and its Psi; (-1, 0) if none is left."""
         while True:
             error = self._error()
-            low = (self.front.psi - error).max(initial=-np.inf)
+            low = reach(float((self.front.psi - error).max(initial=-np.inf)))
             if low < self.middle.beyond + self._slack():
                 self._sweep()
             elif low < self.front.beyond + self._slack():
@@ -212,11 +213,11 @@ class _Greedy:
         return self._errors[2]
 
     def _slack(self) -> float:
-        """Return a bound of the error of any Psi."""
+        """Return a bound of the error of any Psi; twice as much exceeds the range of what counts as equal."""
         return float(self.covariance.error(self.widest, self.ranks.largest)[0])
 
     def _settle(self, contested: np.ndarray) -> tuple[int, float]:
-        """Return the contested member of the front with the largest Psi by the defining computation, and that Psi."""
+        """Return the contested member of the front with the largest Psi by the defining computation, and its Psi."""
         candidates = self.middle.members[self.front.members[contested]]
         psi = np.empty(len(contested))
         for part in range(0, len(contested), CHUNK):
@@ -232,9 +233,9 @@ class _Greedy:
             ]
             starts = np.flatnonzero(np.diff(near, prepend=-1))
             psi[part : part + CHUNK] = np.minimum.reduceat(np.concatenate(exact), starts)
-        # Of equal ones the first wins.
-        order = np.lexsort((candidates, -psi))
-        return int(candidates[order[0]]), float(psi[order[0]])
+        order = np.argsort(candidates)
+        best = order[first_farthest(psi[order])]
+        return int(candidates[best]), float(psi[best])
 
     def _sweep(self) -> None:
         """Pass over the pool: update all candidates that may matter soon, and make them the middle tier."""

@@ -3,8 +3,9 @@
 The order is that of the plain greedy algorithm on the whole pool. Psi, the squared distance of a candidate from the
 design, only falls as the design grows, so a value computed for fewer ranks is an upper bound. The candidate
 with the largest bound is measured against the ranks that it has missed, until it falls below the next bound or has
-missed none: then no other candidate can be farther, and none that is as far has a smaller index. Bounds are Psi itself,
-by the defining computation, so that no ties remain to settle.
+missed none: then no other candidate can be farther. Bounds are Psi itself, by the defining computation. Candidates
+with a smaller index, whose bounds are equal to single precision, are then measured in turn: the first that is as far
+is chosen.
 
 For a candidate with several numbers, the smallest of each are kept while memory suffices. The least recently measured
 candidates are forgotten, and measured again if they are ever the farthest. Their bounds stay, so that the order is the
@@ -17,6 +18,7 @@ import time
 
 import numpy as np
 
+from gapdesign.descriptors.covariance import first_farthest, reach
 from gapdesign.descriptors.structure_distances import Recent, Structure
 from gapdesign.errors import InputError
 from gapdesign.methods.base import Selection, Task
@@ -39,13 +41,8 @@ def select(task: Task) -> Selection:
 
 def farthest_from_mean(task: Task) -> int:
     """Return the candidate farthest from the pool's mean descriptor, the first of equal ones."""
-    best, best_distance2 = -1, -np.inf
-    for start, features in task.pool.blocks(block_rows(task.memory, task.pool.dimension, 1)):
-        distance2 = task.covariance.distance2(features, task.mean)
-        first = int(np.argmax(distance2))
-        if distance2[first] > best_distance2:
-            best, best_distance2 = start + first, float(distance2[first])
-    return best
+    blocks = task.pool.blocks(block_rows(task.memory, task.pool.dimension, 1))
+    return first_farthest(np.concatenate([task.covariance.distance2(rows, task.mean) for _, rows in blocks]))
 
 
 class _Bounds:
@@ -60,6 +57,14 @@ class _Bounds:
         self.of[candidate] = bound
         span = candidate // SPAN
         self._largest[span] = self.of[span * SPAN : (span + 1) * SPAN].max()
+
+    def first(self, least: float, stop: int) -> int | None:
+        """Return the first candidate before ``stop`` whose bound is at least ``least``, if there is one."""
+        for span in np.flatnonzero(self._largest[: stop // SPAN + 1] >= least).tolist():
+            found = np.flatnonzero(self.of[span * SPAN : min((span + 1) * SPAN, stop)] >= least)
+            if len(found):
+                return span * SPAN + int(found[0])
+        return None
 
     def top(self) -> tuple[int, float]:
         """Return the candidate with the largest bound, the first of equal ones, and that bound."""
@@ -133,7 +138,8 @@ class _LazyGreedy:
             place = count - existing
             if place >= first and nearest.max() > known[place]:
                 return place
-            if rank is None or nearest.max() <= known[-1]:
+            # Distances fall but for equal ones, which are in the order of their indices.
+            if rank is None or place + 1 >= len(known) or nearest.max() <= known[max(place, first) :].min():
                 break
             nearest = np.minimum(nearest, self.structures.distance2(structure, rank))
             self._know(candidate, nearest, count + 1)
@@ -203,17 +209,26 @@ class _LazyGreedy:
         self.bounds.set(candidate, -np.inf)
 
     def _farthest(self) -> tuple[int, float]:
-        """Return the candidate with the largest Psi, and that Psi; (-1, 0) if there is none."""
+        """Return the candidate with the largest Psi, the first of equal ones, and its Psi; (-1, 0) if there is none."""
         while True:
             candidate, bound = self.bounds.top()
             if bound == -np.inf:
                 return -1, 0.0
             if self.seen[candidate] == len(self.ranks):
-                return candidate, bound
+                return self._first_equal(candidate, bound)
             self.bounds.set(candidate, -np.inf)
             _, floor = self.bounds.top()
             self.bounds.set(candidate, bound)
             self._refresh(candidate, floor)
+
+    def _first_equal(self, farthest: int, psi: float) -> tuple[int, float]:
+        """Return the first candidate whose Psi is equal to that of the farthest one, and its Psi."""
+        least = reach(psi)
+        while (candidate := self.bounds.first(least, farthest)) is not None:
+            if self.seen[candidate] == len(self.ranks):
+                return candidate, float(self.bounds.of[candidate])
+            self._refresh(candidate, least)
+        return farthest, psi
 
     def _refresh(self, candidate: int, floor: float) -> None:
         """Measure a candidate against the ranks that it missed, or until it falls below ``floor``."""
