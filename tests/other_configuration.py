@@ -80,6 +80,7 @@ GIVEN: dict[str, Any] = {
     "replay.core": "Q",
     "replay.budgets": [3, 6],
     "replay.draws": 2,
+    "replay.test": 0.3,
     "replay.points": 20,
     "replay.sample": 60,
     "replay.report": True,

@@ -26,6 +26,10 @@ Core = Annotated[str | None, From(lambda at: at.study.replay.core)]
 """The pool that is part of every training set of the replay, if there is one."""
 
 
+Test = Annotated[float | str, From(lambda at: at.study.replay.tested)]
+"""The share of the candidates, or the pool, that no potential is trained on."""
+
+
 class SigmaPart(Part):
     """Expected errors of labels, by which they are weighted."""
 
@@ -83,6 +87,7 @@ class ChoosePart(SelectionPart):
     """Keys that the designs of every budget depend on, besides their pool."""
 
     budgets: Annotated[tuple[int, ...], From(lambda at: at.study.replay.budgets)]
+    test: Test
     draws: Annotated[int, From(lambda at: at.study.replay.draws)]
 
 
@@ -260,6 +265,7 @@ def _choose(arguments: argparse.Namespace, part: ChoosePart) -> None:
     from gapdesign.methods.designs import with_frames
     from gapdesign.methods.tasks import existing_set, make_task
     from gapdesign.replay.choices import choices
+    from gapdesign.replay.testset import left_out, without
 
     design, described = part.design, part.described
     task = make_task(
@@ -273,8 +279,10 @@ def _choose(arguments: argparse.Namespace, part: ChoosePart) -> None:
         threads=arguments.threads,
         progress=say,
     )
-    asked = {"budgets": part.budgets, "draws": part.draws}
-    table = choices(design.member, task, arguments.design, **asked)
+    share = 0.0 if isinstance(part.test, str) else part.test
+    task, rest = without(task, left_out(part.seed, design.pool, task.pool.size, share))
+    table = choices(design.member, task, arguments.design, budgets=part.budgets, draws=part.draws)
+    table = table.assign(candidate=rest[table["candidate"]])
     write_csv(arguments.output, with_frames(table, arguments.candidates))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from gapdesign.cli.arguments import add, add_design, add_files, add_output, progress, say, write_figures
 from gapdesign.cli.parts import Methods
-from gapdesign.cli.replay import Core, SigmaPart, add_rows, pools
+from gapdesign.cli.replay import Core, SigmaPart, Test, add_rows, pools
 from gapdesign.config.job import Job
 from gapdesign.config.part import From, Part
 from gapdesign.errors import InputError
@@ -23,6 +23,8 @@ class ErrorsPart(SigmaPart):
     """Keys that potentials of the replay and their errors depend on, besides rows, labels and factor."""
 
     core: Core
+    seed: int
+    test: Test
 
 
 class FitPart(ErrorsPart):
@@ -132,9 +134,15 @@ def _fit(arguments: argparse.Namespace, part: FitPart) -> None:
 
 def _bounds(arguments: argparse.Namespace, part: ErrorsPart) -> None:
     from gapdesign.replay.labels import Labels
+    from gapdesign.replay.testset import test_members
 
     sizes = {path.stem: len(Labels.read(path).sizes) for path in arguments.labels}
-    candidates = {pool: range(size) for pool, size in sizes.items() if pool != part.core}
+    test = test_members(part.seed, sizes, part.core, part.test)
+    candidates = {
+        pool: np.setdiff1d(np.arange(size), test.get(pool, ())).tolist()
+        for pool, size in sizes.items()
+        if pool not in (part.core, part.test)
+    }
     places = [
         {"design": "", "method": "none", "budget": 0, "draw": 0},
         {"design": "", "method": "all", "budget": sum(map(len, candidates.values())), "draw": 0},
@@ -145,7 +153,7 @@ def _bounds(arguments: argparse.Namespace, part: ErrorsPart) -> None:
 def _fit_and_test(
     arguments: argparse.Namespace,
     part: ErrorsPart,
-    chosen: list[Mapping[str, list[int] | range]],
+    chosen: list[Mapping[str, list[int]]],
     places: list[dict[str, object]],
 ) -> None:
     """Fit a potential to each of several training sets, test all on everything, and write both."""
@@ -154,13 +162,16 @@ def _fit_and_test(
     from gapdesign.files import read_array, write_array, write_csv
     from gapdesign.replay.fits import errors, factors
     from gapdesign.replay.leastsquares import coefficients
+    from gapdesign.replay.testset import test_members
 
     known, widths, factor, tell = pools(arguments), part.sigmas, read_array(arguments.factor), progress("fits")
     found = []
     for number, own in enumerate(factors(factor, known, chosen, widths)):
         found.append(coefficients(own))
         tell(number + 1, len(chosen))
-    table = errors(known, part.core, np.array(found), chosen)
+    sizes = {name: len(pool.labels.sizes) for name, pool in known.items()}
+    test = test_members(part.seed, sizes, part.core, part.test)
+    table = errors(known, part.core, np.array(found), chosen, test)
     table = pd.concat([pd.DataFrame([places[k] for k in table["number"]]), table.drop(columns="number")], axis=1)
     write_array(arguments.output_coefficients, np.array(found))
     write_csv(arguments.output, table)

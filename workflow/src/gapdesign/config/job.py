@@ -21,7 +21,7 @@ STAGES = {
     "models": 1,
     "crossval": 1,
     "properties": 1,
-    "replay": 1,
+    "replay": 2,
     "report": 2,
 }
 """The stages in the order in which they run, each with its revision. Raise a revision when a change of the library

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -223,7 +224,14 @@ class StructurePool:
         self.existing: Sequence[Structure] = [
             structure(others.one(k), row[self._part], self.distance) for k, row in enumerate(rows)
         ]
-        self._own = Recent(memory * 2**20 / 8)
+        self._limit, self._places = memory * 2**20 / 8, None
+        self._own = Recent(self._limit)
+
+    def among(self, candidates: np.ndarray) -> StructurePool:
+        """Return a pool of some candidates (n,), numbered from 0."""
+        part = copy(self)
+        part._places, part.size, part._own = candidates, len(candidates), Recent(self._limit)
+        return part
 
     @property
     def bytes_each(self) -> float:
@@ -232,8 +240,9 @@ class StructurePool:
         return numbers * self._environments.count / len(self._environments) + 4 * self._features.dimension
 
     def __getitem__(self, candidate: int) -> Structure:
-        environments = self._environments.one(candidate)
-        pairs = self._features.rows([candidate])[0, self._part]
+        place = candidate if self._places is None else int(self._places[candidate])
+        environments = self._environments.one(place)
+        pairs = self._features.rows([place])[0, self._part]
         found = structure(environments, pairs, self.distance, self._own.get(candidate))
         self._own.put(candidate, found.own)
         return found

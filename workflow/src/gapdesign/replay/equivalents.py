@@ -24,7 +24,8 @@ def equivalents(errors: pd.DataFrame, *, core: str | None) -> pd.DataFrame:
     errors
         Returned by :func:`gapdesign.replay.fits.errors`, with ``design``, ``method``, ``budget`` and ``draw``.
     core
-        The pool in every training set, if there is one: errors are then of all structures, else of those left out.
+        The pool in every training set, if there is one. Errors are those of the common test set or, without one, of
+        all structures where there is a core, and of those that each design leaves out where there is none.
 
     Returns
     -------

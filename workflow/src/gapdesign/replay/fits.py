@@ -11,12 +11,23 @@ import numpy as np
 from gapdesign.replay import leastsquares
 from gapdesign.replay.labels import LabelledRows
 from gapdesign.replay.rows import OFFSET
+from gapdesign.streams import stream
 
 if TYPE_CHECKING:
     import pandas as pd
 
-EVERYTHING, LEFT_OUT = "all", "left_out"
-"""Test sets beside `core` and `candidates`: both together, and the candidates that a potential was not trained on."""
+EVERYTHING, LEFT_OUT, COMMON = "all", "left_out", "test"
+"""Test sets beside `core` and `candidates`: both together, the candidates that a potential was not trained on, and those
+that no potential was trained on."""
+
+MEASURED = {"energy_rmse_mev": "energy", "force_rmse_mev": "force"}
+"""Errors with intervals."""
+
+RESAMPLES = 400
+"""Number of test sets drawn from one, structure by structure with replacement, for the intervals of errors."""
+
+INTERVAL = (0.05, 0.95)
+"""Quantiles over these at the ends of an interval."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +113,7 @@ def errors(
     core: str | None,
     coefficients: np.ndarray,
     chosen: Sequence[Mapping[str, Sequence[int]]],
+    test: Mapping[str, np.ndarray] | None = None,
 ) -> pd.DataFrame:
     """Return the errors of k potentials with coefficients (k, m) on every test set.
 
@@ -111,20 +123,25 @@ def errors(
         The pool whose structures are no candidates, if there is one.
     chosen
         For each potential, the candidates of each pool that it was trained on.
+    test
+        Candidates (n,) of some pools that no potential was trained on.
 
     Returns
     -------
     DataFrame
-        ``number`` of the potential, ``test_set`` (`all`, `core`, `candidates`, `left_out`), ``group`` (a
+        ``number`` of the potential, ``test_set`` (`all`, `core`, `candidates`, `left_out`, `test`), ``group`` (a
         ``config_type`` of the candidates; empty for all of them), ``structures``, ``energy_rmse_mev`` and
         ``energy_q99_mev`` (per atom; the 0.99 quantile of absolute errors), and ``force_rmse_mev`` (per angstrom, over
-        components), empty where nothing is labelled.
+        components), empty where nothing is labelled. The ends of intervals that hold nine in ten such errors of other
+        test sets like it, ``energy_low_mev``, ``energy_high_mev``, ``force_low_mev`` and ``force_high_mev``, are given
+        for whole test sets.
     """
     import pandas as pd
 
     found = {name: differences(pool, coefficients) for name, pool in pools.items()}
     sizes = {name: len(pool.labels.sizes) for name, pool in pools.items()}
-    candidates = [name for name in pools if name != core]
+    test = test or {}
+    candidates = [name for name in pools if name != core and len(test.get(name, ())) < sizes[name]]
     names = sorted({group for name in candidates for group in pools[name].labels.groups.tolist() if group})
     table = []
     for number, mine in enumerate(chosen):
@@ -135,22 +152,56 @@ def errors(
         sets = {EVERYTHING: whole, "candidates": {name: whole[name] for name in candidates}, LEFT_OUT: others}
         if core is not None:
             sets["core"] = {core: whole[core]}
+        if test:
+            sets[COMMON] = {name: np.isin(np.arange(sizes[name]), mine) for name, mine in test.items()}
         for test_set, members in sets.items():
-            groups = names if test_set in ("candidates", LEFT_OUT) and len(names) > 1 else []
+            groups = names if test_set in ("candidates", LEFT_OUT, COMMON) and len(names) > 1 else []
             for group in ["", *groups]:
                 picked = {
                     name: mask & (pools[name].labels.groups == group) if group else mask
                     for name, mask in members.items()
                 }
-                table.append(
-                    {"number": number, "test_set": test_set, "group": group, **_measures(found, picked, number)}
-                )
+                row = {"number": number, "test_set": test_set, "group": group, **_measures(found, picked, number)}
+                table.append(row | ({} if group else _interval(found, picked, number)))
     return pd.DataFrame(table)
 
 
+def judged_by(errors: pd.DataFrame, core: str | None) -> str:
+    """Return the test set that designs are compared by.
+
+    It is the common one, if there is one; else all structures where there is a core, or those that each leaves out.
+    """
+    if (errors["test_set"] == COMMON).any():
+        return COMMON
+    return EVERYTHING if core else LEFT_OUT
+
+
 def judged(errors: pd.DataFrame, core: str | None) -> pd.DataFrame:
-    """Return the rows that designs are compared by: of all structures where there is a core, else of those left out."""
-    return errors[(errors["test_set"] == (EVERYTHING if core else LEFT_OUT)) & (errors["group"] == "")]
+    """Return the rows that designs are compared by."""
+    return errors[(errors["test_set"] == judged_by(errors, core)) & (errors["group"] == "")]
+
+
+def _interval(found: Mapping[str, Differences], picked: Mapping[str, np.ndarray], number: int) -> dict[str, float]:
+    """Return the ends of the intervals of errors, by resampling the structures of the test set."""
+    energies = np.concatenate([found[name].energies[mask, number] for name, mask in picked.items()])
+    squares = np.concatenate([found[name].squares[mask, number] for name, mask in picked.items()])
+    components = np.concatenate([found[name].components[mask] for name, mask in picked.items()])
+    labelled, n = np.isfinite(energies), len(energies)
+    if not n:
+        return {}
+    # The same for every potential, so that those of two designs are drawn alike.
+    lots = np.random.Generator(stream(f"replay/resamples/{n}")).integers(0, n, (RESAMPLES, n))
+    drawn = {
+        "energy": (np.where(labelled, energies, 0.0) ** 2, labelled.astype(float)),
+        "force": (squares, components.astype(float)),
+    }
+    ends = {}
+    for name, (total, count) in drawn.items():
+        counts = count[lots].sum(axis=1)
+        errors = 1e3 * np.sqrt(total[lots].sum(axis=1)[counts > 0] / counts[counts > 0])
+        low, high = np.quantile(errors, INTERVAL) if len(errors) else (np.nan, np.nan)
+        ends |= {f"{name}_low_mev": float(low), f"{name}_high_mev": float(high)}
+    return ends
 
 
 def _measures(found: Mapping[str, Differences], picked: Mapping[str, np.ndarray], number: int) -> dict[str, float]:

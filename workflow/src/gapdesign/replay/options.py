@@ -7,11 +7,14 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from gapdesign.config.options import Options
+from gapdesign.config.options import Identifier, Options
 from gapdesign.methods import METHODS
 
 CUBIC = ("diamond", "fcc", "bcc")
 """Lattices whose surfaces can be cut."""
+
+SHARE = 0.2
+"""Share of the candidates in the test set of a replay without a core."""
 
 _BY_CHANCE = ", ".join(f"`{name}`" for name, method in METHODS.items() if method.by_chance)
 
@@ -54,6 +57,13 @@ class ReplayOptions(Options):
     budgets: tuple[int, ...] = Field(
         (5, 10, 20, 50, 100), min_length=1, description="Numbers of candidates that potentials are trained on."
     )
+    test: float | Identifier | None = Field(
+        None,
+        description="The test set that all designs are judged on and none may choose from: a share of the candidates,"
+        " drawn at random, or the name of a pool that is kept for the test. With 0 every design is judged on what it"
+        " leaves out itself, which favours designs that take the structures that are hard to predict. By default 0.2,"
+        " but 0 with a core, where errors are of all structures.",
+    )
     draws: int = Field(20, ge=1, description=f"Number of designs of each method that draws by chance ({_BY_CHANCE}).")
     points: int = Field(
         500,
@@ -73,6 +83,20 @@ class ReplayOptions(Options):
         description="Expected error of energies, in eV per atom; those of forces and virials are under `model.sigma`.",
     )
     surfaces: SurfaceEnergyOptions = Field(SurfaceEnergyOptions(), description="Surface energies of every potential.")
+
+    @property
+    def tested(self) -> float | str:
+        """The share of the candidates, or the pool, that is the common test set."""
+        if self.test is not None:
+            return self.test
+        return 0.0 if self.core else SHARE
+
+    @field_validator("test")
+    @classmethod
+    def _share(cls, test: float | str | None) -> float | str | None:
+        if isinstance(test, float) and not 0 <= test <= 0.9:
+            raise ValueError(f"{test:g} is not a share from 0 to 0.9")
+        return test
 
     @field_validator("budgets")
     @classmethod

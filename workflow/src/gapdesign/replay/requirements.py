@@ -9,6 +9,7 @@ from gapdesign.engines.file import FileEngine
 from gapdesign.errors import InputError
 from gapdesign.methods.options import mismatch
 from gapdesign.replay.options import CUBIC
+from gapdesign.replay.testset import size_of
 
 if TYPE_CHECKING:
     from gapdesign.config.study import Study
@@ -30,13 +31,23 @@ def check(study: Study) -> None:
             f"labels.engine: '{study.labels.engine}' computes labels, but a replay needs existing labels of whole"
             f" pools; set it to '{FileEngine.name}' and name their files in labels.{FileEngine.name}.paths."
         )
+    others = [name for name in pools.names if name != replay.core]
+    if isinstance(replay.tested, str) and replay.tested not in others:
+        raise InputError(
+            f"replay.test: '{replay.tested}' is not a pool that can be kept for the test; give a share such as 0.2, or"
+            f" choose from {', '.join(others)}."
+        )
     for name, design in study.designs.items():
         if design.pool == replay.core:
             raise InputError(f"designs.{name}.pool: '{design.pool}' is replay.core; choose from another pool.")
-        if replay.budgets[-1] > pools.of(design.pool).size:
+        if design.pool == replay.tested:
+            raise InputError(f"designs.{name}.pool: '{design.pool}' is replay.test; choose from another pool.")
+        size = pools.of(design.pool).size
+        left = size if isinstance(replay.tested, str) else size - size_of(replay.tested, size)
+        if replay.budgets[-1] > left:
+            of = f"the {size}" if left == size else f"the {left} that replay.test leaves of {size} candidates"
             raise InputError(
-                f"replay.budgets: {replay.budgets[-1]} candidates are more than the {pools.of(design.pool).size}"
-                f" of pool {design.pool}; lower it."
+                f"replay.budgets: {replay.budgets[-1]} candidates are more than {of} of pool {design.pool}; lower it."
             )
         problem = mismatch(
             design, budget=replay.budgets[0], structure=study.kernel.structure, descriptor=study.descriptor

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.methods import is_baseline, is_by_chance
-from gapdesign.replay.fits import judged
+from gapdesign.replay.fits import COMMON, MEASURED, judged, judged_by
 from gapdesign.report.figures import legend
 from gapdesign.report.style import GREY, INK, house_style, line_styles
 
@@ -35,15 +35,17 @@ def errors_figure(errors: pd.DataFrame, methods: Mapping[str, str], *, core: str
     methods
         Design to method, in the order of the configuration.
     core
-        The pool in every training set, if there is one: errors are then of all structures, else of those left out.
+        The pool in every training set, if there is one. Errors are those of the common test set or, without one, of
+        all structures where there is a core, and of those that each design leaves out where there is none.
     """
     rows = judged(errors, core)
-    tested = "all structures" if core else "structures left out"
+    named = {"all": "all structures", "left_out": "structures left out", COMMON: "common test set"}
+    tested = named[judged_by(errors, core)]
     panels = {
         "energy_rmse_mev": f"energy error, {tested} (meV/atom)",
         "force_rmse_mev": f"force error, {tested} (meV/Å)",
     }
-    return _against_budget(rows, panels, methods, limited=bool(core))
+    return _against_budget(rows, panels, methods, limited=judged_by(errors, core) != "left_out")
 
 
 @house_style()
@@ -98,4 +100,13 @@ def _panel(axes: Axes, rows: pd.DataFrame, measure: str, methods: Mapping[str, s
                 axes.fill_between(middle.index, low, high, color=styles[design]["color"], alpha=0.2, linewidth=0)
         else:
             middle = mine.first()
+            _intervals(axes, rows[rows["design"] == design], measure, styles[design]["color"])
         axes.plot(middle.index, middle, marker=".", markersize=5, **styles[design])
+
+
+def _intervals(axes: Axes, rows: pd.DataFrame, measure: str, color: str) -> None:
+    """Draw what another test set like it may give for each error, if that is known."""
+    ends = [f"{MEASURED.get(measure)}_{end}_mev" for end in ("low", "high")]
+    if set(ends) <= set(rows.columns):
+        known = rows.dropna(subset=ends)
+        axes.vlines(known["budget"], known[ends[0]], known[ends[1]], color=color, alpha=0.35, linewidth=2.5)

@@ -10,7 +10,8 @@ reason a larger budget, or a larger pool, continues from the end of an earlier s
 
 Distances on all tiers are those of compressed features, each with a bound of its error. Candidates whose
 intervals overlap at the top are settled on their full features by the defining computation; of those that are equal
-to single precision (:data:`gapdesign.descriptors.covariance.EQUAL`), the smallest index wins. docs/selection.md explains why that is exact, and which alternatives were tried.
+to single precision (:data:`gapdesign.descriptors.covariance.EQUAL`), the smallest index wins. docs/selection.md
+explains why that is exact, and which alternatives were tried.
 """
 
 from __future__ import annotations
