@@ -510,11 +510,12 @@ def test_the_papers_square_is_filled_coarse_to_fine():
 
     A Gaussian kernel is monotonous in the Euclidean distance, so it has the same max-min designs; its features
     are Gaussians on a coarse grid. Corners come first, then the centre, the midpoints of the edges, and so on
-    down to a grid of 5 x 5, each level at a distance that geometry tells.
+    down to a grid of 5 x 5, each level at a distance that geometry tells. The kernel is wide enough for the corners:
+    what is orthogonal to single precision is equally far.
     """
-    length = 0.5
+    length = 0.7
     axis = np.mgrid[-1:1.025:0.05]
-    grid = np.arange(-3, 3, 0.8 * length / np.sqrt(2))
+    grid = np.arange(-4, 4, 0.8 * length / np.sqrt(2))
     smeared = np.exp(-((axis[:, None] - grid) ** 2) / length**2)
     features = np.einsum("ia,jb->ijab", smeared, smeared).reshape(41 * 41, -1)
     features = np.hstack([features, np.zeros((len(features), 1))])

@@ -27,8 +27,8 @@ from gapdesign.replay.fits import COMMON, errors, judged
 from gapdesign.replay.labels import LabelledRows, Labels
 from gapdesign.replay.requirements import check
 from gapdesign.replay.rows import offsets
-from gapdesign.replay.testset import test_members as members_of
 from gapdesign.replay.testset import left_out, without
+from gapdesign.replay.testset import test_members as members_of
 from gapdesign.report.replay_figures import errors_figure
 from gapdesign.shards import HeldPool
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EVERYTHING, LEFT_OUT, COMMON = "all", "left_out", "test"
-"""Test sets beside `core` and `candidates`: both together, the candidates that a potential was not trained on, and those
-that no potential was trained on."""
+"""Test sets beside `core` and `candidates`: both together, the candidates that a potential was not trained on, and
+those that no potential was trained on."""
 
 MEASURED = {"energy_rmse_mev": "energy", "force_rmse_mev": "force"}
 """Errors with intervals."""

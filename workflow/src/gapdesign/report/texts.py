@@ -52,8 +52,8 @@ CAPTIONS = {
     "learning": (
         "Errors of potentials fitted to the first structures of each design. For designs drawn by chance, the line is "
         "the median of the draws; the band of the random ones holds nine in ten. Vertical bars hold nine in ten of the "
-        "errors that other test sets like this one would give. Where all designs are tested on the same structures, the "
-        "dotted and dashed grey lines are the potentials trained on no candidate and on all of them."
+        "errors that other such test sets would give. Where all designs are tested on the same structures, the dotted "
+        "and dashed grey lines are the potentials trained on no candidate and on all of them."
     ),
     "surfaces": (
         "Errors of the surface energies of the same potentials, relaxed and unreconstructed, against the reference."
@@ -89,7 +89,7 @@ BEFORE_LABELS = {
         "distances and posterior deviations are taken over at most as many candidates as quality.sample says."
     ),
     "pool": (
-        "The same measures of whole designs chosen from a random half of their pool, a quarter and so on, and measured "
+        "The same measures of whole designs chosen from a random half of their pool, a quarter, and so on, measured "
         "against all of it: a curve that has become level says that the pool is large enough (Barzdajn and Race, "
         "section 3.1). " + _BAND + "For random draws, the size of the pool makes no difference beyond chance."
     ),
