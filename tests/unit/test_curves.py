@@ -14,9 +14,7 @@ from gapdesign.descriptors.kernel import KernelOptions
 from gapdesign.files import write_array
 from gapdesign.quality.curves import (
     Choice,
-    SampledPool,
     curves,
-    evenly,
     members,
     prefix_sizes,
     random_draws,
@@ -24,6 +22,7 @@ from gapdesign.quality.curves import (
 from gapdesign.quality.maps import coverage
 from gapdesign.quality.measures import squared_distances
 from gapdesign.quality.options import QualityOptions
+from gapdesign.quality.samples import SampledPool, evenly
 from gapdesign.quality.subpools import subpool_sizes
 from gapdesign.shards import FeaturePool, HeldPool, shard_path
 
