@@ -7,7 +7,7 @@
 #   make lint   check style, the workflow and the environment files; `make format` mends the style
 
 WORKERS ?= 2
-RUN := PATH="$(CURDIR)/.venv/bin:$$PATH"
+RUN := PATH="$$PWD/.venv/bin:$$PATH"
 INSTALL := .venv/bin/python -m pip install --quiet --disable-pip-version-check
 PROFILE := profiles/default
 
@@ -29,7 +29,7 @@ test: .venv/.installed
 # GPAW for tests marked dft and for the engine gpaw. It wants a C++ compiler and the headers of libxc, OpenBLAS and FFTW.
 # No cache: pip would take a wheel that was compiled otherwise.
 gpaw: .venv/.installed
-	GPAW_CONFIG="$(CURDIR)/envs/gpaw/siteconfig.py" $(INSTALL) --no-cache-dir --require-hashes --no-deps -r envs/gpaw/requirements.txt
+	GPAW_CONFIG="$$PWD/envs/gpaw/siteconfig.py" $(INSTALL) --no-cache-dir --require-hashes --no-deps -r envs/gpaw/requirements.txt
 
 docs: .venv/.installed
 	$(RUN) NO_MKDOCS_2_WARNING=1 mkdocs build --quiet

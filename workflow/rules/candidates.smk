@@ -14,7 +14,7 @@ rule candidates_convert:
     benchmark:
         results("benchmarks/candidates/convert/{pool}.tsv")
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: cores("convert")
     resources:
         **asks("convert"),
@@ -23,7 +23,7 @@ rule candidates_convert:
     message:
         "Converting {input} to extended XYZ"
     shell:
-        "gapdesign convert --structures={input:q} --made-from {params.config:q} --output {output} > {log} 2>&1"
+        "gapdesign convert --structures={input:q} --made-from {params.config:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule candidates_frames:
@@ -36,7 +36,7 @@ rule candidates_frames:
     benchmark:
         results("benchmarks/candidates/frames/{pool}.tsv")
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: cores("frames")
     resources:
         **asks("frames"),
@@ -45,7 +45,7 @@ rule candidates_frames:
     message:
         "Finding the structures of {input} for pool {wildcards.pool}"
     shell:
-        "gapdesign frames --structures={input:q} --made-from {params.config:q} --output {output} > {log} 2>&1"
+        "gapdesign frames --structures={input:q} --made-from {params.config:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule candidates_shard:
@@ -68,12 +68,12 @@ rule candidates_shard:
         **asks("candidates"),
     params:
         config=part("candidates", prototype_files, structures_of, potentials_of),
-        frames=lambda wildcards, input: f"--frames {input.frames}" if input.frames else "",
+        frames=lambda wildcards, input: options(frames=input.frames),
     message:
         "Making candidates {wildcards.start} to {wildcards.stop} of pool {wildcards.pool}"
     shell:
-        "gapdesign candidates --config {params.config:q} --pool {wildcards.pool} --start {wildcards.start}"
-        " --stop {wildcards.stop} {params.frames} --output {output} > {log} 2>&1"
+        "gapdesign candidates --config {params.config:q} --pool {wildcards.pool:q} --start {wildcards.start:q}"
+        " --stop {wildcards.stop:q} {params.frames} --output {output:q} > {log:q} 2>&1"
 
 
 rule candidates_refused:
@@ -85,9 +85,9 @@ rule candidates_refused:
         results("logs/candidates/refused.log"),
     localrule: True
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: 1
     message:
         "Counting draws and refusals"
     shell:
-        "gapdesign refused --candidates {input} --output {output} > {log} 2>&1"
+        "gapdesign refused --candidates {input:q} --output {output:q} > {log:q} 2>&1"

@@ -1,6 +1,7 @@
 # The checked configuration, the place of results, and the files that depend on how pools are cut.
 import os
 import re
+import shlex
 import sys
 from functools import cache
 from pathlib import Path
@@ -79,17 +80,34 @@ if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
 
 # Jobs run the library that stands beside this file: with the interpreter that runs Snakemake, or, where each rule
 # has an environment or container of its own, with the one there. `-P`: a study's folder may hold a file `numpy.py`.
+# A program takes some 2 MB of arguments, and 128 kB in one: more than that goes by standard input.
+if os.pathsep in str(LIBRARY):
+    sys.exit(
+        f"gapdesign: {LIBRARY}: Python cannot import from a folder with {os.pathsep!r} in its name; move the checkout."
+    )
+CALL = """export PYTHONPATH={library}${{PYTHONPATH:+:$PYTHONPATH}}; gapdesign() {{ local all="$*"
+if (( ${{#all}} < 100000 )); then PYTHONSAFEPATH= {python} -P -m gapdesign "$@"
+else printf '%s\\0' "$@" | PYTHONSAFEPATH= {python} -P -m gapdesign -; fi; }}; """
+
+
+def call_of(python):
+    """Return the beginning of all commands, which lets `gapdesign` stand for the library beside this file."""
+    return CALL.format(library=shlex.quote(str(LIBRARY)), python=shlex.quote(python))
+
+
+def escaped(text):
+    """Return text that Snakemake is not to format."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
 HAS_ENVIRONMENTS = bool(workflow.deployment_settings.deployment_method)
 PYTHON = "python" if HAS_ENVIRONMENTS else sys.executable
 # Setting a prefix ends Snakemake's strict mode, so it is part of ours. A workflow that uses this one as a module may
 # have set a prefix of its own, which stays.
 before = shell_prefix() or "set -euo pipefail; "
 if "gapdesign()" not in before:
-    before = before.replace("{", "{{").replace("}", "}}")
-    shell.prefix(
-        f"{before}export PYTHONPATH='{LIBRARY}'${{{{PYTHONPATH:+:$PYTHONPATH}}}};"
-        f" gapdesign() {{{{ PYTHONSAFEPATH= '{PYTHON}' -P -m gapdesign \"$@\"; }}}}; "
-    )
+    before = escaped(before)
+    shell.prefix(before + escaped(call_of(PYTHON)))
 
 
 wildcard_constraints:
@@ -109,6 +127,12 @@ def results(path):
 def given(file):
     """Return a file of the user's, which no prefix of a module moves."""
     return local(str(Path(file))) if file else []
+
+
+def options(**files):
+    """Return options of a verb, each with its files; those without a file are left out."""
+    named = {name: [file] if isinstance(file, str) else list(file) for name, file in files.items()}
+    return shlex.join(w for name, paths in named.items() if paths for w in (f"--{name.replace('_', '-')}", *paths))
 
 
 JOBS = cli.jobs()
@@ -164,9 +188,14 @@ def of_shards(pattern, pool):
     return [results(pattern.format(pool=pool, start=start, stop=stop)) for start, stop in ranges]
 
 
+def environment(name):
+    """Return the file of an environment; Snakemake formats its path, which may have braces in it."""
+    return escaped(str(LIBRARY.parents[1] / "envs" / f"{name}.yaml"))
+
+
 def shard_environment(wildcards):
     """Return the environment in which the samplers of a pool make a shard."""
-    return f"../../envs/{next(iter(STUDY.pools.of(wildcards.pool).environments), 'core')}.yaml"
+    return environment(next(iter(STUDY.pools.of(wildcards.pool).environments), "core"))
 
 
 def of_all_shards(pattern):
@@ -181,7 +210,7 @@ def of_pools(pattern):
 
 def of_pool(pattern):
     """Return the files of all shards of the pool that a design is chosen from."""
-    return lambda wildcards: of_shards(pattern, pool=STUDY.designs[wildcards.design].pool)
+    return lambda wildcards: bundled(pattern, f"shards/{STUDY.designs[wildcards.design].pool}")
 
 
 def of_sample(pattern, pool):

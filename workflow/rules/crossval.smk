@@ -1,7 +1,7 @@
 rule crossval_predict:
     input:
         potential=results("models/{design}/gp.xml"),
-        labels=of_designs("labels/{design}.extxyz"),
+        labels=bundled("labels/{design}.extxyz", "designs"),
     output:
         results("crossval/models/{design}.csv"),
     log:
@@ -9,15 +9,15 @@ rule crossval_predict:
     benchmark:
         results("benchmarks/crossval/{design}.tsv")
     conda:
-        "../../envs/gap.yaml"
+        environment("gap")
     threads: cores("predict")
     resources:
         **asks("predict"),
     message:
         "Testing the model of {wildcards.design} on all designs"
     shell:
-        "gapdesign predict --model {wildcards.design} --potential {input.potential} --labels {input.labels}"
-        " --output {output} > {log} 2>&1"
+        "gapdesign predict --model {wildcards.design:q} --potential {input.potential:q} --labels {input.labels:q}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule crossval:
@@ -34,13 +34,13 @@ rule crossval:
         results("logs/crossval/crossval.log"),
     localrule: True
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: 1
     params:
         config=part("crossval"),
     message:
         "Comparing all models on all designs"
     shell:
-        "gapdesign crossval --config {params.config:q} --predictions {input.predictions} --features {input.features}"
-        " --reserves {input.reserves} --output-predictions {output.predictions} --output-errors {output.errors}"
-        " --output-duplicates {output.duplicates} --output-bootstrap {output.bootstrap} > {log} 2>&1"
+        "gapdesign crossval --config {params.config:q} --predictions {input.predictions:q} --features {input.features:q}"
+        " --reserves {input.reserves:q} --output-predictions {output.predictions:q} --output-errors {output.errors:q}"
+        " --output-duplicates {output.duplicates:q} --output-bootstrap {output.bootstrap:q} > {log:q} 2>&1"

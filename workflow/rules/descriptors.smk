@@ -17,18 +17,16 @@ rule descriptors_shard:
     group:
         "shard"
     conda:
-        f"../../envs/{DESCRIPTOR_ENVIRONMENT}.yaml"
+        environment(DESCRIPTOR_ENVIRONMENT)
     threads: cores("descriptors")
     resources:
         **asks("descriptors"),
     params:
         config=part("descriptors"),
         # Derived from the output, it gives Snakemake no reason to describe again.
-        environments=lambda wildcards, output: (
-            f"--output-environments {output.environments}" if output.environments else ""
-        ),
+        environments=lambda wildcards, output: options(output_environments=output.environments),
     message:
         "Describing candidates {wildcards.start} to {wildcards.stop} of pool {wildcards.pool}"
     shell:
-        "gapdesign descriptors --config {params.config:q} --candidates {input.candidates} --output {output.features}"
-        " --output-sum {output.sums} {params.environments} > {log} 2>&1"
+        "gapdesign descriptors --config {params.config:q} --candidates {input.candidates:q} --output {output.features:q}"
+        " --output-sum {output.sums:q} {params.environments} > {log:q} 2>&1"

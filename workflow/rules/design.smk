@@ -15,7 +15,7 @@ rule design_basis:
     benchmark:
         results("benchmarks/design/basis/{pool}.tsv")
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: cores("basis")
     resources:
         **asks("basis"),
@@ -24,7 +24,7 @@ rule design_basis:
     message:
         "Finding the directions in which pool {wildcards.pool} varies"
     shell:
-        "gapdesign basis --config {params.config:q} --features {input.features} --output {output} > {log} 2>&1"
+        "gapdesign basis --config {params.config:q} --features {input.features:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule design_compress:
@@ -40,7 +40,7 @@ rule design_compress:
     group:
         "compression"
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: cores("compress")
     resources:
         **asks("compress"),
@@ -49,8 +49,8 @@ rule design_compress:
     message:
         "Compressing candidates {wildcards.start} to {wildcards.stop} of pool {wildcards.pool}"
     shell:
-        "gapdesign compress --config {params.config:q} --basis {input.basis} --features {input.features}"
-        " --output {output} > {log} 2>&1"
+        "gapdesign compress --config {params.config:q} --basis {input.basis:q} --features {input.features:q}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule design_select:
@@ -74,19 +74,19 @@ rule design_select:
     benchmark:
         results("benchmarks/design/select/{design}.tsv")
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: cores("select")
     resources:
         **asks("select"),
     params:
         config=part("select", existing_of),
-        basis=lambda wildcards, input: f"--basis {input.basis}" if input.basis else "",
+        basis=lambda wildcards, input: options(basis=input.basis),
     message:
         "Choosing {wildcards.design}"
     shell:
-        "gapdesign select --config {params.config:q} --design {wildcards.design} --candidates {input.candidates}"
-        " --features {input.features} --sums {input.sums} {params.basis} --compressed {input.compressed}"
-        " --environments {input.environments}"
-        " --memory {resources.allowance} --threads {threads} --output {output.design}"
-        " --output-features {output.features} --output-reserve {output.reserve}"
-        " --output-reserve-features {output.reserve_features} --state {output.state} > {log} 2>&1"
+        "gapdesign select --config {params.config:q} --design {wildcards.design:q} --candidates {input.candidates:q}"
+        " --features {input.features:q} --sums {input.sums:q} {params.basis} --compressed {input.compressed:q}"
+        " --environments {input.environments:q}"
+        " --memory {resources.allowance} --threads {threads} --output {output.design:q}"
+        " --output-features {output.features:q} --output-reserve {output.reserve:q}"
+        " --output-reserve-features {output.reserve_features:q} --state {output.state:q} > {log:q} 2>&1"

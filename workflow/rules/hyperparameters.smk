@@ -9,7 +9,7 @@ rule hyperparameters:
     benchmark:
         results("benchmarks/models/{design}/hyperparameters.tsv")
     conda:
-        "../../envs/gap.yaml"
+        environment("gap")
     threads: cores("hyperparameters")
     resources:
         **asks("hyperparameters"),
@@ -18,5 +18,5 @@ rule hyperparameters:
     message:
         "Maximising the likelihood of {wildcards.design}"
     shell:
-        "gapdesign hyperparameters --config {params.config:q} --labels {input.labels} --isolated {input.isolated}"
-        " --output {output} > {log} 2>&1"
+        "gapdesign hyperparameters --config {params.config:q} --labels {input.labels:q} --isolated {input.isolated:q}"
+        " --output {output:q} > {log:q} 2>&1"

@@ -16,7 +16,7 @@ rule labels_engine:
         results("benchmarks/labels/engine.tsv")
     priority: 1
     conda:
-        f"../../envs/{ENGINE.environment}.yaml"
+        environment(ENGINE.environment)
     threads: cores("engine")
     resources:
         **asks("engine"),
@@ -25,7 +25,7 @@ rule labels_engine:
     message:
         f"Checking that {STUDY.labels.engine} can run"
     shell:
-        "gapdesign engine --config {params.config:q} --output {output} > {log} 2>&1"
+        "gapdesign engine --config {params.config:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule labels_isolated:
@@ -39,7 +39,7 @@ rule labels_isolated:
     benchmark:
         results("benchmarks/labels/isolated.tsv")
     conda:
-        f"../../envs/{ENGINE.environment}.yaml"
+        environment(ENGINE.environment)
     threads: cores("isolated")
     resources:
         **asks("isolated"),
@@ -49,7 +49,7 @@ rule labels_isolated:
     message:
         f"Labelling isolated atoms with {STUDY.labels.engine}"
     shell:
-        "gapdesign isolated --config {params.config:q} {params.runs} --engine {input.engine:q} --output {output} > {log} 2>&1"
+        "gapdesign isolated --config {params.config:q} {params.runs} --engine {input.engine:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule labels_batch:
@@ -66,7 +66,7 @@ rule labels_batch:
     benchmark:
         results("benchmarks/labels/batches/{design}/{first}-{last}.tsv")
     conda:
-        f"../../envs/{ENGINE.environment}.yaml"
+        environment(ENGINE.environment)
     threads: cores("label")
     resources:
         **asks("label"),
@@ -77,10 +77,10 @@ rule labels_batch:
     message:
         f"Labelling ranks {{wildcards.first}} to {{wildcards.last}} of {{wildcards.design}} with {STUDY.labels.engine}"
     shell:
-        "gapdesign label --config {params.config:q} {params.runs} --engine {input.engine:q} --designs {input.designs} --reserves {input.reserves}"
-        " --design {wildcards.design} --first {wildcards.first} --last {wildcards.last}"
-        " --max-failed {params.max_failed} --output {output.frames} --output-failed {output.failed}"
-        " > {log} 2>&1"
+        "gapdesign label --config {params.config:q} {params.runs} --engine {input.engine:q} --designs {input.designs:q} --reserves {input.reserves:q}"
+        " --design {wildcards.design:q} --first {wildcards.first:q} --last {wildcards.last:q}"
+        " --max-failed {params.max_failed} --output {output.frames:q} --output-failed {output.failed:q}"
+        " > {log:q} 2>&1"
 
 
 rule labels_design:
@@ -99,7 +99,7 @@ rule labels_design:
     benchmark:
         results("benchmarks/labels/{design}.tsv")
     conda:
-        f"../../envs/{ENGINE.environment}.yaml"
+        environment(ENGINE.environment)
     threads: cores("labels")
     resources:
         **asks("labels"),
@@ -110,10 +110,10 @@ rule labels_design:
     message:
         "Collecting the labels of {wildcards.design}, and labelling replacements for those that failed"
     shell:
-        "gapdesign labels --config {params.config:q} {params.runs} --engine {input.engine:q} --design {wildcards.design} --designs {input.designs}"
-        " --reserves {input.reserves} --labelled {input.labelled} --failed {input.failed}"
-        " --max-failed {params.max_failed} --output {output.frames} --output-failed {output.failed}"
-        " > {log} 2>&1"
+        "gapdesign labels --config {params.config:q} {params.runs} --engine {input.engine:q} --design {wildcards.design:q} --designs {input.designs:q}"
+        " --reserves {input.reserves:q} --labelled {input.labelled:q} --failed {input.failed:q}"
+        " --max-failed {params.max_failed} --output {output.frames:q} --output-failed {output.failed:q}"
+        " > {log:q} 2>&1"
 
 
 rule labels_failed:
@@ -128,12 +128,12 @@ rule labels_failed:
         results("logs/labels/failed.log"),
     localrule: True
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: 1
     params:
         config=part("failed"),
     message:
         "Collecting the structures without a label"
     shell:
-        "gapdesign failed --config {params.config:q} --tables {input.tables} --designs {input.designs}"
-        " --reserves {input.reserves} --output {output.table} --output-structures {output.structures} > {log} 2>&1"
+        "gapdesign failed --config {params.config:q} --tables {input.tables:q} --designs {input.designs:q}"
+        " --reserves {input.reserves:q} --output {output.table:q} --output-structures {output.structures:q} > {log:q} 2>&1"

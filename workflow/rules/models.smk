@@ -15,7 +15,7 @@ rule models_fit:
     benchmark:
         results("benchmarks/models/{design}/fit.tsv")
     conda:
-        "../../envs/gap.yaml"
+        environment("gap")
     threads: cores("fit")
     resources:
         **asks("fit"),
@@ -24,5 +24,5 @@ rule models_fit:
     message:
         "Fitting a potential to {wildcards.design}"
     shell:
-        "gapdesign fit --config {params.config:q} --labels {input.labels} --isolated {input.isolated}"
-        " --hyperparameters {input.hyperparameters} --output {output} > {log} 2>&1"
+        "gapdesign fit --config {params.config:q} --labels {input.labels:q} --isolated {input.isolated:q}"
+        " --hyperparameters {input.hyperparameters:q} --output {output:q} > {log:q} 2>&1"

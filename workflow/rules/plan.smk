@@ -3,7 +3,7 @@ rule plan:
         results("logs/plan.log"),
     localrule: True
     conda:
-        "../../envs/workflow.yaml"
+        environment("workflow")
     threads: 1
     params:
         config=part("plan"),
@@ -12,4 +12,4 @@ rule plan:
     message:
         "Planning, without running anything"
     shell:
-        "gapdesign plan --config {params.config:q} --results {params.results:q} --jobs {params.jobs} | tee {log}"
+        "gapdesign plan --config {params.config:q} --results {params.results:q} --jobs {params.jobs} | tee {log:q}"

@@ -11,7 +11,7 @@ rule pools:
     benchmark:
         results("benchmarks/candidates/pools.tsv")
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: cores("pools")
     resources:
         **asks("pools"),
@@ -21,8 +21,8 @@ rule pools:
     message:
         "Comparing the pools, each against each"
     shell:
-        "gapdesign pools --config {params.config:q} {params.of} {input} --output {output.table}"
-        " --output-quantiles {output.quantiles} --output-figure {output.figure} > {log} 2>&1"
+        "gapdesign pools --config {params.config:q} {params.of} {input:q} --output {output.table:q}"
+        " --output-quantiles {output.quantiles:q} --output-figure {output.figure:q} > {log:q} 2>&1"
 
 
 rule environments:
@@ -42,7 +42,7 @@ rule environments:
     benchmark:
         results("benchmarks/candidates/coverage.tsv")
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: cores("coverage")
     resources:
         **asks("coverage"),
@@ -51,11 +51,11 @@ rule environments:
     message:
         "Finding the environments that each design covers"
     shell:
-        "gapdesign coverage --config {params.config:q} --environments {input.environments} --designs {input.designs}"
-        " --output {output.designs} --output-entropies {output.entropies}"
-        " --output-entropies-figure {output.entropies_figure} --output-histograms {output.histograms}"
-        " --output-histograms-figure {output.histograms_figure} --output-radial {output.radial}"
-        " --output-radial-figure {output.radial_figure} > {log} 2>&1"
+        "gapdesign coverage --config {params.config:q} --environments {input.environments:q} --designs {input.designs:q}"
+        " --output {output.designs:q} --output-entropies {output.entropies:q}"
+        " --output-entropies-figure {output.entropies_figure:q} --output-histograms {output.histograms:q}"
+        " --output-histograms-figure {output.histograms_figure:q} --output-radial {output.radial:q}"
+        " --output-radial-figure {output.radial_figure:q} > {log:q} 2>&1"
 
 
 rule environments_pool:
@@ -68,7 +68,7 @@ rule environments_pool:
     benchmark:
         results("benchmarks/candidates/environments/{pool}.tsv")
     conda:
-        f"../../envs/{COMPARISON_ENVIRONMENT}.yaml"
+        environment(COMPARISON_ENVIRONMENT)
     threads: cores("environments")
     resources:
         **asks("environments"),
@@ -77,5 +77,5 @@ rule environments_pool:
     message:
         "Describing the environments of pool {wildcards.pool}"
     shell:
-        "gapdesign environments --config {params.config:q} --candidates {input.candidates} --output {output}"
-        " > {log} 2>&1"
+        "gapdesign environments --config {params.config:q} --candidates {input.candidates:q} --output {output:q}"
+        " > {log:q} 2>&1"

@@ -15,7 +15,7 @@ rule properties_model:
     benchmark:
         results("benchmarks/properties/{design}.tsv")
     conda:
-        "../../envs/gap.yaml"
+        environment("gap")
     threads: cores("measure")
     resources:
         **asks("measure"),
@@ -24,8 +24,8 @@ rule properties_model:
     message:
         "Measuring properties with the model of {wildcards.design}"
     shell:
-        "gapdesign measure --config {params.config:q} --potential {input} --output {output.values}"
-        " --output-curves {output.curves} > {log} 2>&1"
+        "gapdesign measure --config {params.config:q} --potential {input:q} --output {output.values:q}"
+        " --output-curves {output.curves:q} > {log:q} 2>&1"
 
 
 rule properties_reference:
@@ -40,7 +40,7 @@ rule properties_reference:
     benchmark:
         results("benchmarks/properties/reference.tsv")
     conda:
-        f"../../envs/{ENGINE.environment}.yaml"
+        environment(ENGINE.environment)
     threads: cores("measure-reference")
     resources:
         **asks("measure-reference"),
@@ -50,8 +50,8 @@ rule properties_reference:
     message:
         f"Measuring properties with {STUDY.labels.engine}"
     shell:
-        "gapdesign measure-reference --config {params.config:q} {params.runs} --engine {input.engine:q} --output {output.values}"
-        " --output-curves {output.curves} > {log} 2>&1"
+        "gapdesign measure-reference --config {params.config:q} {params.runs} --engine {input.engine:q} --output {output.values:q}"
+        " --output-curves {output.curves:q} > {log:q} 2>&1"
 
 
 rule properties_table:
@@ -65,15 +65,15 @@ rule properties_table:
         results("logs/properties/table.log"),
     localrule: True
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: 1
     params:
         config=part("properties"),
     message:
         "Comparing properties with the reference"
     shell:
-        "gapdesign properties --config {params.config:q} --values {input.values} --curves {input.curves}"
-        " --output {output.table} --output-curves {output.curves} > {log} 2>&1"
+        "gapdesign properties --config {params.config:q} --values {input.values:q} --curves {input.curves:q}"
+        " --output {output.table:q} --output-curves {output.curves:q} > {log:q} 2>&1"
 
 
 rule properties_figures:
@@ -86,12 +86,12 @@ rule properties_figures:
         results("logs/properties/figures.log"),
     localrule: True
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: 1
     params:
         config=part("properties-figures"),
     message:
         "Drawing properties"
     shell:
-        "gapdesign properties-figures --config {params.config:q} --values {input.table} --curves {input.curves}"
-        " --output {output} > {log} 2>&1"
+        "gapdesign properties-figures --config {params.config:q} --values {input.table:q} --curves {input.curves:q}"
+        " --output {output:q} > {log:q} 2>&1"

@@ -2,7 +2,7 @@ rule design_quality:
     input:
         structures=results("designs/{design}.extxyz"),
         features=of_pool("descriptors/{pool}/{start}-{stop}.npy"),
-        designs=of_designs("designs/{design}.npy"),
+        designs=bundled("designs/{design}.npy", "designs"),
     output:
         results("designs/quality/{design}.csv"),
     log:
@@ -10,7 +10,7 @@ rule design_quality:
     benchmark:
         results("benchmarks/design/quality/{design}.tsv")
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: cores("quality")
     resources:
         **asks("quality"),
@@ -19,9 +19,9 @@ rule design_quality:
     message:
         "Measuring {wildcards.design}"
     shell:
-        "gapdesign quality --config {params.config:q} --design {wildcards.design} --structures {input.structures}"
-        " --features {input.features} --designs {input.designs} --memory {resources.allowance} --output {output}"
-        " > {log} 2>&1"
+        "gapdesign quality --config {params.config:q} --design {wildcards.design:q} --structures {input.structures:q}"
+        " --features {input.features:q} --designs {input.designs:q} --memory {resources.allowance} --output {output:q}"
+        " > {log:q} 2>&1"
 
 
 rule quality:
@@ -33,12 +33,12 @@ rule quality:
         results("logs/design/quality.log"),
     localrule: True
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: 1
     message:
         "Collecting the measures known before any label"
     shell:
-        "gapdesign concatenate --tables {input} --output {output} > {log} 2>&1"
+        "gapdesign concatenate --tables {input:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule design_regrow:
@@ -54,19 +54,19 @@ rule design_regrow:
     benchmark:
         results("benchmarks/design/regrow/{design}.tsv")
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: cores("regrow")
     resources:
         **asks("regrow"),
     params:
         config=part("regrow", existing_of),
-        basis=lambda wildcards, input: f"--basis {input.basis}" if input.basis else "",
+        basis=lambda wildcards, input: options(basis=input.basis),
     message:
         "Choosing {wildcards.design} from smaller pools"
     shell:
-        "gapdesign regrow --config {params.config:q} --design {wildcards.design} --features {input.features}"
-        " {params.basis} --compressed {input.compressed} --memory {resources.allowance} --threads {threads}"
-        " --output {output} > {log} 2>&1"
+        "gapdesign regrow --config {params.config:q} --design {wildcards.design:q} --features {input.features:q}"
+        " {params.basis} --compressed {input.compressed:q} --memory {resources.allowance} --threads {threads}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule design_curves:
@@ -85,7 +85,7 @@ rule design_curves:
     benchmark:
         results("benchmarks/design/curves/{pool}.tsv")
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: cores("curves")
     resources:
         **asks("curves"),
@@ -94,10 +94,10 @@ rule design_curves:
     message:
         "Measuring the designs of pool {wildcards.pool} against budget and pool size"
     shell:
-        "gapdesign curves --config {params.config:q} --pool {wildcards.pool} --candidates {input.candidates}"
-        " --features {input.features} --designs {input.designs} --regrown {input.regrown}"
-        " --memory {resources.allowance} --output {output.curves} --output-members {output.members}"
-        " --output-coverage {output.coverage} --output-pools {output.pools} > {log} 2>&1"
+        "gapdesign curves --config {params.config:q} --pool {wildcards.pool:q} --candidates {input.candidates:q}"
+        " --features {input.features:q} --designs {input.designs:q} --regrown {input.regrown:q}"
+        " --memory {resources.allowance} --output {output.curves:q} --output-members {output.members:q}"
+        " --output-coverage {output.coverage:q} --output-pools {output.pools:q} > {log:q} 2>&1"
 
 
 rule design_page:
@@ -119,14 +119,14 @@ rule design_page:
         results("logs/design/page.log"),
     localrule: True
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: 1
     params:
         config=part("page"),
     message:
         "Writing {output.page}"
     shell:
-        "gapdesign page --config {params.config:q} --curves {input.curves} --members {input.members}"
-        " --coverage {input.coverage} --pools {input.pools} --quality {input.quality} --designs {input.designs}"
-        " --features {input.features} --output {output.page} --output-curves {output.curves}"
-        " --output-members {output.members} --output-coverage {output.coverage} --output-pools {output.pools} > {log} 2>&1"
+        "gapdesign page --config {params.config:q} --curves {input.curves:q} --members {input.members:q}"
+        " --coverage {input.coverage:q} --pools {input.pools:q} --quality {input.quality:q} --designs {input.designs:q}"
+        " --features {input.features:q} --output {output.page:q} --output-curves {output.curves:q}"
+        " --output-members {output.members:q} --output-coverage {output.coverage:q} --output-pools {output.pools:q} > {log:q} 2>&1"

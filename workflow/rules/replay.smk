@@ -11,7 +11,7 @@ rule replay_points:
     benchmark:
         results("benchmarks/replay/points.tsv")
     conda:
-        "../../envs/gap.yaml"
+        environment("gap")
     threads: cores("replay-points")
     resources:
         **asks("replay-points"),
@@ -20,7 +20,7 @@ rule replay_points:
     message:
         "Choosing the points that the potentials are expanded in"
     shell:
-        "gapdesign replay-points --config {params.config:q} --candidates {input.candidates} --output {output} > {log} 2>&1"
+        "gapdesign replay-points --config {params.config:q} --candidates {input.candidates:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule replay_rows:
@@ -34,7 +34,7 @@ rule replay_rows:
     benchmark:
         results("benchmarks/replay/rows/{pool}/{start}-{stop}.tsv")
     conda:
-        "../../envs/gap.yaml"
+        environment("gap")
     threads: cores("replay-rows")
     resources:
         **asks("replay-rows"),
@@ -43,8 +43,8 @@ rule replay_rows:
     message:
         "Computing rows of candidates {wildcards.start} to {wildcards.stop} of pool {wildcards.pool}"
     shell:
-        "gapdesign replay-rows --config {params.config:q} --candidates {input.candidates} --points {input.points}"
-        " --output {output} > {log} 2>&1"
+        "gapdesign replay-rows --config {params.config:q} --candidates {input.candidates:q} --points {input.points:q}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule replay_labels:
@@ -59,7 +59,7 @@ rule replay_labels:
     benchmark:
         results("benchmarks/replay/labels/{pool}.tsv")
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: cores("replay-labels")
     resources:
         **asks("replay-labels"),
@@ -68,8 +68,8 @@ rule replay_labels:
     message:
         "Finding the labels of pool {wildcards.pool}"
     shell:
-        "gapdesign replay-labels --config {params.config:q} --pool {wildcards.pool} --candidates {input.candidates}"
-        " --engine {input.engine:q} --output {output} > {log} 2>&1"
+        "gapdesign replay-labels --config {params.config:q} --pool {wildcards.pool:q} --candidates {input.candidates:q}"
+        " --engine {input.engine:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule replay_start:
@@ -86,7 +86,7 @@ rule replay_start:
     benchmark:
         results("benchmarks/replay/start.tsv")
     conda:
-        "../../envs/gap.yaml"
+        environment("gap")
     threads: cores("replay-start")
     resources:
         **asks("replay-start"),
@@ -95,8 +95,8 @@ rule replay_start:
     message:
         "Factorising the part that all potentials share"
     shell:
-        "gapdesign replay-start --config {params.config:q} --points {input.points} --labels {input.labels}"
-        " --engine {input.engine:q} --rows {input.rows} --output {output.factor} --output-potential {output.potential} > {log} 2>&1"
+        "gapdesign replay-start --config {params.config:q} --points {input.points:q} --labels {input.labels:q}"
+        " --engine {input.engine:q} --rows {input.rows:q} --output {output.factor:q} --output-potential {output.potential:q} > {log:q} 2>&1"
 
 
 rule replay_choose:
@@ -115,20 +115,20 @@ rule replay_choose:
     benchmark:
         results("benchmarks/replay/choices/{design}.tsv")
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: cores("replay-choose")
     resources:
         **asks("replay-choose"),
     params:
         config=part("replay-choose", existing_of),
-        basis=lambda wildcards, input: f"--basis {input.basis}" if input.basis else "",
+        basis=lambda wildcards, input: options(basis=input.basis),
     message:
         "Choosing {wildcards.design} for every budget"
     shell:
-        "gapdesign replay-choose --config {params.config:q} --design {wildcards.design}"
-        " --candidates {input.candidates} --features {input.features} --sums {input.sums} {params.basis}"
-        " --compressed {input.compressed} --environments {input.environments} --memory {resources.allowance}"
-        " --threads {threads} --output {output} > {log} 2>&1"
+        "gapdesign replay-choose --config {params.config:q} --design {wildcards.design:q}"
+        " --candidates {input.candidates:q} --features {input.features:q} --sums {input.sums:q} {params.basis}"
+        " --compressed {input.compressed:q} --environments {input.environments:q} --memory {resources.allowance}"
+        " --threads {threads} --output {output:q} > {log:q} 2>&1"
 
 
 rule replay_fit:
@@ -136,7 +136,7 @@ rule replay_fit:
         factor=results("replay/start.npy"),
         choices=results("replay/choices/{design}.csv"),
         labels=expand(results("replay/labels/{pool}.npz"), pool=STUDY.pools.names),
-        rows=of_all_shards("replay/rows/{pool}/{start}-{stop}.npy"),
+        rows=bundled_of_pools("replay/rows/{pool}/{start}-{stop}.npy"),
     output:
         errors=results("replay/fits/{design}.csv"),
         coefficients=results("replay/fits/{design}.npy"),
@@ -145,7 +145,7 @@ rule replay_fit:
     benchmark:
         results("benchmarks/replay/fits/{design}.tsv")
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: cores("replay-fit")
     resources:
         **asks("replay-fit"),
@@ -154,9 +154,9 @@ rule replay_fit:
     message:
         "Fitting the potentials of {wildcards.design}"
     shell:
-        "gapdesign replay-fit --config {params.config:q} --design {wildcards.design}"
-        " --choices {input.choices} --factor {input.factor} --labels {input.labels} --rows {input.rows}"
-        " --output {output.errors} --output-coefficients {output.coefficients} > {log} 2>&1"
+        "gapdesign replay-fit --config {params.config:q} --design {wildcards.design:q}"
+        " --choices {input.choices:q} --factor {input.factor:q} --labels {input.labels:q} --rows {input.rows:q}"
+        " --output {output.errors:q} --output-coefficients {output.coefficients:q} > {log:q} 2>&1"
 
 
 rule replay_bounds:
@@ -172,7 +172,7 @@ rule replay_bounds:
     benchmark:
         results("benchmarks/replay/bounds.tsv")
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: cores("replay-bounds")
     resources:
         **asks("replay-bounds"),
@@ -181,8 +181,8 @@ rule replay_bounds:
     message:
         "Fitting the potentials of no candidate and of all candidates"
     shell:
-        "gapdesign replay-bounds --config {params.config:q} --factor {input.factor} --labels {input.labels}"
-        " --rows {input.rows} --output {output.errors} --output-coefficients {output.coefficients} > {log} 2>&1"
+        "gapdesign replay-bounds --config {params.config:q} --factor {input.factor:q} --labels {input.labels:q}"
+        " --rows {input.rows:q} --output {output.errors:q} --output-coefficients {output.coefficients:q} > {log:q} 2>&1"
 
 
 rule replay_surfaces:
@@ -197,7 +197,7 @@ rule replay_surfaces:
     benchmark:
         results("benchmarks/replay/surfaces/{fits}.tsv")
     conda:
-        "../../envs/gap.yaml"
+        environment("gap")
     threads: cores("replay-surfaces")
     resources:
         **asks("replay-surfaces"),
@@ -206,8 +206,8 @@ rule replay_surfaces:
     message:
         "Computing surface energies of {wildcards.fits}"
     shell:
-        "gapdesign replay-surfaces --config {params.config:q} --potential {input.potential} --errors {input.errors}"
-        " --coefficients {input.coefficients} --output {output} > {log} 2>&1"
+        "gapdesign replay-surfaces --config {params.config:q} --potential {input.potential:q} --errors {input.errors:q}"
+        " --coefficients {input.coefficients:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule replay:
@@ -223,15 +223,13 @@ rule replay:
         results("logs/replay/replay.log"),
     localrule: True
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: 1
     params:
         config=part("replay"),
-        surfaces=lambda wildcards, input, output: (
-            f"--surfaces {input.surfaces} --output-surfaces {output.surfaces}" if input.surfaces else ""
-        ),
+        surfaces=lambda wildcards, input, output: options(surfaces=input.surfaces, output_surfaces=output.surfaces),
     message:
         "Collecting the errors of the designs"
     shell:
-        "gapdesign replay --config {params.config:q} --errors {input.errors} {params.surfaces}"
-        " --output-errors {output.errors} --output-equivalents {output.equivalents} --output-figures {output.figures} > {log} 2>&1"
+        "gapdesign replay --config {params.config:q} --errors {input.errors:q} {params.surfaces}"
+        " --output-errors {output.errors:q} --output-equivalents {output.equivalents:q} --output-figures {output.figures:q} > {log:q} 2>&1"

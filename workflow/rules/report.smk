@@ -20,14 +20,14 @@ rule report_provenance:
         results("logs/report/provenance.log"),
     localrule: True
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: 1
     params:
         config=part("provenance"),
     message:
         "Recording versions and checksums"
     shell:
-        "gapdesign provenance --config {params.config:q} --files {input} --output {output} > {log} 2>&1"
+        "gapdesign provenance --config {params.config:q} --files {input:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule report_figures:
@@ -49,16 +49,16 @@ rule report_figures:
         results("logs/report/figures.log"),
     localrule: True
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: 1
     params:
         config=part("figures"),
     message:
         "Drawing the figures"
     shell:
-        "gapdesign figures --config {params.config:q} --designs {input.designs} --features {input.features}"
-        " --errors {input.errors} --predictions {input.predictions} --duplicates {input.duplicates}"
-        " --output {output} > {log} 2>&1"
+        "gapdesign figures --config {params.config:q} --designs {input.designs:q} --features {input.features:q}"
+        " --errors {input.errors:q} --predictions {input.predictions:q} --duplicates {input.duplicates:q}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule report_estimate:
@@ -68,14 +68,14 @@ rule report_estimate:
         results("logs/report/estimate.log"),
     localrule: True
     conda:
-        "../../envs/workflow.yaml"
+        environment("workflow")
     threads: 1
     params:
         config=part("estimate"),
     message:
         "Estimating the cost of the stages"
     shell:
-        "gapdesign estimate --config {params.config:q} --output {output} > {log} 2>&1"
+        "gapdesign estimate --config {params.config:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule report:
@@ -108,20 +108,18 @@ rule report:
         results("logs/report/report.log"),
     localrule: True
     conda:
-        "../../envs/core.yaml"
+        environment("core")
     threads: 1
     params:
         config=part("report"),
-        properties=lambda wildcards, input: f"--properties {input.properties}" if input.properties else "",
-        replay=lambda wildcards, input: (
-            f"--replay {input.replay} --equivalents {input.equivalents}" if input.replay else ""
-        ),
+        properties=lambda wildcards, input: options(properties=input.properties),
+        replay=lambda wildcards, input: options(replay=input.replay, equivalents=input.equivalents),
     message:
         "Writing {output.page}"
     shell:
-        "gapdesign report --config {params.config:q} --designs {input.designs} --labelled {input.labelled}"
-        " --figures {input.figures} {input.property_figures} {params.properties} {params.replay}"
-        " --data {input.errors} {input.predictions} {input.tables} {input.properties} {input.curves} {input.replay_tables}"
-        " --hyperparameters {input.hyperparameters} --quality {input.quality} --errors {input.errors}"
-        " --duplicates {input.duplicates} --bootstrap {input.bootstrap} --failed {input.failed} --engine {input.engine:q} --candidates {input.candidates}"
-        " --provenance {input.provenance} --estimate {input.estimate} --output {output.page} --output-headline {output.headline} > {log} 2>&1"
+        "gapdesign report --config {params.config:q} --designs {input.designs:q} --labelled {input.labelled:q}"
+        " --figures {input.figures:q} {input.property_figures:q} {params.properties} {params.replay}"
+        " --data {input.errors:q} {input.predictions:q} {input.tables:q} {input.properties:q} {input.curves:q} {input.replay_tables:q}"
+        " --hyperparameters {input.hyperparameters:q} --quality {input.quality:q} --errors {input.errors:q}"
+        " --duplicates {input.duplicates:q} --bootstrap {input.bootstrap:q} --failed {input.failed:q} --engine {input.engine:q} --candidates {input.candidates:q}"
+        " --provenance {input.provenance:q} --estimate {input.estimate:q} --output {output.page:q} --output-headline {output.headline:q} > {log:q} 2>&1"

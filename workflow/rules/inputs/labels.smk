@@ -1,5 +1,4 @@
 # What the rules of labels take: engines and their files, and who labels what.
-import shlex
 
 from gapdesign import engines
 
@@ -63,44 +62,39 @@ def engine_record(wildcards):
     return ancient(results("labels/engine.json"))
 
 
-def up_to(design):
-    """A design and all before it: a structure is labelled for the first design that holds it."""
-    return DESIGNS[: DESIGNS.index(design) + 1]
+def place(design):
+    """Return how many designs there are up to a design: a structure is labelled for the first that holds it."""
+    return DESIGNS.index(design) + 1
 
 
-def of_same_pool(design):
-    """A design and those of its pool before it: what they hold in reserve, they label one after another."""
-    return [name for name in up_to(design) if STUDY.designs[name].pool == STUDY.designs[design].pool]
-
-
-def of_batches(pattern, designs):
-    """Files of all batches of labels of some designs."""
-    ranges = cut(STUDY.budget, STUDY.labels.chunk)
-    return [results(pattern.format(design=d, first=first, last=last)) for d in designs for first, last in ranges]
+def of_same_pool(pattern, design, *, before=False):
+    """Return the files of a design and those of its pool before it: what they hold in reserve, they label in turn."""
+    pool = STUDY.designs[design].pool
+    return bundled(pattern, f"pools/{pool}", DESIGNS_OF_POOLS[pool].index(design) + (not before))
 
 
 def designs_labelled(wildcards):
-    """A design and all before it."""
-    return expand(results("designs/{design}.extxyz"), design=up_to(wildcards.design))
+    """Return a design and all before it."""
+    return bundled("designs/{design}.extxyz", "designs", place(wildcards.design))
 
 
 def reserves_before(wildcards):
-    """What earlier designs of the same pool hold in reserve."""
-    return expand(results("designs/reserve/{design}.extxyz"), design=of_same_pool(wildcards.design)[:-1])
+    """Return what earlier designs of the same pool hold in reserve."""
+    return of_same_pool("designs/reserve/{design}.extxyz", wildcards.design, before=True)
 
 
 def reserves_labelled(wildcards):
-    """What a design and earlier ones of the same pool hold in reserve."""
-    return expand(results("designs/reserve/{design}.extxyz"), design=of_same_pool(wildcards.design))
+    """Return what a design and earlier ones of the same pool hold in reserve."""
+    return of_same_pool("designs/reserve/{design}.extxyz", wildcards.design)
 
 
 def labelled_before(wildcards):
-    """Labels of the batches of a design and all before it, and of what earlier designs of the pool had in reserve."""
-    batches = of_batches("labels/batches/{design}/{first}-{last}.extxyz", up_to(wildcards.design))
-    return batches + expand(results("labels/{design}.extxyz"), design=of_same_pool(wildcards.design)[:-1])
+    """Return labels of the batches of a design and all before it, and of what earlier designs of the pool had in reserve."""
+    batches = bundled("labels/batches/{design}/{first}-{last}.extxyz", "designs", place(wildcards.design))
+    return batches + of_same_pool("labels/{design}.extxyz", wildcards.design, before=True)
 
 
 def failed_before(wildcards):
-    """The same for the tables of structures without a label."""
-    batches = of_batches("labels/batches/{design}/{first}-{last}.failed.csv", up_to(wildcards.design))
-    return batches + expand(results("labels/failed/{design}.csv"), design=of_same_pool(wildcards.design)[:-1])
+    """Return the same for the tables of structures without a label."""
+    batches = bundled("labels/batches/{design}/{first}-{last}.failed.csv", "designs", place(wildcards.design))
+    return batches + of_same_pool("labels/failed/{design}.csv", wildcards.design, before=True)

@@ -58,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
+        if (sys.argv[1:] if arguments is None else arguments) == ["-"]:
+            arguments = _arguments()
         options = parser().parse_args(arguments)
     except InputError as error:  # of a package that is installed beside this one
         print(f"gapdesign: {error}", file=sys.stderr)
@@ -93,6 +95,14 @@ def _full(error: OSError, options: argparse.Namespace) -> str | None:
         if folder is not None and shutil.disk_usage(folder).free < 2**20:
             return f"{os.path.abspath(folder)} ({key})"
     return None
+
+
+def _arguments() -> list[str]:
+    """Return arguments from standard input, each ended by a zero byte: it has no limit, as a command line has."""
+    words = sys.stdin.buffer.read().split(b"\0")
+    if words.pop():
+        raise InputError("-: standard input ends within an argument; end each with a zero byte.")
+    return [os.fsdecode(word) for word in words]
 
 
 def _call(options: argparse.Namespace) -> None:

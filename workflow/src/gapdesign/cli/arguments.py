@@ -6,8 +6,9 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from gapdesign import bundles
 from gapdesign.config.job import Job
 from gapdesign.errors import InputError, printable
 from gapdesign.progress import Pace
@@ -72,7 +73,7 @@ def add_memory(verb: argparse.ArgumentParser) -> None:
 def add_search(verb: argparse.ArgumentParser) -> None:
     """Add the features of the pool that a design is chosen from, and the memory and threads that choosing may use."""
     add_files(verb, "--features", "all shards of features of the pool (.npy)")
-    verb.add_argument("--compressed", nargs="*", default=[], type=Path, metavar="FILE", help="compressed shards (.npy)")
+    add_files(verb, "--compressed", "compressed shards (.npy)", may_be_none=True)
     verb.add_argument("--basis", type=Path, metavar="FILE", help="directions of the compression (.npz)")
     add_memory(verb)
     verb.add_argument("--threads", type=int, default=1, metavar="N", help="threads to use (%(default)s)")
@@ -83,9 +84,20 @@ def add_output(verb: argparse.ArgumentParser, flag: str = "--output", what: str 
     verb.add_argument(flag, required=True, type=Path, metavar="FILE", help=what)
 
 
-def add_files(verb: argparse.ArgumentParser, flag: str, what: str) -> None:
-    """Add a required list of files."""
-    verb.add_argument(flag, required=True, nargs="+", type=Path, metavar="FILE", help=what)
+def add_files(verb: argparse.ArgumentParser, flag: str, what: str, *, may_be_none: bool = False) -> None:
+    """Add a list of files, in which a bundle stands for the files that it lists."""
+    options = {"nargs": "*", "default": []} if may_be_none else {"nargs": "+", "required": True}
+    verb.add_argument(flag, type=Path, action=_Files, metavar="FILE", help=what, **options)
+
+
+class _Files(argparse.Action):
+    """Keeps a list of files, with bundles unpacked."""
+
+    def __call__(
+        self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: str | None = None
+    ) -> None:
+        """Take the list; see :class:`argparse.Action`."""
+        setattr(namespace, self.dest, bundles.unpack(values))
 
 
 def write_figures(paths: list[Path], figures: Mapping[str, Figure]) -> None:

@@ -47,13 +47,11 @@ def register(verbs: argparse._SubParsersAction) -> None:
     )
     add_files(verb, "--predictions", "predictions of each model (.csv)")
     add_files(verb, "--features", "features of each design (.npy)")
-    verb.add_argument(
+    add_files(
+        verb,
         "--reserves",
-        nargs="*",
-        default=[],
-        type=Path,
-        metavar="FILE",
-        help="features of the designs' reserves, where reserves replaced ranks without a label (.npy)",
+        "features of the designs' reserves, where reserves replaced ranks without a label (.npy)",
+        may_be_none=True,
     )
     add_output(verb, "--output-predictions", "all predictions, with a column `duplicate`, to write (.csv)")
     add_output(verb, "--output-errors", "errors to write (.csv)")

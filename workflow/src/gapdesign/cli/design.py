@@ -109,13 +109,11 @@ def add_selection(verb: argparse.ArgumentParser) -> None:
     add_search(verb)
     add_files(verb, "--candidates", "all shards of candidates of the pool (.npz)")
     add_files(verb, "--sums", "sums of all shards of features (.npy)")
-    verb.add_argument(
+    add_files(
+        verb,
         "--environments",
-        nargs="*",
-        default=[],
-        type=Path,
-        metavar="FILE",
-        help="all shards of environments of the pool (.npz); some methods and values of kernel.structure need them",
+        "all shards of environments of the pool (.npz); some methods and values of kernel.structure need them",
+        may_be_none=True,
     )
 
 

@@ -84,7 +84,8 @@ LABELS = Job(
 )
 FAILED = Job(verb="failed", rule="labels_failed", stage="labels", reads=FailedPart)
 CONCATENATE = Job(verb="concatenate", rule="quality", stage="design")
-JOBS = (ENGINE, ISOLATED, LABEL, LABELS, FAILED, CONCATENATE)
+BUNDLE = Job(verb="bundle", rule="bundle", stage="design")
+JOBS = (ENGINE, ISOLATED, LABEL, LABELS, FAILED, CONCATENATE, BUNDLE)
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -155,6 +156,16 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_files(verb, "--tables", "tables, in order (.csv)")
     add_output(verb, what="table to write (.csv)")
 
+    verb = add(
+        verbs,
+        BUNDLE,
+        _bundle,
+        "list files, for jobs that read many",
+        "Where a verb takes a list of files, a bundle stands for the files that it lists.",
+    )
+    verb.add_argument("--files", nargs="+", required=True, type=Path, metavar="FILE", help="files or bundles, in order")
+    add_output(verb, what="list to write (.bundle)")
+
 
 def add_runs(verb: argparse.ArgumentParser) -> None:
     """Add the folders in which labels are kept and engines run."""
@@ -170,7 +181,7 @@ def add_runs(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_reserves(verb: argparse.ArgumentParser, what: str) -> None:
-    verb.add_argument("--reserves", nargs="*", default=[], type=Path, metavar="FILE", help=f"{what} (.extxyz)")
+    add_files(verb, "--reserves", f"{what} (.extxyz)", may_be_none=True)
 
 
 def _add_max_failed(verb: argparse.ArgumentParser) -> None:
@@ -340,3 +351,9 @@ def _concatenate(arguments: argparse.Namespace) -> None:
     tables = [read_csv(path) for path in arguments.tables]
     full = [table for table in tables if len(table)] or tables[:1]
     write_csv(arguments.output, pd.concat(full, ignore_index=True))
+
+
+def _bundle(arguments: argparse.Namespace) -> None:
+    from gapdesign import bundles
+
+    bundles.write(arguments.output, arguments.files)

@@ -133,14 +133,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_files(verb, "--candidates", "all shards of candidates of the pool (.npz)")
     add_files(verb, "--features", "all shards of features of the pool (.npy)")
     add_files(verb, "--designs", "its designs (.extxyz)")
-    verb.add_argument(
-        "--regrown",
-        nargs="*",
-        default=[],
-        type=Path,
-        metavar="FILE",
-        help="designs chosen again from smaller pools (.csv, one per design)",
-    )
+    add_files(verb, "--regrown", "designs chosen again from smaller pools (.csv, one per design)", may_be_none=True)
     add_memory(verb)
     add_output(verb, what="measures to write (.csv)")
     add_output(verb, "--output-members", "members of designs and random draws to write (.csv)")

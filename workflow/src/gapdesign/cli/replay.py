@@ -180,7 +180,7 @@ def add_rows(verb: argparse.ArgumentParser) -> None:
         ("--labels", "labels of pools, in files named after them (.npz)"),
         ("--rows", "all shards of rows of these pools, in folders named after them (.npy)"),
     ):
-        verb.add_argument(flag, nargs="*", default=[], type=Path, metavar="FILE", help=what)
+        add_files(verb, flag, what, may_be_none=True)
 
 
 def _points(arguments: argparse.Namespace, part: PointsPart) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,11 @@ class Study(Options):
 
     def species(self) -> list[int]:
         """Return the atomic numbers in the study, increasing."""
-        return sorted({int(z) for prototype in prototypes(self.prototypes) for z in prototype.atoms.numbers})
+        return list(self._species)
+
+    @cached_property
+    def _species(self) -> tuple[int, ...]:
+        return tuple(sorted({int(z) for prototype in prototypes(self.prototypes) for z in prototype.atoms.numbers}))
 
     def symbols(self) -> list[str]:
         """Return the chemical symbols in the study, by increasing atomic number."""
