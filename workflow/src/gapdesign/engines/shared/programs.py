@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import shutil
-import signal
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,9 @@ TOLERANCE = 1e-4
 lattice vectors and fractional coordinates with about eight digits."""
 
 _GRACE_SECONDS = 30
+
+_LAUNCHER = Path(__file__).with_name("launcher.py")
+"""Program that runs another and ends it with this process, however that dies."""
 
 
 class ProgramOptions(Options):
@@ -78,6 +82,8 @@ def split(command: str, *, key: str) -> list[str]:
 def run(words: list[str], folder: Path, log: str, *, results: Sequence[str], hours: float | None = None) -> int:
     """Run a program in ``folder``, with its output in the file ``log`` there, and return its exit status.
 
+    The program ends with this process, however that dies; see :mod:`.launcher`.
+
     Parameters
     ----------
     words
@@ -99,11 +105,13 @@ def run(words: list[str], folder: Path, log: str, *, results: Sequence[str], hou
     """
     for name in results:
         (folder / name).unlink(missing_ok=True)
+    if shutil.which(words[0]) is None and not (folder / words[0]).is_file():  # relative ones start there
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), words[0])
     with (folder / log).open("wb") as output:
         process = subprocess.Popen(
-            words,
+            [sys.executable, "-I", "-S", str(_LAUNCHER), str(_GRACE_SECONDS), *words],
             cwd=folder,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -113,19 +121,8 @@ def run(words: list[str], folder: Path, log: str, *, results: Sequence[str], hou
         except subprocess.TimeoutExpired:
             raise NotConvergedError(f"{words[0]} was stopped after {hours:g} hours, as configured.") from None
         finally:
-            _stop(process)
-
-
-def _stop(process: subprocess.Popen) -> None:
-    """End a running program and its children: by SIGTERM, so that mpirun can stop other nodes, then by SIGKILL."""
-    for message in (signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is not None:
-            return
-        os.killpg(process.pid, message)
-        try:
-            process.wait(_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            continue
+            process.stdin.close()  # it stops the program, if that still runs
+            process.wait()
 
 
 def number(value: Any) -> Any:
