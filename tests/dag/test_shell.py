@@ -48,6 +48,20 @@ def test_a_checkout_may_lie_in_a_folder_of_any_name(strange, tmp_path):
     assert [path for path in tmp_path.rglob("x")] == []
 
 
+WORDS = {"runs", "basis", "frames", "environments", "surfaces", "properties", "replay"}
+"""Params that are words of a command already, each quoted."""
+
+NUMBERS = {"threads", "resources.allowance", "params.max_failed", "params.jobs", "params.of"}
+
+
+@pytest.mark.parametrize("rules", sorted((ROOT / "workflow/rules").glob("*.smk")), ids=lambda path: path.name)
+def test_every_field_of_a_command_is_quoted(rules):
+    commands = re.findall(r"^    shell:\n((?: +\".*\n)+)", rules.read_text(), flags=re.MULTILINE)
+    fields = {field for command in commands for field in re.findall(r"\{([^{}]+)\}", command)}
+    plain = {field for field in fields if not field.endswith(":q")}
+    assert plain <= {*NUMBERS, *(f"params.{name}" for name in WORDS)}
+
+
 def prefix() -> str:
     library = ROOT / "workflow" / "src"
     return "set -euo pipefail; " + CALL[1].encode().decode("unicode_escape").format(

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
 import time
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +18,7 @@ from ase.build import bulk
 from gapdesign.engines import Label
 from gapdesign.errors import InputError
 from gapdesign.files import read_frames
+from gapdesign.labels import store as module
 from gapdesign.labels.identity import structure_key
 from gapdesign.labels.store import LabelStore, label_key
 
@@ -327,6 +330,37 @@ def test_a_label_that_is_there_stays_when_another_is_imported(label, tmp_path):
     store.export(tmp_path / "all.extxyz")
     assert other.read_in(tmp_path / "all.extxyz") == (0, 7)
     assert [path.read_bytes() for path in other.paths()] == before
+
+
+class Living:
+    """Counts how many of the structures that a function returns live at the same time."""
+
+    def __init__(self, function):
+        self._function, self._seen, self.most = function, weakref.WeakValueDictionary(), 0
+
+    def __call__(self, *arguments):
+        atoms = self._function(*arguments)
+        self._seen[id(atoms)] = atoms
+        self.most = max(self.most, len(self._seen))
+        return atoms
+
+
+def test_labels_go_out_and_come_in_one_by_one_with_one_flush_per_folder(atoms, label, tmp_path, monkeypatch):
+    store, other = LabelStore(tmp_path / "one"), LabelStore(tmp_path / "two")
+    flushed, structures = [], Living(module._frame)
+    monkeypatch.setattr(os, "fsync", flushed.append)
+    monkeypatch.setattr(module, "_frame", structures)
+    for length in range(40):
+        moved = atoms.copy()
+        moved.positions[1, 0] += 0.01 * length
+        store.put(label_key(moved, ENGINE), moved, label, ENGINE)
+    assert store.export(tmp_path / "all.extxyz") == 40
+    flushed.clear()
+    assert other.read_in(tmp_path / "all.extxyz") == (40, 0)
+    folders = {path.parent for path in other.paths()}
+    assert len(flushed) == len(folders) < 40
+    assert structures.most <= 3
+    assert [path.read_bytes() for path in other.paths()] == [path.read_bytes() for path in store.paths()]
 
 
 def _other_numbers(label):

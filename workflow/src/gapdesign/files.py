@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import glob
 import hashlib
@@ -9,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from zipfile import ZipFile
@@ -56,19 +57,15 @@ def atomic(path: str | Path, arrays: Mapping[str, np.ndarray] | None = None) -> 
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path)
-    temporary = path.with_name(f".{path.name}.{alive.unique()}{path.suffix}")
-    with _named(path, temporary), alive.held(temporary):
-        try:
-            yield temporary
-            _flush(temporary, os.O_NOFOLLOW)
-            record = records.describe(path, temporary, arrays or {})
-            # Whatever is killed in between: there is no record then, and never one of another content.
-            records.place(path).unlink(missing_ok=True)
-            temporary.replace(path)
-            _flush(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+    _sweep(path.parent, f".{glob.escape(path.name)}")
+    with _temporary(path) as temporary:
+        yield temporary
+        _flush(temporary, os.O_NOFOLLOW)
+        record = records.describe(path, temporary, arrays or {})
+        # Whatever is killed in between: there is no record then, and never one of another content.
+        records.place(path).unlink(missing_ok=True)
+        temporary.replace(path)
+        _flush(path.parent)
     if record is not None:
         write_text(records.place(path), record.text())
 
@@ -95,12 +92,50 @@ def _flush(path: Path, flags: int = 0) -> None:
         os.close(descriptor)
 
 
-def _sweep(path: Path) -> None:
-    """Remove temporary files of ``path`` whose writers on this machine were killed."""
-    for name in path.parent.glob(f".{glob.escape(path.name)}.{alive.KERNEL}.*"):
+def _sweep(folder: Path, beginning: str) -> None:
+    """Remove temporary files whose writers on this machine were killed."""
+    for name in folder.glob(f"{beginning}.{alive.KERNEL}.*"):
         with alive.left(name) as is_left:
             if is_left:
                 name.unlink(missing_ok=True)
+
+
+def write_texts(folder: str | Path, texts: Mapping[str, str]) -> None:
+    """Write files of a folder, each atomically, and wait for the disk once for all of them."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    _sweep(folder, ".*")
+    with ExitStack() as stack:
+        pending = {folder / name: stack.enter_context(_temporary(folder / name)) for name in texts}
+        for temporary, text in zip(pending.values(), texts.values(), strict=True):
+            temporary.write_text(text, encoding="utf-8")
+        _flush_all(folder, pending.values())
+        for path, temporary in pending.items():
+            temporary.replace(path)
+    _flush(folder)
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """Create a temporary file beside ``path``, which is gone afterwards."""
+    temporary = path.with_name(f".{path.name}.{alive.unique()}{path.suffix}")
+    with _named(path, temporary), alive.held(temporary):
+        try:
+            yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _flush_all(folder: Path, paths: Iterable[Path]) -> None:
+    """Wait until files of a folder are on the disk: by one call for its file system where the machine has it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        if getattr(ctypes.CDLL(None), "syncfs", lambda _: -1)(descriptor) == 0:
+            return
+    finally:
+        os.close(descriptor)
+    for path in paths:
+        _flush(path, os.O_NOFOLLOW)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -268,13 +303,13 @@ def read_arrays(path: str | Path, make: Callable[[dict[str, np.ndarray]], Made],
         return make(dict(archive))
 
 
-def write_frames(path: str | Path, frames: Sequence[Atoms]) -> None:
-    """Write structures atomically as extended XYZ, in the order given."""
-    from ase.io import write
+def write_frames(path: str | Path, frames: Iterable[Atoms]) -> None:
+    """Write structures atomically as extended XYZ, in the order given, one after the other."""
+    from ase.io.extxyz import write_extxyz
 
-    with atomic(path) as temporary:
-        if frames:
-            write(temporary, list(frames), format="extxyz")
+    with atomic(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        for atoms in frames:
+            write_extxyz(stream, [atoms])
 
 
 def read_frames(path: str | Path) -> list[Atoms]:

@@ -11,7 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -20,7 +22,7 @@ import numpy as np
 
 from gapdesign.engines.base import Engine, Label
 from gapdesign.errors import InputError
-from gapdesign.files import write_frames, write_text
+from gapdesign.files import write_frames, write_text, write_texts
 from gapdesign.inputs import frames as inputs
 from gapdesign.labels.gate import refuse_label
 from gapdesign.labels.identity import structure_key
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 _log = logging.getLogger(__name__)
+
+_BATCH = 256
+"""Most files that are written together, each of which is open meanwhile."""
 
 _ENTRY = ("key", "engine", "isolated", "attempts", "symbols", "pbc", "cell", "positions", "label", "checksum")
 
@@ -167,14 +172,9 @@ class LabelStore:
         InputError
             If an entry is damaged.
         """
-        frames = []
-        for path in self.paths():
-            try:
-                frames.append(_frame(_read(path)))
-            except _DamagedError as error:
-                raise InputError(f"{path}: damaged ({error}); delete it, so that it is computed anew.") from None
-        write_frames(output, frames)
-        return len(frames)
+        paths = self.paths()
+        write_frames(output, map(_frame_of, paths))
+        return len(paths)
 
     def read_in(self, path: str | Path) -> tuple[int, int]:
         """Read the labels of a file that :meth:`export` wrote; labels that are here already stay.
@@ -191,11 +191,21 @@ class LabelStore:
         InputError
             If a frame has no entry, or its entry does not match its checksum, its key or the numbers beside it.
         """
-        entries = [_entry(frame.atoms, f"{path}, frame {frame.number}") for frame in inputs.read(path, "FILE")]
-        new = [entry for entry in entries if self.get(entry["key"]) is None]
-        for entry in new:
-            write_text(self.path(entry["key"]), _text(entry))
-        return len(new), len(entries) - len(new)
+        is_new: dict[str, bool] = {}
+        # Sound entries wait in a file until all are known to be sound.
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as sound:
+            for frame in inputs.read(path, "FILE"):
+                entry = _entry(frame.atoms, f"{path}, frame {frame.number}")
+                if entry["key"] not in is_new:
+                    is_new[entry["key"]] = self.get(entry["key"]) is None
+                    if is_new[entry["key"]]:
+                        sound.write(f"{json.dumps(entry)}\n")
+            sound.seek(0)
+            # An exported file is sorted, so that all entries of a folder come together.
+            for name, entries in groupby(map(json.loads, sound), key=lambda entry: entry["key"][:2]):
+                while batch := list(islice(entries, _BATCH)):
+                    write_texts(self.folder / name, {self.path(entry["key"]).name: _text(entry) for entry in batch})
+        return sum(is_new.values()), len(is_new) - sum(is_new.values())
 
 
 class _DamagedError(Exception):
@@ -234,6 +244,13 @@ def _structure(entry: Mapping[str, Any]) -> Atoms:
     from ase import Atoms
 
     return Atoms(entry["symbols"], positions=entry["positions"], cell=entry["cell"], pbc=entry["pbc"])
+
+
+def _frame_of(path: Path) -> Atoms:
+    try:
+        return _frame(_read(path))
+    except _DamagedError as error:
+        raise InputError(f"{path}: damaged ({error}); delete it, so that it is computed anew.") from None
 
 
 def _label(entry: Mapping[str, Any]) -> Label:
