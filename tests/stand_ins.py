@@ -23,6 +23,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).parents[1]
 RUN = ("check", "candidate", "profiles")
 """Verbs of gapdesign that cost a second at most; `store import` is run too."""
@@ -173,7 +175,8 @@ def git(*words: str) -> None:
 
 
 def _fitsnap(folder: Path) -> None:
-    """One structure of tungsten in FitSNAP's form, in a group that the script reads."""
+    """Structures of tungsten in FitSNAP's form, in a group that the script reads, as many as the study counts on."""
+    study = yaml.safe_load((ROOT / "config/studies/w-reduce.yaml").read_text())
     place = folder / "examples" / "WBe_PRB2019" / "JSON" / "md_bulk"
     place.mkdir(parents=True)
     data = {
@@ -184,7 +187,9 @@ def _fitsnap(folder: Path) -> None:
         "Forces": [[0, 0, 0]],
         "Stress": [[0, 0, 0], [0, 0, 0], [0, 0, 0]],
     }
-    (place / "1_cell.json").write_text("# a comment\n" + json.dumps({"Dataset": {"Data": [data]}}))
+    text = "# a comment\n" + json.dumps({"Dataset": {"Data": [data]}})
+    for number in range(1, study["pools"]["size"] + 1):
+        (place / f"{number}_cell.json").write_text(text)
 
 
 def _silicon(folder: Path) -> None:

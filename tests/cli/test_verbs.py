@@ -621,7 +621,7 @@ def test_a_design_that_has_no_smaller_pool_is_refused(study, tmp_path, capsys):
     [
         (["--pool", "C"], "--pool C: there is no such pool; choose from A, B."),
         (["--count", "25"], "--count 25: give 2 to 24, the size of the pool."),
-        (["--sigma", "0.3", "-1"], "--sigma -1.0: it should be greater than 0."),
+        (["--sigma", "0.3", "-1"], "--sigma -1.0: it should be greater than or equal to 0.01."),
         (["--zeta", "0"], "--zeta 0: it should be greater than or equal to 1."),
         (["--r-cut", "1"], "descriptor.soap.r_cut: 1.0 does not reach the nearest neighbour"),
     ],
