@@ -163,7 +163,9 @@ def labelled(study):
         *["--config", study.part("failed"), "--tables", study.of_designs("labels/failed/{design}.csv")],
         *["--designs", study.of_designs("designs/{design}.extxyz")],
         *["--reserves", study.of_designs("designs/reserve/{design}.extxyz")],
+        *["--labelled", study.of_designs("labels/{design}.extxyz")],
         *["--output", study / "labels/failed.csv", "--output-structures", study / "labels/failed.extxyz"],
+        *["--output-suspicions", study / "labels/suspicions.csv"],
     )
     return study
 
@@ -210,6 +212,7 @@ def reported(labelled):
         *["--labelled", study.of_designs("labels/{design}.extxyz")],
         *["--hyperparameters", study.of_designs("models/{design}/hyperparameters.json")],
         *["--quality", study / "quality.csv", *tables, "--failed", study / "labels/failed.csv"],
+        *["--suspicions", study / "labels/suspicions.csv"],
         *["--bootstrap", study / "bootstrap.csv"],
         *[
             "--provenance",

@@ -354,6 +354,13 @@ class TestPage:
         first, second = table_after(tree_of(page), "labels")[1:]
         assert first[-2:] == ["4", "results/x/labels/runs/OPT1/3-3"] and second[-2:] == ["0", "–"]
 
+    def test_suspicious_labels_are_in_the_head(self):
+        page = page_of(study(FOUR), {}, suspicions=["the virial is <b> of the opposite sign"])
+        head = page[: page.index("<nav>")]
+        assert "<strong>Suspicious labels:</strong> the virial is &lt;b&gt; of the opposite sign" in head
+        assert page_of(study(FOUR), {}, suspicions=[]) == page_of(study(FOUR), {})
+        assert "Suspicious" not in page_of(study(FOUR), {})
+
     def test_labels_from_files_are_counted_by_key(self):
         keys = {"energy": {"<E>": 7}, "forces": {"F": 6}}
         found = {"files": 1, "frames": 7, "by_key": keys, "lacking": {"forces": "frame 3 of 'a.xyz'"}, "outputs": 2}

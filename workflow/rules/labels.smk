@@ -121,9 +121,12 @@ rule labels_failed:
         tables=of_designs("labels/failed/{design}.csv"),
         designs=of_designs("designs/{design}.extxyz"),
         reserves=of_designs("designs/reserve/{design}.extxyz"),
+        labelled=of_designs("labels/{design}.extxyz"),
+        isolated=results("labels/isolated.extxyz"),
     output:
         table=results("labels/failed.csv"),
         structures=results("labels/failed.extxyz"),
+        suspicions=results("labels/suspicions.csv"),
     log:
         results("logs/labels/failed.log"),
     localrule: True
@@ -133,7 +136,8 @@ rule labels_failed:
     params:
         config=part("failed"),
     message:
-        "Collecting the structures without a label"
+        "Collecting the structures without a label, and checking labels against one another"
     shell:
         "gapdesign failed --config {params.config:q} --tables {input.tables:q} --designs {input.designs:q}"
-        " --reserves {input.reserves:q} --output {output.table:q} --output-structures {output.structures:q} > {log:q} 2>&1"
+        " --reserves {input.reserves:q} --labelled {input.labelled:q} --isolated {input.isolated:q} --output {output.table:q}"
+        " --output-structures {output.structures:q} --output-suspicions {output.suspicions:q} > {log:q} 2>&1"

@@ -98,6 +98,7 @@ rule report:
         duplicates=results("crossval/duplicates.csv"),
         bootstrap=results("crossval/bootstrap.csv"),
         failed=results("labels/failed.csv"),
+        suspicions=results("labels/suspicions.csv"),
         engine=engine_record,
         provenance=results("provenance.json"),
         estimate=results("estimate.json"),
@@ -121,5 +122,5 @@ rule report:
         " --figures {input.figures:q} {input.property_figures:q} {params.properties} {params.replay}"
         " --data {input.errors:q} {input.predictions:q} {input.tables:q} {input.properties:q} {input.curves:q} {input.replay_tables:q}"
         " --hyperparameters {input.hyperparameters:q} --quality {input.quality:q} --errors {input.errors:q}"
-        " --duplicates {input.duplicates:q} --bootstrap {input.bootstrap:q} --failed {input.failed:q} --engine {input.engine:q} --candidates {input.candidates:q}"
+        " --duplicates {input.duplicates:q} --bootstrap {input.bootstrap:q} --failed {input.failed:q} --suspicions {input.suspicions:q} --engine {input.engine:q} --candidates {input.candidates:q}"
         " --provenance {input.provenance:q} --estimate {input.estimate:q} --output {output.page:q} --output-headline {output.headline:q} > {log:q} 2>&1"

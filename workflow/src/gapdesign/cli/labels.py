@@ -13,6 +13,7 @@ from gapdesign.config.part import Part
 from gapdesign.labels.runs import Keep, Runs
 
 if TYPE_CHECKING:
+    import pandas as pd
     from ase import Atoms
 
     from gapdesign.engines.base import Engine
@@ -151,6 +152,11 @@ def register(verbs: argparse._SubParsersAction) -> None:
     _add_reserves(verb, "their reserves")
     add_output(verb, what="table to write (.csv)")
     add_output(verb, "--output-structures", "the structures to write (.extxyz)")
+    verb.add_argument("--labelled", nargs="*", default=[], type=Path, metavar="FILE", help="labelled designs (.extxyz)")
+    verb.add_argument("--isolated", type=Path, metavar="FILE", help="labelled isolated atoms (.extxyz)")
+    verb.add_argument(
+        "--output-suspicions", type=Path, metavar="FILE", help="table of what is suspicious about the labels (.csv)"
+    )
 
     verb = add(verbs, CONCATENATE, _concatenate, "concatenate tables that have the same columns")
     add_files(verb, "--tables", "tables, in order (.csv)")
@@ -337,10 +343,25 @@ def _failed(arguments: argparse.Namespace, part: FailedPart) -> None:
     everything = {name: [*frames, *reserves.get(name, [])] for name, frames in designs.items()}
     write_frames(arguments.output_structures, structures(rows, everything))
     write_csv(arguments.output, pd.DataFrame(rows, columns=COLUMNS))
+    if arguments.output_suspicions:
+        write_csv(arguments.output_suspicions, _suspicious(arguments.labelled, arguments.isolated))
     engine = part.engine.make()
     if engine.files:
         surplus = engine.surplus([atoms for members in everything.values() for atoms in members])
         say(f"{len(surplus)} results match no structure of the study" + "".join(f"\n  {source}" for source in surplus))
+
+
+def _suspicious(labelled: list[Path], isolated: Path | None) -> pd.DataFrame:
+    """Return the table of what is suspicious about the labels in some files, and say it."""
+    from gapdesign.files import read_frames
+    from gapdesign.labels.suspicions import suspicions, table
+
+    frames = [atoms for path in labelled for atoms in read_frames(path)]
+    alone = read_frames(isolated) if isolated else []
+    found = suspicions(frames, {str(atoms.symbols): float(atoms.info["REF_energy"]) for atoms in alone})
+    for suspicion in found:
+        say(f"suspicious labels: {suspicion.sentence}")
+    return table(found)
 
 
 def _concatenate(arguments: argparse.Namespace) -> None:

@@ -53,6 +53,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--quality", required=True, type=Path, metavar="FILE", help="quality.csv")
     verb.add_argument("--failed", required=True, type=Path, metavar="FILE", help="labels/failed.csv")
     verb.add_argument("--engine", type=Path, metavar="FILE", help="labels/engine.json")
+    verb.add_argument("--suspicions", type=Path, metavar="FILE", help="labels/suspicions.csv")
     verb.add_argument("--candidates", type=Path, metavar="FILE", help="candidates.csv")
     verb.add_argument("--properties", type=Path, metavar="FILE", help="properties.csv")
     verb.add_argument("--bootstrap", type=Path, metavar="FILE", help="crossval/bootstrap.csv")
@@ -124,6 +125,7 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
     bootstrap = read_csv(arguments.bootstrap) if arguments.bootstrap else None
     figures = {path: path.stem for path in arguments.figures}
     figures |= {path: {"errors": "learning", "surface_energies": "surfaces"}[path.stem] for path in arguments.replay}
+    suspicions = read_csv(arguments.suspicions)["sentence"].tolist() if arguments.suspicions else []
     text = page.render(
         configuration=part.study.model_dump(mode="json", exclude_none=True),
         methods=methods,
@@ -133,6 +135,7 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
         errors=errors,
         duplicates=read_csv(arguments.duplicates),
         failed=read_csv(arguments.failed),
+        suspicions=suspicions,
         found=read_json(arguments.engine).get("found") if arguments.engine else None,
         labelled={
             name: [atoms.info["rank"] for atoms in read_frames(path)]
@@ -147,7 +150,8 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
         estimate=Estimate.of(read_json(arguments.estimate)),
         files=_files(figures, arguments.data, arguments.output.parent),
     )
-    write_text(arguments.output_headline, headline(errors, methods, bootstrap) + "\n")
+    warnings = "".join(f"Suspicious labels: {sentence}\n" for sentence in suspicions)
+    write_text(arguments.output_headline, warnings + headline(errors, methods, bootstrap) + "\n")
     write_text(arguments.output, text)
 
 

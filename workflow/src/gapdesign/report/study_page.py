@@ -43,6 +43,7 @@ def render(
     equivalents: pd.DataFrame | None = None,
     estimate: Estimate | None = None,
     files: Mapping[str, Sequence[File]] | None = None,
+    suspicions: Sequence[str] = (),
 ) -> str:
     """Write the page of a study.
 
@@ -80,6 +81,8 @@ def render(
         Estimated cost of the stages.
     files
         Figure name to the files offered below it.
+    suspicions
+        Sentences about labels that are probably wrong, for the head of the page.
 
     Returns
     -------
@@ -98,6 +101,7 @@ def render(
         elements=designs_table.elements(designs),
         headline=headline(errors, methods, bootstrap),
         headline_apart=errors_table.headline_apart(errors, duplicates, methods),
+        suspicions=suspicions,
         facts=_facts(configuration, designs, errors, failed),
         asked=asked(configuration),
         candidates=designs_table.candidates(candidates),
