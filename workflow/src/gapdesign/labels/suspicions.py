@@ -64,7 +64,7 @@ NEAR = 2.0
 SUBJECTS = {"energy": "the energy", "forces": "forces", "virial": "the virial"}
 NAMES = {"energy": "energies", "forces": "forces", "virial": "virials"}
 
-RIDGE = 1e-6
+RIDGE = 1e-4
 """Weight of the regularisation, where the diagonal of the normal equations is 1."""
 
 
@@ -255,23 +255,32 @@ def _ratio(target: str, source: str, predicted: np.ndarray, labels: np.ndarray) 
 
 def _named(compared: Mapping[tuple[str, str], _Ratio]) -> list[Suspicion]:
     """Name the kind of label that disagrees with others, and the unit or sign that would explain it."""
-    certain = {pair: ratio for pair, ratio in compared.items() if ratio.is_certain}
-    wrong = {pair: ratio for pair, ratio in certain.items() if ratio.is_wrong}
-    votes = {kind: sum(kind in pair for pair in wrong) for kind in ("virial", "energy", "forces")}
-    right = {kind for pair, ratio in certain.items() if ratio.is_usual for kind in pair}
+    certain = [ratio for ratio in compared.values() if ratio.is_certain]
+    right = {kind for ratio in certain if ratio.is_usual for kind in (ratio.quantity, ratio.against)}
+    wrong = [ratio for ratio in certain if ratio.is_wrong]
     found = []
     while wrong:
-        # Kinds that agree with one another are trusted; of the others the one with most contradictions is named.
-        culprit = max(votes, key=lambda kind: (kind not in right, votes[kind]))
-        mine = {pair: ratio for pair, ratio in wrong.items() if culprit in pair}
-        if not mine:
-            culprit = next(iter(wrong))[0]
-            mine = {pair: ratio for pair, ratio in wrong.items() if culprit in pair}
-        best = max(mine.values(), key=lambda ratio: abs(ratio.correlation))
+        best = max(wrong, key=lambda ratio: abs(ratio.correlation))
+        culprit = _culprit(best, right, wrong)
         found.append(_sentence(culprit, best))
-        wrong = {pair: ratio for pair, ratio in wrong.items() if pair not in mine}
-        votes = {kind: sum(kind in pair for pair in wrong) for kind in votes}
+        wrong = [ratio for ratio in wrong if culprit not in (ratio.quantity, ratio.against)]
     return found
+
+
+def _culprit(ratio: _Ratio, right: set[str], wrong: Sequence[_Ratio]) -> str:
+    """Return which of two kinds of label is the wrong one.
+
+    It is rather one that agrees with nothing else, then one whose unit would explain the ratio, then the one with more
+    contradictions, then the virial, whose sign has two conventions.
+    """
+
+    def doubt(kind: str) -> tuple[bool, float, int, bool]:
+        size = abs(ratio.ratio if kind == ratio.quantity else 1 / ratio.ratio)
+        off = min(abs(np.log(size / factor)) for factor in FACTORS[kind])
+        contradictions = sum(kind in (other.quantity, other.against) for other in wrong)
+        return kind not in right, -off if off < np.log(NEAR) else -np.inf, contradictions, kind == "virial"
+
+    return max((ratio.quantity, ratio.against), key=doubt)
 
 
 def _sentence(culprit: str, found: _Ratio) -> Suspicion:
@@ -291,5 +300,6 @@ def _sentence(culprit: str, found: _Ratio) -> Suspicion:
 
 
 def _units(kind: str, size: float) -> list[str]:
-    """Return the units in which labels of a kind would be so many times too large."""
-    return [name for factor, name in FACTORS[kind].items() if 1 / NEAR < size / factor < NEAR]
+    """Return the units in which labels of a kind would be so many times too large, the likeliest first."""
+    off = {name: abs(np.log(size / factor)) for factor, name in FACTORS[kind].items()}
+    return sorted((name for name in off if off[name] < np.log(NEAR)), key=off.__getitem__)
