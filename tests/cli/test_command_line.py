@@ -134,7 +134,7 @@ def test_python_runs_the_package_as_the_command():
         ),
         (["store", "verify", "st"], "st: no such folder; name that of labels.store."),
         (["store", "export", "st", "--output", "x"], "st: no such folder; name that of labels.store."),
-        (["store", "import", "x.extxyz"], "x.extxyz: no such file; run the stage that makes it."),
+        (["store", "import", "x.extxyz"], "FILE: no file 'x.extxyz'; paths start where snakemake is run."),
         (
             ["export", "--format", "xyz", "a.extxyz", "--output", "x"],
             "a.extxyz: no such file; run the stage that makes it.",
