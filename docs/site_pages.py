@@ -21,13 +21,25 @@ sys.path.insert(0, str(ROOT / "workflow" / "src"))
 
 ROOMS = {
     "In a notebook": ("notebook",),
+    "What a study is given": ("inputs", "contents"),
     "Candidates": ("structures", "cells", "samplers", "streams"),
     "Descriptors and pools": ("descriptors", "shards", "comparison"),
     "Designs, before any label": ("methods", "quality"),
     "Labels": ("engines", "labels"),
     "Potentials": ("models", "crossval", "properties", "replay"),
     "Pages and plans": ("report", "planning"),
-    "What all stages share": ("config", "families", "files", "cluster", "progress", "errors"),
+    "What all stages share": (
+        "config",
+        "families",
+        "files",
+        "records",
+        "stored",
+        "bundles",
+        "alive",
+        "cluster",
+        "progress",
+        "errors",
+    ),
 }
 """Modules and packages of the library, each with a page, in the order of the stages."""
 
