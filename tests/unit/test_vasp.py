@@ -257,7 +257,9 @@ def test_the_library_may_be_an_environment_variable_and_laid_out_as_pymatgen_doe
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"), [(gzip.compress(bytes(2**12)), "holds more than"), (b"\x1f\x8b\x08cut", "cannot be read")]
+    ("content", "sentence"),
+    [(gzip.compress(bytes(2**12), mtime=0), "holds more than"), (b"\x1f\x8b\x08cut", "cannot be read")],
+    ids=["bomb", "damaged"],
 )
 def test_a_bomb_and_a_damaged_file_are_no_potcars(content, sentence, make, tmp_path, monkeypatch):
     monkeypatch.setattr("gapdesign.engines.vasp.potcar.LARGEST", 2**11)
