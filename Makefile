@@ -24,7 +24,7 @@ demo: .venv/.installed
 	@echo "Report: results/zr-demo/report.html"
 
 test: .venv/.installed
-	$(RUN) python -m pytest -n $(WORKERS) --dist loadgroup
+	$(RUN) python -m pytest -n $(WORKERS)
 
 # GPAW for tests marked dft and for the engine gpaw. It wants a C++ compiler and the headers of libxc, OpenBLAS and FFTW.
 # No cache: pip would take a wheel that was compiled otherwise.

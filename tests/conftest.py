@@ -97,10 +97,22 @@ def assert_same_files(one: Workflow, other: Workflow, *, ignore: str = "$^") -> 
     assert different == []
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put tests that wait for Slurm, groups and slow tests first, so that no worker is left alone with them."""
-    marks = ("slurm", "xdist_group", "slow")
-    items.sort(key=lambda item: next((k for k, mark in enumerate(marks) if item.get_closest_marker(mark)), len(marks)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give one worker all that uses Slurm, and each file of whole runs: their fixtures cost minutes.
+
+    The marks `xdist_group` of pytest-xdist 3.8 have no effect under pytest 9.2. Large scopes come first.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFixtures(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            if path.startswith("tests/slurm/"):
+                return "tests/slurm"
+            return path if path.startswith("tests/integration/") else nodeid
+
+    return ByFixtures(config, log)
 
 
 @pytest.fixture

@@ -19,8 +19,6 @@ from other_package import FILES, install
 
 ARGON = yaml.safe_load(FILES["argon.yaml"])
 
-pytestmark = pytest.mark.xdist_group("other packages")  # one worker runs the study
-
 
 def path_with(*folders: Path) -> str:
     return os.pathsep.join([*map(str, folders), *filter(None, [os.environ.get("PYTHONPATH")])])

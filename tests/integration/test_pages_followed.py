@@ -21,7 +21,7 @@ import pages
 from conftest import ROOT
 from gapdesign.models.gap.predict import energies
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pages")]
+pytestmark = pytest.mark.slow
 
 ELSEWHERE = {
     "toy-studies.md": "tests/unit/test_toy_studies.py",

@@ -9,12 +9,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ase import Atoms
+from ase.calculators.lj import LennardJones
 
 from conftest import Workflow
 from gapdesign import cli
+from gapdesign.files import write_frames
+from gapdesign.structures import read_structures
 from other_configuration import other_configuration
-
-pytestmark = pytest.mark.xdist_group("parts")  # one worker runs the study
 
 
 @pytest.fixture(scope="module")
@@ -43,19 +45,57 @@ def commands(workflow: Workflow, *targets: str) -> list[list[str]]:
     return [shlex.split(line.partition(" > ")[0])[1:] for line in lines if line.startswith("gapdesign ")]
 
 
-def test_a_verb_makes_the_same_of_its_part_as_of_the_whole_file(ran, tmp_path, monkeypatch):
-    whole = tmp_path / "whole"
-    shutil.copytree(ran.folder, whole)
-    shutil.rmtree(whole / "results/other/designs/state")
-    monkeypatch.chdir(whole)
+def redo(ran: Workflow, folder: Path, *targets: str) -> set[str]:
+    """Redo a run in a copy of its folder, with the whole file instead of parts, and return the verbs."""
+    shutil.copytree(ran.folder, folder)
+    shutil.rmtree(folder / "results/other/designs/state")
     verbs = set()
-    for words in commands(ran, "report", "pools", "environments"):
-        if "--config" in words:
-            words[words.index("--config") + 1] = "config.yaml"
-        assert cli.main(words) == 0, words
-        verbs.add(words[0])
-    reading = {verb for verb, job in cli.jobs().items() if job.reads is not None and not verb.startswith("replay")}
-    assert reading - verbs == {"plan"}  # which makes no file
-    for path in sorted(Path("results").rglob("*")):
-        if path.is_file() and not {"logs", "benchmarks", "state"} & set(path.parts):
-            assert filecmp.cmp(path, ran.folder / path, shallow=False), path
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for words in commands(ran, *targets):
+            if "--config" in words:
+                words[words.index("--config") + 1] = "config.yaml"
+            assert cli.main(words) == 0, words
+            verbs.add(words[0])
+        for path in sorted(Path("results").rglob("*")):
+            if path.is_file() and not {"logs", "benchmarks", "state"} & set(path.parts):
+                assert filecmp.cmp(path, ran.folder / path, shallow=False), path
+    return verbs
+
+
+def reading(*, replay: bool) -> set[str]:
+    """The verbs that read a configuration."""
+    jobs = cli.jobs().items()
+    return {verb for verb, job in jobs if job.reads is not None and verb.startswith("replay") == replay}
+
+
+def test_a_verb_makes_the_same_of_its_part_as_of_the_whole_file(ran, tmp_path):
+    verbs = redo(ran, tmp_path / "whole", "report", "pools", "environments")
+    assert reading(replay=False) - verbs == {"plan"}  # which makes no file
+
+
+def test_so_does_a_verb_of_the_replay(ran, tmp_path):
+    """The candidates of the study, with the labels of another potential in a file."""
+    replayed = Workflow(tmp_path / "parts")
+    replayed.folder.mkdir()
+    configuration = other_configuration()
+    configuration["kernel"]["structure"] = "average"
+    configuration["labels"]["engine"] = "file"
+    names = configuration["labels"]["file"]
+    names["paths"], names["isolated"] = ["labelled.extxyz"], {"Cu": -0.1}
+    shards = sorted((ran.folder / "results/other/candidates").glob("*/*.npz"))
+    write_frames(replayed.folder / "labelled.extxyz", [labelled(atoms, names) for atoms in read_structures(shards)])
+    replayed.configure(configuration)
+    replayed.run("replay")
+    verbs = redo(replayed, tmp_path / "whole", "replay")
+    assert reading(replay=True) - verbs == set()
+
+
+def labelled(atoms: Atoms, names: dict[str, str]) -> Atoms:
+    """A structure with the labels of a Lennard-Jones potential under keys of a file of the user's."""
+    atoms.calc = LennardJones(sigma=2.27, epsilon=0.4, rc=5.0)
+    frame = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True)
+    frame.info[names["energy_key"]] = atoms.get_potential_energy()
+    frame.info[names["stress_key"]] = atoms.get_stress(voigt=False).ravel()
+    frame.arrays[names["forces_key"]] = atoms.get_forces()
+    return frame

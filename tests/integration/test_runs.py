@@ -60,7 +60,7 @@ def test_a_killed_head_and_its_rerun(finished, workflow, blow, stage):
     stop(process)
     workflow.run()
     assert_same_files(finished, workflow)
-    assert list((workflow.folder / "results").rglob(".*")) == []
+    assert [path for path in (workflow.folder / "results").rglob(".*") if path.is_file()] == []
 
 
 def test_a_killed_job_and_its_rerun(finished, workflow):

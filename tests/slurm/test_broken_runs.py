@@ -15,7 +15,7 @@ from conftest import SMALL, Workflow, assert_same_files
 from holding import wait_until
 from slurm.cluster import Cluster, OnSlurm, cluster
 
-pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("slurm")]
+pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 
 def attempts(jobs: list[dict[str, str]], rule: str) -> list[dict[str, str]]:
@@ -72,7 +72,7 @@ def battered(tmp_path_factory: pytest.TempPathFactory) -> Battered:
 def test_a_battered_run_ends_with_the_files_of_a_local_run(battered: Battered, finished: Workflow):
     assert "100%" in battered.output, battered.output
     assert_same_files(finished, battered.workflow)
-    assert list((battered.workflow.folder / "results").rglob(".*")) == []
+    assert [path for path in (battered.workflow.folder / "results").rglob(".*") if path.is_file()] == []
 
 
 def test_a_job_beyond_its_memory_comes_back_with_more(battered: Battered):

@@ -16,7 +16,7 @@ from holding import wait_until
 from slurm.cluster import Cluster, OnSlurm
 from slurm.test_broken_runs import gapdesign
 
-pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("slurm")]
+pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 
 @dataclass
