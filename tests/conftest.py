@@ -99,7 +99,7 @@ def assert_same_files(one: Workflow, other: Workflow, *, ignore: str = "$^") -> 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give one worker all that uses Slurm, and each file of whole runs: their fixtures cost minutes.
+    """Give one worker all that uses Slurm, and each file whose tests share a fixture: some of these cost minutes.
 
     The marks `xdist_group` of pytest-xdist 3.8 have no effect under pytest 9.2. Large scopes come first.
     """
@@ -110,7 +110,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             path = nodeid.partition("::")[0]
             if path.startswith("tests/slurm/"):
                 return "tests/slurm"
-            return path if path.startswith("tests/integration/") else nodeid
+            shares = 'scope="module"' in (ROOT / path).read_text(encoding="utf-8")
+            return path if shares else nodeid
 
     return ByFixtures(config, log)
 
