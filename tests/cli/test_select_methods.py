@@ -61,10 +61,11 @@ def run(folder, verb: str, *arguments: str) -> int:
 def select(folder, design: str):
     """Frames of a design, and their features."""
     files = {
-        kind: [str(path) for path in sorted((folder / kind).iterdir())] for kind in ("candidates", "features", "sums")
+        kind: [str(path) for path in sorted((folder / kind).glob("[!.]*"))]
+        for kind in ("candidates", "features", "sums")
     }
     given = [word for kind, paths in files.items() for word in (f"--{kind}", *paths)]
-    given += ["--environments", *map(str, sorted((folder / "environments").iterdir()))]
+    given += ["--environments", *map(str, sorted((folder / "environments").glob("[!.]*")))]
     output = folder / "designs" / f"{design}.extxyz"
     outputs = ["--output", str(output), "--output-features", str(output.with_suffix(".npy"))]
     run(folder, "select", "--design", design, *given, *outputs)

@@ -155,7 +155,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--labelled", nargs="*", default=[], type=Path, metavar="FILE", help="labelled designs (.extxyz)")
     verb.add_argument("--isolated", type=Path, metavar="FILE", help="labelled isolated atoms (.extxyz)")
     verb.add_argument(
-        "--output-suspicions", type=Path, metavar="FILE", help="table of what is suspicious about the labels (.csv)"
+        "--output-suspicions", type=Path, metavar="FILE", help="table to write: suspicions about the labels (.csv)"
     )
 
     verb = add(verbs, CONCATENATE, _concatenate, "concatenate tables that have the same columns")
