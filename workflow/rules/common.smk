@@ -190,7 +190,7 @@ def of_shards(pattern, pool):
 
 def environment(name):
     """Return the file of an environment; Snakemake formats its path, which may have braces in it."""
-    return escaped(str(LIBRARY.parents[1] / "envs" / f"{name}.yaml"))
+    return escaped(str(LIBRARY.resolve().parents[1] / "envs" / f"{name}.yaml"))
 
 
 def shard_environment(wildcards):
