@@ -15,6 +15,7 @@ from gapdesign.shards import shard_path
 LIMIT = """
 import re, resource, sys
 import numpy as np
+import scipy.linalg, scipy.spatial  # whose own linear algebra takes its buffers when it is loaded
 
 def limit(megabytes):
     np.eye(200) @ np.eye(200)  # the linear algebra library takes a buffer of its own, once
