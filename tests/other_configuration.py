@@ -59,6 +59,10 @@ GIVEN: dict[str, Any] = {
     "labels.max_core_hours": 5.0,
     "labels.scratch": "scratch",
     "labels.keep": "all",
+    "labels.file.energy_key": "E",
+    "labels.file.forces_key": "F",
+    "labels.file.virial_key": "V",
+    "labels.file.stress_key": "S",
     "labels.ase": {
         "calculator": "ase.calculators.lj.LennardJones",
         "arguments": {"sigma": 2.27, "epsilon": 0.4, "rc": 5.0, "smooth": True},
@@ -66,6 +70,7 @@ GIVEN: dict[str, Any] = {
         "isolated_box": 15.0,
         "core_hours": 0.001,
     },
+    "model.sparse.jitter": 1e-7,
     "model.optimizer": "cma",
     "model.cma": {"population": 6, "generations": 4, "restarts": 1},
     "properties.compute": ["volumes", "lattice", "dimer"],

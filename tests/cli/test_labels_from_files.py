@@ -63,6 +63,7 @@ def test_the_log_and_the_record_of_a_run_count_them_too(study, capsys):
             {"energy_key": "dft_enrgy"},
             "labels.file.energy_key: no frame of '{}' has 'dft_enrgy', only dft_energy, dft_f",
         ),
+        ({"forces_key": "dft_energy"}, "labels.file: energy_key and forces_key are both 'dft_energy'"),
         ({"isolated": {}}, "labels.file.isolated: the energy of an isolated atom of Zr is missing: no frame is one"),
         ({"isolated": {}}, "A fit of the set's energies by composition alone gives {{Zr: -9.2500}}"),
     ],

@@ -438,6 +438,10 @@ class TestConfiguration:
                 {"designs": {"OPT": {"pool": "A", "method": "d_optimal", "d_optimal": {"features": 9}}}},
                 r"designs\.OPT\.d_optimal\.features: 9",
             ),
+            (
+                {"model": {"sparse": {"jitter": 0.02}}, "kernel": {"soap": {"scale": 0.1}}},
+                r"model\.sparse\.jitter: 0\.02 is not below",
+            ),
         ],
     )
     def test_mistakes_are_named(self, changes: dict[str, object], sentence: str) -> None:

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gapdesign.config.options import Options
 from gapdesign.engines.base import Engine, Label, NotConvergedError
@@ -56,6 +56,15 @@ class FileOptions(Options):
         {},
         description="Total energy of each element's isolated atom, in eV, which counts before any frame in the files.",
     )
+
+    @model_validator(mode="after")
+    def _keys_differ(self) -> Self:
+        named: dict[str, str] = {}
+        for option in ("energy_key", "forces_key", "virial_key", "stress_key"):
+            key = getattr(self, option)
+            if key is not None and named.setdefault(key, option) != option:
+                raise ValueError(f"{named[key]} and {option} are both '{key}', which can only be one of them")
+        return self
 
     @property
     def keys(self) -> Keys:
