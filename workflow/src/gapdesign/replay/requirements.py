@@ -34,8 +34,8 @@ def check(study: Study) -> None:
     jitter, variance = study.model.sparse.jitter, study.kernel.soap.scale**2
     if 0 < variance <= jitter:
         raise InputError(
-            f"model.sparse.jitter: {jitter:g} is not below kernel.soap.scale squared, {variance:g}, which leaves a replay"
-            " without SOAP vectors; lower it."
+            f"model.sparse.jitter: {jitter:g} is not below kernel.soap.scale squared, {variance:g}, which leaves a"
+            " replay without SOAP vectors; lower it."
         )
     others = [name for name in pools.names if name != replay.core]
     if isinstance(replay.tested, str) and replay.tested not in others:
