@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -22,11 +23,11 @@ def study(tmp_path):
     del frames[2].info["dft_virial"]
     write_frames(tmp_path / "set.extxyz", frames)
 
-    def call(*verb, **options) -> int:
+    def call(*verb, labels=MappingProxyType({}), **options) -> int:
         keys = {f"{name}_key": f"dft_{name}" for name in ("energy", "forces", "virial")}
         given = {"paths": [str(tmp_path / "set.extxyz")], **keys, "isolated": {"Zr": -1.5}} | options
         config = {
-            "labels": {"engine": "file", "file": given},
+            "labels": {"engine": "file", "file": given} | labels,
             "prototypes": {"hcp": {"element": "Zr", "lattice": "hcp", "a": 3.23, "c": 5.15}},
             "designs": {"OPT": {"pool": "A", "method": "random"}},
         }
@@ -64,6 +65,10 @@ def test_the_log_and_the_record_of_a_run_count_them_too(study, capsys):
             "labels.file.energy_key: no frame of '{}' has 'dft_enrgy', only dft_energy, dft_f",
         ),
         ({"forces_key": "dft_energy"}, "labels.file: energy_key and forces_key are both 'dft_energy'"),
+        (
+            {"isolated": {"Zr": 900.0}},
+            "labels.contradictions: the most stable structure is 910 eV per atom below its isolated atoms: are their",
+        ),
         ({"isolated": {}}, "labels.file.isolated: the energy of an isolated atom of Zr is missing: no frame is one"),
         ({"isolated": {}}, "A fit of the set's energies by composition alone gives {{Zr: -9.2500}}"),
     ],
@@ -72,6 +77,14 @@ def test_what_is_wrong_is_said_before_any_label(verb, options, sentence, study, 
     assert study(*verb, **options) == 2
     assert sentence.format(study.folder / "set.extxyz") in capsys.readouterr().err
     assert not Path("engine.json").exists()
+
+
+def test_labels_that_contradict_one_another_are_a_warning_where_the_user_wants_it(study, capsys):
+    wanted = {"labels": {"contradictions": "warn"}, "isolated": {"Zr": 900.0}}
+    assert study("check", **wanted) == 0
+    assert "suspicious labels: the most stable structure is 910 eV per atom below" in capsys.readouterr().out
+    assert study("engine", "--output", study.folder / "engine.json", **wanted) == 0
+    assert "suspicious labels: the most stable structure is 910 eV per atom below" in capsys.readouterr().err
 
 
 def test_an_isolated_atom_inside_the_set_is_used_as_such(study, capsys):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,7 +17,8 @@ from gapdesign.config.study import parse
 from gapdesign.files import read_csv, write_csv, write_frames
 from gapdesign.labels.failures import COLUMNS
 from gapdesign.labels.pairmodel import PairModel
-from gapdesign.labels.suspicions import FEWEST, suspicions, table
+from gapdesign.errors import InputError
+from gapdesign.labels.suspicions import FEWEST, judge, of_models, suspicions, table
 from gapdesign.structures import VOIGT
 
 ISOLATED = {"Cu": 3.51, "Pd": 3.9}
@@ -145,6 +148,49 @@ def test_what_is_suspicious_is_said_and_written(right, tmp_path, monkeypatch, ca
     (sentence,) = read_csv("wrong.csv")["sentence"]
     assert "suspicious labels: the virial is of the opposite sign" in capsys.readouterr().err
     assert "opposite sign" in sentence
+
+
+@pytest.mark.parametrize(
+    ("mistake", "sentence"),
+    [
+        ({"forces": 1 / 51.4221}, r"are they in hartree/bohr .*\? Correct the labels"),
+        ({"shift": -1300.0}, r"in another unit\? Correct the labels"),
+        ({"virial": -1602.18}, r"of the opposite sign to what .* say, and 1\.\d+e\+03 times as large; .*\? Correct"),
+    ],
+)
+def test_labels_of_no_use_stop_a_study_unless_it_is_told_to_go_on(right, mistake, sentence):
+    found, said = suspicions(changed(right, **mistake), ISOLATED), []
+    with pytest.raises(InputError, match=rf"^labels\.contradictions: .*{sentence}"):
+        judge(found, "stop", said.append)
+    judge(found, "warn", said.append)
+    assert said == [f"suspicious labels: {suspicion.sentence}" for suspicion in found]
+
+
+def test_smaller_contradictions_are_a_warning(right):
+    said: list[str] = []
+    judge(suspicions(changed(right, virial=-1), ISOLATED), "stop", said.append)
+    (sentence,) = said
+    assert sentence.startswith("suspicious labels: the virial is of the opposite sign")
+
+
+def test_a_model_that_misses_its_own_structures_is_suspicious(right):
+    """Noises of 1 meV and energies that differ by tenths of an eV, in a crystal of two elements too."""
+    spread = np.std([atoms.info["REF_energy"] / len(atoms) for atoms in right])
+    errors = pd.DataFrame(
+        [("A", "A", 500.0), ("A", "B", 1e5), ("B", "A", 1e5), ("B", "B", 5.0), ("C", "C", 90.0)],
+        columns=["model", "test_set", "rmse_mev"],
+    )
+    noises = {"A": 0.001, "B": 0.001, "C": 0.05}
+    (found,) = of_models(errors, noises, dict.fromkeys("ABC", right))
+    assert (found.quantity, found.ratio) == ("model", pytest.approx(500))
+    assert f"noise of 1 and they differ by {1000 * spread:.3g}" in found.sentence
+    judge([found], "stop", lambda _: None)  # all is computed by then
+    alloys = [atoms.copy() for atoms in right]
+    for place, atoms in enumerate(alloys):
+        atoms.numbers[: place % 5] = 46
+        atoms.info["REF_energy"] += 1000.0 * (atoms.numbers == 46).sum()
+    (found,) = of_models(errors, noises, dict.fromkeys("ABC", alloys))
+    assert float(re.search(r"they differ by ([\d.]+)", found.sentence)[1]) == pytest.approx(1000 * spread, rel=0.1)
 
 
 def test_too_few_structures_say_nothing(right):

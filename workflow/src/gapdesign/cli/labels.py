@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 from gapdesign.cli.arguments import add, add_design, add_files, add_output, by_name, choose, progress, say
 from gapdesign.cli.parts import EnginePart, GatePart, Symbols, of_labels
 from gapdesign.config.job import Job
-from gapdesign.config.part import Part
+from gapdesign.config.part import From, Part
 from gapdesign.labels.runs import Keep, Runs
+from gapdesign.labels.suspicions import Contradictions
 
 if TYPE_CHECKING:
-    import pandas as pd
     from ase import Atoms
 
     from gapdesign.engines.base import Engine
     from gapdesign.labels.labeller import Labeller
+    from gapdesign.labels.suspicions import Suspicion
+
+
+Believed = Annotated[Contradictions, From(lambda at: at.study.labels.contradictions)]
 
 
 class LabelPart(Part):
@@ -38,6 +42,7 @@ class FailedPart(Part):
     """Keys that the table of structures without a label depends on."""
 
     engine: EnginePart
+    contradictions: Believed
 
 
 class EngineCheckPart(Part):
@@ -45,6 +50,7 @@ class EngineCheckPart(Part):
 
     engine: EnginePart
     symbols: Symbols
+    contradictions: Believed
 
 
 ENGINE = Job(
@@ -246,11 +252,13 @@ def _read(paths: list[Path]) -> dict[str, list[Atoms]]:
 
 def _engine(arguments: argparse.Namespace, part: EngineCheckPart) -> None:
     from gapdesign.inputs.labels import in_words
+    from gapdesign.labels.suspicions import judge, of_engine
     from gapdesign.labels.version import record
 
     engine = part.engine.make()
     engine.check(part.symbols)
     engine.load(part.symbols)
+    judge(of_engine(engine, part.symbols), part.contradictions, say)
     record(engine, arguments.output)
     if found := engine.found():
         say(f"labels.file: {in_words(found)}")
@@ -337,6 +345,7 @@ def _failed(arguments: argparse.Namespace, part: FailedPart) -> None:
 
     from gapdesign.files import write_csv, write_frames
     from gapdesign.labels.failures import COLUMNS, structures
+    from gapdesign.labels.suspicions import judge, table
 
     designs, reserves = _read(arguments.designs), _read(arguments.reserves)
     rows = [row for path in arguments.tables for row in _rows(path)]
@@ -344,24 +353,23 @@ def _failed(arguments: argparse.Namespace, part: FailedPart) -> None:
     write_frames(arguments.output_structures, structures(rows, everything))
     write_csv(arguments.output, pd.DataFrame(rows, columns=COLUMNS))
     if arguments.output_suspicions:
-        write_csv(arguments.output_suspicions, _suspicious(arguments.labelled, arguments.isolated))
+        found = _suspicious(arguments.labelled, arguments.isolated)
+        judge(found, part.contradictions, say)
+        write_csv(arguments.output_suspicions, table(found))
     engine = part.engine.make()
     if engine.files:
         surplus = engine.surplus([atoms for members in everything.values() for atoms in members])
         say(f"{len(surplus)} results match no structure of the study" + "".join(f"\n  {source}" for source in surplus))
 
 
-def _suspicious(labelled: list[Path], isolated: Path | None) -> pd.DataFrame:
-    """Return the table of what is suspicious about the labels in some files, and say it."""
+def _suspicious(labelled: list[Path], isolated: Path | None) -> list[Suspicion]:
+    """Return what is suspicious about the labels in some files."""
     from gapdesign.files import read_frames
-    from gapdesign.labels.suspicions import suspicions, table
+    from gapdesign.labels.suspicions import suspicions
 
     frames = [atoms for path in labelled for atoms in read_frames(path)]
     alone = read_frames(isolated) if isolated else []
-    found = suspicions(frames, {str(atoms.symbols): float(atoms.info["REF_energy"]) for atoms in alone})
-    for suspicion in found:
-        say(f"suspicious labels: {suspicion.sentence}")
-    return table(found)
+    return suspicions(frames, {str(atoms.symbols): float(atoms.info["REF_energy"]) for atoms in alone})
 
 
 def _concatenate(arguments: argparse.Namespace) -> None:

@@ -116,6 +116,7 @@ def _figures(arguments: argparse.Namespace, part: FiguresPart) -> None:
 
 def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
     from gapdesign.files import read_bytes, read_csv, read_frames, read_json, write_text
+    from gapdesign.labels.suspicions import of_models
     from gapdesign.report import study_page as page
     from gapdesign.report.cost_table import Estimate
     from gapdesign.report.headline import headline
@@ -125,7 +126,11 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
     bootstrap = read_csv(arguments.bootstrap) if arguments.bootstrap else None
     figures = {path: path.stem for path in arguments.figures}
     figures |= {path: {"errors": "learning", "surface_energies": "surfaces"}[path.stem] for path in arguments.replay}
+    labelled = {name: read_frames(path) for name, path in by_name(arguments.labelled).items()}
+    hyperparameters = {path.parent.name: read_json(path) for path in arguments.hyperparameters}
+    noises = {name: found["noise"] for name, found in hyperparameters.items()}
     suspicions = read_csv(arguments.suspicions)["sentence"].tolist() if arguments.suspicions else []
+    suspicions += [suspicion.sentence for suspicion in of_models(errors, noises, labelled)]
     text = page.render(
         configuration=part.study.model_dump(mode="json", exclude_none=True),
         methods=methods,
@@ -137,11 +142,8 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
         failed=read_csv(arguments.failed),
         suspicions=suspicions,
         found=read_json(arguments.engine).get("found") if arguments.engine else None,
-        labelled={
-            name: [atoms.info["rank"] for atoms in read_frames(path)]
-            for name, path in by_name(arguments.labelled).items()
-        },
-        hyperparameters={path.parent.name: read_json(path) for path in arguments.hyperparameters},
+        labelled={name: [atoms.info["rank"] for atoms in frames] for name, frames in labelled.items()},
+        hyperparameters=hyperparameters,
         provenance=read_json(arguments.provenance),
         candidates=read_csv(arguments.candidates) if arguments.candidates else None,
         properties=read_csv(arguments.properties) if arguments.properties else None,

@@ -114,6 +114,7 @@ def _check_labels(study: Study) -> None:
     """
     from gapdesign import engines
     from gapdesign.inputs.labels import in_words
+    from gapdesign.labels.suspicions import judge, of_engine
 
     engine = engines.make(study.labels.engine, study.labels)
     if engine.computes:
@@ -122,6 +123,7 @@ def _check_labels(study: Study) -> None:
     engine.load(study.symbols())
     if found := engine.found():
         print(f"labels.{engine.name}: {in_words(found)}")
+    judge(of_engine(engine, study.symbols()), study.labels.contradictions, print)
 
 
 def _leftovers(arguments: argparse.Namespace) -> None:

@@ -166,6 +166,10 @@ class Engine(Member, ABC):
         """Return the numbers of labels that were found in the user's files, if they come from there."""
         return {}
 
+    def sample(self, most: int) -> list[Atoms]:
+        """Return up to ``most`` structures of the user's files with ``REF_`` labels, if labels come from there."""
+        return []
+
     def afresh(self) -> Engine:
         """Return the same engine as if just made: with nothing loaded or remembered of its files."""
         return type(self)(self._options)

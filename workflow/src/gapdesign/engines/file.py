@@ -123,6 +123,10 @@ class FileEngine(Engine):
         """Return the numbers of labels in frames, by key; see :class:`Engine`."""
         return self.results.tally()
 
+    def sample(self, most: int) -> list[Atoms]:
+        """Return labelled structures of the files, evenly spaced; see :class:`Engine`."""
+        return self.results.sample(most)
+
     def label(self, atoms: Atoms, folder: Path | None = None, *, attempt: int = 0, isolated: bool = False) -> Label:
         """Find the label of a structure, with its atoms in any order and image; see :class:`Engine`.
 

@@ -8,6 +8,7 @@ from gapdesign.config.options import Options
 from gapdesign.engines import ENGINES
 from gapdesign.labels.gate import LimitOptions
 from gapdesign.labels.runs import Keep
+from gapdesign.labels.suspicions import Contradictions
 
 
 class _Labels(Options):
@@ -40,6 +41,12 @@ class _Labels(Options):
         description="Largest share of a design's structures that may go without a label. If more of any design fail,"
         " including those taken from its reserve, the study stops and reports what they have in common. Any value above"
         " 0 allows at least one failure, and 1 allows any number.",
+    )
+    contradictions: Contradictions = Field(
+        "stop",
+        description="What happens where labels contradict one another by a factor of ten or more, as they do in another"
+        " unit, or where isolated atoms are more than 100 eV per atom off: `stop`, or a warning only. Smaller"
+        " contradictions are always a warning, in the head of the report. See docs/labels.md.",
     )
     limits: LimitOptions = Field(
         LimitOptions(),

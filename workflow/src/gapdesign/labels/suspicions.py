@@ -8,18 +8,26 @@ number that can be named.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
-from gapdesign.labels.pairmodel import PairModel
+from gapdesign.errors import InputError
 from gapdesign.structures import VOIGT
 
 if TYPE_CHECKING:
     import pandas as pd
     from ase import Atoms
+
+    from gapdesign.engines.base import Engine
+    from gapdesign.labels.pairmodel import PairModel
+
+T = TypeVar("T")
+
+Contradictions = Literal["stop", "warn"]
+"""What is done where labels contradict one another grossly."""
 
 MOST = 80
 """Structures that are looked at, evenly spaced."""
@@ -38,6 +46,18 @@ EXTREME = 30.0
 
 COHESION = (-0.5, 15.0)
 """Range of the energy per atom, in eV, by which structures are below isolated atoms."""
+
+GROSS = 10.0
+"""Ratio, or inverse, from which labels are of no use."""
+
+GROSS_COHESION = 100.0
+"""Energy per atom, in eV, from which isolated atoms are of no use."""
+
+OWN_FIT = 10.0
+"""Error of a model on its own structures, in units of the noise that the likelihood found, that is suspicious."""
+
+OWN_SHARE = 0.1
+"""Share of the spread of energies per atom that a model must leave unexplained for its error to be suspicious."""
 
 FACTORS = {
     "energy": {1 / 27.2114: "hartree", 1 / 13.6057: "rydberg", 1e3: "meV", 23.0605: "kcal/mol", 96.4853: "kJ/mol"},
@@ -72,6 +92,12 @@ Parts = Mapping[str, tuple[np.ndarray, np.ndarray]]
 """Rows and labels of a structure, by kind."""
 
 
+def spaced(values: Sequence[T], most: int) -> list[T]:
+    """Return up to ``most`` of some values, evenly spaced."""
+    count = min(len(values), most)
+    return [values[k * len(values) // count] for k in range(count)]
+
+
 @dataclass(frozen=True)
 class Suspicion:
     """Something about labels that is probably wrong.
@@ -79,11 +105,11 @@ class Suspicion:
     Attributes
     ----------
     quantity
-        `energy`, `forces`, `virial` or `isolated`.
+        `energy`, `forces`, `virial`, `isolated`, or `model` where a model misses what it was fitted to.
     against
         The kind of label that it was compared with.
     ratio
-        Label over prediction, or the energy per atom below isolated atoms, in eV.
+        Label over prediction; the energy per atom below isolated atoms, in eV; the error of a model over the noise.
     correlation
         Of labels and predictions; nan where nothing was predicted.
     sentence
@@ -95,6 +121,14 @@ class Suspicion:
     ratio: float
     correlation: float
     sentence: str
+
+    @property
+    def is_gross(self) -> bool:
+        """Whether a model of such labels would be of no use."""
+        size = abs(self.ratio)
+        if self.quantity == "isolated":
+            return size > GROSS_COHESION
+        return self.quantity != "model" and not 1 / GROSS < size < GROSS
 
 
 def suspicions(frames: Sequence[Atoms], isolated: Mapping[str, float]) -> list[Suspicion]:
@@ -108,13 +142,91 @@ def suspicions(frames: Sequence[Atoms], isolated: Mapping[str, float]) -> list[S
     isolated
         Energy of the isolated atom of each element, in eV.
     """
-    known = [atoms for atoms in frames if len(atoms) > 1]
-    chosen = [known[k * len(known) // min(len(known), MOST)] for k in range(min(len(known), MOST))]
+    chosen = spaced([atoms for atoms in frames if len(atoms) > 1], MOST)
     found = _of_isolated(chosen, isolated)
     if len(chosen) < FEWEST:
         return found
     compared = _compared(chosen)
     return [*found, *_named(compared)]
+
+
+def of_engine(engine: Engine, elements: Sequence[str]) -> list[Suspicion]:
+    """Return what is suspicious about labels that were made elsewhere, before anything rests on them.
+
+    Parameters
+    ----------
+    engine
+        Has a sample of labelled structures where it finds labels in files.
+    elements
+        Chemical symbols of the study.
+    """
+    from ase import Atoms
+
+    frames = engine.sample(MOST)
+    if not frames:
+        return []
+    return suspicions(frames, {symbol: engine.label(Atoms(symbol), isolated=True).energy for symbol in elements})
+
+
+def of_models(
+    errors: pd.DataFrame, noises: Mapping[str, float], designs: Mapping[str, Sequence[Atoms]]
+) -> list[Suspicion]:
+    """Compare errors of models on the structures that they were fitted to with the noise that the likelihood found.
+
+    Parameters
+    ----------
+    errors
+        The table ``crossval/errors.csv``.
+    noises
+        Expected error of an energy by the likelihood of the energies alone, in eV per atom, by design.
+    designs
+        Labelled structures by design.
+    """
+    own = errors[errors["model"] == errors["test_set"]].set_index("model")["rmse_mev"] / 1000
+    found = [
+        _of_model(name, float(own[name]), noises[name], _spread(frames))
+        for name, frames in designs.items()
+        if name in own.index and name in noises and len(frames) > 1
+    ]
+    return [suspicion for suspicion in found if suspicion is not None]
+
+
+def _spread(frames: Sequence[Atoms]) -> float:
+    """Return the standard deviation of energies per atom, in eV, beyond sums over the elements."""
+    elements = sorted(set(_numbers(frames)))
+    shares = np.array([[np.mean(atoms.numbers == z) for z in elements] for atoms in frames])
+    energies = np.array([atoms.info["REF_energy"] / len(atoms) for atoms in frames])
+    return float(np.std(_beyond(shares, energies)))
+
+
+def _of_model(model: str, error: float, noise: float, spread: float) -> Suspicion | None:
+    """Name a model whose error on its own structures, in eV per atom as all others, is far above the noise."""
+    if not (error > OWN_FIT * noise and error > OWN_SHARE * spread):
+        return None
+    text = (
+        f"the model of {model} misses the energies of its own structures by {1000 * error:.3g} meV per atom, where"
+        f" their likelihood found a noise of {1000 * noise:.3g} and they differ by {1000 * spread:.3g}: do forces or"
+        " virials contradict energies?"
+    )
+    return Suspicion("model", "energy", error / noise, float("nan"), text)
+
+
+def judge(found: Sequence[Suspicion], contradictions: Contradictions, say: Callable[[str], None]) -> None:
+    """Say what is suspicious, and stop where labels of no use would be believed.
+
+    Raises
+    ------
+    InputError
+        If a suspicion is gross and ``contradictions`` is `stop`.
+    """
+    for suspicion in found:
+        if suspicion.is_gross and contradictions == "stop":
+            end = "" if suspicion.sentence.endswith("?") else "."
+            raise InputError(
+                f"labels.contradictions: {suspicion.sentence}{end} Correct the labels, their keys or their units, or set"
+                " labels.contradictions to 'warn'."
+            )
+        say(f"suspicious labels: {suspicion.sentence}")
 
 
 def table(found: Sequence[Suspicion]) -> pd.DataFrame:
@@ -169,6 +281,8 @@ class _Ratio:
 
 def _compared(frames: Sequence[Atoms]) -> dict[tuple[str, str], _Ratio]:
     """Predict each kind of label from each other kind, on the half of the structures that was not fitted to."""
+    from gapdesign.labels.pairmodel import PairModel
+
     model = PairModel(sorted({int(z) for atoms in frames for z in atoms.numbers}))
     parts = [_parts(model, atoms) for atoms in frames]
     counts = np.array([[(atoms.numbers == z).sum() for z in sorted(set(_numbers(frames)))] for atoms in frames], float)

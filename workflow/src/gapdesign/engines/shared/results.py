@@ -18,6 +18,7 @@ from gapdesign.inputs.labels import Keys, Tally, Values, read
 from gapdesign.inputs.sanity import is_isolated
 from gapdesign.labels.identity import order_in
 from gapdesign.labels.matching import Index
+from gapdesign.labels.suspicions import spaced
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -161,6 +162,19 @@ class ResultSet:
         count = sum(source.kind in outputs.OUTPUTS for source in self.sources)
         return tally.data() | {"outputs": count}
 
+    def sample(self, most: int) -> list[Atoms]:
+        """Return up to ``most`` structures of several atoms with their labels, evenly spaced, as ``REF_`` values."""
+        files = [source for source in self.sources if source.kind in outputs.OUTPUTS]
+        read_ones = {source.path for source in spaced(files, most)}
+        found = [
+            result
+            for source in self.sources
+            if source.kind not in outputs.OUTPUTS or source.path in read_ones
+            for result in self.of(source)
+            if result.atoms is not None and result.values is not None and not result.alone and len(result.atoms) > 1
+        ]
+        return [_with_labels(result) for result in spaced(found, most)]
+
     @cached_property
     def _frames(self) -> tuple[dict[Path, list[Result]], Tally]:
         """Results in frames, of all files at once: keys are chosen for the whole set."""
@@ -174,6 +188,21 @@ class ResultSet:
                 Result(str(each), each.atoms, each.values, "", each.group, declared, each.alone or declared)
             )
         return results, tally
+
+
+def _with_labels(result: Result) -> Atoms:
+    """Return the structure alone, with its labels under the names that labels have in a study."""
+    from ase import Atoms
+
+    atoms, values = result.atoms, result.values
+    frame = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+    if values.energy is not None:
+        frame.info["REF_energy"] = values.energy
+    if values.virial is not None:
+        frame.info["REF_virial"] = np.ravel(values.virial)
+    if values.forces is not None:
+        frame.arrays["REF_forces"] = np.asarray(values.forces)
+    return frame
 
 
 def _of_output(source: Source) -> Result:
