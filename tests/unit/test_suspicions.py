@@ -14,10 +14,10 @@ from ase.calculators.emt import EMT
 from gapdesign.cli import jobs, main
 from gapdesign.config.part import At
 from gapdesign.config.study import parse
+from gapdesign.errors import InputError
 from gapdesign.files import read_csv, write_csv, write_frames
 from gapdesign.labels.failures import COLUMNS
 from gapdesign.labels.pairmodel import PairModel
-from gapdesign.errors import InputError
 from gapdesign.labels.suspicions import FEWEST, judge, of_models, suspicions, table
 from gapdesign.structures import VOIGT
 

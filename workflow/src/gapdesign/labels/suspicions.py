@@ -223,8 +223,8 @@ def judge(found: Sequence[Suspicion], contradictions: Contradictions, say: Calla
         if suspicion.is_gross and contradictions == "stop":
             end = "" if suspicion.sentence.endswith("?") else "."
             raise InputError(
-                f"labels.contradictions: {suspicion.sentence}{end} Correct the labels, their keys or their units, or set"
-                " labels.contradictions to 'warn'."
+                f"labels.contradictions: {suspicion.sentence}{end} Correct the labels, their keys or their units, or"
+                " set labels.contradictions to 'warn'."
             )
         say(f"suspicious labels: {suspicion.sentence}")
 
