@@ -156,6 +156,7 @@ def existing_set(
     """
     if path is None:
         return None
+    from gapdesign.inputs.carried import note
     from gapdesign.inputs.frames import read, refuse_undescribed
     from gapdesign.structures import pack
 
@@ -165,12 +166,14 @@ def existing_set(
             isolated += 1
             continue
         refuse_undescribed(frame, "existing", described.species)
-        frames.append(frame.bare())
+        frames.append(frame)
     if not frames:
         raise InputError(f"existing: '{path}' holds isolated atoms only; name a file of structures, or leave it out.")
     left_out = f", {isolated} isolated atoms left out" if isolated else ""
     progress(f"describing {len(frames)} existing structures{left_out}")
-    return described.make().features_and_environments(pack(frames))
+    return described.make().features_and_environments(
+        pack([frame.bare() for frame in frames], notes=[note(frame) for frame in frames])
+    )
 
 
 def identity(configuration: str, basis: Path | None, existing: Existing | None) -> str:
