@@ -6,6 +6,7 @@ from ase import Atoms
 from ase.build import bulk, make_supercell
 
 from gapdesign.descriptors import Descriptor, layout
+from gapdesign.descriptors.dscribe import DscribeDescriptor
 from gapdesign.descriptors.kernel import PairKernelOptions
 from gapdesign.descriptors.options import ChosenDescriptor, DescriptorOptions
 from gapdesign.descriptors.pairs import PairFeatures, fade
@@ -230,6 +231,60 @@ def test_soap_features_are_the_mean_of_what_quip_says_itself(name):
         )
         mean = quip.calc_descriptor(atoms).mean(axis=0)
         np.testing.assert_allclose(row[part], mean / np.linalg.norm(mean), atol=1e-7)
+
+
+COMPRESSIONS = [
+    ("dscribe", "one_element"),
+    ("dscribe", "no_elements"),
+    ("quippy", "one_element"),
+    ("quippy", "one_element_one_radial"),
+    ("quippy", "no_elements"),
+]
+
+
+@pytest.mark.parametrize(("backend", "compression"), COMPRESSIONS)
+def test_compressed_spectra_are_shorter_and_of_the_same_crystal(backend, compression):
+    soap = SMALL.model_copy(update={"compression": compression})
+    describe = descriptor([29, 40], backend, soap)
+    length = {"one_element": 2 * 4**2 * 5, "one_element_one_radial": 2 * 4 * 5, "no_elements": 4 * 5 // 2 * 5}
+    assert describe.layout.spectrum == length[compression] + (backend == "quippy")
+    changes = [change(alloy()) for change in SAME_CRYSTAL.values()]
+    features = describe.features(pack([alloy(), *changes]))
+    for row in features[1:]:
+        np.testing.assert_allclose(row, features[0], atol=3e-7)
+    rattled = alloy()
+    rattled.rattle(0.05, seed=3)
+    assert np.abs(describe.features(pack([rattled])) - features[0])[:, : describe.layout.composition.start].max() > 1e-3
+
+
+def test_a_compressed_spectrum_is_the_sum_of_the_full_one_over_elements():
+    """Darby et al. 2022: of both neighbours, or of one of them."""
+    from dscribe.descriptors import SOAP
+
+    full = SOAP(species=[29, 40], r_cut=5.0, n_max=4, l_max=4, sigma=0.5, rbf="gto", periodic=True)
+    spectra, degrees, n = full.create(alloy()), 5, 4
+    same = {}
+    for pair in ("Cu", "Zr"):
+        upper = spectra[:, full.get_location((pair, pair))].reshape(-1, degrees, n * (n + 1) // 2)
+        same[pair] = np.zeros((len(spectra), degrees, n, n))
+        same[pair][..., *np.triu_indices(n)] = same[pair][..., *np.triu_indices(n)[::-1]] = upper
+    unlike = spectra[:, full.get_location(("Cu", "Zr"))].reshape(-1, degrees, n, n)
+    expected = {
+        "no_elements": (same["Cu"] + same["Zr"] + unlike + unlike.swapaxes(2, 3))[..., *np.triu_indices(n)],
+        "one_element": np.concatenate([same["Cu"] + unlike, same["Zr"] + unlike.swapaxes(2, 3)]),
+    }
+    for compression, values in expected.items():
+        options = SMALL.model_copy(update={"compression": compression})
+        found = DscribeDescriptor(options, [29, 40])(pack([alloy()]), 0, np.arange(4))
+        for atom, row in enumerate(found):
+            mine = values[[atom, 4 + atom]] if compression == "one_element" else values[atom]
+            np.testing.assert_allclose(np.sort(row), np.sort(mine.ravel()), rtol=1e-9)
+
+
+def test_a_compression_that_a_program_lacks_is_refused():
+    sentence = r"^descriptor\.soap\.compression: dscribe has no 'one_element_one_radial'; choose from none, one_element"
+    with pytest.raises(InputError, match=sentence):
+        descriptor([29, 40], "dscribe", SMALL.model_copy(update={"compression": "one_element_one_radial"}))
 
 
 @pytest.mark.parametrize(("backend", "sigma"), [("dscribe", 0.5), ("quippy", 0.15)])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.descriptors.soap import SoapDescriptor, SoapOptions
+from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
     from gapdesign.structures import Batch
@@ -39,13 +40,30 @@ class DscribeDescriptor(SoapDescriptor):
             sigma=options.sigma,
             rbf="gto",
             periodic=True,
+            compression={"mode": self._mode(options)},
         )
 
     @classmethod
     def dimension(cls, options: SoapOptions, n_species: int) -> int:
-        """Return the length of a power spectrum: every pair of radial functions of any two species, at every l."""
-        radial = n_species * options.n_max
-        return radial * (radial + 1) // 2 * (options.l_max + 1)
+        """Return the length of a power spectrum: its pairs of radial functions and elements, at every l."""
+        radial, mode = options.n_max, cls._mode(options)
+        pairs = {
+            "off": n_species * radial * (n_species * radial + 1) // 2,
+            "mu1nu1": n_species * radial**2,
+            "mu2": radial * (radial + 1) // 2,
+        }
+        return pairs[mode] * (options.l_max + 1)
+
+    @staticmethod
+    def _mode(options: SoapOptions) -> str:
+        """Return dscribe's name of a compression."""
+        modes = {"none": "off", "one_element": "mu1nu1", "no_elements": "mu2"}
+        if options.compression not in modes:
+            raise InputError(
+                f"descriptor.soap.compression: dscribe has no '{options.compression}'; choose from {', '.join(modes)},"
+                " or descriptor.backend: quippy."
+            )
+        return modes[options.compression]
 
     def __call__(self, batch: Batch, k: int, centers: np.ndarray) -> np.ndarray:
         """Describe some atoms of one structure; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""

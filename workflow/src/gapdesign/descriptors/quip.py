@@ -9,6 +9,14 @@ if TYPE_CHECKING:
     from gapdesign.descriptors.kernel import PairKernelOptions
     from gapdesign.descriptors.soap import SoapOptions
 
+COUPLED = {
+    "none": "",
+    "one_element": " nu_R=2 nu_S=1",
+    "one_element_one_radial": " nu_R=1 nu_S=1",
+    "no_elements": " nu_R=2 nu_S=0",
+}
+"""QUIP's words for compressions: the neighbours of a pair whose radial function and whose element count."""
+
 
 def soap_string(soap: SoapOptions, *, centre: int, elements: Sequence[int], transition: float) -> str:
     """Return the string of SOAP around atoms of one element, with all elements as neighbours.
@@ -25,10 +33,11 @@ def soap_string(soap: SoapOptions, *, centre: int, elements: Sequence[int], tran
         Width of the cutoff function in angstrom.
     """
     species = " ".join(str(z) for z in elements)
+    coupled = COUPLED[soap.compression]
     return (
         f"soap cutoff={soap.r_cut!r} cutoff_transition_width={transition!r}"
         f" n_max={soap.n_max} l_max={soap.l_max} atom_sigma={soap.sigma!r}"
-        f" n_Z=1 Z={centre} n_species={len(elements)} species_Z={{{species}}}"
+        f" n_Z=1 Z={centre} n_species={len(elements)} species_Z={{{species}}}{coupled}"
     )
 
 

@@ -40,9 +40,15 @@ class QuippyDescriptor(SoapDescriptor):
 
     @classmethod
     def dimension(cls, options: SoapOptions, n_species: int) -> int:
-        """Return the length of a power spectrum: every pair of radial functions at every l, plus 1."""
-        radial = n_species * options.n_max
-        return radial * (radial + 1) // 2 * (options.l_max + 1) + 1
+        """Return the length of a power spectrum: its pairs of radial functions and elements at every l, plus 1."""
+        radial = options.n_max
+        pairs = {
+            "none": n_species * radial * (n_species * radial + 1) // 2,
+            "one_element": n_species * radial**2,
+            "one_element_one_radial": n_species * radial,
+            "no_elements": radial * (radial + 1) // 2,
+        }
+        return pairs[options.compression] * (options.l_max + 1) + 1
 
     def __call__(self, batch: Batch, k: int, centers: np.ndarray) -> np.ndarray:
         """Describe some atoms of one structure; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""

@@ -62,7 +62,9 @@ def too_long(study: Study, largest: int, *, limit: int = COMFORT) -> str | None:
     backend = study.descriptor.backend
     shorter = f"options of descriptor.{study.descriptor.member.block} that make it shorter"
     if study.descriptor.member.block == "soap":
-        shorter = f"a lower descriptor.soap.n_max or l_max ({backend} has no compression here)"
+        shorter = "a lower descriptor.soap.n_max or l_max"
+        if count > 1 and study.descriptor.soap.compression == "none":
+            shorter = f"descriptor.soap.compression: one_element, {shorter}"
     return (
         f"a vector of {backend} has {dimension} numbers for {count} element{'s' if count > 1 else ''}, so that a shard"
         f" takes {largest / 2**30:.1f} GiB and all pools {4 * dimension * candidates / 1e9:.0f} GB; choose {shorter},"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Any, Literal
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from gapdesign.config.options import Options
 from gapdesign.descriptors.base import EnvironmentDescriptor
@@ -21,6 +23,18 @@ class SoapOptions(Options):
         description="Width of the Gaussian on every atom, in angstrom. The published 0.15 is nearly blind to"
         " some distances at this basis; see the documentation.",
     )
+    compression: Literal["none", "one_element", "one_element_one_radial", "no_elements"] = Field(
+        "none",
+        description="Pairs of neighbours in the spectrum (Darby et al. 2022). `none`: by the elements and radial"
+        " functions of both, so that its length grows with the square of the number of elements. `one_element`: by the"
+        " element of one of them, which grows linearly. `one_element_one_radial`: also by the radial function of that"
+        " one alone (`quippy` only). `no_elements`: all neighbours as if of one element. Potentials use the same.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the compression where there is none, as in studies from before it could be chosen."""
+        return {key: value for key, value in dump(self).items() if (key, value) != ("compression", "none")}
 
 
 class SoapDescriptor(EnvironmentDescriptor):
