@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gapdesign.descriptors.covariance import Covariance, Layout, power
+from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.kernel import KernelOptions
+from gapdesign.descriptors.similarity import Gaussian, power
 
 QUICK = settings(max_examples=40, deadline=None, derandomize=True, database=None)
 
@@ -145,6 +146,51 @@ def test_matrix_products_stay_within_the_stated_rounding(kind, n, d, zeta, seed)
     # One row against many, as the selection does it, takes another path through the linear algebra library.
     column = covariance.gram(features, features[:1])[:, 0]
     assert np.abs(np.maximum(diagonal + diagonal[0] - 2 * column, 0) - exact[0]).max() <= covariance.rounding
+
+
+def gaussian(length: float, soap: float = 0.3, pair: float = 0.8) -> KernelOptions:
+    return KernelOptions(soap={"form": "gaussian", "length": length, "scale": soap}, pair={"scale": pair})
+
+
+@pytest.mark.parametrize("n_species", [1, 2])
+@pytest.mark.parametrize("length", [0.1, 0.5, 3.0])
+def test_a_gaussian_is_of_the_distance_of_the_vectors(n_species, length):
+    layout = Layout(n_species=n_species, spectrum=11, pairs=7)
+    covariance = Covariance(layout, gaussian(length))
+    features = random_features(6, layout, np.random.default_rng(1))
+    rows = features.astype(float)
+    expected = np.zeros((6, 6))
+    for s, block in enumerate(layout.soap):
+        apart = rows[:, None, block] - rows[None, :, block]
+        shares = 1.0
+        if layout.composition is not None:
+            shares = np.outer(rows[:, layout.composition.start + s], rows[:, layout.composition.start + s])
+        expected += 0.09 * shares * np.exp(-(apart**2).sum(axis=-1) / (2 * length**2))
+    expected = (expected + 0.64 * rows[:, layout.pair] @ rows[:, layout.pair].T) / 0.73
+    np.testing.assert_allclose(covariance.gram(features, features), expected, atol=4e-7 / length**2)
+    distance2 = np.array([covariance.distance2(features, row) for row in features])
+    assert np.array_equal(np.diag(distance2), np.zeros(6))
+    assert distance2.max() <= 2 + 1e-6
+
+
+def test_the_exponential_is_right_to_its_stated_error():
+    dots = np.concatenate([np.linspace(-1, 1.000001, 2001), 1 - np.geomspace(1e-15, 1, 50)])
+    for length in (0.01, 0.1, 0.5, 10.0):
+        found = Gaussian(length)(dots)
+        expected = np.exp(np.maximum((dots - 1) / length**2, -80))
+        assert np.abs(found / expected - 1).max() < 4096 * np.finfo(float).eps
+
+
+@QUICK
+@given(kind=NASTY, n=st.integers(1, 12), d=st.integers(1, 700), length=st.floats(0.05, 3), seed=st.integers(0, 999))
+def test_so_do_those_of_a_gaussian(kind, n, d, length, seed):
+    rng = np.random.default_rng(seed)
+    covariance = Covariance(Layout(n_species=1, spectrum=d, pairs=8), gaussian(length))
+    features = np.hstack([nasty(kind, n, d, rng), nasty("random", n, 8, rng)])
+    diagonal = covariance.diagonal(features)
+    fast = np.maximum(diagonal[:, None] + diagonal - 2 * covariance.gram(features, features), 0)
+    exact = np.array([covariance.distance2(features, row) for row in features])
+    assert np.abs(fast - exact).max() <= covariance.rounding
 
 
 @QUICK

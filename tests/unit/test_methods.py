@@ -34,9 +34,10 @@ from gapdesign.structures import PrototypeOptions, prototypes, write_batch
 QUICK = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
 
-def dot_product(dimension: int, zeta: int = 1) -> Covariance:
-    """Covariance of plain unit vectors, whose last component, the pair part, is zero."""
-    options = KernelOptions(soap={"zeta": zeta, "scale": 1}, pair={"scale": 0})
+def dot_product(dimension: int, shape: float = 1) -> Covariance:
+    """Covariance of plain unit vectors, whose last component, the pair part, is zero: a power, or below 1 a length."""
+    form = {"form": "gaussian", "length": shape} if shape < 1 else {"zeta": shape}
+    options = KernelOptions(soap={"scale": 1, **form}, pair={"scale": 0})
     return Covariance(Layout(n_species=1, spectrum=dimension - 1, pairs=1), options)
 
 
@@ -276,7 +277,7 @@ KINDS = [
     kind=st.sampled_from(KINDS),
     n=st.integers(1, 60),
     d=st.sampled_from([4, 6, 12, 40]),
-    zeta=st.sampled_from([1, 2, 4]),
+    zeta=st.sampled_from([1, 2, 4, 0.2, 0.7]),
     budget=st.integers(1, 30),
     directions=st.integers(1, 12),
     sizes=st.tuples(*[st.integers(1, 20)] * 6),
@@ -403,7 +404,12 @@ def test_memory_that_cannot_hold_the_bounds_is_refused_with_what_would(zirconium
 
 
 @QUICK
-@given(kind=st.sampled_from(KINDS), zeta=st.integers(1, 8), directions=st.integers(1, 12), seed=st.integers(0, 10**6))
+@given(
+    kind=st.sampled_from(KINDS),
+    zeta=st.sampled_from([1, 2, 3, 5, 8, 0.05, 0.3]),
+    directions=st.integers(1, 12),
+    seed=st.integers(0, 10**6),
+)
 def test_compressed_distances_are_within_their_stated_bound(kind, zeta, directions, seed):
     rng = np.random.default_rng(seed)
     features, covariance = nasty(kind, 12, 14, rng), dot_product(14, zeta)

@@ -28,6 +28,7 @@ from gapdesign.descriptors.environments import EnvironmentPool, Environments, on
 from gapdesign.descriptors.kernel import KernelOptions, PairKernelOptions
 from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.descriptors.rematch import match
+from gapdesign.descriptors.similarity import Power
 from gapdesign.descriptors.structure_distances import Recent, StructurePool, similarities
 from gapdesign.errors import InputError
 from gapdesign.methods import Selection, Task
@@ -198,7 +199,7 @@ def test_environments_of_different_species_are_orthogonal():
     copper, zirconium = bulk("Cu", "fcc", a=3.61), bulk("Zr", "hcp", a=3.232, c=5.147)
     pool = described([copper, zirconium, alloy()], [29, 40], "environment")
     assert between(pool, 0, 1) == pytest.approx(2, abs=1e-6)
-    similar = similarities(pool[0], pool[2], 4)
+    similar = similarities(pool[0], pool[2], Power(4))
     assert np.count_nonzero(similar) == 2
     assert np.array_equal(similar[0] > 0, pool[2].species == 29)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gapdesign.descriptors.kernel import CovarianceOptions
+from gapdesign.descriptors.similarity import similarity
 
 EQUAL = 2.0**-20
 """Largest relative difference of squared distances that count as equal.
@@ -55,9 +56,10 @@ class Layout:
 class Covariance:
     """Normalised covariance k of structures and D2 = k(p,p) + k(q,q) - 2 k(p,q), from 0 to 2.
 
-    k(p, q) = (d_soap^2 sum_s c_s(p) c_s(q) (p_s . q_s)^zeta + d_pair^2 p_pair . q_pair) / (d_soap^2 + d_pair^2),
-    where p_s is the mean SOAP vector around atoms of species s, c_s the share of the species (c . c = 1) and
-    p_pair the smeared pair distances, all of unit length, so that k(p, p) = 1.
+    k(p, q) = (d_soap^2 sum_s c_s(p) c_s(q) f(p_s . q_s) + d_pair^2 p_pair . q_pair) / (d_soap^2 + d_pair^2),
+    where p_s is the mean SOAP vector around atoms of species s, f its power zeta or a Gaussian
+    (:mod:`.similarity`), c_s the share of the species (c . c = 1) and p_pair the smeared pair distances, all of unit
+    length, so that k(p, p) = 1.
 
     The paper does not say how the two parts are normalised against each other; this reading makes D2
     run from 0 (overlap) to 2 (orthogonal), as in its figure 4.
@@ -68,7 +70,7 @@ class Covariance:
 
     def __init__(self, layout: Layout, options: CovarianceOptions) -> None:
         self.layout = layout
-        self.zeta = options.soap.zeta
+        self.similarity = similarity(options.soap)
         total = options.soap.scale**2 + options.pair.scale**2
         self.soap_weight = options.soap.scale**2 / total
         self.pair_weight = options.pair.scale**2 / total
@@ -78,10 +80,11 @@ class Covariance:
         """Bound of the difference between D2 from :meth:`gram` and from :meth:`distance2`.
 
         A dot product of n float64 terms of unit vectors is off by at most n u, whatever the order of its
-        sum; the power multiplies that by zeta. Both ways may be off, and D2 has two self terms and two
-        cross terms.
+        sum; the similarity multiplies that by its slope, and has an error of its own. Both ways may be off, and D2 has
+        two self terms and two cross terms.
         """
-        return 8 * self.zeta * self.layout.dimension * np.finfo(float).eps
+        steepest = max(1.0, self.similarity.slope)
+        return 8 * max(steepest * self.layout.dimension, self.similarity.error) * np.finfo(float).eps
 
     @property
     def overlap(self) -> float:
@@ -93,7 +96,7 @@ class Covariance:
         a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
         total = np.zeros((len(a), len(b)))
         for number, block in enumerate(self.layout.soap):
-            part = power(a[:, block] @ b[:, block].T, self.zeta)
+            part = self.similarity(a[:, block] @ b[:, block].T)
             if self.layout.composition is not None:
                 share = self.layout.composition.start + number
                 part *= np.outer(a[:, share], b[:, share])
@@ -118,7 +121,7 @@ class Covariance:
     def _exact(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         total = np.zeros(len(a))
         for number, block in enumerate(self.layout.soap):
-            part = power(dot(a[:, block], b[:, block]), self.zeta)
+            part = self.similarity(dot(a[:, block], b[:, block]))
             if self.layout.composition is not None:
                 share = self.layout.composition.start + number
                 part *= a[:, share].astype(float) * b[:, share].astype(float)
@@ -129,15 +132,3 @@ class Covariance:
 def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return dot products (n,) of the rows of a and b (n, d), in float64 and in an order that depends on d alone."""
     return np.add.reduce(np.multiply(a, b, dtype=float, order="C"), axis=1)
-
-
-def power(base: np.ndarray, exponent: int) -> np.ndarray:
-    """Return an integer power by repeated squaring; NumPy's own may differ in the last bit between machines."""
-    result = None
-    while exponent:
-        if exponent & 1:
-            result = base.copy() if result is None else result * base
-        exponent >>= 1
-        if exponent:
-            base = base * base
-    return result

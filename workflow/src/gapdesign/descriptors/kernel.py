@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from gapdesign.config.options import Options
 
 
 class SoapKernelOptions(Options):
-    """Kernel on SOAP vectors."""
+    """Kernel on SOAP vectors, or those of another descriptor, which have unit length."""
 
-    zeta: int = Field(4, ge=1, le=16, description="Power to which the dot product of two SOAP vectors is raised.")
+    form: Literal["power", "gaussian"] = Field(
+        "power",
+        description="Similarity of two vectors by which structures are chosen. `power`: their dot product to the power"
+        " `zeta`, which 1 makes linear. `gaussian`: by their distance |p - q|. Potentials always use the power.",
+    )
+    zeta: int = Field(4, ge=1, le=16, description="Power to which the dot product of two vectors is raised.")
+    length: float = Field(
+        0.5,
+        ge=0.01,
+        le=10,
+        description="Length scale of `form: gaussian`, in units of the vectors, whose distances are at most 2.",
+    )
     scale: float = Field(0.3, ge=0, description="Scale of the SOAP covariance, in eV; 0 leaves it out.")
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the form where it is the power, as in studies from before it could be chosen."""
+        without = ("form", "length") if self.form == "power" else ()
+        return {key: value for key, value in dump(self).items() if key not in without}
 
 
 class PairShapeOptions(Options):

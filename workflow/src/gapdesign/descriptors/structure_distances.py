@@ -18,10 +18,11 @@ from typing import Protocol
 
 import numpy as np
 
-from gapdesign.descriptors.covariance import Covariance, dot, power
+from gapdesign.descriptors.covariance import Covariance, dot
 from gapdesign.descriptors.environments import EnvironmentPool, Environments
 from gapdesign.descriptors.kernel import KernelOptions
 from gapdesign.descriptors.rematch import match
+from gapdesign.descriptors.similarity import Similarity
 from gapdesign.errors import InputError
 from gapdesign.shards import FeaturePool, HeldPool
 
@@ -70,39 +71,39 @@ class StructureDistance(Protocol):
 class FarthestEnvironment:
     """Distance by the environment of a structure that is farthest from all in the design (BR, section 3.1).
 
-    D2(x, x') = (x . x)^zeta + (x' . x')^zeta - 2 (x . x')^zeta, which is 2 - 2 (x . x')^zeta for unit vectors, and 2
-    if the central atoms are of different species. A structure's numbers are those of its environments. Pair
+    D2(x, x') = f(x . x) + f(x' . x') - 2 f(x . x') with the similarity f (:mod:`.similarity`), which is
+    2 - 2 f(x . x') for unit vectors, and 2 if the central atoms are of different species. A structure's numbers are those of its environments. Pair
     distances belong to structures and not to environments, and are left out.
     """
 
     def __init__(self, covariance: Covariance, options: KernelOptions) -> None:
-        self._zeta = options.soap.zeta
-        self.overlap = _rounding(self._zeta, covariance.layout.spectrum)
+        self._similarity = covariance.similarity
+        self.overlap = _rounding(self._similarity, covariance.layout.spectrum)
 
     def own(self, structure: Structure) -> np.ndarray:
-        """Return (x . x)^zeta of every environment: (n,)."""
-        return power(dot(structure.vectors, structure.vectors), self._zeta)
+        """Return f(x . x) of every environment: (n,)."""
+        return self._similarity(dot(structure.vectors, structure.vectors))
 
     def distance2(self, p: Structure, q: Structure) -> np.ndarray:
         """Return the squared distance of each environment of p from the nearest of q: (n,)."""
-        nearest = (q.own - 2 * similarities(p, q, self._zeta)).min(axis=1)
+        nearest = (q.own - 2 * similarities(p, q, self._similarity)).min(axis=1)
         return np.maximum(p.own + nearest, 0.0)
 
 
 class Rematch:
     """Regularised-entropy match of environments (:mod:`gapdesign.descriptors.rematch`).
 
-    K(p, q) = Tr P'C with C_ij = (x_i . x_j)^zeta for central atoms of one species and 0 for others, and P the plan
+    K(p, q) = Tr P'C with C_ij = f(x_i . x_j) for central atoms of one species and 0 for others, and P the plan
     that gives every atom its equal share and maximises Tr P'C + gamma E(P), E its entropy; normalised to K(p, p) = 1.
     The pairs are added as in :class:`Covariance`. An environment counts as many times as there are atoms that have
     it, so that a supercell has the distances of its cell.
     """
 
     def __init__(self, covariance: Covariance, options: KernelOptions) -> None:
-        self._zeta, self._options = options.soap.zeta, options.rematch
+        self._similarity, self._options = covariance.similarity, options.rematch
         self._soap_weight, self._pair_weight = covariance.soap_weight, covariance.pair_weight
         # The error of a match is about its tolerance, and larger where its modes are slow.
-        self.overlap = 100 * options.rematch.tolerance + _rounding(self._zeta, covariance.layout.spectrum)
+        self.overlap = 100 * options.rematch.tolerance + _rounding(self._similarity, covariance.layout.spectrum)
 
     def own(self, structure: Structure) -> np.ndarray:
         """Return K(p, p) before normalisation: (1,)."""
@@ -116,19 +117,19 @@ class Rematch:
         return np.maximum(2 * self._soap_weight * soap + self._pair_weight * pairs, 0.0)
 
     def _match(self, p: Structure, q: Structure) -> float:
-        c = similarities(p, q, self._zeta)
+        c = similarities(p, q, self._similarity)
         value = match(c, p.shares, q.shares, gamma=self._options.gamma, tolerance=self._options.tolerance)
         return float(np.rint(value * STEADY) / STEADY)
 
 
-def _rounding(zeta: int, dimension: int) -> float:
+def _rounding(similarity: Similarity, dimension: int) -> float:
     """Return the bound of D2 between vectors that were equal before rounding, each component by 2^-25 and 2^-27."""
-    return 2 * zeta * (zeta + 1) * dimension * 2.0**-48
+    return 2 * similarity.slope * (similarity.slope + 1) * dimension * 2.0**-48
 
 
-def similarities(p: Structure, q: Structure, zeta: int) -> np.ndarray:
-    """Return C (n, m): (x_i . x_j)^zeta between the environments of two structures, 0 if their species differ."""
-    cross = power(p.vectors.astype(float) @ q.vectors.astype(float).T, zeta)
+def similarities(p: Structure, q: Structure, similarity: Similarity) -> np.ndarray:
+    """Return C (n, m): f(x_i . x_j) between the environments of two structures, 0 if their species differ."""
+    cross = similarity(p.vectors.astype(float) @ q.vectors.astype(float).T)
     return np.where(p.species[:, None] == q.species, cross, 0.0)
 
 

@@ -141,18 +141,19 @@ class CompressedCovariance:
         self._shares = range(ends[-1], ends[-1] + shares)
         self.residuals = slice(int(ends[-1]) + shares, int(ends[-1]) + shares + len(widths))
         self._norms = slice(self.residuals.stop, self.residuals.stop + len(widths))
-        self._zeta = covariance.zeta
+        self._similarity = covariance.similarity
         self._weights = np.array([covariance.soap_weight] * layout.n_species + [covariance.pair_weight])
-        powers = np.array([self._zeta] * layout.n_species + [1])
-        self._scales = ((2 * self._weights) ** (1 / powers)).astype(np.float32)
-        self._slope = 2 * self._weights * powers
-        # The error of a dot product of K terms is K u, of stored coordinates 2 u; the power multiplies it by zeta.
-        self._floor = float(self._slope @ (np.array(widths) + 2 * self._zeta + 8) * UNIT + 32 * UNIT)
+        folded = [self._similarity.folded(2 * weight) for weight in self._weights[:-1]]
+        self._scales = np.array([*folded, 2 * self._weights[-1]], dtype=np.float32)
+        slopes = np.array([self._similarity.slope] * layout.n_species + [1])
+        self._slope = 2 * self._weights * slopes
+        # The error of a dot product of K terms is K u, of stored coordinates 2 u; the slope multiplies it.
+        self._floor = float(self._slope @ (np.array(widths) + 2 * slopes + 8) * UNIT + 32 * UNIT)
 
     def own(self, rows: np.ndarray) -> np.ndarray:
         """Return k(p, p) of rows (n, width), to single precision."""
         norms = 1 + rows[:, self._norms].astype(float)
-        soap = norms[:, :-1] ** self._zeta
+        soap = self._similarity(norms[:, :-1])
         if self._shares:
             soap = soap * rows[:, self._shares].astype(float) ** 2
         own = soap.sum(axis=1) * self._weights[0] + norms[:, -1] * self._weights[-1]
@@ -171,7 +172,7 @@ class CompressedCovariance:
         total = rows[:, pair] @ targets[:, pair].T
         for number, part in enumerate(soap):
             term = rows[:, part] @ targets[:, part].T
-            _raise(term, self._zeta)
+            self._similarity.quickly(term, 2 * self._weights[number])
             if self._shares:
                 term *= rows[:, self._shares[number], None]
                 term *= targets[:, self._shares[number]]
@@ -181,14 +182,3 @@ class CompressedCovariance:
     def error(self, rows: np.ndarray, largest: np.ndarray) -> np.ndarray:
         """Bound (n,) the error of D2 from rows (n, width) to targets with |r| up to ``largest``, by part."""
         return (rows[:, self.residuals] @ (self._slope * largest) + self._floor).astype(np.float32)
-
-
-def _raise(term: np.ndarray, exponent: int) -> None:
-    """Raise to an integer power in place."""
-    while exponent > 1 and exponent % 2 == 0:
-        np.multiply(term, term, out=term)
-        exponent //= 2
-    if exponent > 1:
-        base = term.copy()
-        for _ in range(exponent - 1):
-            term *= base
