@@ -19,24 +19,18 @@ _LEAST = -80.0
 
 @dataclass(frozen=True)
 class Power:
-    """(p . q)^zeta.
-
-    Attributes
-    ----------
-    slope : float
-        Largest derivative by the dot product, between unit vectors.
-    error : float
-        Bound of the relative error in double precision, in units of the machine's.
-    """
+    """(p . q)^zeta."""
 
     zeta: int
 
     @property
     def slope(self) -> float:
+        """Largest derivative by the dot product, between unit vectors."""
         return float(self.zeta)
 
     @property
     def error(self) -> float:
+        """Bound of the relative error in double precision, in units of the machine's."""
         return float(self.zeta)
 
     def __call__(self, dots: np.ndarray) -> np.ndarray:
@@ -61,16 +55,18 @@ class Power:
 
 @dataclass(frozen=True)
 class Gaussian:
-    """exp(-|p - q|^2 / (2 l^2)), which is exp((p . q - 1) / l^2) of unit vectors; see :class:`Power`."""
+    """exp(-|p - q|^2 / (2 l^2)), which is exp((p . q - 1) / l^2) of unit vectors."""
 
     length: float
 
     @property
     def slope(self) -> float:
+        """Largest derivative by the dot product, between unit vectors."""
         return 1.001 / self.length**2
 
     @property
     def error(self) -> float:
+        """Bound of the relative error in double precision, in units of the machine's."""
         return 2.0 ** (_HALVINGS + 2)
 
     def __call__(self, dots: np.ndarray) -> np.ndarray:

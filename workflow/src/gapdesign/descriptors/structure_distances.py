@@ -72,8 +72,8 @@ class FarthestEnvironment:
     """Distance by the environment of a structure that is farthest from all in the design (BR, section 3.1).
 
     D2(x, x') = f(x . x) + f(x' . x') - 2 f(x . x') with the similarity f (:mod:`.similarity`), which is
-    2 - 2 f(x . x') for unit vectors, and 2 if the central atoms are of different species. A structure's numbers are those of its environments. Pair
-    distances belong to structures and not to environments, and are left out.
+    2 - 2 f(x . x') for unit vectors, and 2 if the central atoms are of different species. A structure's numbers are
+    those of its environments. Pair distances belong to structures and not to environments, and are left out.
     """
 
     def __init__(self, covariance: Covariance, options: KernelOptions) -> None:
