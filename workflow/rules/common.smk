@@ -290,6 +290,11 @@ def prototype_files(wildcards):
     return [given(prototype.file) for prototype in STUDY.prototypes.values() if prototype.file]
 
 
+def scaling_of(wildcards):
+    """Return the file of the scale of components of environments, if they are not raw."""
+    return [] if STUDY.descriptor.components == "raw" else results("descriptors/scaling.npz")
+
+
 def existing_of(wildcards):
     """Return the file that a design starts from, if any."""
     return given(STUDY.designs[wildcards.design].existing)

@@ -3,9 +3,34 @@ rule descriptors:
         of_all_shards("descriptors/{pool}/{start}-{stop}.npy"),
 
 
+if STUDY.descriptor.components != "raw":
+
+    rule descriptors_scaling:
+        input:
+            candidates=of_all_shards("candidates/{pool}/{start}-{stop}.npz"),
+        output:
+            results("descriptors/scaling.npz"),
+        log:
+            results("logs/descriptors/scaling.log"),
+        benchmark:
+            results("benchmarks/descriptors/scaling.tsv")
+        conda:
+            environment(DESCRIPTOR_ENVIRONMENT)
+        threads: cores("scaling")
+        resources:
+            **asks("scaling"),
+        params:
+            config=part("scaling"),
+        message:
+            "Finding the scale of the components of environments"
+        shell:
+            "gapdesign scaling --config {params.config:q} --candidates {input.candidates:q} --output {output:q} > {log:q} 2>&1"
+
+
 rule descriptors_shard:
     input:
         candidates=results("candidates/{pool}/{start}-{stop}.npz"),
+        scaling=scaling_of,
     output:
         features=results("descriptors/{pool}/{start}-{stop}.npy"),
         sums=results("descriptors/{pool}/sums/{start}-{stop}.npy"),
@@ -15,7 +40,8 @@ rule descriptors_shard:
     benchmark:
         results("benchmarks/descriptors/{pool}/{start}-{stop}.tsv")
     group:
-        "shard"
+        # With a scale that all shards set, no shard can be described in the job that makes it.
+        "shard" if STUDY.descriptor.components == "raw" else "description"
     conda:
         environment(DESCRIPTOR_ENVIRONMENT)
     threads: cores("descriptors")
@@ -24,9 +50,9 @@ rule descriptors_shard:
     params:
         config=part("descriptors"),
         # Derived from the output, it gives Snakemake no reason to describe again.
-        environments=lambda wildcards, output: options(output_environments=output.environments),
+        others=lambda wildcards, input, output: options(scaling=input.scaling, output_environments=output.environments),
     message:
         "Describing candidates {wildcards.start} to {wildcards.stop} of pool {wildcards.pool}"
     shell:
         "gapdesign descriptors --config {params.config:q} --candidates {input.candidates:q} --output {output.features:q}"
-        " --output-sum {output.sums:q} {params.environments} > {log:q} 2>&1"
+        " --output-sum {output.sums:q} {params.others} > {log:q} 2>&1"

@@ -62,6 +62,7 @@ rule design_select:
         basis=basis_of,
         environments=environments_of("descriptors/{pool}/environments/{start}-{stop}.npz"),
         existing=existing_of,
+        scaling=scaling_of,
     output:
         design=results("designs/{design}.extxyz"),
         features=results("designs/{design}.npy"),
@@ -80,7 +81,7 @@ rule design_select:
         **asks("select"),
     params:
         config=part("select", existing_of),
-        basis=lambda wildcards, input: options(basis=input.basis),
+        basis=lambda wildcards, input: options(basis=input.basis, scaling=input.scaling),
     message:
         "Choosing {wildcards.design}"
     shell:

@@ -47,6 +47,7 @@ rule design_regrow:
         compressed=of_compressed("designs/compressed/{pool}/{start}-{stop}.npy"),
         basis=basis_of,
         existing=existing_of,
+        scaling=scaling_of,
     output:
         results("designs/regrown/{design}.csv"),
     log:
@@ -60,7 +61,7 @@ rule design_regrow:
         **asks("regrow"),
     params:
         config=part("regrow", existing_of),
-        basis=lambda wildcards, input: options(basis=input.basis),
+        basis=lambda wildcards, input: options(basis=input.basis, scaling=input.scaling),
     message:
         "Choosing {wildcards.design} from smaller pools"
     shell:

@@ -108,6 +108,7 @@ rule replay_choose:
         basis=basis_of,
         environments=environments_of("descriptors/{pool}/environments/{start}-{stop}.npz"),
         existing=existing_of,
+        scaling=scaling_of,
     output:
         results("replay/choices/{design}.csv"),
     log:
@@ -121,7 +122,7 @@ rule replay_choose:
         **asks("replay-choose"),
     params:
         config=part("replay-choose", existing_of),
-        basis=lambda wildcards, input: options(basis=input.basis),
+        basis=lambda wildcards, input: options(basis=input.basis, scaling=input.scaling),
     message:
         "Choosing {wildcards.design} for every budget"
     shell:

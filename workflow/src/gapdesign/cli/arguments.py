@@ -75,8 +75,16 @@ def add_search(verb: argparse.ArgumentParser) -> None:
     add_files(verb, "--features", "all shards of features of the pool (.npy)")
     add_files(verb, "--compressed", "compressed shards (.npy)", may_be_none=True)
     verb.add_argument("--basis", type=Path, metavar="FILE", help="directions of the compression (.npz)")
+    add_scaling(verb)
     add_memory(verb)
     verb.add_argument("--threads", type=int, default=1, metavar="N", help="threads to use (%(default)s)")
+
+
+def add_scaling(verb: argparse.ArgumentParser) -> None:
+    """Add the file of the scale of components of environments, which are raw without it."""
+    verb.add_argument(
+        "--scaling", type=Path, metavar="FILE", help="scale of components where descriptor.components is not raw (.npz)"
+    )
 
 
 def add_output(verb: argparse.ArgumentParser, flag: str = "--output", what: str = "file to write") -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gapdesign.cli.arguments import add, add_output, say
+from gapdesign.cli.arguments import add, add_files, add_output, add_scaling, say
 from gapdesign.cli.parts import FeaturePart
 from gapdesign.config.job import Job
 from gapdesign.config.part import At
@@ -30,7 +30,10 @@ DESCRIPTORS = Job(
     memory=_memory,
     minutes=_minutes,
 )
-JOBS = (DESCRIPTORS,)
+SCALING = Job(
+    verb="scaling", rule="descriptors_scaling", stage="descriptors", reads=FeaturePart, memory=4000, minutes=60
+)
+JOBS = (DESCRIPTORS, SCALING)
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -44,6 +47,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "             --output-sum descriptors/A/sums/0-1250.npy",
     )
     verb.add_argument("--candidates", required=True, type=Path, metavar="FILE", help="shard of candidates (.npz)")
+    add_scaling(verb)
     add_output(verb, what="features to write, float32 (n, dimension) (.npy)")
     add_output(verb, "--output-sum", "sum of the features to write, as multiples of 2^-36 (.npy)")
     verb.add_argument(
@@ -53,6 +57,30 @@ def register(verbs: argparse._SubParsersAction) -> None:
         help="environments to write (.npz); designs need them where kernel.structure is not average",
     )
 
+    verb = add(
+        verbs,
+        SCALING,
+        _scaling,
+        "find the scale of the components of environments in a sample of all pools",
+        "Only where descriptor.components is not raw. Structures are taken evenly from all shards.",
+    )
+    add_files(verb, "--candidates", "all shards of all pools (.npz)")
+    add_output(verb, what="scale to write (.npz)")
+
+
+def _scaling(arguments: argparse.Namespace, part: FeaturePart) -> None:
+    from gapdesign.descriptors import environments_of
+    from gapdesign.descriptors.scaling import evenly, scaling_of
+    from gapdesign.shards import shard_range
+    from gapdesign.structures import read_batch
+
+    member = part.descriptor.member(part.descriptor.options, part.species)
+    ranges = map(shard_range, arguments.candidates)
+    sample = evenly(map(read_batch, arguments.candidates), sum(stop - start for start, stop in ranges))
+    found = [environments_of(member, batch, k) for batch, k in sample]
+    scaling_of(found, part.species, part.descriptor.components).write(arguments.output)
+    say(f"{part.descriptor.components} components by the environments of {len(found)} structures")
+
 
 def _descriptors(arguments: argparse.Namespace, part: FeaturePart) -> None:
     from gapdesign.descriptors.environments import write_environments
@@ -61,7 +89,7 @@ def _descriptors(arguments: argparse.Namespace, part: FeaturePart) -> None:
     from gapdesign.structures import read_batch
 
     batch = read_batch(arguments.candidates)
-    descriptor = part.make()
+    descriptor = part.make(arguments.scaling)
     if arguments.output_environments is None:
         features = descriptor.features(batch)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -150,7 +151,7 @@ def _select(arguments: argparse.Namespace, part: SelectPart) -> None:
     from gapdesign.methods import designs, tasks
     from gapdesign.methods.maxmin.state import State
 
-    design, described = part.design, part.described
+    design, described = part.design, replace(part.described, scaling=arguments.scaling)
     existing = tasks.existing_set(design.existing, described, say)
     identity = tasks.identity(part.without_budget(), arguments.basis, existing)
     task = tasks.make_task(
@@ -196,10 +197,12 @@ def _verify(arguments: argparse.Namespace) -> None:
     study = config.load(arguments.config)
     name = arguments.design.stem
     part = SelectPart.of(At(study, name))
-    design, described = part.design, part.described
+    folder = arguments.design.parent.parent / "descriptors"
+    scaling = None if study.descriptor.components == "raw" else folder / "scaling.npz"
+    design, described = part.design, replace(part.described, scaling=scaling)
     if not design.member.is_certified:
         raise InputError(f"{arguments.design}: chosen by {design.method}; only max-min designs can be verified.")
-    folder = arguments.design.parent.parent / "descriptors" / design.pool
+    folder /= design.pool
     ranges = cut(study.pools.of(design.pool).size, study.pools.shard_size)
     files = PoolFiles(
         features=[shard_path(folder, start, stop, "npy") for start, stop in ranges],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import PlainSerializer, SerializeAsAny, model_validator
@@ -71,11 +72,12 @@ class FeaturePart(Part):
 
         return layout(self.descriptor, self.pair, self.species)
 
-    def make(self) -> Descriptor:
-        """Return the descriptor that computes the features."""
+    def make(self, scaling: Path | None = None) -> Descriptor:
+        """Return the descriptor that computes the features, with the scale of its components in a file."""
         from gapdesign.descriptors import Descriptor
+        from gapdesign.descriptors.scaling import Scaling
 
-        return Descriptor(self.descriptor, self.pair, self.species)
+        return Descriptor(self.descriptor, self.pair, self.species, Scaling.read(scaling) if scaling else None)
 
 
 class DistancePart(Part):

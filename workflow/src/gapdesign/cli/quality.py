@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -184,7 +185,7 @@ def _regrow(arguments: argparse.Namespace, part: RegrowPart) -> None:
     from gapdesign.quality.samples import order_of
     from gapdesign.quality.subpools import regrow
 
-    design, described = part.design, part.described
+    design, described = part.design, replace(part.described, scaling=arguments.scaling)
     if not part.subpools:
         raise InputError(f"--design {arguments.design}: the configuration gives it no smaller pool to choose from.")
     task = make_task(

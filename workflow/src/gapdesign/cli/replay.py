@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -267,7 +268,7 @@ def _choose(arguments: argparse.Namespace, part: ChoosePart) -> None:
     from gapdesign.replay.choices import choices
     from gapdesign.replay.testset import left_out, without
 
-    design, described = part.design, part.described
+    design, described = part.design, replace(part.described, scaling=arguments.scaling)
     task = make_task(
         pool_files(arguments),
         design,

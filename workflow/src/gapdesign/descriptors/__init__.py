@@ -23,9 +23,10 @@ from gapdesign.inputs.batches import ordinary, refuse_unsound
 if TYPE_CHECKING:
     from gapdesign.descriptors.kernel import PairShapeOptions
     from gapdesign.descriptors.options import ChosenDescriptor, DescriptorOptions
+    from gapdesign.descriptors.scaling import Scaling
     from gapdesign.structures import Batch
 
-__all__ = ["DESCRIPTORS", "Descriptor", "EnvironmentDescriptor", "layout"]
+__all__ = ["DESCRIPTORS", "Descriptor", "EnvironmentDescriptor", "environments_of", "layout"]
 
 DESCRIPTORS: Family[EnvironmentDescriptor] = Family("gapdesign.descriptors", EnvironmentDescriptor)
 """Descriptors of the environments of atoms, by name."""
@@ -41,13 +42,30 @@ class Descriptor:
         Only the keys that shape the features count: cutoff, length, transition.
     species : sequence of int
         Atomic numbers that occur in the study.
+    scaling : Scaling, optional
+        Scale of the components of environments, unless they are raw.
+
+    Raises
+    ------
+    InputError
+        If components are not raw and no scale is given.
     """
 
     def __init__(
-        self, options: DescriptorOptions | ChosenDescriptor, pair: PairShapeOptions, species: Sequence[int]
+        self,
+        options: DescriptorOptions | ChosenDescriptor,
+        pair: PairShapeOptions,
+        species: Sequence[int],
+        scaling: Scaling | None = None,
     ) -> None:
         self.species = tuple(sorted(species))
         self._options = options
+        self._scaling = scaling
+        if options.components != "raw" and scaling is None:
+            raise InputError(
+                f"descriptor.components: '{options.components}' needs the scale that `gapdesign scaling` finds in the"
+                " pools; give its file, or use raw components."
+            )
         self._environments = options.member(options.options, self.species)
         self._pairs = PairFeatures(pair, self.species)
         self.layout = layout(options, pair, self.species)
@@ -88,6 +106,10 @@ class Descriptor:
                 f"descriptor.backend: '{self._options.backend}' has no derivatives by positions; choose from"
                 f" {', '.join(name for name, member in DESCRIPTORS.items() if member.has_derivatives)}."
             )
+        if self._scaling is not None:
+            raise InputError(
+                f"descriptor.components: there are no derivatives of '{self._options.components}' ones; use raw."
+            )
         return self._environments.derivatives(_prepared(batch.take([k])), 0)
 
     @property
@@ -102,6 +124,8 @@ class Descriptor:
         numbers, orbits = batch.numbers[span], batch.orbits[span]
         centers, multiplicity = np.unique(orbits, return_counts=True)
         vectors = self._environments(batch, k, centers)
+        if self._scaling is not None:
+            vectors = self._scaling(vectors, numbers[centers])
         with np.errstate(invalid="ignore", divide="ignore"):
             vectors = _unit(vectors)
             for number, z in enumerate(self.species):
@@ -121,6 +145,19 @@ class Descriptor:
         return Environments(offsets, on_grid(vectors), multiplicity.astype(np.int32), numbers[centers].astype(np.int32))
 
 
+def environments_of(member: EnvironmentDescriptor, batch: Batch, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the environments (n, d) of structure ``k`` as a program gives them, and their atomic numbers (n,).
+
+    Raises
+    ------
+    InputError
+        If it is no structure.
+    """
+    one = _prepared(batch.take([k]))
+    centers = np.unique(one.orbits)
+    return member(one, 0, centers), one.numbers[centers]
+
+
 def _prepared(batch: Batch) -> Batch:
     """Return structures as they can be described, once they are sound."""
     refuse_unsound(batch, lambda k: f"candidate {batch.candidates[k]}")
@@ -134,5 +171,5 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 def layout(options: DescriptorOptions | ChosenDescriptor, pair: PairShapeOptions, species: Sequence[int]) -> Layout:
     """Return the positions of the parts in a feature vector, without computing one."""
-    spectrum = options.member.dimension(options.options, len(species))
+    spectrum = options.member.dimension(options.options, len(species)) + (options.components != "raw")
     return Layout(len(species), spectrum, PairFeatures(pair, sorted(species)).dimension)

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, SerializeAsAny, create_model, model_validator
+from pydantic import (
+    Field,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    create_model,
+    model_serializer,
+    model_validator,
+)
 
 from gapdesign.config.options import Options
 from gapdesign.descriptors import DESCRIPTORS, EnvironmentDescriptor
+from gapdesign.descriptors.scaling import Components
 from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.errors import InputError
 
@@ -17,6 +25,12 @@ class ChosenDescriptor(Options):
 
     backend: str
     options: SerializeAsAny[Options]
+    components: Components = "raw"
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out components that are raw, as in studies from before that could be chosen."""
+        return {key: value for key, value in dump(self).items() if (key, value) != ("components", "raw")}
 
     @model_validator(mode="before")
     @classmethod
@@ -40,6 +54,12 @@ class _Descriptor(Options):
         description=f"Program that describes the environments of atoms. {DESCRIPTORS.choices} Their features are not"
         " interchangeable.",
     )
+    components: Components = Field(
+        "raw",
+        description="Scale of the components of an environment. `raw`: as the program gives them. `standardised`: by"
+        " mean and deviation in a sample of all pools, for descriptors whose components differ by orders of magnitude."
+        " `whitened`: by those of principal directions.",
+    )
     soap: SoapOptions = Field(SoapOptions(), description="Size and resolution of SOAP.")
 
     @property
@@ -55,7 +75,7 @@ class _Descriptor(Options):
     @property
     def chosen(self) -> ChosenDescriptor:
         """The descriptor without the options of others."""
-        return ChosenDescriptor(backend=self.backend, options=self.options)
+        return ChosenDescriptor(backend=self.backend, options=self.options, components=self.components)
 
 
 def _blocks() -> dict[str, type[Options]]:

@@ -65,11 +65,14 @@ class Description:
     kernel : KernelOptions
     species : sequence of int
         Atomic numbers that occur.
+    scaling : path, optional
+        File of the scale of the components of environments, unless they are raw.
     """
 
     descriptor: DescriptorOptions | ChosenDescriptor
     kernel: KernelOptions
     species: Sequence[int]
+    scaling: Path | None = None
 
     def covariance(self) -> Covariance:
         """Return the covariance of structures."""
@@ -77,7 +80,10 @@ class Description:
 
     def make(self) -> Descriptor:
         """Return the descriptor, ready to compute."""
-        return Descriptor(self.descriptor, self.kernel.pair, self.species)
+        from gapdesign.descriptors.scaling import Scaling
+
+        scaling = Scaling.read(self.scaling) if self.scaling else None
+        return Descriptor(self.descriptor, self.kernel.pair, self.species, scaling)
 
 
 def make_task(
