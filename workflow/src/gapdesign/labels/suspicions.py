@@ -56,7 +56,7 @@ GROSS_COHESION = 100.0
 OWN_FIT = 10.0
 """Error of a model on its own structures, in units of the noise that the likelihood found, that is suspicious."""
 
-OWN_SHARE = 0.1
+OWN_SHARE = 0.01
 """Share of the spread of energies per atom that a model must leave unexplained for its error to be suspicious."""
 
 FACTORS = {
