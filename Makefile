@@ -2,6 +2,7 @@
 #   make demo   run the default study and say what came out (CORES=n to leave some cores alone)
 #   make test   run the tests (WORKERS=n processes)
 #   make gpaw   compile GPAW into .venv (docs/engines.md says what it wants)
+#   make nep    nep-adapters into .venv, and the foundation model NEP89, nep89.txt, beside it (docs/features.md)
 #   make docs   build the documentation as a site, build/site/index.html
 #   make bench  time the selection against other programs
 #   make lint   check style, the workflow and the environment files; `make format` mends the style
@@ -15,7 +16,7 @@ PROFILE := profiles/default
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo test gpaw docs bench lint format lock clean
+.PHONY: demo test gpaw nep docs bench lint format lock clean
 
 demo: .venv/.installed
 	$(RUN) snakemake --workflow-profile $(PROFILE) $(if $(CORES),--cores $(CORES))
@@ -30,6 +31,18 @@ test: .venv/.installed
 # No cache: pip would take a wheel that was compiled otherwise.
 gpaw: .venv/.installed
 	GPAW_CONFIG="$$PWD/envs/gpaw/siteconfig.py" $(INSTALL) --no-cache-dir --require-hashes --no-deps -r envs/gpaw/requirements.txt
+
+# For the descriptor nep. NEP89 is part of the source of NepTrainKit, whose build asks for pybind11; both are under the
+# GPL, version 3, and only fetched.
+NEP89_SUM := 75168ece02e840e4a32644f982b78d43cba697f5b64b4c8134ab66c7a8c28be1
+nep: .venv/.installed
+	$(INSTALL) --no-deps nep-adapters==1.0.3
+	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && cd "$$folder" && \
+	python="$(CURDIR)/.venv/bin/python" && export PYTHONPATH="$$folder/build" PIP_DISABLE_PIP_VERSION_CHECK=1 && \
+	"$$python" -m pip install --quiet --target build numpy pybind11==3.1.0 'setuptools>=77' setuptools-scm && \
+	"$$python" -m pip download --quiet --no-binary :all: --no-deps --no-build-isolation neptrainkit==3.1.5 && \
+	tar xzf neptrainkit-3.1.5.tar.gz --strip-components=4 neptrainkit-3.1.5/src/NepTrainKit/Config/nep89.txt && \
+	echo "$(NEP89_SUM)  nep89.txt" | sha256sum --check --quiet && mv nep89.txt "$(CURDIR)/"
 
 docs: .venv/.installed
 	$(RUN) NO_MKDOCS_2_WARNING=1 mkdocs build --quiet

@@ -26,6 +26,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "gpaw": ("phonons",),
     "espresso": ("phonons",),
     "ase": ("phonons",),
+    "nep": (),
     "workflow": ("workflow",),
 }
 
@@ -33,6 +34,11 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 PROGRAMS: dict[str, tuple[str, ...]] = {
     "gpaw": ("gpaw>=25.7",),
     "espresso": ("qe>=7.2",),
+}
+
+# Wheels of one environment alone, which the lock leaves out: large, or under another licence.
+WHEELS: dict[str, tuple[str, ...]] = {
+    "nep": ("nep-adapters==1.0.3",),
 }
 
 # All that conda provides: the packages are the lock's wheels, so that what was tested is what runs.
@@ -130,6 +136,8 @@ def conda_file(family: str, packages: dict[str, set[str]], pins: dict[str, Pin])
         + lines(direct)
         + "      # what these need\n"
         + lines(closure(direct, pins) - direct)
+        + ("      # of this environment alone\n" if family in WHEELS else "")
+        + "".join(f"      - {wheel}\n" for wheel in WHEELS.get(family, ()))
     )
 
 

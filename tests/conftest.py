@@ -6,6 +6,7 @@ import copy
 import filecmp
 import os
 import re
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
+
+# Shells start programs in the background so that these and all that they start ignore interrupts; tests send some.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SMALL: dict[str, Any] = {
     "study": "small",

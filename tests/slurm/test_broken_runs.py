@@ -166,7 +166,7 @@ def test_an_interrupted_run_leaves_no_job(slurm: Cluster, study: OnSlurm):
     process = study.start("candidates")
     wait_until(lambda: len(study.held("candidates")) > 1, "several jobs run", process)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=300)  # Snakemake waits for its thread that asks for states, which may sleep
+    process.communicate(timeout=120)
     assert process.returncode != 0
     assert slurm.unfinished() == []
 

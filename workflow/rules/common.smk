@@ -290,6 +290,11 @@ def prototype_files(wildcards):
     return [given(prototype.file) for prototype in STUDY.prototypes.values() if prototype.file]
 
 
+def descriptor_files(wildcards):
+    """Return the user's files that the descriptor depends on, such as a model."""
+    return [given(path) for path in STUDY.descriptor.member.files(STUDY.descriptor.options)]
+
+
 def scaling_of(wildcards):
     """Return the file of the scale of components of environments, if they are not raw."""
     return [] if STUDY.descriptor.components == "raw" else results("descriptors/scaling.npz")

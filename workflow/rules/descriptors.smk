@@ -20,7 +20,7 @@ if STUDY.descriptor.components != "raw":
         resources:
             **asks("scaling"),
         params:
-            config=part("scaling"),
+            config=part("scaling", descriptor_files),
         message:
             "Finding the scale of the components of environments"
         shell:
@@ -48,7 +48,7 @@ rule descriptors_shard:
     resources:
         **asks("descriptors"),
     params:
-        config=part("descriptors"),
+        config=part("descriptors", descriptor_files),
         # Derived from the output, it gives Snakemake no reason to describe again.
         others=lambda wildcards, input, output: options(scaling=input.scaling, output_environments=output.environments),
     message:

@@ -75,12 +75,12 @@ rule design_select:
     benchmark:
         results("benchmarks/design/select/{design}.tsv")
     conda:
-        environment("core")
+        environment(DESCRIPTOR_ENVIRONMENT)
     threads: cores("select")
     resources:
         **asks("select"),
     params:
-        config=part("select", existing_of),
+        config=part("select", existing_of, descriptor_files),
         basis=lambda wildcards, input: options(basis=input.basis, scaling=input.scaling),
     message:
         "Choosing {wildcards.design}"

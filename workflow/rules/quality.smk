@@ -55,12 +55,12 @@ rule design_regrow:
     benchmark:
         results("benchmarks/design/regrow/{design}.tsv")
     conda:
-        environment("core")
+        environment(DESCRIPTOR_ENVIRONMENT)
     threads: cores("regrow")
     resources:
         **asks("regrow"),
     params:
-        config=part("regrow", existing_of),
+        config=part("regrow", existing_of, descriptor_files),
         basis=lambda wildcards, input: options(basis=input.basis, scaling=input.scaling),
     message:
         "Choosing {wildcards.design} from smaller pools"

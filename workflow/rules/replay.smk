@@ -116,12 +116,12 @@ rule replay_choose:
     benchmark:
         results("benchmarks/replay/choices/{design}.tsv")
     conda:
-        environment("core")
+        environment(DESCRIPTOR_ENVIRONMENT)
     threads: cores("replay-choose")
     resources:
         **asks("replay-choose"),
     params:
-        config=part("replay-choose", existing_of),
+        config=part("replay-choose", existing_of, descriptor_files),
         basis=lambda wildcards, input: options(basis=input.basis, scaling=input.scaling),
     message:
         "Choosing {wildcards.design} for every budget"

@@ -170,6 +170,7 @@ def check(study: Study) -> None:
         if "{" in path or "}" in path:
             raise InputError(f"{key}: Snakemake takes the braces in '{path}' for a wildcard; rename the file.")
     _check_counts(study)
+    study.descriptor.member.check(study.descriptor.options, study.species())
     for name, design in study.designs.items():
         if design.pool not in pools.names:
             raise InputError(

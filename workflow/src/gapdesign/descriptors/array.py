@@ -82,6 +82,11 @@ class ArrayDescriptor(EnvironmentDescriptor):
             raise InputError(f"descriptor.array.length: say how many numbers '{options.key}' has for an atom or frame.")
         return options.length
 
+    @classmethod
+    def files(cls, options: ArrayOptions) -> tuple[str, ...]:
+        """Return the file of the numbers, if there is one; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
+        return (options.path,) if options.path else ()
+
     def __call__(self, batch: Batch, k: int, centers: np.ndarray) -> np.ndarray:
         """Return the numbers of some atoms of one structure; see :class:`gapdesign.descriptors.EnvironmentDescriptor`.
 

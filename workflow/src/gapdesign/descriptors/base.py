@@ -66,6 +66,22 @@ class EnvironmentDescriptor(Member, ABC):
     def dimension(cls, options: Any, n_species: int) -> int:
         """Return the length of a vector, without computing one."""
 
+    @classmethod
+    def files(cls, options: Any) -> tuple[str, ...]:
+        """Return the user's files that vectors depend on, whose content decides what runs again."""
+        return ()
+
+    @classmethod
+    def check(cls, options: Any, species: Sequence[int]) -> None:
+        """Check options and files against the elements of a study, before any job runs.
+
+        Raises
+        ------
+        InputError
+            If something is missing; the message says what to do.
+        """
+        cls.dimension(options, len(species))
+
     @abstractmethod
     def __call__(self, batch: Batch, k: int, centers: np.ndarray) -> np.ndarray:
         """Describe the atoms ``centers`` (n,) of structure ``k`` by vectors (n, dimension), of any length."""
