@@ -562,8 +562,10 @@ def test_a_study_of_an_alloy_chooses_by_environments(workflow, capsys):
     given = ["--config", str(workflow.folder / "config.yaml")]
     assert cli.main(["verify", *given, str(design)]) == 0
     assert capsys.readouterr().out.endswith("exact; 6 ranks against all 20 candidates of pool A\n")
-    design.write_text(design.read_text().replace("outside=", "outside=1"))
-    assert cli.main(["verify", *given, str(design)]) == 1
+    touched = folder / "touched/OPT.extxyz"
+    touched.parent.mkdir()
+    touched.write_text(design.read_text().replace("outside=", "outside=1"))
+    assert cli.main(["verify", *given, str(touched)]) == 1
 
     names = ["0-10", "10-20"]
     arguments = ["--design", "OPT", "--candidates", *(f"{folder}/candidates/A/{name}.npz" for name in names)]
