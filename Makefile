@@ -32,17 +32,17 @@ test: .venv/.installed
 gpaw: .venv/.installed
 	GPAW_CONFIG="$$PWD/envs/gpaw/siteconfig.py" $(INSTALL) --no-cache-dir --require-hashes --no-deps -r envs/gpaw/requirements.txt
 
-# For the descriptor nep. NEP89 is part of the source of NepTrainKit, whose build asks for pybind11; both are under the
-# GPL, version 3, and only fetched.
+# For the descriptor nep. NEP89 is part of the source of NepTrainKit; both are under the GPL, version 3, and only fetched.
 NEP89_SUM := 75168ece02e840e4a32644f982b78d43cba697f5b64b4c8134ab66c7a8c28be1
 nep: .venv/.installed
 	$(INSTALL) --no-deps nep-adapters==1.0.3
-	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && cd "$$folder" && \
-	python="$(CURDIR)/.venv/bin/python" && export PYTHONPATH="$$folder/build" PIP_DISABLE_PIP_VERSION_CHECK=1 && \
-	"$$python" -m pip install --quiet --target build numpy pybind11==3.1.0 'setuptools>=77' setuptools-scm && \
-	"$$python" -m pip download --quiet --no-binary :all: --no-deps --no-build-isolation neptrainkit==3.1.5 && \
-	tar xzf neptrainkit-3.1.5.tar.gz --strip-components=4 neptrainkit-3.1.5/src/NepTrainKit/Config/nep89.txt && \
-	echo "$(NEP89_SUM)  nep89.txt" | sha256sum --check --quiet && mv nep89.txt "$(CURDIR)/"
+	@if echo "$(NEP89_SUM)  nep89.txt" | sha256sum --check --status 2>/dev/null; then exit 0; fi; \
+	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	.venv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary neptrainkit --dest "$$folder" \
+	  neptrainkit==3.1.5 && \
+	tar xzf "$$folder/neptrainkit-3.1.5.tar.gz" -C "$$folder" --no-same-owner --strip-components=4 \
+	  neptrainkit-3.1.5/src/NepTrainKit/Config/nep89.txt && \
+	(cd "$$folder" && echo "$(NEP89_SUM)  nep89.txt" | sha256sum --check --quiet) && mv "$$folder/nep89.txt" .
 
 docs: .venv/.installed
 	$(RUN) NO_MKDOCS_2_WARNING=1 mkdocs build --quiet

@@ -1,9 +1,14 @@
-"""Features of atoms by a neuroevolution potential, such as the foundation model NEP89 (Fan et al. 2021; Liang 2025)."""
+"""Features of atoms by a neuroevolution potential, such as the foundation model NEP89.
+
+Fan et al., Phys. Rev. B 104, 104309 (2021), and J. Chem. Phys. 157, 114801 (2022); for NEP89, Liang et al.,
+arXiv:2504.21286 (2025).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,9 +45,9 @@ class Header(NamedTuple):
     dimension : int
         Length of a feature vector.
     cutoff : float
-        In angstrom.
+        The largest, in angstrom.
     numbers : int
-        Parameters that must follow: of the network, of the radial functions and of the scale.
+        Parameters that follow, one a line: of the networks, the radial functions, the scale and a repulsion of pairs.
     """
 
     elements: tuple[str, ...]
@@ -77,7 +82,13 @@ class NepDescriptor(EnvironmentDescriptor):
 
     @classmethod
     def dimension(cls, options: NepOptions, n_species: int) -> int:
-        """Return the length of a vector, from the first lines of the model; the number of elements does not count."""
+        """Return the length of a vector, from the first lines of the model; the number of elements does not count.
+
+        Raises
+        ------
+        InputError
+            If there is no such file, or it is no potential of this kind.
+        """
         return header(options.path).dimension
 
     @classmethod
@@ -87,19 +98,30 @@ class NepDescriptor(EnvironmentDescriptor):
 
     @classmethod
     def check(cls, options: NepOptions, species: Sequence[int]) -> None:
-        """Check that the model knows the elements; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
+        """Check that the model is whole and knows the elements, before any job runs.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, cut off or no potential of this kind, or lacks an element.
+        """
         known = header(options.path).elements
         missing = [chemical_symbols[z] for z in species if chemical_symbols[z] not in known]
         if missing:
             raise InputError(f"descriptor.nep.path: '{options.path}' knows no {missing[0]}; name another model.")
+        _refuse_unsound(options.path, Path(options.path).stat().st_mtime_ns)
 
     def __call__(self, batch: Batch, k: int, centers: np.ndarray) -> np.ndarray:
         """Describe some atoms of one structure; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
         return self._calculator.predict_descriptors([_periodic(batch.atoms(k), self._cutoff)])[centers]
 
 
+KINDS = ("nep4", "nep4_zbl", "nep5", "nep5_zbl")
+"""First words of files that can be read. Models of charges, dipoles or spins have others, as have those before NEP4."""
+
+
 def header(path: str) -> Header:
-    """Read the first lines of a model.
+    """Read the first lines of a model, which end with that of the network.
 
     Raises
     ------
@@ -108,7 +130,7 @@ def header(path: str) -> Header:
     """
     try:
         with Path(path).open(encoding="utf-8") as text:
-            words = [line.split() for line, _ in zip(text, range(20), strict=False)]
+            words = [line.split() for line, _ in zip(text, range(_MOST_LINES), strict=False)]
     except FileNotFoundError:
         raise InputError(
             f"descriptor.nep.path: no file '{path}'; paths start where snakemake is run. `make nep` fetches"
@@ -118,31 +140,50 @@ def header(path: str) -> Header:
         raise InputError(f"descriptor.nep.path: '{path}' cannot be read ({error}).") from error
     lines = {line[0]: line[1:] for line in words if line}
     try:
-        ((kind, count, *elements),) = (line for line in words[:1])
+        kind, count, *elements = words[0] if words and len(words[0]) > 2 else ("", 0)
+        if kind not in KINDS or len(elements) != int(count) or not set(elements) <= set(atomic_numbers):
+            raise ValueError(f"its first line is not that of {', '.join(KINDS[:-1])} or {KINDS[-1]}")
         radial, angular = (int(number) + 1 for number in lines["n_max"])
         orders = [int(number) for number in lines["l_max"]]
-        basis = [int(number) + 1 for number in lines["basis_size"]]
-        neurons, cutoff = int(lines["ANN"][0]), float(lines["cutoff"][0])
-        if not kind.startswith("nep") or len(elements) != int(count) or not set(elements) <= set(atomic_numbers):
-            raise ValueError("its first line is not that of a potential")
+        bases = [int(number) + 1 for number in lines["basis_size"]]
+        neurons, cutoff = int(lines["ANN"][0]), max(map(float, lines["cutoff"][:-2]))
+        is_flexible = "zbl" in lines and [float(number) for number in lines["zbl"][:2]] == [0, 0]
     except (KeyError, ValueError, IndexError) as error:
-        raise InputError(f"descriptor.nep.path: '{path}' is no neuroevolution potential ({error!r}).") from error
-    dimension = radial + angular * (orders[0] + sum(order > 0 for order in orders[1:]))
-    networks = 1 if kind.startswith("nep3") else len(elements)
-    functions = len(elements) ** 2 * (radial * basis[0] + angular * basis[1])
-    return Header(tuple(elements), dimension, cutoff, networks * (dimension + 2) * neurons + functions + dimension)
+        reason = f"no line '{error.args[0]}'" if isinstance(error, KeyError) else error
+        raise InputError(f"descriptor.nep.path: '{path}' is no neuroevolution potential ({reason}).") from error
+    dimension, types = radial + angular * (orders[0] + sum(order > 0 for order in orders[1:])), len(elements)
+    networks = types * (dimension + 2) * neurons + 1
+    functions = types**2 * (radial * bases[0] + angular * bases[1])
+    rest = dimension + (types if kind.startswith("nep5") else 0) + (5 * types * (types + 1) if is_flexible else 0)
+    return Header(tuple(elements), dimension, cutoff, networks + functions + rest)
+
+
+_MOST_LINES = 20
+"""Lines within which the header ends."""
+
+
+@lru_cache(maxsize=2)
+def _refuse_unsound(path: str, changed: int) -> None:
+    """Refuse a model that is cut off or has other lines than numbers; nep-adapters would end the process there."""
+    expected, lines = header(path).numbers, Path(path).read_bytes().rstrip().split(b"\n")
+    start = next(n for n, line in enumerate(lines) if line.startswith(b"ANN")) + 1
+    numbers = lines[start : start + expected]
+    if len(numbers) < expected:
+        raise InputError(
+            f"descriptor.nep.path: '{path}' is cut off: it has {len(numbers)} numbers instead of {expected}; copy or"
+            " fetch it again."
+        )
+    try:
+        is_finite = all(map(isfinite, map(float, numbers)))
+    except ValueError:
+        is_finite = False
+    if not is_finite:
+        raise InputError(f"descriptor.nep.path: '{path}' has a line that is no number; copy or fetch it again.")
 
 
 @lru_cache(maxsize=2)
 def _calculator(path: str, changed: int) -> Any:
-    """Return the program, loaded once for as long as the file stays the same.
-
-    It ends the process where a file is cut off, so that its numbers are counted first.
-    """
-    with Path(path).open(encoding="utf-8") as text:
-        lines = sum(1 for line in text if not line.isspace())
-    if lines < (expected := header(path).numbers):
-        raise InputError(f"descriptor.nep.path: '{path}' is cut off: it has {lines} lines of {expected} or more.")
+    """Return the program, loaded once for as long as the file stays the same."""
     try:
         from nep_adapters import NEPCalculator
     except ImportError as error:

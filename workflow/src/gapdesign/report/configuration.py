@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from gapdesign.descriptors import DESCRIPTORS
 from gapdesign.engines import ENGINES
 from gapdesign.models.gap.options import ModelOptions
 from gapdesign.properties.options import Name
@@ -40,9 +41,14 @@ def as_yaml(configuration: Mapping[str, Any]) -> str:
 
 
 def _in_use(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a configuration without engines, optimisers and properties not chosen, and parts no report waits for."""
+    """Return a configuration without members of families not chosen, and without parts that no report waits for."""
     used, optimizers = dict(configuration), get_args(ModelOptions.model_fields["optimizer"].annotation)
-    for part, choice, members in (("labels", "engine", ENGINES), ("model", "optimizer", optimizers)):
+    families = (
+        ("descriptor", "backend", DESCRIPTORS),
+        ("labels", "engine", ENGINES),
+        ("model", "optimizer", optimizers),
+    )
+    for part, choice, members in families:
         if isinstance(given := configuration.get(part), Mapping):
             used[part] = {key: value for key, value in given.items() if key not in members or key == given.get(choice)}
     if isinstance(given := configuration.get("properties"), Mapping):
