@@ -92,3 +92,26 @@ def test_an_older_file_in_the_place_of_an_input_is_another_input(workflow, confi
     }
     assert len(changed["candidates"]) == 2
     assert all("contents" in json.loads(part) for parts in changed.values() for part in parts)
+
+
+def test_another_model_of_the_descriptor_describes_again(workflow, configuration):
+    """Only its content counts, and only jobs that describe structures depend on it."""
+    path = workflow.folder / "nep.txt"
+    head = "nep4 1 Zr\ncutoff 6 5 99 99\nn_max 4 4\nbasis_size 8 8\nl_max 4 2 1\nANN 2 0\n"
+
+    def write(number: float) -> None:
+        path.write_text(head + f"{number}\n" * (2 * (35 + 2) + 1 + 90 + 35))
+        os.utime(path, (1e9, 1e9))
+
+    write(0.1)
+    configuration["descriptor"] = {"backend": "nep", "nep": {"path": "nep.txt"}}
+    workflow.configure(configuration)
+    before = made_from(workflow)
+    path.touch()
+    assert made_from(workflow) == before
+    write(0.2)
+    after = made_from(workflow)
+    assert {verb for verb in before if before[verb] != after[verb]} == {"descriptors", "select", "regrow"}
+    path.unlink()
+    sentence = workflow.run("-n", status=1).strip().splitlines()[-1]
+    assert sentence.startswith("gapdesign: descriptor.nep.path: no file 'nep.txt'; ")
