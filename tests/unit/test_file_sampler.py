@@ -125,7 +125,7 @@ def test_no_frame_takes_the_place_of_a_refused_one(tmp_path):
     near = labelled(1)
     near.positions[1] = near.positions[0] + [0.3, 0, 0]
     write(tmp_path / "mine.extxyz", [labelled(0), near, labelled(2)])
-    with pytest.raises(InputError, match=r"^pools\.constraints: frame 1 of '.*mine.extxyz' breaks a constraint"):
+    with pytest.raises(InputError, match=r"^pools\.constraints\.min_distance: frame 1 of '.*mine.extxyz' breaks it"):
         pool(tmp_path / "mine.extxyz", 3)
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from gapdesign.cli.arguments import add, add_config, add_output, say
 from gapdesign.config import study as config
 from gapdesign.errors import InputError
+
+if TYPE_CHECKING:
+    from gapdesign.config.study import Study
+    from gapdesign.structures import Batch
 
 SCANNED = {
     "sigma": (float, "widths of the Gaussians, in angstrom"),
@@ -27,9 +33,18 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "compare descriptors on a trial pool before choosing one",
         "For every combination of the given values, reports the shares of pairs of candidates that overlap and that\n"
         "are orthogonal, both of which should be small, and how well SOAP sees a neighbour at each distance.\n\n"
-        "example: gapdesign tune --sigma 0.15 0.3 0.5 --r-cut 5 6.8 --output tune.csv --output-figure tune.svg",
+        "With --backends, descriptors of different kinds: their length and time too, and the pairs that one of them\n"
+        "does not tell apart although their atoms have neighbours at other distances.\n\n"
+        "example: gapdesign tune --sigma 0.15 0.3 0.5 --r-cut 5 6.8 --output tune.csv --output-figure tune.svg\n"
+        "         gapdesign tune --backends dscribe nep distances --output kinds.csv --output-figure kinds.svg",
     )
     add_config(verb)
+    verb.add_argument(
+        "--backends",
+        nargs="+",
+        metavar="NAME",
+        help="compare these descriptors as they are configured, instead of values of SOAP",
+    )
     verb.add_argument("--pool", help="pool whose first candidates are tried (the first pool)")
     verb.add_argument("--count", type=int, default=200, metavar="N", help="candidates to try (%(default)s)")
     for name, (kind, what) in SCANNED.items():
@@ -50,8 +65,6 @@ def _tune(arguments: argparse.Namespace) -> None:
 
     from gapdesign.descriptors.tuning import scan, settings
     from gapdesign.files import write_csv, write_text
-    from gapdesign.samplers import sample
-    from gapdesign.structures import prototypes
 
     study = config.load(arguments.config)
     pool = arguments.pool or study.pools.names[0]
@@ -61,6 +74,9 @@ def _tune(arguments: argparse.Namespace) -> None:
     if not 2 <= arguments.count <= options.size:
         raise InputError(f"--count {arguments.count}: give 2 to {options.size}, the size of the pool.")
     scanned = {name: given for name in SCANNED if (given := getattr(arguments, name))}
+    if arguments.backends:
+        _compare(arguments, study, pool, scanned)
+        return
     try:
         for soap, _ in settings(study.descriptor.soap, study.kernel, scanned):
             config.check(study.model_copy(update={"descriptor": study.descriptor.model_copy(update={"soap": soap})}))
@@ -68,9 +84,7 @@ def _tune(arguments: argparse.Namespace) -> None:
         first = error.errors()[0]
         key = str(first["loc"][-1]).replace("_", "-")
         raise InputError(f"--{key} {first['input']}: {first['msg'].replace('Input', 'it')}.") from None
-    batch = sample(
-        options.sampling, prototypes(study.prototypes), seed=study.seed, pool=pool, start=0, stop=arguments.count
-    )
+    batch = _trial(study, pool, arguments.count)
     shares, radial = scan(batch, study.species(), study.descriptor, study.kernel, scanned, progress=say)
     write_csv(arguments.output, shares)
     if arguments.output_radial:
@@ -80,3 +94,37 @@ def _tune(arguments: argparse.Namespace) -> None:
         from gapdesign.report.tune_figure import tune_figure
 
         write_text(arguments.output_figure, svg_text(tune_figure(shares, radial)))
+
+
+def _trial(study: Study, pool: str, count: int) -> Batch:
+    """Return the first candidates of a pool."""
+    from gapdesign.samplers import sample
+    from gapdesign.structures import prototypes
+
+    made = prototypes(study.prototypes)
+    return sample(study.pools.of(pool).sampling, made, seed=study.seed, pool=pool, start=0, stop=count)
+
+
+def _compare(arguments: argparse.Namespace, study: Study, pool: str, scanned: Mapping[str, Any]) -> None:
+    from gapdesign.descriptors import DESCRIPTORS
+    from gapdesign.descriptors.blindspots import compare
+    from gapdesign.files import write_csv, write_text
+
+    if scanned:
+        raise InputError(f"--{next(iter(scanned)).replace('_', '-')}: --backends are compared as they are configured.")
+    for name in arguments.backends:
+        if name not in DESCRIPTORS:
+            raise InputError(f"--backends {name}: there is no such descriptor; choose from {', '.join(DESCRIPTORS)}.")
+        asked = study.descriptor.model_copy(update={"backend": name})
+        config.check(study.model_copy(update={"descriptor": asked}))
+    batch = _trial(study, pool, arguments.count)
+    backends = list(dict.fromkeys(arguments.backends))
+    table, radial = compare(batch, study.species(), study.descriptor, study.kernel, backends, progress=say)
+    write_csv(arguments.output, table)
+    if arguments.output_radial:
+        write_csv(arguments.output_radial, radial)
+    if arguments.output_figure:
+        from gapdesign.report.style import svg_text
+        from gapdesign.report.tune_figure import kinds_figure
+
+        write_text(arguments.output_figure, svg_text(kinds_figure(table, radial)))

@@ -52,6 +52,7 @@ class ArrayDescriptor(EnvironmentDescriptor):
     name = "array"
     summary = "numbers of your own, per atom or per structure, from the files that your structures come from"
     Options = ArrayOptions
+    files_of_structures = True
     seconds = 1e-5
 
     def __init__(self, options: ArrayOptions, species: Sequence[int]) -> None:

@@ -35,6 +35,8 @@ class EnvironmentDescriptor(Member, ABC):
         The environment, a file of `envs/` without its ending, in which it can be computed.
     has_derivatives
         Whether it has the derivatives of its vectors by the positions of atoms.
+    files_of_structures
+        Whether its numbers come from the files of structures, so that it cannot describe any others.
     seconds
         CPU seconds per environment, for the plan, if its own measurements do not list the descriptor; None if unknown.
     reference
@@ -49,6 +51,7 @@ class EnvironmentDescriptor(Member, ABC):
     block: ClassVar[str]
     environment: ClassVar[str] = "core"
     has_derivatives: ClassVar[bool] = False
+    files_of_structures: ClassVar[bool] = False
     seconds: ClassVar[float | None] = None
     reference: ClassVar[tuple[str, str, str] | None] = None
 

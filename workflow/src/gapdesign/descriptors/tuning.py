@@ -35,6 +35,9 @@ NEAREST = 1.5
 TRANSITION = 0.5
 """Distance of the longest dimer below the cutoff, in angstrom, where QUIP's SOAP fades out."""
 
+REACH = 6.0
+"""Cutoff, in angstrom, of descriptors that have no option for it."""
+
 STEP = 0.02
 """Spacing of the dimers, in angstrom."""
 
@@ -147,7 +150,7 @@ def _shares(squared: np.ndarray, prefix: str) -> dict[str, float]:
 
 
 def visibility(descriptor: DescriptorOptions, species: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return how strongly the SOAP vector of an atom responds to a neighbour at distance r.
+    """Return how strongly the vector of an atom responds to a neighbour at distance r.
 
     V(r) = r^2 |p(r) - p(lone)|^2, with p of unit length. The factor takes out the solid angle that the neighbour
     fills, so that for an even descriptor V changes slowly.
@@ -168,16 +171,18 @@ def visibility(descriptor: DescriptorOptions, species: Sequence[int]) -> tuple[n
     InputError
         If the cutoff is so small that no dimer is left.
     """
-    soap = descriptor.soap
-    if soap.r_cut < (least := NEAREST + 2 * TRANSITION):
-        raise InputError(f"descriptor.soap.r_cut: {soap.r_cut} is too small to tell distances apart; give {least}.")
-    distances = np.arange(NEAREST, soap.r_cut - TRANSITION + 1e-9, STEP)
-    edge = 2 * soap.r_cut + 10
+    options = descriptor.options
+    reach = getattr(options, "r_cut", REACH)
+    if reach < (least := NEAREST + 2 * TRANSITION):
+        key = f"descriptor.{descriptor.member.block}.r_cut"
+        raise InputError(f"{key}: {reach} is too small to tell distances apart; give {least}.")
+    distances = np.arange(NEAREST, reach - TRANSITION + 1e-9, STEP)
+    edge = 2 * reach + 10
     dimers = [Atoms(numbers=[species[0]] * 2, positions=[[0, 0, 0], [r, 0, 0]]) for r in distances]
     for atoms in [*dimers, lone := Atoms(numbers=[species[0]], positions=[[0, 0, 0]])]:
         atoms.set_cell([edge] * 3)
         atoms.pbc = True
-    describe = descriptor.member(soap, tuple(species))
+    describe = descriptor.member(options, tuple(species))
     batch = pack([lone, *dimers])
     spectra = np.vstack([describe(batch, k, np.array([0])) for k in range(len(batch))])
     spectra /= np.linalg.norm(spectra, axis=1, keepdims=True)

@@ -84,8 +84,9 @@ def sample(
     draw = Draw(seed, pool, np.arange(start, stop), scratch=scratch, frames=frames)
     refused = np.zeros((len(draw.indices), len(REASONS)), dtype=np.int32)
     pending, parts, rows = np.arange(len(draw.indices)), [], []
+    broken = ""
     for attempt in range(constraints.redraws):
-        batch = sampler(replace(draw.at(pending), attempt=attempt))
+        batch = sampler(replace(draw.at(pending), attempt=attempt, broken=broken))
         refuse_infinite(batch, partial(_named, pool, draw.indices[pending], sampling))
         reason = refusals(batch, constraints)
         good = reason < 0
@@ -95,6 +96,7 @@ def sample(
         pending = pending[~good]
         if not len(pending):
             break
+        broken = KEYS[REASONS[reason[~good][0]]]
     if len(pending):
         raise _exhausted(constraints, draw.indices[pending[0]], pool, refused[pending[0]])
     whole = parts[0] if len(parts) == 1 else concatenate(parts).take(np.argsort(np.concatenate(rows)))

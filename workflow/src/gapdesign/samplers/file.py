@@ -88,8 +88,8 @@ class FileSampler(Sampler):
         places = self._places[self._which(draw)]
         if draw.attempt and not self.options.shuffle:
             raise InputError(
-                f"pools.constraints: frame {places[0, 2]} of '{self.options.path}' breaks a constraint, and with"
-                " pools.file.shuffle: false no other takes its place; remove the frame, or loosen the constraints."
+                f"pools.constraints.{draw.broken}: frame {places[0, 2]} of '{self.options.path}' breaks it, and with"
+                " pools.file.shuffle: false no other takes its place; remove the frame, or loosen the constraint."
             )
         known = set(np.concatenate([prototype.atoms.numbers for prototype in self.prototypes]).tolist())
         found = frames.read(path, places, self.options.path)

@@ -23,6 +23,8 @@ class Draw:
         Candidates to make, increasing.
     attempt : int
         Number of times that these candidates were refused before.
+    broken : str
+        Key of the constraint that the first of them broke at the last attempt.
     scratch : Path, optional
         Folder for checkpoints, from which an interrupted job continues.
     frames : Path, optional
@@ -33,6 +35,7 @@ class Draw:
     pool: str
     indices: np.ndarray
     attempt: int = 0
+    broken: str = ""
     scratch: Path | None = None
     frames: Path | None = None
 
