@@ -15,7 +15,8 @@ from ase.build import bulk
 
 from gapdesign.config.study import check, parse
 from gapdesign.descriptors import Descriptor
-from gapdesign.descriptors.kernel import PairKernelOptions
+from gapdesign.descriptors.blindspots import compare
+from gapdesign.descriptors.kernel import KernelOptions, PairKernelOptions
 from gapdesign.descriptors.nep import NepDescriptor, NepOptions, header
 from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.errors import InputError
@@ -207,3 +208,12 @@ def test_a_slab_and_a_cluster_have_no_images(nep89):
             atoms.set_cell(atoms.cell[:] * np.array(lengths)[:, None])
         np.testing.assert_allclose(described(nep89, tight), described(nep89, wide), atol=1e-14)
         assert np.abs(described(nep89, tight) - described(nep89, alloy())).max() > 1e-4
+
+
+def test_a_lone_atom_has_no_vector_and_is_refused_but_others_are_compared(nep89):
+    lonely = Atoms("Zr", cell=[30, 30, 30], pbc=True, info={"candidate": 4711})
+    with pytest.raises(InputError, match=r"^candidate 4711: .*the reach of descriptor\.nep"):
+        nep89.features(pack([lonely]))
+    options = DescriptorOptions(backend="nep", nep=NepOptions(path=NEP89))
+    table, radial = compare(pack([alloy(), alloy() * (1, 2, 1)]), [29, 40], options, KernelOptions(), ["nep"])
+    assert (table["numbers"].item(), table["overlapping_share"].item(), len(radial)) == (35, 1.0, 0)

@@ -59,7 +59,8 @@ def compare(
         loaded; ``overlapping_share`` and ``orthogonal_share`` of all pairs, and ``median_d2``; ``unseen_share``, pairs
         that overlap although they are among the farther half by distances to neighbours, and ``unseen_pair``, the
         candidates of the closest of that half; ``variation`` and ``blind`` as for
-        :func:`gapdesign.descriptors.tuning.scan`, empty for descriptors that cannot describe a dimer.
+        :func:`gapdesign.descriptors.tuning.scan`, empty for descriptors that cannot describe a dimer or a
+        lone atom.
     radial : pandas.DataFrame
         ``backend``, ``distance`` (angstrom) and ``visibility`` of a dimer.
     """
@@ -96,9 +97,10 @@ def compare(
         }
         if not asked.member.files_of_structures:
             distances, seen = visibility(asked, species)
-            row["variation"] = float(seen.max() / seen.min())
-            row["blind"] = " ".join(f"{r:.2f}" for r in blind_distances(distances, seen))
-            curves.append(pd.DataFrame({"backend": name, "distance": distances, "visibility": seen}))
+            if np.isfinite(seen).all():
+                row["variation"] = float(seen.max() / seen.min())
+                row["blind"] = " ".join(f"{r:.2f}" for r in blind_distances(distances, seen))
+                curves.append(pd.DataFrame({"backend": name, "distance": distances, "visibility": seen}))
         rows.append(row)
         progress(
             f"{name}: {row['numbers']} numbers, {1e6 * row['seconds_per_atom']:.0f} microseconds an atom,"

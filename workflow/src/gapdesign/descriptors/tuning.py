@@ -164,7 +164,7 @@ def visibility(descriptor: DescriptorOptions, species: Sequence[int]) -> tuple[n
     Returns
     -------
     distances, visibilities : (n,) float64
-        r in angstrom, and V in angstrom squared.
+        r in angstrom, and V in angstrom squared; not a number if the vector of a lone atom is zero.
 
     Raises
     ------
@@ -185,7 +185,8 @@ def visibility(descriptor: DescriptorOptions, species: Sequence[int]) -> tuple[n
     describe = descriptor.member(options, tuple(species))
     batch = pack([lone, *dimers])
     spectra = np.vstack([describe(batch, k, np.array([0])) for k in range(len(batch))])
-    spectra /= np.linalg.norm(spectra, axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        spectra /= np.linalg.norm(spectra, axis=1, keepdims=True)
     return distances, distances**2 * ((spectra[1:] - spectra[0]) ** 2).sum(axis=1)
 
 
