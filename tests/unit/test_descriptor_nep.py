@@ -14,10 +14,11 @@ from ase import Atoms
 from ase.build import bulk
 
 from gapdesign.config.study import check, parse
-from gapdesign.descriptors import Descriptor
+from gapdesign.descriptors import Descriptor, neuroevolution
 from gapdesign.descriptors.blindspots import compare
 from gapdesign.descriptors.kernel import KernelOptions, PairKernelOptions
-from gapdesign.descriptors.nep import NepDescriptor, NepOptions, header
+from gapdesign.descriptors.nep import NepDescriptor, NepOptions
+from gapdesign.descriptors.neuroevolution import Functions, header
 from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.errors import InputError
 from gapdesign.files import sha256
@@ -140,6 +141,39 @@ def alloy() -> Atoms:
     return atoms
 
 
+def moved(atoms: Atoms, atom: int, axis: int, step: float) -> Atoms:
+    atoms = atoms.copy()
+    atoms.positions[atom, axis] += step
+    return atoms
+
+
+@pytest.mark.parametrize("orders", ["4 2 1", "4 2 0", "4 0 1", "3"])
+@pytest.mark.parametrize("pbc", [True, [True, True, False]])
+def test_gradients_of_the_formulas_are_finite_differences(tmp_path, orders, pbc):
+    length = 5 + 4 * (int(orders[0]) + orders.count(" 2") + orders.count(" 1"))
+    numbers = NUMBERS + (2 * 80 + 1) * (length - 29)
+    describe = Functions(model(tmp_path, HEAD.replace("4 2 1", orders), numbers))
+    atoms = alloy()
+    atoms.pbc = pbc
+    found = np.zeros((4, 4, 3, length))  # of each atom's vector, by the position of each
+    for center, (_, others, gradients) in enumerate(describe(atoms)):
+        np.add.at(found[center], others, gradients)
+        found[center, center] -= gradients.sum(axis=0)
+    for atom in range(4):
+        for axis in range(3):
+            ahead, behind = (
+                np.array([vector for vector, _, _ in describe(moved(atoms, atom, axis, step))])
+                for step in (1e-5, -1e-5)
+            )
+            expected = (ahead - behind) / 2e-5
+            np.testing.assert_allclose(found[:, atom, axis], expected, atol=1e-8 * np.abs(found).max())
+
+
+def test_formulas_of_models_with_cutoffs_of_each_element_are_unknown(tmp_path):
+    with pytest.raises(InputError, match=r"^descriptor\.nep\.path: derivatives of '.*' are unknown; each element"):
+        Functions(model(tmp_path, HEAD.replace("cutoff 6 5 274", "cutoff 5 4 7 5 274")))
+
+
 @pytest.fixture(scope="session")
 def nep89() -> Descriptor:
     pytest.importorskip("nep_adapters", reason="nep-adapters is not installed")
@@ -208,6 +242,29 @@ def test_a_slab_and_a_cluster_have_no_images(nep89):
             atoms.set_cell(atoms.cell[:] * np.array(lengths)[:, None])
         np.testing.assert_allclose(described(nep89, tight), described(nep89, wide), atol=1e-14)
         assert np.abs(described(nep89, tight) - described(nep89, alloy())).max() > 1e-4
+
+
+@pytest.mark.parametrize("pbc", [True, [True, True, False]])
+def test_derivatives_are_those_of_the_summed_unit_vectors(nep89, pbc):
+    atoms = alloy()
+    atoms.pbc = pbc
+
+    def summed(atoms: Atoms, z: int) -> np.ndarray:
+        vectors = described(nep89, atoms)
+        return (vectors / np.linalg.norm(vectors, axis=1)[:, None])[atoms.numbers == z].sum(axis=0)
+
+    found = nep89.derivatives(pack([atoms]), 0)
+    assert {z: rows.shape for z, rows in found.items()} == {29: (12, 35), 40: (12, 35)}
+    for z, rows in found.items():
+        for number, row in enumerate(rows):
+            ahead, behind = (summed(moved(atoms, *divmod(number, 3), step), z) for step in (1e-4, -1e-4))
+            np.testing.assert_allclose(row, (ahead - behind) / 2e-4, atol=1e-7)
+
+
+def test_derivatives_by_formulas_that_are_not_the_programs_are_refused(nep89, monkeypatch):
+    monkeypatch.setattr(neuroevolution, "_FOUR_BODIES", 0.8)
+    with pytest.raises(InputError, match=r"^descriptor\.nep\.path: derivatives of '.*' are unknown; its formulas are"):
+        nep89.derivatives(pack([alloy()]), 0)
 
 
 def test_a_lone_atom_has_no_vector_and_is_refused_but_others_are_compared(nep89):

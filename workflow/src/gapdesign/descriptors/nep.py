@@ -7,18 +7,18 @@ arXiv:2504.21286 (2025).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from math import isfinite
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase import Atoms
-from ase.data import atomic_numbers, chemical_symbols
+from ase.data import chemical_symbols
 from pydantic import Field
 
 from gapdesign.config.options import Options
 from gapdesign.descriptors.base import EnvironmentDescriptor
+from gapdesign.descriptors.neuroevolution import Functions, header, refuse_unsound
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,26 +36,6 @@ class NepOptions(Options):
     )
 
 
-class Header(NamedTuple):
-    """What the first lines of a model say.
-
-    Attributes
-    ----------
-    elements : tuple of str
-    dimension : int
-        Length of a feature vector.
-    cutoff : float
-        The largest, in angstrom.
-    numbers : int
-        Parameters that follow, one a line: of the networks, the radial functions, the scale and a repulsion of pairs.
-    """
-
-    elements: tuple[str, ...]
-    dimension: int
-    cutoff: float
-    numbers: int
-
-
 class NepDescriptor(EnvironmentDescriptor):
     """Radial and angular features by nep-adapters, scaled as the network of the model takes them.
 
@@ -67,6 +47,7 @@ class NepDescriptor(EnvironmentDescriptor):
     summary = "features of a neuroevolution potential: the foundation model NEP89, or one of your own"
     Options = NepOptions
     environment = "nep"
+    has_derivatives = True
     seconds = 3e-5
     reference = (
         "Z. Fan et al., Neuroevolution machine learning potentials, Physical Review B 104, 104309 (2021)",
@@ -109,76 +90,38 @@ class NepDescriptor(EnvironmentDescriptor):
         missing = [chemical_symbols[z] for z in species if chemical_symbols[z] not in known]
         if missing:
             raise InputError(f"descriptor.nep.path: '{options.path}' knows no {missing[0]}; name another model.")
-        _refuse_unsound(options.path, Path(options.path).stat().st_mtime_ns)
+        refuse_unsound(options.path)
 
     def __call__(self, batch: Batch, k: int, centers: np.ndarray) -> np.ndarray:
         """Describe some atoms of one structure; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
         return self._calculator.predict_descriptors([_periodic(batch.atoms(k), self._cutoff)])[centers]
 
+    def derivatives(self, batch: Batch, k: int) -> dict[int, np.ndarray]:
+        """Differentiate the summed vectors; see :class:`gapdesign.descriptors.EnvironmentDescriptor`.
 
-KINDS = ("nep4", "nep4_zbl", "nep5", "nep5_zbl")
-"""First words of files that can be read. Models of charges, dipoles or spins have others, as have those before NEP4."""
+        Raises
+        ------
+        InputError
+            If the formulas do not give the vectors of the program.
+        """
+        atoms, count = batch.atoms(k), int(batch.offsets[k + 1] - batch.offsets[k])
+        vectors = self(batch, k, np.arange(count))
+        found = {int(z): np.zeros((count, 3, vectors.shape[1])) for z in np.unique(atoms.numbers)}
+        for center, (vector, others, gradients) in enumerate(self._functions(atoms)):
+            if not np.allclose(vector, vectors[center], rtol=0, atol=1e-9 * np.abs(vector).max()):
+                raise InputError(
+                    f"descriptor.nep.path: derivatives of '{self.options.path}' are unknown; its formulas are others."
+                )
+            length = np.linalg.norm(vector)
+            unit, total = vector / length, found[int(atoms.numbers[center])]
+            change = (gradients - (gradients @ unit)[..., None] * unit) / length
+            np.add.at(total, others, change)
+            total[center] -= change.sum(axis=0)
+        return {z: total.reshape(3 * count, -1) for z, total in found.items()}
 
-
-def header(path: str) -> Header:
-    """Read the first lines of a model, which end with that of the network.
-
-    Raises
-    ------
-    InputError
-        If there is no such file, or it is no potential of this kind.
-    """
-    try:
-        with Path(path).open(encoding="utf-8") as text:
-            words = [line.split() for line, _ in zip(text, range(_MOST_LINES), strict=False)]
-    except FileNotFoundError:
-        raise InputError(
-            f"descriptor.nep.path: no file '{path}'; paths start where snakemake is run. `make nep` fetches"
-            " NEP89 as nep89.txt."
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"descriptor.nep.path: '{path}' cannot be read ({error}).") from error
-    lines = {line[0]: line[1:] for line in words if line}
-    try:
-        kind, count, *elements = words[0] if words and len(words[0]) > 2 else ("", 0)
-        if kind not in KINDS or len(elements) != int(count) or not set(elements) <= set(atomic_numbers):
-            raise ValueError(f"its first line is not that of {', '.join(KINDS[:-1])} or {KINDS[-1]}")
-        radial, angular = (int(number) + 1 for number in lines["n_max"])
-        orders = [int(number) for number in lines["l_max"]]
-        bases = [int(number) + 1 for number in lines["basis_size"]]
-        neurons, cutoff = int(lines["ANN"][0]), max(map(float, lines["cutoff"][:-2]))
-        is_flexible = "zbl" in lines and [float(number) for number in lines["zbl"][:2]] == [0, 0]
-    except (KeyError, ValueError, IndexError) as error:
-        reason = f"no line '{error.args[0]}'" if isinstance(error, KeyError) else error
-        raise InputError(f"descriptor.nep.path: '{path}' is no neuroevolution potential ({reason}).") from error
-    dimension, types = radial + angular * (orders[0] + sum(order > 0 for order in orders[1:])), len(elements)
-    networks = types * (dimension + 2) * neurons + 1
-    functions = types**2 * (radial * bases[0] + angular * bases[1])
-    rest = dimension + (types if kind.startswith("nep5") else 0) + (5 * types * (types + 1) if is_flexible else 0)
-    return Header(tuple(elements), dimension, cutoff, networks + functions + rest)
-
-
-_MOST_LINES = 20
-"""Lines within which the header ends."""
-
-
-@lru_cache(maxsize=2)
-def _refuse_unsound(path: str, changed: int) -> None:
-    """Refuse a model that is cut off or has other lines than numbers; nep-adapters would end the process there."""
-    expected, lines = header(path).numbers, Path(path).read_bytes().rstrip().split(b"\n")
-    start = next(n for n, line in enumerate(lines) if line.startswith(b"ANN")) + 1
-    numbers = lines[start : start + expected]
-    if len(numbers) < expected:
-        raise InputError(
-            f"descriptor.nep.path: '{path}' is cut off: it has {len(numbers)} numbers instead of {expected}; copy or"
-            " fetch it again."
-        )
-    try:
-        is_finite = all(map(isfinite, map(float, numbers)))
-    except ValueError:
-        is_finite = False
-    if not is_finite:
-        raise InputError(f"descriptor.nep.path: '{path}' has a line that is no number; copy or fetch it again.")
+    @cached_property
+    def _functions(self) -> Functions:
+        return Functions(self.options.path)
 
 
 @lru_cache(maxsize=2)
