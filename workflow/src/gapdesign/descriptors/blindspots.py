@@ -57,8 +57,8 @@ def compare(
     table : pandas.DataFrame
         A row per descriptor. ``numbers`` of an environment; ``seconds_per_atom`` of CPU time, once the program is
         loaded; ``overlapping_share`` and ``orthogonal_share`` of all pairs, and ``median_d2``; ``unseen_share``, pairs
-        that overlap although they are among the farther half by distances to neighbours, and ``unseen_pair``, the
-        candidates of the closest of that half; ``variation`` and ``blind`` as for
+        that overlap although by distances to neighbours they do not and are among the farther half, and
+        ``unseen_pair``, the candidates of the closest of these; ``variation`` and ``blind`` as for
         :func:`gapdesign.descriptors.tuning.scan`, empty for descriptors that cannot describe a dimer or a
         lone atom.
     radial : pandas.DataFrame
@@ -80,11 +80,10 @@ def compare(
         features = described.features(batch)
         costs[name] = (time.process_time() - began) / atoms
         told[name] = pair_distances(features, Covariance(described.layout, chosen))
-    farther = told[REFERENCE] >= np.median(told[REFERENCE])
+    farther = told[REFERENCE] >= max(OVERLAPPING, np.median(told[REFERENCE]))
     rows = []
     for name in backends:
         asked, squared = descriptor.model_copy(update={"backend": name}), told[name]
-        closest = int(np.flatnonzero(farther)[np.argmin(squared[farther])])
         row = {
             "backend": name,
             "numbers": asked.member.dimension(asked.options, len(species)),
@@ -93,8 +92,11 @@ def compare(
             "orthogonal_share": float((squared > ORTHOGONAL).mean()),
             "median_d2": float(np.median(squared)),
             "unseen_share": float(((squared < OVERLAPPING) & farther).mean()),
-            "unseen_pair": f"{batch.candidates[first[closest]]} {batch.candidates[second[closest]]}",
+            "unseen_pair": "",
         }
+        if farther.any():
+            closest = int(np.flatnonzero(farther)[np.argmin(squared[farther])])
+            row["unseen_pair"] = f"{batch.candidates[first[closest]]} {batch.candidates[second[closest]]}"
         if not asked.member.files_of_structures:
             distances, seen = visibility(asked, species)
             if np.isfinite(seen).all():
