@@ -48,12 +48,27 @@ def test_distances_are_those_to_all_images():
             np.testing.assert_allclose(found[i, column], expected, rtol=1e-12)
 
 
-def test_average_minimum_distances_are_those_of_its_authors():
+def test_distances_are_those_of_the_authors_program():
+    """Rows of the pointwise distance distribution, which come in another order, and their mean."""
     amd = pytest.importorskip("amd", reason="average-minimum-distance is not installed")
-    atoms = bulk("Zr", "hcp", a=3.23, c=5.15)
+    atoms = bulk("Zr", "hcp", a=3.23, c=5.15) * (2, 1, 1)
     atoms.rattle(0.1, seed=1)
     crystal = amd.PeriodicSet(motif=atoms.positions, cell=atoms.cell.array)
-    np.testing.assert_allclose(vectors(atoms, [40], neighbours=20)[:, 0].mean(axis=0), amd.AMD(crystal, 20), rtol=1e-10)
+    mine = vectors(atoms, [40], neighbours=20)[:, 0]
+    np.testing.assert_allclose(mine.mean(axis=0), amd.AMD(crystal, 20), rtol=1e-12)
+    theirs = amd.PDD(crystal, 20, collapse=False)[:, 1:]
+    mine, theirs = (rows[np.argsort(rows[:, 0])] for rows in (mine, theirs))
+    np.testing.assert_allclose(mine, theirs, rtol=1e-12)
+
+
+def test_a_slab_has_neighbours_in_its_plane_alone():
+    slab = bulk("Cu", "fcc", a=3.6, cubic=True) * (1, 1, 2)
+    slab.pbc = [True, True, False]
+    found = vectors(slab, [29], neighbours=30, reach=6.0)[:, 0]
+    images = (slab * (5, 5, 1)).positions - 2 * slab.cell.array[:2].sum(axis=0)
+    for row, position in zip(found, slab.positions, strict=True):
+        lengths = np.sort(np.linalg.norm(images - position, axis=1))[1:31]
+        np.testing.assert_allclose(row, np.minimum(lengths, 6), rtol=1e-12)
 
 
 def test_a_molecule_has_neighbours_at_the_reach_where_it_has_no_more():
