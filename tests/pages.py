@@ -36,6 +36,7 @@ SMALL = ("cp", "cat", "mkdir", "sed")
 OTHERS = {
     "git": "what it would fetch is on the network; tests/stand_ins.py leaves something of the same form",
     "sha256sum": "the files that it checks are on the network",
+    "tar": "unpacks what another command fetched",
     "pip": "installs from the network",
     "conda": "installs from the network",
     "apt-get": "installs from the network, as root",
