@@ -83,7 +83,8 @@ def test_every_rule_that_runs_a_verb_is_that_of_its_declaration():
     """Rules and verbs are found in the rule files themselves."""
     found = {}
     for path in (ROOT / "workflow/rules").rglob("*.smk"):
-        for rule, body in re.findall(r"^rule (\w+):\n((?:(?:    .*)?\n)+)", path.read_text(), flags=re.MULTILINE):
+        rules = re.findall(r"^( *)rule (\w+):\n((?:(?:\1    .*)?\n)+)", path.read_text(), flags=re.MULTILINE)
+        for _, rule, body in rules:
             if verb := re.search(r'"gapdesign ([a-z-]+) ', body):
                 found[verb.group(1)] = rule
                 if "--config" in body:
