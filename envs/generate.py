@@ -27,6 +27,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "espresso": ("phonons",),
     "ase": ("phonons",),
     "nep": (),
+    "ace": (),
     "workflow": ("workflow",),
 }
 
@@ -39,6 +40,13 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
 # Wheels of one environment alone, which the lock leaves out: large, or under another licence.
 WHEELS: dict[str, tuple[str, ...]] = {
     "nep": ("nep-adapters==1.0.3",),
+    "ace": (
+        *("ace-jax==0.4.1", "ace-jax-coupling==0.2.0", "jax==0.10.2", "jaxlib==0.10.2"),
+        # what these need
+        *("absl-py==2.5.1", "ase-extxyz==0.1.2", "equinox==0.13.8", "extxyz==0.4.6", "jaxtyping==0.3.11"),
+        *("lineax==0.1.1", "ml-dtypes==0.6.0", "multipledispatch==1.0.0", "numpyro==0.22.0", "opt-einsum==3.4.0"),
+        *("optax==0.2.8", "pyleri==1.5.1", "wadler-lindig==0.1.8"),
+    ),
 }
 
 # All that conda provides: the packages are the lock's wheels, so that what was tested is what runs.
