@@ -36,9 +36,9 @@ GIVEN: dict[str, Any] = {
     "comparison.learnt": [20],
     "comparison.splits": 3,
     "descriptor.backend": "quippy",
-    "descriptor.soap": {"r_cut": 4.6, "n_max": 3, "l_max": 3, "sigma": 0.4},
+    "descriptor.soap": {"r_cut": 4.6, "n_max": 3, "l_max": 3, "sigma": 0.4, "compression": "one_element"},
     "kernel.pair": {"r_cut": 4.8, "length": 0.25, "scale": 0.7, "transition": 0.4},
-    "kernel.soap": {"zeta": 2, "scale": 0.4},
+    "kernel.soap": {"form": "gaussian", "zeta": 2, "length": 0.4, "scale": 0.4},
     "budget": 8,
     "designs": {
         "M": {"pool": "Q", "method": "maxmin", "start": 3},

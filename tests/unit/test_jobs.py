@@ -181,8 +181,8 @@ def test_a_vector_that_is_too_long_for_comfort_is_answered_with_what_to_do():
     (note,) = notes(alloy)
     assert note.startswith("note: descriptor: a vector of dscribe has 28")
     assert (
-        "for 8 elements, so that a shard takes 5.3 GiB and all pools 23 GB; choose a lower descriptor.soap.n_max"
-        in note
+        "for 8 elements, so that a shard takes 5.3 GiB and all pools 23 GB; choose"
+        " descriptor.soap.compression: one_element, a lower descriptor.soap.n_max" in note
     )
     assert notes(small()) == []
     huge = small(prototypes=EIGHT, pools=SMALL["pools"] | {"size": 10**6, "shard_size": 10**5}, descriptor={})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
 from gapdesign.config.options import Options
 
@@ -25,12 +25,6 @@ class SoapKernelOptions(Options):
         description="Length scale of `form: gaussian`, in units of the vectors, whose distances are at most 2.",
     )
     scale: float = Field(0.3, ge=0, description="Scale of the SOAP covariance, in eV; 0 leaves it out.")
-
-    @model_serializer(mode="wrap")
-    def _without_default(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out the form where it is the power, as in studies from before it could be chosen."""
-        without = ("form", "length") if self.form == "power" else ()
-        return {key: value for key, value in dump(self).items() if key not in without}
 
 
 class PairShapeOptions(Options):

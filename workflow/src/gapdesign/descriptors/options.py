@@ -7,9 +7,7 @@ from typing import Any
 from pydantic import (
     Field,
     SerializeAsAny,
-    SerializerFunctionWrapHandler,
     create_model,
-    model_serializer,
     model_validator,
 )
 
@@ -25,12 +23,7 @@ class ChosenDescriptor(Options):
 
     backend: str
     options: SerializeAsAny[Options]
-    components: Components = "raw"
-
-    @model_serializer(mode="wrap")
-    def _without_default(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out components that are raw, as in studies from before that could be chosen."""
-        return {key: value for key, value in dump(self).items() if (key, value) != ("components", "raw")}
+    components: Components
 
     @model_validator(mode="before")
     @classmethod

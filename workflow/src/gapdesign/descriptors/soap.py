@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
 from gapdesign.config.options import Options
 from gapdesign.descriptors.base import EnvironmentDescriptor
@@ -30,11 +30,6 @@ class SoapOptions(Options):
         " element of one of them, which grows linearly. `one_element_one_radial`: also by the radial function of that"
         " one alone (`quippy` only). `no_elements`: all neighbours as if of one element. Potentials use the same.",
     )
-
-    @model_serializer(mode="wrap")
-    def _without_default(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out the compression where there is none, as in studies from before it could be chosen."""
-        return {key: value for key, value in dump(self).items() if (key, value) != ("compression", "none")}
 
 
 class SoapDescriptor(EnvironmentDescriptor):
