@@ -30,7 +30,7 @@ class Hyperparameters:
         Fixed settings of the pair part: ``r_cut`` and ``transition``, in angstrom.
     soap
         Fixed settings of SOAP: ``r_cut``, ``transition`` and ``sigma`` in angstrom; ``n_max``, ``l_max``,
-        ``zeta``.
+        ``zeta``; and ``compression``, if there is one.
     log_likelihood
         L at these values.
     optimizer
@@ -48,7 +48,7 @@ class Hyperparameters:
     soap_scale: float
     noise: float
     pair: Mapping[str, float]
-    soap: Mapping[str, float]
+    soap: Mapping[str, float | str]
     log_likelihood: float
     optimizer: str
     evaluations: int
@@ -95,7 +95,7 @@ class Hyperparameters:
                 )
 
 
-def fixed(*, soap: SoapOptions, kernel: CovarianceOptions, options: ModelOptions) -> dict[str, dict[str, float]]:
+def fixed(*, soap: SoapOptions, kernel: CovarianceOptions, options: ModelOptions) -> dict[str, dict[str, Any]]:
     """Return the settings of ``pair`` and ``soap`` that are chosen, not found."""
     return {
         "pair": {"r_cut": kernel.pair.r_cut, "transition": kernel.pair.transition},
@@ -106,5 +106,6 @@ def fixed(*, soap: SoapOptions, kernel: CovarianceOptions, options: ModelOptions
             "n_max": soap.n_max,
             "l_max": soap.l_max,
             "zeta": kernel.soap.zeta,
-        },
+        }
+        | ({} if soap.compression == "none" else {"compression": soap.compression}),
     }
