@@ -28,6 +28,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "ase": ("phonons",),
     "nep": (),
     "ace": (),
+    "mace": (),
     "workflow": ("workflow",),
 }
 
@@ -35,6 +36,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 PROGRAMS: dict[str, tuple[str, ...]] = {
     "gpaw": ("gpaw>=25.7",),
     "espresso": ("qe>=7.2",),
+    "mace": ("pytorch-cpu>=2.6",),  # PyPI's torch for Linux brings CUDA
 }
 
 # Wheels of one environment alone, which the lock leaves out: large, or under another licence.
@@ -46,6 +48,14 @@ WHEELS: dict[str, tuple[str, ...]] = {
         *("absl-py==2.5.1", "ase-extxyz==0.1.2", "equinox==0.13.8", "extxyz==0.4.6", "jaxtyping==0.3.11"),
         *("lineax==0.1.1", "ml-dtypes==0.6.0", "multipledispatch==1.0.0", "numpyro==0.22.0", "opt-einsum==3.4.0"),
         *("optax==0.2.8", "pyleri==1.5.1", "wadler-lindig==0.1.8"),
+    ),
+    "mace": (
+        "mace-torch==0.3.16",
+        # what it needs
+        *("configargparse==1.9.0", "e3nn==0.4.4", "gitdb==4.0.12", "gitpython==3.2.1", "h5py==3.16.0"),
+        *("lightning-utilities==0.15.3", "lmdb==3.0.0", "opt-einsum==3.4.0", "opt-einsum-fx==0.1.4"),
+        *("prettytable==3.18.0", "python-hostlist==2.3.0", "smmap==5.0.3", "torch-ema==0.3"),
+        *("torchmetrics==1.9.0", "wcwidth==0.9.4"),
     ),
 }
 

@@ -357,7 +357,7 @@ def test_an_unknown_backend_is_no_option():
 
 
 def test_derivatives_are_of_descriptors_that_have_them():
-    sentence = r"^descriptor\.backend: 'dscribe' has no derivatives by positions; choose from ace, nep, quippy\.$"
+    sentence = r"^descriptor\.backend: 'dscribe' has no derivatives by positions; choose from ace, mace, nep, quippy\.$"
     with pytest.raises(InputError, match=sentence):
         descriptor([40]).derivatives(pack([zirconium()]), 0)
 

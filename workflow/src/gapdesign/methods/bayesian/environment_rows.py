@@ -71,7 +71,9 @@ class EnvironmentRows:
             return np.array([share @ self._rows[a:b] for share, (a, b) in zip(shares, spans, strict=True)], np.float32)
         if self._score == "force":
             if self._task.derivatives is None:
-                raise InputError("bayesian.score: 'force' needs derivatives; use descriptor.backend: quippy or nep.")
+                raise InputError(
+                    "bayesian.score: 'force' needs derivatives; use descriptor.backend: ace, mace, nep or quippy."
+                )
             parts = [self._forces(k) for k in range(len(spans))]
             self._components = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
             return np.concatenate(parts).astype(np.float32)
