@@ -326,7 +326,7 @@ def _model(path: str, changed: int) -> Any:
         except ImportError as error:
             raise InputError(
                 "descriptor.backend: mace-torch is not installed; run `pip install mace-torch==0.3.16`"
-                " (without CUDA: see docs/features.md), run the workflow with --sdm conda, or choose another descriptor."
+                " (without CUDA: see docs/features.md), run the workflow with --sdm conda, or choose another one."
             ) from error
         try:
             model = torch.load(path, map_location="cpu", weights_only=False).double().eval()
