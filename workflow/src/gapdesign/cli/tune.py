@@ -36,7 +36,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "With --backends, descriptors of different kinds: their length and time too, and the pairs that one of them\n"
         "does not tell apart although their atoms have neighbours at other distances.\n\n"
         "example: gapdesign tune --sigma 0.15 0.3 0.5 --r-cut 5 6.8 --output tune.csv --output-figure tune.svg\n"
-        "         gapdesign tune --backends dscribe nep distances --output kinds.csv --output-figure kinds.svg",
+        "\nexample: gapdesign tune --backends dscribe nep distances --output kinds.csv --output-figure kinds.svg",
     )
     add_config(verb)
     verb.add_argument(
