@@ -16,9 +16,10 @@ from gapdesign.config.part import At
 from gapdesign.config.study import parse
 from gapdesign.errors import InputError
 from gapdesign.files import read_csv, write_csv, write_frames
+from gapdesign.labels.contradictions import FEWEST
 from gapdesign.labels.failures import COLUMNS
 from gapdesign.labels.pairmodel import PairModel
-from gapdesign.labels.suspicions import FEWEST, judge, of_models, suspicions, table
+from gapdesign.labels.suspicions import judge, of_models, suspicions, table
 from gapdesign.structures import VOIGT
 
 ISOLATED = {"Cu": 3.51, "Pd": 3.9}
