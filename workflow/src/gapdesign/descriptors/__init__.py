@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gapdesign.descriptors.scaling import Scaling
     from gapdesign.structures import Batch
 
-__all__ = ["DESCRIPTORS", "Descriptor", "EnvironmentDescriptor", "environments_of", "layout"]
+__all__ = ["DESCRIPTORS", "Descriptor", "EnvironmentDescriptor", "differentiable", "environments_of", "layout"]
 
 DESCRIPTORS: Family[EnvironmentDescriptor] = Family("gapdesign.descriptors", EnvironmentDescriptor)
 """Descriptors of the environments of atoms, by name."""
@@ -104,7 +104,7 @@ class Descriptor:
         if not self._options.member.has_derivatives:
             raise InputError(
                 f"descriptor.backend: '{self._options.backend}' has no derivatives by positions; choose from"
-                f" {', '.join(name for name, member in DESCRIPTORS.items() if member.has_derivatives)}."
+                f" {', '.join(differentiable())}."
             )
         if self._scaling is not None:
             raise InputError(
@@ -143,6 +143,11 @@ class Descriptor:
             )
         offsets = np.array([0, len(centers)], np.int64)
         return Environments(offsets, on_grid(vectors), multiplicity.astype(np.int32), numbers[centers].astype(np.int32))
+
+
+def differentiable() -> list[str]:
+    """Return the names of the descriptors that have derivatives by positions."""
+    return [name for name, member in DESCRIPTORS.items() if member.has_derivatives]
 
 
 def environments_of(member: EnvironmentDescriptor, batch: Batch, k: int) -> tuple[np.ndarray, np.ndarray]:

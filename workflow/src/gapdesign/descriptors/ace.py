@@ -18,7 +18,7 @@ from ase.data import chemical_symbols, covalent_radii
 from pydantic import Field
 
 from gapdesign.config.options import Options
-from gapdesign.descriptors.base import EnvironmentDescriptor
+from gapdesign.descriptors.base import EnvironmentDescriptor, add_unit_slopes
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
@@ -106,15 +106,9 @@ class AceDescriptor(EnvironmentDescriptor):
         found = {int(z): np.zeros((len(atoms), 3, width)) for z in np.unique(atoms.numbers)}
         for block in self._blocks(batch, k, np.arange(len(atoms))):
             vectors, jacobian = self._program.differentiate(*block.arguments)
-            lengths = np.sqrt(np.add.reduce(vectors * vectors, axis=-1))[: block.count]
-            for row in range(block.count):
-                unit, center = vectors[row] / lengths[row], block.centers[row]
-                # Of a vector of unit length: without the part along itself. (neighbours, 3, dimension)
-                slopes = jacobian[row, : len(block.neighbours[row])].transpose(0, 2, 1) / lengths[row]
-                slopes = slopes - (slopes @ unit)[..., None] * unit
-                total = found[int(atoms.numbers[center])]
-                np.add.at(total, block.neighbours[row], slopes)
-                total[center] -= slopes.sum(axis=0)
+            for row, (center, others) in enumerate(zip(block.centers, block.neighbours, strict=True)):
+                slopes = jacobian[row, : len(others)].transpose(0, 2, 1)
+                add_unit_slopes(found[int(atoms.numbers[center])], center, others, vectors[row], slopes)
         return {z: total.reshape(-1, width) for z, total in found.items()}
 
     def _blocks(self, batch: Batch, k: int, centers: np.ndarray) -> Iterator[_Block]:

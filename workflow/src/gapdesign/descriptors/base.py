@@ -14,6 +14,30 @@ if TYPE_CHECKING:
     from gapdesign.structures import Batch
 
 
+def add_unit_slopes(total: np.ndarray, center: int, others: np.ndarray, vector: np.ndarray, slopes: np.ndarray) -> None:
+    """Add the derivatives of one vector, once it has unit length, to those of a sum of vectors.
+
+    Parameters
+    ----------
+    total : (n, 3, d)
+        Derivatives of the sum by the positions of n atoms, to which is added.
+    center : int
+        The atom whose environment the vector describes.
+    others : (m,) int
+        Its neighbours, each as often as it has images within the cut-off.
+    vector : (d,)
+        Of any length.
+    slopes : (m, 3, d)
+        Its derivatives by the positions of the neighbours; minus their sum is that by the central atom's own.
+    """
+    length = np.sqrt(np.add.reduce(vector * vector))
+    unit, slopes = vector / length, slopes / length
+    # Without the part along the vector, which changes only its length.
+    slopes = slopes - (slopes @ unit)[..., None] * unit
+    np.add.at(total, others, slopes)
+    total[center] -= slopes.sum(axis=0)
+
+
 class EnvironmentDescriptor(Member, ABC):
     """A way to describe the environments of atoms by vectors.
 

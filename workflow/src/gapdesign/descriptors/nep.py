@@ -17,7 +17,7 @@ from ase.data import chemical_symbols
 from pydantic import Field
 
 from gapdesign.config.options import Options
-from gapdesign.descriptors.base import EnvironmentDescriptor
+from gapdesign.descriptors.base import EnvironmentDescriptor, add_unit_slopes
 from gapdesign.descriptors.neuroevolution import Functions, header, refuse_unsound
 from gapdesign.errors import InputError
 
@@ -112,11 +112,7 @@ class NepDescriptor(EnvironmentDescriptor):
                 raise InputError(
                     f"descriptor.nep.path: derivatives of '{self.options.path}' are unknown; its formulas are others."
                 )
-            length = np.linalg.norm(vector)
-            unit, total = vector / length, found[int(atoms.numbers[center])]
-            change = (gradients - (gradients @ unit)[..., None] * unit) / length
-            np.add.at(total, others, change)
-            total[center] -= change.sum(axis=0)
+            add_unit_slopes(found[int(atoms.numbers[center])], center, others, vector, gradients)
         return {z: total.reshape(3 * count, -1) for z, total in found.items()}
 
     @cached_property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, create_model
 
 from gapdesign.config.options import Options
-from gapdesign.descriptors import DESCRIPTORS
+from gapdesign.descriptors import differentiable
 from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.methods import METHODS, Method
 
@@ -100,7 +100,7 @@ def mismatch(design: DesignOptions, *, budget: int, structure: str, descriptor: 
             f" not '{structure}'; use maxmin."
         )
     if design.reads_derivatives and not descriptor.member.has_derivatives:
-        others = " or ".join(name for name, member in DESCRIPTORS.items() if member.has_derivatives)
+        others = " or ".join(differentiable())
         return (
             f"{_asks_for_derivatives(design)} needs derivatives, which {descriptor.backend} lacks; set"
             f" descriptor.backend: {others}."

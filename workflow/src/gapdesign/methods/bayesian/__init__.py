@@ -38,8 +38,8 @@ class BayesianOptions(Options):
         "entropy",
         description="Quantity that is largest for the next structure. `entropy`: information about the weights."
         " `energy`: posterior variance of its energy per atom. `force`: largest posterior variance of a component of a"
-        " force; it needs a descriptor with derivatives (`ace`, `mace`, `nep` or `quippy`), and 16 bytes for each"
-        " atom and feature of every candidate, and therefore a small pool.",
+        " force; it needs a descriptor with derivatives (see docs/features.md), and 16 bytes for each atom and"
+        " feature of every candidate, and therefore a small pool.",
     )
     rows: Literal["structure", "environments"] = Field(
         "structure",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gapdesign.descriptors import differentiable
 from gapdesign.descriptors.covariance import dot
 from gapdesign.errors import InputError
 from gapdesign.methods.shared.resources import require
@@ -71,9 +72,8 @@ class EnvironmentRows:
             return np.array([share @ self._rows[a:b] for share, (a, b) in zip(shares, spans, strict=True)], np.float32)
         if self._score == "force":
             if self._task.derivatives is None:
-                raise InputError(
-                    "bayesian.score: 'force' needs derivatives; use descriptor.backend: ace, mace, nep or quippy."
-                )
+                others = " or ".join(differentiable())
+                raise InputError(f"bayesian.score: 'force' needs derivatives; use descriptor.backend: {others}.")
             parts = [self._forces(k) for k in range(len(spans))]
             self._components = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
             return np.concatenate(parts).astype(np.float32)
