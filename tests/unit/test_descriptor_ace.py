@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import bulk, make_supercell
+from ase.build import bulk
 
 from gapdesign.descriptors import Descriptor
 from gapdesign.descriptors.ace import ATOMS, FEWEST_NEIGHBOURS, AceDescriptor, AceOptions
@@ -18,17 +18,10 @@ from gapdesign.descriptors.kernel import PairKernelOptions
 from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.errors import InputError
 from gapdesign.structures import pack
+from same_crystal import CHANGES, alloy
 
 SMALL = AceOptions(degree=7)
 SPECIES = [29, 40]
-
-
-def alloy() -> Atoms:
-    """Zirconium with one atom of copper, without any symmetry."""
-    atoms = bulk("Zr", "hcp", a=3.23, c=5.15) * (1, 1, 2)
-    atoms.numbers[1] = 29
-    atoms.rattle(0.1, seed=1)
-    return atoms
 
 
 @pytest.mark.parametrize(("degree", "length"), [(12, 211), (16, 668), (19, 1429)])
@@ -106,31 +99,6 @@ def test_vectors_are_those_of_ace_jax_without_its_pairs(ace):
     for atom, z in enumerate(atoms.numbers):
         start = width * SPECIES.index(z)
         np.testing.assert_allclose(vectors[atom], theirs[atom, start : start + width], atol=1e-13 * abs(theirs).max())
-
-
-def turned(atoms: Atoms) -> Atoms:
-    atoms.rotate(37, (1, 2, -0.5), rotate_cell=True)
-    return atoms
-
-
-def mirrored(atoms: Atoms) -> Atoms:
-    atoms.set_cell(atoms.cell[:] * [-1, 1, 1], scale_atoms=True)
-    return atoms
-
-
-def unwrapped(atoms: Atoms) -> Atoms:
-    atoms.positions += [7.3, -30.1, 4.4]
-    atoms.positions[0] += 3 * atoms.cell[1] - atoms.cell[2]
-    return atoms
-
-
-CHANGES = [
-    turned,
-    mirrored,
-    unwrapped,
-    lambda atoms: atoms * (2, 1, 3),
-    lambda atoms: make_supercell(atoms, [[1, 1, 0], [0, 1, 0], [-1, 0, 1]]),
-]
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import bulk, make_supercell
 
 from gapdesign.config.study import check, parse
 from gapdesign.descriptors import Descriptor
@@ -23,6 +22,7 @@ from gapdesign.descriptors.mace import Layer, MaceDescriptor, MaceOptions, heade
 from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.errors import InputError
 from gapdesign.structures import pack
+from same_crystal import CHANGES, alloy
 
 SPECIES = [29, 40]
 
@@ -205,14 +205,6 @@ def member(model) -> MaceDescriptor:
     return MaceDescriptor(MaceOptions(path=model), SPECIES)
 
 
-def alloy() -> Atoms:
-    """Zirconium with one atom of copper, without any symmetry."""
-    atoms = bulk("Zr", "hcp", a=3.23, c=5.15) * (1, 1, 2)
-    atoms.numbers[1] = 29
-    atoms.rattle(0.1, seed=1)
-    return atoms
-
-
 def described(member: MaceDescriptor, atoms: Atoms) -> np.ndarray:
     """The vectors (n, dimension) of all atoms of a structure, of unit length."""
     return units(member(pack([atoms]), 0, np.arange(len(atoms))))
@@ -235,31 +227,6 @@ def test_vectors_are_the_invariants_of_mace_itself(model, member):
     first = MaceDescriptor(MaceOptions(path=model, layers=1), SPECIES)
     expected = theirs.get_descriptors(alloy(), invariants_only=True, num_layers=1)
     np.testing.assert_allclose(first(pack([alloy()]), 0, np.arange(4)), expected, atol=1e-13)
-
-
-def turned(atoms: Atoms) -> Atoms:
-    atoms.rotate(37, (1, 2, -0.5), rotate_cell=True)
-    return atoms
-
-
-def mirrored(atoms: Atoms) -> Atoms:
-    atoms.set_cell(atoms.cell[:] * [-1, 1, 1], scale_atoms=True)
-    return atoms
-
-
-def unwrapped(atoms: Atoms) -> Atoms:
-    atoms.positions += [7.3, -30.1, 4.4]
-    atoms.positions[0] += 3 * atoms.cell[1] - atoms.cell[2]
-    return atoms
-
-
-CHANGES = [
-    turned,
-    mirrored,
-    unwrapped,
-    lambda atoms: atoms * (2, 1, 3),
-    lambda atoms: make_supercell(atoms, [[1, 1, 0], [0, 1, 0], [-1, 0, 1]]),
-]
 
 
 @pytest.mark.parametrize("change", CHANGES)

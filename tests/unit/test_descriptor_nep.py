@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import bulk
 
 from gapdesign.config.study import check, parse
 from gapdesign.descriptors import Descriptor, neuroevolution
@@ -23,6 +22,7 @@ from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.errors import InputError
 from gapdesign.files import sha256
 from gapdesign.structures import Batch, pack
+from same_crystal import CHANGES, alloy
 
 NEP89 = str(Path(__file__).parents[2] / "nep89.txt")
 SUM = "75168ece02e840e4a32644f982b78d43cba697f5b64b4c8134ab66c7a8c28be1"
@@ -134,13 +134,6 @@ def test_a_missing_package_says_how_it_comes(tmp_path, monkeypatch):
         NepDescriptor(NepOptions(path=model(tmp_path)), [29, 40])
 
 
-def alloy() -> Atoms:
-    atoms = bulk("Zr", "hcp", a=3.23, c=5.15) * (1, 1, 2)
-    atoms.numbers[1] = 29
-    atoms.rattle(0.1, seed=1)
-    return atoms
-
-
 def moved(atoms: Atoms, atom: int, axis: int, step: float) -> Atoms:
     atoms = atoms.copy()
     atoms.positions[atom, axis] += step
@@ -201,18 +194,7 @@ def test_vectors_are_those_of_the_program(nep89):
     np.testing.assert_array_equal(vectors, NEPCalculator(NEP89).predict_descriptors([alloy()]))
 
 
-def turned(atoms: Atoms) -> Atoms:
-    atoms.rotate(37, (1, 2, -0.5), rotate_cell=True)
-    return atoms
-
-
-def unwrapped(atoms: Atoms) -> Atoms:
-    atoms.positions += [7.3, -30.1, 4.4]
-    atoms.positions[0] += 3 * atoms.cell[1] - atoms.cell[2]
-    return atoms
-
-
-@pytest.mark.parametrize("change", [turned, unwrapped, lambda atoms: atoms * (2, 1, 3)])
+@pytest.mark.parametrize("change", CHANGES)
 def test_the_same_crystal_has_the_same_vectors(nep89, change):
     np.testing.assert_allclose(described(nep89, change(alloy()))[:4], described(nep89, alloy()), atol=1e-14)
 
