@@ -81,12 +81,12 @@ rule design_select:
         **asks("select"),
     params:
         config=part("select", existing_of, descriptor_files),
-        basis=lambda wildcards, input: options(basis=input.basis, scaling=input.scaling),
+        others=lambda wildcards, input: options(basis=input.basis, scaling=input.scaling),
     message:
         "Choosing {wildcards.design}"
     shell:
         "gapdesign select --config {params.config:q} --design {wildcards.design:q} --candidates {input.candidates:q}"
-        " --features {input.features:q} --sums {input.sums:q} {params.basis} --compressed {input.compressed:q}"
+        " --features {input.features:q} --sums {input.sums:q} {params.others} --compressed {input.compressed:q}"
         " --environments {input.environments:q}"
         " --memory {resources.allowance} --threads {threads} --output {output.design:q}"
         " --output-features {output.features:q} --output-reserve {output.reserve:q}"

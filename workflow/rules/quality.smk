@@ -61,12 +61,12 @@ rule design_regrow:
         **asks("regrow"),
     params:
         config=part("regrow", existing_of, descriptor_files),
-        basis=lambda wildcards, input: options(basis=input.basis, scaling=input.scaling),
+        others=lambda wildcards, input: options(basis=input.basis, scaling=input.scaling),
     message:
         "Choosing {wildcards.design} from smaller pools"
     shell:
         "gapdesign regrow --config {params.config:q} --design {wildcards.design:q} --features {input.features:q}"
-        " {params.basis} --compressed {input.compressed:q} --memory {resources.allowance} --threads {threads}"
+        " {params.others} --compressed {input.compressed:q} --memory {resources.allowance} --threads {threads}"
         " --output {output:q} > {log:q} 2>&1"
 
 

@@ -122,12 +122,12 @@ rule replay_choose:
         **asks("replay-choose"),
     params:
         config=part("replay-choose", existing_of, descriptor_files),
-        basis=lambda wildcards, input: options(basis=input.basis, scaling=input.scaling),
+        others=lambda wildcards, input: options(basis=input.basis, scaling=input.scaling),
     message:
         "Choosing {wildcards.design} for every budget"
     shell:
         "gapdesign replay-choose --config {params.config:q} --design {wildcards.design:q}"
-        " --candidates {input.candidates:q} --features {input.features:q} --sums {input.sums:q} {params.basis}"
+        " --candidates {input.candidates:q} --features {input.features:q} --sums {input.sums:q} {params.others}"
         " --compressed {input.compressed:q} --environments {input.environments:q} --memory {resources.allowance}"
         " --threads {threads} --output {output:q} > {log:q} 2>&1"
 

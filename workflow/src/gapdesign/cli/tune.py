@@ -12,6 +12,8 @@ from gapdesign.config import study as config
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from gapdesign.config.study import Study
     from gapdesign.structures import Batch
 
@@ -64,7 +66,6 @@ def _tune(arguments: argparse.Namespace) -> None:
     from pydantic import ValidationError
 
     from gapdesign.descriptors.tuning import scan, settings
-    from gapdesign.files import write_csv, write_text
 
     study = config.load(arguments.config)
     pool = arguments.pool or study.pools.names[0]
@@ -86,14 +87,21 @@ def _tune(arguments: argparse.Namespace) -> None:
         raise InputError(f"--{key} {first['input']}: {first['msg'].replace('Input', 'it')}.") from None
     batch = _trial(study, pool, arguments.count)
     shares, radial = scan(batch, study.species(), study.descriptor, study.kernel, scanned, progress=say)
-    write_csv(arguments.output, shares)
+    _write(arguments, shares, radial)
+
+
+def _write(arguments: argparse.Namespace, table: pd.DataFrame, radial: pd.DataFrame) -> None:
+    from gapdesign.files import write_csv, write_text
+
+    write_csv(arguments.output, table)
     if arguments.output_radial:
         write_csv(arguments.output_radial, radial)
     if arguments.output_figure:
         from gapdesign.report.style import svg_text
-        from gapdesign.report.tune_figure import tune_figure
+        from gapdesign.report.tune_figure import kinds_figure, tune_figure
 
-        write_text(arguments.output_figure, svg_text(tune_figure(shares, radial)))
+        draw = kinds_figure if arguments.backends else tune_figure
+        write_text(arguments.output_figure, svg_text(draw(table, radial)))
 
 
 def _trial(study: Study, pool: str, count: int) -> Batch:
@@ -108,7 +116,6 @@ def _trial(study: Study, pool: str, count: int) -> Batch:
 def _compare(arguments: argparse.Namespace, study: Study, pool: str, scanned: Mapping[str, Any]) -> None:
     from gapdesign.descriptors import DESCRIPTORS
     from gapdesign.descriptors.blindspots import compare
-    from gapdesign.files import write_csv, write_text
 
     if scanned:
         raise InputError(f"--{next(iter(scanned)).replace('_', '-')}: --backends are compared as they are configured.")
@@ -120,11 +127,4 @@ def _compare(arguments: argparse.Namespace, study: Study, pool: str, scanned: Ma
     batch = _trial(study, pool, arguments.count)
     backends = list(dict.fromkeys(arguments.backends))
     table, radial = compare(batch, study.species(), study.descriptor, study.kernel, backends, progress=say)
-    write_csv(arguments.output, table)
-    if arguments.output_radial:
-        write_csv(arguments.output_radial, radial)
-    if arguments.output_figure:
-        from gapdesign.report.style import svg_text
-        from gapdesign.report.tune_figure import kinds_figure
-
-        write_text(arguments.output_figure, svg_text(kinds_figure(table, radial)))
+    _write(arguments, table, radial)
