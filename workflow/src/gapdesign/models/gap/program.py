@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LABEL = "GAP_gapdesign"
 """Label of every potential written here, as LAMMPS's ``xml_label`` expects; gap_fit's own label contains the time."""
 
-_DATA, _MODEL = "data.xyz", "gp.xml"
+_DATA, _INPUT, _MODEL = "data.xyz", "fit.txt", "gp.xml"
 _TAIL = 20
 _FOUND = re.compile(r"Number of target (energies|forces|virials) .*found:\s*(\d+)")
 
@@ -109,7 +109,7 @@ def potential(
     with tempfile.TemporaryDirectory(prefix="gapdesign-fit-") as name:
         folder = Path(name)
         write_data(folder / _DATA, data)
-        arguments = [
+        settings = [
             f"at_file={_DATA}",
             f"gp_file={_MODEL}",
             "energy_parameter_name=REF_energy",
@@ -121,9 +121,13 @@ def potential(
             f"sparse_jitter={jitter!r}",
             "do_copy_at_file=F",
             "sparse_separate_file=F",
-            f"gap={{{' : '.join(term.write(folder) for term in terms)}}}",
+            "gap={" + " :\n".join(term.write(folder) for term in terms) + "}",
         ]
-        log = run_gap_fit(program, arguments, folder=folder)
+        # By a file: a program's argument may have 2,550 characters, fewer than the terms of four elements. Every term
+        # has a line of its own, because gap_fit reads 1,024 characters at a time and loses a space between them.
+        # The empty first line becomes the space with which the potential's record of arguments begins.
+        (folder / _INPUT).write_text("\n".join(["", *settings]), encoding="utf-8")
+        log = run_gap_fit(program, [f"config_file={_INPUT}"], folder=folder)
         check_counts(log, expected)
         return timeless((folder / _MODEL).read_text(encoding="utf-8")), log
 
