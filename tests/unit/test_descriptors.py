@@ -194,6 +194,15 @@ def test_the_layout_tells_where_the_parts_are_and_each_has_unit_length(name, bac
         np.testing.assert_allclose(features[0, plan.composition], counts / np.linalg.norm(counts), rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_a_kernel_without_pairs_has_features_without_them(name):
+    atoms, species = CASES[name]
+    with_pairs, without = descriptor(species), descriptor(species, pair=PairKernelOptions(scale=0).shape)
+    assert without.layout.dimension == with_pairs.layout.dimension - with_pairs.layout.pairs
+    rest = np.delete(with_pairs.features(pack([atoms]))[0], np.r_[with_pairs.layout.pair])
+    np.testing.assert_array_equal(without.features(pack([atoms]))[0], rest)
+
+
 def test_an_absent_species_leaves_zeros():
     describe = descriptor([29, 40])
     row = describe.features(pack([zirconium()]))[0]

@@ -62,7 +62,7 @@ class FeaturePart(Part):
     """Keys that the features of structures depend on."""
 
     descriptor: Chosen
-    pair: Annotated[PairShapeOptions, From(lambda at: at.study.kernel.pair.shape)]
+    pair: Annotated[PairShapeOptions | None, From(lambda at: at.study.kernel.pair.shape)]
     species: Species
 
     @property
@@ -93,7 +93,7 @@ class DistancePart(Part):
         from gapdesign.descriptors import layout
         from gapdesign.descriptors.covariance import Covariance
 
-        return Covariance(layout(self.descriptor, self.kernel.pair, self.species), self.kernel)
+        return Covariance(layout(self.descriptor, self.kernel.pair.shape, self.species), self.kernel)
 
 
 class EnginePart(Part):

@@ -43,7 +43,7 @@ def _strains(arguments: argparse.Namespace) -> None:
     count = arguments.components or max(1, arguments.count // 2)
     if not 1 <= count <= arguments.count:
         raise InputError(f"--components {count}: give at least 1 and at most --count, {arguments.count}.")
-    descriptor, covariance = Descriptor(study.descriptor, study.kernel.pair, study.species()), study.covariance()
+    descriptor, covariance = Descriptor(study.descriptor, study.kernel.pair.shape, study.species()), study.covariance()
     rows = TransformedRows(FeaturePool(arguments.features), lambda features: linear_features(features, covariance))
     directions, _ = principal(rows.sample(), count)
 

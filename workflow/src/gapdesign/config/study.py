@@ -98,7 +98,7 @@ class Study(Options):
 
     def covariance(self) -> Covariance:
         """Return the covariance of structures."""
-        return Covariance(layout(self.descriptor, self.kernel.pair, self.species()), self.kernel)
+        return Covariance(layout(self.descriptor, self.kernel.pair.shape, self.species()), self.kernel)
 
 
 def checksum(study: Study) -> str:
@@ -204,10 +204,10 @@ def check(study: Study) -> None:
         )
     for prototype in prototypes(study.prototypes):
         nearest = nearest_neighbour(prototype.atoms)
-        for key, r_cut in (
-            ("descriptor.soap", study.descriptor.soap.r_cut),
-            ("kernel.pair", study.kernel.pair.r_cut),
-        ):
+        reaches = {"descriptor.soap": study.descriptor.soap.r_cut}
+        if study.kernel.pair.scale > 0:
+            reaches["kernel.pair"] = study.kernel.pair.r_cut
+        for key, r_cut in reaches.items():
             if r_cut <= nearest:
                 raise InputError(
                     f"{key}.r_cut: {r_cut} does not reach the nearest neighbour of prototype '{prototype.name}' at"

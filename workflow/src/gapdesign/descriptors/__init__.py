@@ -38,8 +38,8 @@ class Descriptor:
     Parameters
     ----------
     options : DescriptorOptions or ChosenDescriptor
-    pair : PairShapeOptions
-        Only the keys that shape the features count: cutoff, length, transition.
+    pair : PairShapeOptions, optional
+        Without it, features have no pair distances.
     species : sequence of int
         Atomic numbers that occur in the study.
     scaling : Scaling, optional
@@ -54,7 +54,7 @@ class Descriptor:
     def __init__(
         self,
         options: DescriptorOptions | ChosenDescriptor,
-        pair: PairShapeOptions,
+        pair: PairShapeOptions | None,
         species: Sequence[int],
         scaling: Scaling | None = None,
     ) -> None:
@@ -67,7 +67,7 @@ class Descriptor:
                 " pools; give its file, or use raw components."
             )
         self._environments = options.member(options.options, self.species)
-        self._pairs = PairFeatures(pair, self.species)
+        self._pairs = PairFeatures(pair, self.species) if pair is not None else None
         self.layout = layout(options, pair, self.species)
 
     def features(self, batch: Batch) -> np.ndarray:
@@ -135,11 +135,12 @@ class Descriptor:
             if self.layout.composition is not None:
                 counts = np.array([(numbers == z).sum() for z in self.species], dtype=float)
                 row[self.layout.composition] = _unit(counts)
-            row[self.layout.pair] = _unit(self._pairs(batch, k, centers, multiplicity))
+            if self._pairs is not None:
+                row[self.layout.pair] = _unit(self._pairs(batch, k, centers, multiplicity))
         if not np.isfinite(row).all():
             raise InputError(
                 f"candidate {batch.candidates[k]}: its descriptor is not a finite vector; check that its atoms are"
-                f" apart, and have a neighbour within {self._reach} and kernel.pair.r_cut."
+                f" apart, and have a neighbour within {self._reach}{' and kernel.pair.r_cut' if self._pairs else ''}."
             )
         offsets = np.array([0, len(centers)], np.int64)
         return Environments(offsets, on_grid(vectors), multiplicity.astype(np.int32), numbers[centers].astype(np.int32))
@@ -174,7 +175,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.sqrt(np.add.reduce(vectors * vectors, axis=-1, keepdims=True))
 
 
-def layout(options: DescriptorOptions | ChosenDescriptor, pair: PairShapeOptions, species: Sequence[int]) -> Layout:
+def layout(options: DescriptorOptions | ChosenDescriptor, pair: PairShapeOptions | None, species: Sequence[int]) -> Layout:
     """Return the positions of the parts in a feature vector, without computing one."""
     spectrum = options.member.dimension(options.options, len(species)) + (options.components != "raw")
-    return Layout(len(species), spectrum, PairFeatures(pair, sorted(species)).dimension)
+    return Layout(len(species), spectrum, PairFeatures(pair, sorted(species)).dimension if pair is not None else 0)

@@ -74,7 +74,7 @@ def compare(
     told, costs, curves = {}, {}, []
     for name in dict.fromkeys([REFERENCE, *backends]):
         asked = descriptor.model_copy(update={"backend": name})
-        described = _ready(batch, species, asked, kernel)
+        described = _ready(batch, species, asked)
         described.features(batch.take([0]))
         began = time.process_time()
         features = described.features(batch)
@@ -113,10 +113,10 @@ def compare(
     return pd.DataFrame(rows), pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=columns)
 
 
-def _ready(batch: Batch, species: Sequence[int], asked: DescriptorOptions, kernel: KernelOptions) -> Descriptor:
-    """Return a descriptor, with the scale of the trial pool where its components are not raw."""
+def _ready(batch: Batch, species: Sequence[int], asked: DescriptorOptions) -> Descriptor:
+    """Return a descriptor without pairs, with the scale of the trial pool where its components are not raw."""
     if asked.components == "raw":
-        return Descriptor(asked, kernel.pair, species)
+        return Descriptor(asked, None, species)
     member = asked.member(asked.options, tuple(sorted(species)))
     found = [environments_of(member, batch, k) for k in range(len(batch))]
-    return Descriptor(asked, kernel.pair, species, scaling_of(found, species, asked.components))
+    return Descriptor(asked, None, species, scaling_of(found, species, asked.components))

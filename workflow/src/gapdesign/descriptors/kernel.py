@@ -40,11 +40,15 @@ class PairShapeOptions(Options):
 class PairKernelOptions(PairShapeOptions):
     """Gaussian kernel on pair distances."""
 
-    scale: float = Field(0.8, ge=0, description="Scale of the pair covariance, in eV; 0 leaves it out.")
+    scale: float = Field(
+        0.8, ge=0, description="Scale of the pair covariance, in eV; 0 leaves it out, and saves its features."
+    )
 
     @property
-    def shape(self) -> PairShapeOptions:
-        """The options that shape the features, without their weight in the kernel."""
+    def shape(self) -> PairShapeOptions | None:
+        """The options that shape the features, without their weight in the kernel; None if the kernel has no pairs."""
+        if self.scale == 0:
+            return None
         return PairShapeOptions(r_cut=self.r_cut, length=self.length, transition=self.transition)
 
 

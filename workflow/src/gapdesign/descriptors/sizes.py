@@ -33,7 +33,7 @@ def _layout(study: Study) -> Layout:
     """Return the parts of a vector, of kernels whose scales may be wrong yet."""
     from gapdesign.descriptors import layout
 
-    return layout(study.descriptor, study.kernel.pair, study.species())
+    return layout(study.descriptor, study.kernel.pair.shape, study.species())
 
 
 def _environments(at: At) -> int:

@@ -116,7 +116,7 @@ def scan(
     rows, curves = [], []
     for soap, powers in groupby(settings(descriptor.soap, kernel, scanned), key=itemgetter(0)):
         asked = descriptor.model_copy(update={"soap": soap})
-        described = Descriptor(asked, kernel.pair, species)
+        described = Descriptor(asked, kernel.pair.shape, species)
         features, (distances, seen) = described.features(batch), visibility(asked, species)
         blind = " ".join(f"{r:.2f}" for r in blind_distances(distances, seen))
         for _, whole in powers:

@@ -76,14 +76,14 @@ class Description:
 
     def covariance(self) -> Covariance:
         """Return the covariance of structures."""
-        return Covariance(layout(self.descriptor, self.kernel.pair, self.species), self.kernel)
+        return Covariance(layout(self.descriptor, self.kernel.pair.shape, self.species), self.kernel)
 
     def make(self) -> Descriptor:
         """Return the descriptor, ready to compute."""
         from gapdesign.descriptors.scaling import Scaling
 
         scaling = Scaling.read(self.scaling) if self.scaling else None
-        return Descriptor(self.descriptor, self.kernel.pair, self.species, scaling)
+        return Descriptor(self.descriptor, self.kernel.pair.shape, self.species, scaling)
 
 
 def make_task(

@@ -115,7 +115,7 @@ def features(
         raise InputError(
             f"elements: the structures hold {_symbols(found - species)} too; add that to {list(elements)}."
         )
-    describe, batch = Descriptor(options, compared.pair, sorted(species)), pack(frames)
+    describe, batch = Descriptor(options, compared.pair.shape, sorted(species)), pack(frames)
     values, environments = describe.features_and_environments(batch)
     return Features(
         values=values,
