@@ -245,7 +245,7 @@ def test_an_older_file_in_the_place_of_another_has_another_digest(tmp_path):
     assert contents.Contents().of([str(path)]) != before
     path.write_text("first")
     assert contents.Contents().of([str(path)]) == before
-    assert contents.Contents().of([]) == ""
+    assert contents.Contents().of([]) == {}
     assert contents.Contents().of([str(tmp_path / "missing")]) != before
 
 
@@ -272,6 +272,32 @@ def test_a_file_that_was_written_just_now_is_not_remembered(tmp_path):
     path.write_text("frames")
     contents.Contents(memory).of([str(path)])
     assert not memory.exists() or json.loads(memory.read_text()) == {}
+
+
+def test_many_files_have_one_digest(tmp_path):
+    paths = [str(tmp_path / f"{number}.extxyz") for number in range(contents.MOST + 1)]
+    for path in paths:
+        Path(path).write_text(path)
+    before = contents.Contents().of(paths)
+    assert isinstance(before, str)
+    assert set(contents.Contents().of(paths[1:])) == set(paths[1:])
+    Path(paths[7]).write_text("another")
+    assert contents.Contents().of(paths) != before
+
+
+def test_a_job_whose_input_was_replaced_since_the_run_began_fails(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    path = Path("pool.xyz")
+    path.write_text('1\nLattice="3 0 0 0 3 0 0 0 3" pbc="T T T"\nZr 0 0 0\n')
+    planned = json.dumps({"revision": 1, "contents": contents.Contents().of([str(path)])})
+    verb = ["frames", "--structures", str(path), "--made-from", planned, "--output", "pool.npy"]
+    assert cli.main(verb) == 0
+    path.write_text(path.read_text() * 2)
+    capsys.readouterr()
+    assert cli.main(verb) == 2
+    assert "pool.xyz: another file than when this run began" in capsys.readouterr().err
+    path.unlink()
+    assert cli.main(verb) == 2
 
 
 def test_a_full_disk_names_the_file_however_numpy_says_it(tmp_path):

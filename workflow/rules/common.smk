@@ -9,7 +9,7 @@ from pathlib import Path
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 from gapdesign import records
-from gapdesign.contents import Contents
+from gapdesign.contents import MEMORY, Contents
 from gapdesign.engines import ENGINES
 from gapdesign.planning.dag import PLANNING
 from gapdesign.shards import cut
@@ -144,7 +144,7 @@ def at(wildcards):
     return At(STUDY, wildcards.get("design"), wildcards.get("pool"))
 
 
-CONTENTS = Contents(Path(".snakemake", "gapdesign-contents.json"), is_kept=is_head())
+CONTENTS = Contents(MEMORY, is_kept=is_head())
 remember(lambda file, config: records.differs(file, records.digest(config)))
 
 

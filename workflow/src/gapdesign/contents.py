@@ -1,4 +1,4 @@
-"""Digests of the user's own files, by which jobs notice that an input was replaced, whatever its date says."""
+"""Digests of the user's own files: a replaced input is noticed whatever its date says, also while jobs run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from gapdesign.errors import InputError
 from gapdesign.files import sha256, write_text
+
+MEMORY = Path(".snakemake", "gapdesign-contents.json")
+"""File that keeps the digests of a working directory."""
+
+MOST = 100
+"""Files that a job has one by one in its command; the contents of more are one digest."""
 
 _SETTLED = 2e9
 """Nanoseconds after which another change of a file certainly gives it another date."""
@@ -36,14 +43,12 @@ class Contents:
         self._is_new = False
         self.of_one = cache(self._of_one)
 
-    def of(self, paths: Sequence[str]) -> str:
-        """Return one digest of the contents of files, in their order; an empty text if there are none."""
-        if not paths:
-            return ""
-        digests = [self.of_one(str(path)) for path in paths]
+    def of(self, paths: Sequence[str]) -> dict[str, str] | str:
+        """Return the digest of each file by its path, or one digest of all in their order if they are many."""
+        digests = {str(path): self.of_one(str(path)) for path in paths}
         if self._is_new:
             self._save()
-        return hashlib.sha256(" ".join(digests).encode()).hexdigest()
+        return digests if len(digests) <= MOST else hashlib.sha256(" ".join(digests.values()).encode()).hexdigest()
 
     def _of_one(self, path: str) -> str:
         """Return the digest of a file; a missing one has none, and is missed by the job that reads it."""
@@ -67,3 +72,27 @@ class Contents:
         if self._memory is not None and self._is_kept:
             with suppress(OSError):
                 write_text(self._memory, json.dumps(self._known))
+
+
+def refuse_replaced(planned: str) -> None:
+    """Check that files still have the contents with which a job was planned, once it has read them.
+
+    Parameters
+    ----------
+    planned : str
+        JSON that the job is made from (:meth:`gapdesign.config.job.Job.part`).
+
+    Raises
+    ------
+    InputError
+        If one was replaced; what the job made may be of either version.
+    """
+    match json.loads(planned).get("contents"):
+        case dict(digests):
+            found = Contents(MEMORY, is_kept=False).of(list(digests))
+            for path, digest in digests.items():
+                if found[path] != digest:
+                    raise InputError(
+                        f"{path}: another file than when this run began, which needs one version of each of its inputs;"
+                        " run snakemake again, and it makes anew all that depends on the file."
+                    )

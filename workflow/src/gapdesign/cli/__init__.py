@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gapdesign import __version__, records
+from gapdesign.contents import refuse_replaced
 from gapdesign.errors import InputError, ProgramError, printable
 
 if TYPE_CHECKING:
@@ -111,12 +112,15 @@ def _call(options: argparse.Namespace) -> None:
     if job is None:
         options.run(options)
         return
-    with records.of_job(_made_from(options), _outputs(options)):
+    planned = _planned(options)
+    with records.of_job(records.digest(planned) if planned else None, _outputs(options)):
         if job.reads is None:
             options.run(options)
         else:
             about = {name: getattr(options, name, None) for name in ("design", "pool")}
             options.run(options, job.load(options.config, **about))
+    if planned:
+        refuse_replaced(planned)
 
 
 def _outputs(options: argparse.Namespace) -> list[Path]:
@@ -125,10 +129,10 @@ def _outputs(options: argparse.Namespace) -> list[Path]:
     return [path for value in values for path in (value if isinstance(value, list) else [value])]
 
 
-def _made_from(options: argparse.Namespace) -> str | None:
-    """Return the digest of what the workflow makes a job from; None where a person runs the verb."""
+def _planned(options: argparse.Namespace) -> str | None:
+    """Return what the workflow makes a job from, as JSON; None where a person runs the verb."""
     given = options.made_from if options.job.reads is None else options.config
-    return records.digest(given) if given and given.lstrip().startswith("{") else None
+    return given if given and given.lstrip().startswith("{") else None
 
 
 def jobs() -> dict[str, Job]:

@@ -6,7 +6,7 @@ Rules, plan and command line derive from these declarations, which stand beside 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gapdesign.config import study
@@ -74,13 +74,13 @@ class Job:
         if self.stage not in STAGES:
             raise ValueError(f"{self.verb}: there is no stage '{self.stage}'")
 
-    def part(self, at: At, contents: str = "") -> str:
+    def part(self, at: At, contents: Mapping[str, str] | str = "") -> str:
         """Return what it is made from, as JSON; the job runs again if and only if this changes.
 
         Parameters
         ----------
         contents
-            Digest of the user's own files that it reads, if there are any.
+            Digests of the user's own files that it reads (:meth:`gapdesign.contents.Contents.of`).
         """
         read = {} if self.reads is None else self.reads.of(at).model_dump(mode="json")
         own = {"revision": STAGES[self.stage]} | ({"contents": contents} if contents else {})

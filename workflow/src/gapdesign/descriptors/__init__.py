@@ -175,7 +175,10 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.sqrt(np.add.reduce(vectors * vectors, axis=-1, keepdims=True))
 
 
-def layout(options: DescriptorOptions | ChosenDescriptor, pair: PairShapeOptions | None, species: Sequence[int]) -> Layout:
+def layout(
+    options: DescriptorOptions | ChosenDescriptor, pair: PairShapeOptions | None, species: Sequence[int]
+) -> Layout:
     """Return the positions of the parts in a feature vector, without computing one."""
     spectrum = options.member.dimension(options.options, len(species)) + (options.components != "raw")
-    return Layout(len(species), spectrum, PairFeatures(pair, sorted(species)).dimension if pair is not None else 0)
+    pairs = PairFeatures(pair, sorted(species)).dimension if pair is not None else 0
+    return Layout(len(species), spectrum, pairs)
