@@ -84,6 +84,7 @@ clean:
 	rm -f $@; \
 	$(INSTALL) --use-pep517 --require-hashes -r envs/requirements.lock; \
 	$(INSTALL) --no-deps --no-build-isolation -e .; \
+	.venv/bin/python -m compileall -q workflow/src; \
 	.venv/bin/gapdesign profiles install || true; \
 	touch $@
 
