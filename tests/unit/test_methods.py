@@ -455,6 +455,17 @@ def test_directions_are_orthonormal_and_leave_next_to_nothing_of_their_sample(zi
     assert rows.shape[1] < zirconium.shape[1]
 
 
+def test_structures_that_are_much_alike_are_not_blurred():
+    rng = np.random.default_rng(3)
+    layout = Layout(n_species=1, spectrum=40, pairs=0)
+    features = 1 + 1e-3 * rng.standard_normal((300, 40))
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    distances2 = ((features[:, None] - features) ** 2).sum(axis=-1) + np.diag(np.full(300, np.inf))
+    (vectors, _) = Directions.of(features, layout).directions
+    left = features - features @ vectors @ vectors.T
+    assert (left**2).sum(axis=1).max() < 0.05 * np.median(distances2.min(axis=1)) < RESIDUAL / 10
+
+
 def test_a_basis_written_and_read_compresses_to_the_same_bits(zirconium, covariance, tmp_path):
     basis = Directions.of(zirconium[:300], covariance.layout)
     basis.write(tmp_path / "basis.npz")

@@ -23,8 +23,15 @@ from gapdesign.shards import ArrayFile
 from gapdesign.streams import stream
 
 RESIDUAL = 1e-4
-"""Largest |r|^2 at which the choice of dimensions aims. A smaller value needs more dimensions, a larger one leaves
-more near ties to settle on full features; the total cost is smallest here."""
+"""Largest |r|^2 at which the choice of dimensions aims where structures are far apart. A smaller value needs more
+dimensions, a larger one leaves more near ties to settle on full features; the total cost is smallest here."""
+
+SHARE = 0.05
+"""The same as a share of the squared distance between near neighbours, which is the smaller one where structures are
+much alike: a compression that blurs them leaves nearly all ranks to full features."""
+
+NEAR = 256
+"""Number of structures whose nearest neighbours are looked for."""
 
 SAMPLE = 2048
 """Number of structures that determine the directions of a pool."""
@@ -47,10 +54,10 @@ class Directions:
 
     @classmethod
     def of(cls, sample: np.ndarray, layout: Layout) -> Directions:
-        """Find principal directions that leave at most ``RESIDUAL`` of every row of a sample (n, dimension)."""
-        generator = np.random.Generator(stream("basis"))
-        parts = (*layout.soap, layout.pair)
-        return cls(layout, tuple(_directions(sample[:, part].astype(float), generator) for part in parts))
+        """Find principal directions that leave little of every row of a sample (n, dimension)."""
+        generator, sample = np.random.Generator(stream("basis")), sample.astype(float)
+        parts, limit = (*layout.soap, layout.pair), _limit(sample)
+        return cls(layout, tuple(_directions(sample[:, part], limit, generator) for part in parts))
 
     @classmethod
     def of_shards(cls, paths: Sequence[str | Path], layout: Layout) -> tuple[Directions, int]:
@@ -105,7 +112,16 @@ def compress_all(pool: ArrayFile, basis: Directions, *, threads: int = 1) -> np.
     return np.concatenate(blocks)
 
 
-def _directions(x: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def _limit(x: np.ndarray) -> float:
+    """Return the largest |r|^2 to aim at for the rows of x (n, d)."""
+    rows = np.arange(0, len(x), -(-len(x) // NEAR))
+    norms = np.einsum("ij,ij->i", x, x)
+    distances2 = norms[rows, None] + norms - 2 * x[rows] @ x.T
+    distances2[np.arange(len(rows)), rows] = np.inf
+    return float(np.clip(SHARE * np.median(distances2.min(axis=1)), UNIT / 8, RESIDUAL))
+
+
+def _directions(x: np.ndarray, limit: float, generator: np.random.Generator) -> np.ndarray:
     """Return leading principal directions of the rows of x (n, d), by subspace iteration if few of them suffice."""
     d = x.shape[1]
     if d > 2 * _TRIED:
@@ -114,18 +130,18 @@ def _directions(x: np.ndarray, generator: np.random.Generator) -> np.ndarray:
             trial, _ = np.linalg.qr(x.T @ (x @ trial))
         y = x @ trial
         _, vectors = np.linalg.eigh(y.T @ y)
-        found = _enough(x, trial @ vectors[:, ::-1])
+        found = _enough(x, trial @ vectors[:, ::-1], limit)
         if found is not None:
             return found
     _, vectors = np.linalg.eigh(x.T @ x)
-    found = _enough(x, vectors[:, ::-1])
+    found = _enough(x, vectors[:, ::-1], limit)
     return vectors if found is None else found
 
 
-def _enough(x: np.ndarray, directions: np.ndarray) -> np.ndarray | None:
-    """Return the fewest directions that leave at most ``RESIDUAL`` of every row; None if all do not suffice."""
+def _enough(x: np.ndarray, directions: np.ndarray, limit: float) -> np.ndarray | None:
+    """Return the fewest directions that leave at most ``limit`` of every row; None if all do not suffice."""
     left = np.einsum("ij,ij->i", x, x)[:, None] - np.cumsum((x @ directions) ** 2, axis=1)
-    enough = np.flatnonzero(left.max(axis=0) <= RESIDUAL)
+    enough = np.flatnonzero(left.max(axis=0) <= limit)
     return np.ascontiguousarray(directions[:, : enough[0] + 1]) if len(enough) else None
 
 

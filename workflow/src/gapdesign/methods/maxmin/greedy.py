@@ -99,9 +99,11 @@ class _Greedy:
             if distance2 <= overlap:
                 break
             self._choose(candidate)
+            if len(self.chosen) % 50 == 0:
+                self._report(distance2)
         else:
             distances2.append(self._farthest()[1])
-        self._report()
+        self._report(distances2[-1])
         self._hand_back()
         bounds = {"psi": self.psi, "seen": self.seen}
         state = State(self.pool.size, np.array(self.chosen, np.int64), np.array(distances2), bounds)
@@ -188,8 +190,6 @@ class _Greedy:
         np.minimum(front.psi, front.own + excess, out=front.psi)
         front.seen[:] = last
         front.psi[self.middle.members[front.members] == candidate] = -np.inf
-        if len(self.chosen) % 50 == 0:
-            self._report()
 
     def _farthest(self) -> tuple[int, float]:
         """Return the candidate with the largest Psi, the first of equal ones, and its Psi; (-1, 0) if none is left."""
@@ -305,12 +305,11 @@ class _Greedy:
             self.middle.seen[self.front.members] = self.front.seen
             self.front = None
 
-    def _report(self) -> None:
+    def _report(self, distance2: float) -> None:
         done, budget = len(self.chosen), self.task.budget
         seconds = time.monotonic() - self.began
-        farthest = float(np.sqrt(max(self.front.psi.max(initial=0.0), 0.0)))
-        share = (self.psi >= farthest**2).mean()
+        share = (self.psi >= distance2).mean()
         self.task.progress(
-            f"rank {done} of {budget}, distance {farthest:.4f}, {share:.1%} of the pool still in play,"
+            f"rank {done} of {budget}, distance {np.sqrt(distance2):.4f}, {share:.1%} of the pool still in play,"
             f" {self.passes} passes, about {seconds * (budget - done) / max(done, 1):.0f} s left"
         )
