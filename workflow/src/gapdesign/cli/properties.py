@@ -153,9 +153,9 @@ def _write(arguments: argparse.Namespace, measurement: Measurement, evaluate: Ev
 
 
 def _measure(arguments: argparse.Namespace, part: MeasurePart) -> None:
-    from gapdesign.properties.calculators import of_model
+    from gapdesign.models.gap.predict import evaluator
 
-    _write(arguments, _measurement(part, part.properties.compute), of_model(arguments.potential))
+    _write(arguments, _measurement(part, part.properties.compute), evaluator(arguments.potential))
 
 
 def _reference(arguments: argparse.Namespace, part: MeasureReferencePart) -> None:

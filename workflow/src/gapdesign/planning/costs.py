@@ -31,10 +31,6 @@ SIZED = {"candidates_shard", "descriptors_shard", "labels_batch", "hyperparamete
 """Rules whose jobs take longer for larger structures."""
 
 
-FORCES = 1.7
-"""Time that a model takes for energy, forces and stress, relative to that for the energy alone."""
-
-
 @dataclass(frozen=True)
 class Sizes:
     """Sizes of a study's structures: means over its prototypes.
@@ -198,7 +194,7 @@ class Laws:
         return tests * self.units["predict"] * self.sizes.environments
 
     def _properties_model(self, atoms: int) -> float:
-        return atoms * FORCES * self.units["predict"] / self.reference.atoms
+        return atoms * self.units["predict"] / self.reference.atoms
 
     def _properties_reference(self, atoms: int) -> float | None:
         label = label_hours(self.study)

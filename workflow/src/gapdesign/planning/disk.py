@@ -16,6 +16,9 @@ STRUCTURE, ATOM = 171, 32
 FRAME, FRAME_ATOM = 450, 130
 """Bytes, rounded up, of a labelled structure and of each of its atoms as extended XYZ text."""
 
+PREDICTION, PREDICTED_ATOM = 290, 55
+"""Bytes of a structure that a model is tested on, in two tables, and of the forces on each of its atoms."""
+
 COPIES = 4
 """A label is written to the store, to its batch and to its design; the design itself has no label yet."""
 
@@ -51,5 +54,5 @@ def disk(jobs: list[Jobs], study: Study, sizes: Sizes, units: Mapping[str, Any])
         ),
         "labels": round(COPIES * designs * study.budget * (FRAME + FRAME_ATOM * sizes.atoms)),
         "models": round(designs * environments * units["bytes"]["environment"]),
-        "crossval": round(100 * designs**2 * study.budget),
+        "crossval": round(designs**2 * study.budget * (PREDICTION + PREDICTED_ATOM * sizes.atoms)),
     }

@@ -1,4 +1,4 @@
-"""Models and reference engines behind one interface: structure -> energy, forces and virial."""
+"""Reference engines as the functions that properties are measured with: structure -> energy, forces and virial."""
 
 from __future__ import annotations
 
@@ -23,30 +23,6 @@ BOX = 1000.0
 
 DIGITS = 16
 """Number of digits of a structure's key in the name of its folder."""
-
-
-def of_model(gp_xml: str | Path) -> Evaluate:
-    """Return a function that evaluates a fitted potential with quippy.
-
-    Raises
-    ------
-    InputError
-        If the potential is missing, cut short or not a GAP.
-    """
-    from ase.stress import voigt_6_to_full_3x3_stress
-
-    from gapdesign.models.gap.predict import load
-
-    potential = load(gp_xml)
-
-    def evaluate(atoms: Atoms) -> Label:
-        # A copy: QUIP's own calculator keeps the atoms that it is given.
-        potential.calculate(atoms.copy(), ["energy", "forces", "stress"], ["positions", "numbers", "cell", "pbc"])
-        results = potential.results
-        virial = -atoms.get_volume() * voigt_6_to_full_3x3_stress(results["stress"])
-        return Label(float(results["energy"]), results["forces"], virial)
-
-    return evaluate
 
 
 def of_engine(engine: Engine, store: str | Path, runs: Runs) -> Evaluate:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gapdesign.deviations import root_mean_square
 from gapdesign.properties import CURVES
 
 if TYPE_CHECKING:
@@ -70,8 +71,7 @@ def _phonon_deviations(curves: pd.DataFrame, reference: pd.DataFrame) -> list[di
     for prototype, mine in curves[curves["curve"] == "phonons"].groupby("prototype", sort=False):
         theirs = reference[(reference["curve"] == "phonons") & (reference["prototype"] == prototype)]
         if len(theirs) == len(mine):
-            difference = mine["y"].to_numpy() - theirs["y"].to_numpy()
-            rms = float(np.sqrt(np.mean(difference**2)))
+            rms = root_mean_square(mine["y"].to_numpy() - theirs["y"].to_numpy())
             rows.append({"prototype": prototype, "property": "phonon_rms", "value": rms, "unit": "THz", "reason": ""})
     return rows
 

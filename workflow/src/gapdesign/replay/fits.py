@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gapdesign.deviations import root_mean, root_mean_square, tail
 from gapdesign.replay import leastsquares
 from gapdesign.replay.labels import LabelledRows
 from gapdesign.replay.rows import OFFSET
@@ -211,7 +212,7 @@ def _measures(found: Mapping[str, Differences], picked: Mapping[str, np.ndarray]
     components = sum(int(found[name].components[mask].sum()) for name, mask in picked.items())
     return {
         "structures": sum(int(mask.sum()) for mask in picked.values()),
-        "energy_rmse_mev": 1e3 * float(np.sqrt(np.mean(energies**2))) if len(energies) else np.nan,
-        "energy_q99_mev": 1e3 * float(np.quantile(np.abs(energies), 0.99)) if len(energies) else np.nan,
-        "force_rmse_mev": 1e3 * float(np.sqrt(squares / components)) if components else np.nan,
+        "energy_rmse_mev": 1e3 * root_mean_square(energies),
+        "energy_q99_mev": 1e3 * float(tail(np.abs(energies))),
+        "force_rmse_mev": 1e3 * root_mean(squares, components),
     }

@@ -1,8 +1,8 @@
-"""Energies that a fitted potential predicts."""
+"""Energies, forces and virials that a fitted potential predicts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from gapdesign import records
+from gapdesign.engines.base import Label
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,36 +19,53 @@ if TYPE_CHECKING:
 
 
 def energies(gp_xml: str | Path, frames: Sequence[Atoms]) -> np.ndarray:
-    """Predict total energies with quippy.
+    """Predict total energies, in eV, shape (n,); see :func:`predictions`."""
+    return np.array([predicted.energy for predicted in predictions(gp_xml, frames)])
+
+
+def predictions(gp_xml: str | Path, frames: Iterable[Atoms]) -> list[Label]:
+    """Predict energies, forces and virials with quippy.
 
     Parameters
     ----------
     gp_xml
         A potential from :func:`gapdesign.models.gap.fit.fit`, or another GAP in one file.
     frames
-        n structures; they are not changed.
+        Structures; they are not changed.
 
     Returns
     -------
-    ndarray
-        Total energies, in eV, in the order of ``frames``, shape (n,).
+    list of Label
+        In the order of ``frames``. A cell without a volume has no virial.
 
     Raises
     ------
     InputError
         If the potential is missing, cut short or not a GAP.
     """
+    return list(map(evaluator(gp_xml), frames))
+
+
+def evaluator(gp_xml: str | Path) -> Callable[[Atoms], Label]:
+    """Return the function from a structure to what a potential predicts; see :func:`predictions`."""
+    from ase.stress import voigt_6_to_full_3x3_stress
+
     potential = load(gp_xml)
-    predicted = np.empty(len(frames))
-    for index, atoms in enumerate(frames):
-        copy = atoms.copy()
-        copy.calc = potential
-        predicted[index] = copy.get_potential_energy()
-    return predicted
+
+    def evaluate(atoms: Atoms) -> Label:
+        has_volume = atoms.cell.rank == 3
+        properties = ["energy", "forces", *(["stress"] if has_volume else [])]
+        # A copy: QUIP's own calculator keeps the atoms that it is given.
+        potential.calculate(atoms.copy(), properties, ["positions", "numbers", "cell", "pbc"])
+        results = potential.results
+        virial = -atoms.get_volume() * voigt_6_to_full_3x3_stress(results["stress"]) if has_volume else None
+        return Label(float(results["energy"]), results["forces"], virial)
+
+    return evaluate
 
 
 def load(gp_xml: str | Path) -> Potential:
-    """Load a fitted potential as an ASE calculator; see :func:`energies`."""
+    """Load a fitted potential as an ASE calculator; see :func:`predictions`."""
     from quippy.potential import Potential
 
     _check(Path(gp_xml))
