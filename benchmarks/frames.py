@@ -4,14 +4,13 @@
     .venv-peers/bin/pip install nep-adapters==1.0.3 ase  # after `make bench`, which makes .venv-peers
     python benchmarks/frames.py
 
-Frames are molybdenum, strained and displaced at random. The pipeline runs as a user runs it, in shards and on two cores;
+Frames are molybdenum, strained and displaced at random. The pipeline runs as a user runs it, in shards, on two cores;
 the script reads all frames with ASE, averages the vectors of nep-adapters and takes scikit-matter's farthest points, on
 one core. CPU seconds are of all processes, and memory is that of the largest one.
 """
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -75,14 +74,15 @@ def write_frames(path: Path, size: int) -> None:
 
 def measure(command: list[str], name: str) -> None:
     """Run a command, and print its CPU seconds, wall seconds and memory."""
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    began = time.perf_counter()
     with (FOLDER / f"frames-{name}.log").open("w") as log:
-        subprocess.run(command, cwd=FOLDER, env=environment, stdout=log, stderr=subprocess.STDOUT, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    # The system tells the largest of all that ran so far; the pipeline, the smaller one, runs first.
-    print(f"{name:12}{seconds:10.0f}{time.perf_counter() - began:10.0f}{after.ru_maxrss / 1024:10.0f}", flush=True)
+        process = subprocess.Popen(command, cwd=FOLDER, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        _, status, used = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{name} failed; see {log.name}")
+    seconds = used.ru_utime + used.ru_stime
+    print(f"{name:12}{seconds:10.0f}{time.perf_counter() - began:10.0f}{used.ru_maxrss / 1024:10.0f}", flush=True)
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "src"))
 
 ROOMS = {
     "In a notebook": ("notebook",),
+    "Sets of frames": ("sets",),
     "What a study is given": ("inputs", "contents"),
     "Candidates": ("structures", "cells", "samplers", "streams"),
     "Descriptors and pools": ("descriptors", "shards", "comparison"),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gapdesign.config.job import Job
 
 MODULES = (
-    *("study", "candidates", "descriptors", "tune", "pools", "design", "strains", "quality", "labels", "store"),
+    *("study", "candidates", "descriptors", "tune", "pools", "design", "sets", "strains", "quality", "labels", "store"),
     *("model", "crossval", "properties", "replay", "replay_fits", "report", "profiles"),
 )
 

@@ -1,0 +1,136 @@
+"""Frames of one's own, by one line: the same picks as a study's, labels kept, and mistakes named."""
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import yaml
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import read, write
+
+from gapdesign import cli
+from gapdesign.descriptors.covariance import Covariance, Layout
+from gapdesign.descriptors.kernel import CovarianceOptions, PairKernelOptions, SoapKernelOptions
+from gapdesign.sets.held import count_duplicates
+
+
+@pytest.fixture(autouse=True)
+def frames(tmp_path, monkeypatch) -> list[Atoms]:
+    """Frames of two groups in ``frames.xyz``, with labels, one of them twice, and an isolated atom."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(5)
+    made = []
+    for number in range(24):
+        atoms = bulk("Cu", "fcc", a=3.6, cubic=True) if number % 3 else bulk("CuZr", "cesiumchloride", a=3.26)
+        atoms.rattle(0.02 * (1 + number % 5), seed=number)
+        atoms.info = {"config_type": "alloy" if number % 3 == 0 else "copper", "dft_energy": -1.5 * number}
+        atoms.calc = SinglePointCalculator(atoms, energy=float(number), forces=rng.random((len(atoms), 3)))
+        made.append(atoms)
+    made.append(made[7].copy())
+    made[-1].info["config_type"] = "copper"
+    lone = Atoms("Cu", cell=[20, 20, 20], pbc=True)
+    write("frames.xyz", [*made[:10], lone, *made[10:]])
+    return made
+
+
+def run(*arguments: str) -> int:
+    return cli.main(["pick", *arguments])
+
+
+def test_a_pick_is_that_of_the_study_that_it_prints(capsys):
+    assert run("frames.xyz", "7") == 0
+    study = yaml.safe_load(capsys.readouterr().out)
+    Path("study.yaml").write_text(yaml.safe_dump(study))
+    config = ["--config", "study.yaml"]
+    shard = ["--pool", "A", "--start", "0", "--stop", "25", "--output", "0-25.npz"]
+    assert cli.main(["candidates", *config, *shard]) == 0
+    described = ["--candidates", "0-25.npz", "--output", "0-25.npy", "--output-sum", "sum.npy"]
+    assert cli.main(["descriptors", *config, *described]) == 0
+    assert cli.main(["basis", *config, "--features", "0-25.npy", "--output", "basis.npz"]) == 0
+    Path("compressed").mkdir()
+    compressed = ["--basis", "basis.npz", "--features", "0-25.npy", "--output", "compressed/0-25.npy"]
+    assert cli.main(["compress", *config, *compressed]) == 0
+    pool = ["--candidates", "0-25.npz", "--features", "0-25.npy", "--sums", "sum.npy", "--basis", "basis.npz"]
+    outputs = ["--output", "design.extxyz", "--output-features", "design.npy"]
+    selected = ["select", *config, "--design", "PICKED", *pool, "--compressed", "compressed/0-25.npy", *outputs]
+    assert cli.main(selected) == 0
+    design, picked = read("design.extxyz", ":"), read("picked.extxyz", ":")
+    # Candidates do not count the isolated atom.
+    assert [atoms.info["source_frame"] for atoms in design] == [atoms.info["pick_frame"] for atoms in picked]
+    assert [atoms.info["distance"] for atoms in design] == [atoms.info["pick_distance"] for atoms in picked]
+
+
+def test_picked_frames_are_those_of_the_file_with_their_labels():
+    assert run("frames.xyz", "6", "--output", "chosen.extxyz") == 0
+    given = read("frames.xyz", ":")
+    for rank, atoms in enumerate(read("chosen.extxyz", ":")):
+        source = given[atoms.info["pick_frame"]]
+        assert atoms.info["pick_rank"] == rank
+        assert atoms.info["dft_energy"] == source.info["dft_energy"]
+        assert atoms.get_potential_energy() == source.get_potential_energy()
+        np.testing.assert_array_equal(atoms.get_forces(), source.get_forces())
+        np.testing.assert_array_equal(atoms.positions, source.positions)
+
+
+def test_what_is_read_and_covered_is_said(capsys):
+    assert run("frames.xyz", "24") == 0
+    said = capsys.readouterr().err
+    assert "25 frames of 2 to 4 atoms, 17 of Cu4, 8 of CuZr; again: 1; isolated atoms left out: 1" in said
+    assert "at most 0.000 from the nearest picked" in said
+
+
+def test_existing_frames_are_not_chosen_again(frames, capsys):
+    write("old.xyz", frames[:12])
+    assert run("frames.xyz", "5", "--existing", "old.xyz") == 0
+    assert min(atoms.info["pick_frame"] for atoms in read("picked.extxyz", ":")) > 11
+    assert capsys.readouterr().out == ""
+    assert run("frames.xyz", "5", "--existing", "frames.xyz") == 2
+    assert "nothing is left to choose" in capsys.readouterr().err
+
+
+def test_so_many_of_each_group():
+    assert run("frames.xyz", "3", "--per-config-type", "--method", "fps") == 0
+    assert [atoms.info["config_type"] for atoms in read("picked.extxyz", ":")] == ["alloy"] * 3 + ["copper"] * 3
+
+
+def test_frames_come_from_standard_input(monkeypatch):
+    assert run("frames.xyz", "4") == 0
+    first = Path("picked.extxyz").read_text()
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(Path("frames.xyz").read_bytes())))
+    assert run("-", "4") == 0
+    assert Path("picked.extxyz").read_text() == first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["frames.xyz", "0"], "ask for 1 to 25"),
+        (["frames.xyz", "26"], "ask for 1 to 25"),
+        (["frames.xyz", "9", "--per-config-type"], "has 8 frames with config_type alloy, not 9"),
+        (["missing.xyz", "3"], "no file 'missing.xyz'"),
+        (["frames.xyz", "3", "--output", "frames.xyz"], "this file is read"),
+        (["frames.xyz", "3", "--method", "best"], "choose from bayesian"),
+        (["frames.xyz", "3", "--method", "cur_environments"], "takes a study"),
+        (["frames.xyz", "3", "--descriptor", "array"], "take a study"),
+        (["frames.xyz", "3", "--descriptor", "soap"], "choose from ace"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_writes_nothing(arguments, words, capsys):
+    before = Path("frames.xyz").read_bytes()
+    assert run(*arguments) == 2
+    assert words in capsys.readouterr().err
+    assert Path("frames.xyz").read_bytes() == before
+    assert not Path("picked.extxyz").exists()
+
+
+def test_duplicates_are_those_of_all_pairs():
+    rng = np.random.default_rng(2)
+    rows = rng.random((60, 5)).astype(np.float32)[rng.integers(40, size=300)]
+    linear = CovarianceOptions(soap=SoapKernelOptions(zeta=1, scale=1.0), pair=PairKernelOptions(scale=0.0))
+    covariance = Covariance(Layout(1, 5, 0), linear)
+    same = ((rows[:, None].astype(float) - rows) ** 2).sum(axis=-1) < 1e-12
+    assert count_duplicates(rows, covariance) == np.tril(same, -1).any(axis=1).sum() > 200

@@ -1,0 +1,1 @@
+"""Sets of frames that people have, looked at and chosen from by one line, without a study."""

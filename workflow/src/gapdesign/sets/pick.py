@@ -1,0 +1,194 @@
+"""The frames of a file that are worth most: a design without a study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gapdesign import notebook
+from gapdesign.errors import InputError
+from gapdesign.notebook.description import Features, options_of
+from gapdesign.progress import Pace
+from gapdesign.sets.held import FrameSet, count_duplicates, prototypes
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+MOST_NUMBERS = 2**29
+"""Numbers of all features that are held in memory: 2 GiB in single precision."""
+
+DRAWS = 5
+"""Random designs that a pick is compared with."""
+
+_BATCH = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picked:
+    """Frames chosen from a set.
+
+    Attributes
+    ----------
+    places : (n,) int64
+        Places in the set, in the order chosen.
+    distances : (n,) float64
+        Kernel distance of each from those before it; see :class:`gapdesign.notebook.Design`.
+    duplicates : int
+        Frames of the set that are another one again.
+    covering : tuple of float
+        Largest distance of a frame from the nearest one picked, and the mean.
+    by_chance : tuple of float
+        The same for random designs, the mean of :data:`DRAWS`.
+    """
+
+    places: np.ndarray
+    distances: np.ndarray
+    duplicates: int
+    covering: tuple[float, float]
+    by_chance: tuple[float, float]
+
+    def frames(self, given: FrameSet) -> list[Atoms]:
+        """Return the frames as they were read, with ``pick_rank``, ``pick_distance`` and ``pick_frame`` in ``info``."""
+        found = []
+        for rank, (place, distance) in enumerate(zip(self.places, self.distances, strict=True)):
+            frame = given.frames[place]
+            frame.atoms.info |= {"pick_rank": rank, "pick_distance": float(distance), "pick_frame": frame.number}
+            found.append(frame.atoms)
+        return found
+
+
+def pick(
+    given: FrameSet,
+    n: int,
+    description: Mapping[str, Mapping[str, Any]],
+    *,
+    method: str = "maxmin",
+    existing: FrameSet | None = None,
+    is_per_group: bool = False,
+    seed: int = 0,
+    memory: int = 1024,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Picked:
+    """Choose ``n`` frames of a set, or of each ``config_type`` in it.
+
+    Parameters
+    ----------
+    description : mapping
+        Blocks `descriptor` and `kernel` of a configuration.
+    existing : FrameSet, optional
+        Frames that are there already.
+
+    Raises
+    ------
+    InputError
+        If an option is not valid, or the features do not fit into memory.
+    """
+    elements = sorted({*given.elements, *(existing.elements if existing else [])})
+    features = described(given, elements, description, progress)
+    known = described(existing, elements, description, progress) if existing else None
+    settings = {"method": method, "seed": seed, "memory": memory}
+    groups = given.groups() if is_per_group else {"": np.arange(len(given))}
+    places, distances = [], []
+    for name, members in groups.items():
+        if len(members) < n:
+            group = f" with config_type {name}" if name else ""
+            raise InputError(f"N: '{given.name}' has {len(members)} frames{group}, not {n}; ask for fewer.")
+        before = _rows(features, np.concatenate(places)) if places else None
+        start = [part.values for part in (known, before) if part is not None]
+        held = replace(features, values=np.concatenate(start)) if start else None
+        design = notebook.select(_rows(features, members), n, existing=held, **settings)
+        places.append(members[design.indices])
+        distances.append(design.distances)
+    chosen = np.concatenate(places)
+    rng = np.random.default_rng(seed)
+    draws = [_covering(features, rng.permutation(len(given))[: len(chosen)], known) for _ in range(DRAWS)]
+    largest, mean = np.mean(draws, axis=0).tolist()
+    return Picked(
+        places=chosen,
+        distances=np.concatenate(distances),
+        duplicates=count_duplicates(features.values, features.covariance),
+        covering=_covering(features, chosen, known),
+        by_chance=(largest, mean),
+    )
+
+
+def described(
+    given: FrameSet,
+    elements: list[str],
+    description: Mapping[str, Mapping[str, Any]],
+    progress: Callable[[str], None] = lambda line: None,
+) -> Features:
+    """Return the features of a set, without environments.
+
+    Raises
+    ------
+    InputError
+        If an option is not valid, a frame cannot be described, or all features do not fit into memory.
+    """
+    from ase.data import atomic_numbers
+
+    from gapdesign.descriptors import Descriptor
+    from gapdesign.descriptors.covariance import Covariance
+    from gapdesign.descriptors.kernel import KernelOptions
+    from gapdesign.descriptors.options import DescriptorOptions
+    from gapdesign.structures import pack
+
+    options = options_of(DescriptorOptions, description["descriptor"], "descriptor")
+    kernel = options_of(KernelOptions, description["kernel"], "kernel")
+    species = sorted(atomic_numbers[symbol] for symbol in elements)
+    options.member.check(options.options, species)
+    describe = Descriptor(options, kernel.pair.shape, species)
+    numbers = describe.layout.dimension * len(given)
+    if numbers > MOST_NUMBERS:
+        raise InputError(
+            f"'{given.name}': features of {len(given)} frames take {numbers / 2**28:.1f} GiB, too many for one line;"
+            " choose a shorter descriptor, or make the file the pool of a study, which reads it in shards"
+            " (docs/candidates.md)."
+        )
+    values, pace = np.empty((len(given), describe.layout.dimension), np.float32), Pace()
+    for start in range(0, len(given), _BATCH):
+        part = given.frames[start : start + _BATCH]
+        values[start : start + len(part)] = describe.features(pack([frame.bare() for frame in part]))
+        if pace.is_due():
+            progress(f"{start + len(part)} of {len(given)} frames described")
+    return Features(values=values, covariance=Covariance(describe.layout, kernel), kernel=kernel)
+
+
+def configuration(given: FrameSet, n: int, description: Mapping[str, Mapping[str, Any]], method: str) -> dict[str, Any]:
+    """Return the configuration of a study that makes the same pick, without what exists and without groups."""
+    return {
+        "study": "picked",
+        "prototypes": prototypes(given.elements),
+        "pools": {
+            "names": ["A"],
+            "size": len(given),
+            "sampler": "file",
+            "file": {"path": given.frames[0].source, "shuffle": False},
+        },
+        **description,
+        "budget": n,
+        "designs": {"PICKED": {"pool": "A", "method": method}},
+    }
+
+
+def _rows(features: Features, places: np.ndarray) -> Features:
+    return replace(features, values=features.values[places])
+
+
+def _covering(features: Features, places: np.ndarray, known: Features | None) -> tuple[float, float]:
+    """Return the largest and the mean distance of all frames from some of them and what exists."""
+    from gapdesign.quality.measures import squared_distances
+
+    members = features.values[places]
+    if known is not None:
+        members = np.concatenate([known.values, members])
+    nearest = np.concatenate(
+        [
+            squared_distances(features.values[start : start + 1000], members, features.covariance).min(axis=1)
+            for start in range(0, len(features), 1000)
+        ]
+    )
+    return float(np.sqrt(nearest.max())), float(np.sqrt(nearest).mean())
