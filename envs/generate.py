@@ -29,6 +29,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "nep": (),
     "ace": (),
     "mace": (),
+    "sevennet": (),
     "workflow": ("workflow",),
 }
 
@@ -37,6 +38,7 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "gpaw": ("gpaw>=25.7",),
     "espresso": ("qe>=7.2",),
     "mace": ("pytorch-cpu>=2.6",),  # PyPI's torch for Linux brings CUDA
+    "sevennet": ("pytorch-cpu>=2.6",),
 }
 
 # Wheels of one environment alone, which the lock leaves out: large, or under another licence.
@@ -56,6 +58,13 @@ WHEELS: dict[str, tuple[str, ...]] = {
         *("lightning-utilities==0.15.3", "lmdb==3.0.0", "opt-einsum==3.4.0", "opt-einsum-fx==0.1.4"),
         *("prettytable==3.18.0", "python-hostlist==2.3.0", "smmap==5.0.3", "torch-ema==0.3"),
         *("torchmetrics==1.9.0", "wcwidth==0.9.4"),
+    ),
+    "sevennet": (
+        "sevenn==0.13.0",
+        # what it needs
+        *("aiohappyeyeballs==2.7.1", "aiohttp==3.14.5", "aiosignal==1.4.0", "braceexpand==0.1.7", "e3nn==0.6.0"),
+        *("frozenlist==1.8.0", "multidict==7.2.1", "ninja==1.13.2", "opt-einsum==3.4.0", "opt-einsum-fx==0.1.4"),
+        *("propcache==0.5.4", "psutil==7.2.2", "torch-geometric==2.8.1", "xxhash==4.1.0", "yarl==1.25.1"),
     ),
 }
 

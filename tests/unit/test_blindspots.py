@@ -46,6 +46,13 @@ def test_what_a_short_sight_does_not_see_is_found():
     assert table["unseen_pair"].tolist() == ["0 1", "0 1"]
 
 
+def test_a_neighbour_beyond_the_reach_is_not_visible():
+    short = DescriptorOptions(soap=SOAP, distances={"reach": 4.0})
+    table, radial = compare(crystals(), [40], short, KernelOptions(), ["distances"])
+    assert table["variation"].tolist() == [np.inf]
+    assert (radial["visibility"][radial["distance"] > 4.01] == 0).all()
+
+
 def test_components_have_the_scale_of_the_trial_pool():
     options = DescriptorOptions(soap=SOAP, components="standardised")
     table, _ = compare(crystals(), [40], options, KernelOptions(), ["dscribe"])

@@ -100,7 +100,8 @@ def compare(
         if not asked.member.files_of_structures:
             distances, seen = visibility(asked, species)
             if np.isfinite(seen).all():
-                row["variation"] = float(seen.max() / seen.min())
+                with np.errstate(divide="ignore"):  # beyond its reach a descriptor sees nothing
+                    row["variation"] = float(seen.max() / seen.min())
                 row["blind"] = " ".join(f"{r:.2f}" for r in blind_distances(distances, seen))
                 curves.append(pd.DataFrame({"backend": name, "distance": distances, "visibility": seen}))
         rows.append(row)

@@ -5,15 +5,9 @@ Batatia et al., Advances in Neural Information Processing Systems 35 (2022); arX
 
 from __future__ import annotations
 
-import io
-import pickle
 import warnings
-import zipfile
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -22,10 +16,13 @@ from pydantic import Field
 
 from gapdesign.config.options import Options
 from gapdesign.descriptors.base import EnvironmentDescriptor
+from gapdesign.descriptors.torch_models import refuse_damaged, reproducibly, slopes_of_sums, stored, when_written
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
     from gapdesign.structures import Batch
+
+_PATH = "descriptor.mace.path"
 
 KINDS = ("MACE", "ScaleShiftMACE")
 """Classes of models of energies. Others also need charges, spins or fields, which candidates do not have."""
@@ -89,7 +86,7 @@ class MaceDescriptor(EnvironmentDescriptor):
     def __init__(self, options: MaceOptions, species: Sequence[int]) -> None:
         super().__init__(options, species)
         self.check(options, species)
-        self._model = _model(options.path, _changed(options.path))
+        self._model = _model(options.path, when_written(options.path, _PATH))
         self._known = header(options.path).elements
         self._columns = _columns(options)
 
@@ -121,33 +118,22 @@ class MaceDescriptor(EnvironmentDescriptor):
         cls.dimension(options, len(species))
         missing = [chemical_symbols[z] for z in species if z not in header(options.path).elements]
         if missing:
-            raise InputError(f"descriptor.mace.path: '{options.path}' knows no {missing[0]}; name another model.")
-        _refuse_damaged(options.path, _changed(options.path))
+            raise InputError(f"{_PATH}: '{options.path}' knows no {missing[0]}; name another model.")
+        refuse_damaged(options.path, _PATH)
 
     def __call__(self, batch: Batch, k: int, centers: np.ndarray) -> np.ndarray:
         """Describe some atoms of one structure; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
         import torch
 
-        with _reproducibly(), torch.no_grad():
+        with reproducibly(), torch.no_grad():
             _, vectors = self._run(batch, k)
             return vectors.numpy()[centers]
 
     def derivatives(self, batch: Batch, k: int) -> dict[int, np.ndarray]:
         """Differentiate the summed vectors; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
-        import torch
-
-        numbers = batch.atoms(k).numbers
-        kinds = np.unique(numbers)
-        with _reproducibly():
+        with reproducibly():
             positions, vectors = self._run(batch, k)
-            units = vectors / vectors.norm(dim=1, keepdim=True)
-            sums = torch.stack([units[torch.from_numpy(numbers == z)].sum(dim=0) for z in kinds])
-            # A product with any weights, and its derivatives by those: one pass a coordinate, and not one a component.
-            weights = torch.zeros_like(sums, requires_grad=True)
-            (products,) = torch.autograd.grad(sums, positions, weights, create_graph=True)
-            rows = [torch.autograd.grad(one, weights, retain_graph=True)[0] for one in products.flatten()]
-        found = torch.stack(rows, dim=1).numpy()
-        return {int(z): found[number] for number, z in enumerate(kinds)}
+            return slopes_of_sums(positions, vectors, batch.atoms(k).numbers)
 
     def _run(self, batch: Batch, k: int) -> tuple[Any, Any]:
         """Return the positions (n, 3) of a structure and its vectors (n, dimension), as tensors."""
@@ -172,49 +158,6 @@ class MaceDescriptor(EnvironmentDescriptor):
         return graph["positions"], features[:, self._columns]
 
 
-class _Unread:
-    """Stands for any object in a model's file, of which only what was stored is of interest; runs nothing."""
-
-    def __new__(cls, *arguments: Any, **_: Any) -> _Unread:
-        made = super().__new__(cls)
-        made.arguments, made.state, made.items = arguments, {}, []
-        return made
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        pass
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-    def __call__(self, *arguments: Any) -> _Unread:
-        return type(self)(*arguments)
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        pass
-
-    def append(self, item: Any) -> None:
-        self.items.append(item)
-
-    def extend(self, items: Any) -> None:
-        self.items.extend(items)
-
-    def modules(self) -> dict[str, _Unread]:
-        """Parts of a module of torch's, by name."""
-        return self.state["_modules"]
-
-
-class _Reader(pickle.Unpickler):
-    """Reads the objects of a model's file as shells, without importing or calling anything that it names."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        return type(name, (_Unread,), {"__module__": module})
-
-    def persistent_load(self, reference: Any) -> Any:
-        return reference
-
-
 def header(path: str) -> Header:
     """Read elements and layers of a model from its file, without torch.
 
@@ -223,45 +166,32 @@ def header(path: str) -> Header:
     InputError
         If there is no such file, or it is no model of MACE's.
     """
-    return _header(path, _changed(path))
+    return _header(path, when_written(path, _PATH))
 
 
 @lru_cache(maxsize=2)
 def _header(path: str, changed: int) -> Header:
-    refused = f"descriptor.mace.path: '{path}' is"
-    try:
-        with zipfile.ZipFile(path) as archive:
-            (name,) = [name for name in archive.namelist() if name.endswith("/data.pkl")]
-            model = _Reader(io.BytesIO(archive.read(name))).load()
-            kind = type(model).__name__
-            if any(each.endswith("/constants.pkl") for each in archive.namelist()):
-                raise InputError(f"{refused} a compiled model; name the file that it was compiled from.")
-            if kind not in KINDS or not type(model).__module__.startswith("mace."):
-                raise InputError(f"{refused} no model of energies by MACE, but of the class {kind}; name another file.")
-            if "embedding_specs" in model.state:
-                raise InputError(f"{refused} a model that needs charges or spins; name another file.")
-            numbers = model.state["_buffers"]["atomic_numbers"].arguments
-            (_, _, key, *_), offset, (count,) = numbers[:3]
-            stored = archive.read(name.removesuffix("data.pkl") + f"data/{key}")
+    refused = f"{_PATH}: '{path}' is"
+    with stored(path, _PATH, "mace-torch 0.3") as file:
+        model = file.content
+        kind = type(model).__name__
+        if kind not in KINDS or not type(model).__module__.startswith("mace."):
+            raise InputError(f"{refused} no model of energies by MACE, but of the class {kind}; name another file.")
+        if "embedding_specs" in model.state:
+            raise InputError(f"{refused} a model that needs charges or spins; name another file.")
+        numbers = model.state["_buffers"]["atomic_numbers"].arguments
+        (_, _, key, *_), offset, (count,) = numbers[:3]
         products = model.modules()["products"].modules()
         shapes = [each.modules()["linear"].state["irreps_out"] for _, each in sorted(products.items(), key=_in_order)]
-        elements = np.frombuffer(stored, "<i8")[offset : offset + count].tolist()
+        elements = np.frombuffer(file.numbers(key), "<i8")[offset : offset + count].tolist()
         return Header(tuple(elements), tuple(map(_layer, shapes)))
-    except InputError:
-        raise
-    except (OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"{refused} damaged, or no file of torch's ({error}); copy it again.") from error
-    except (pickle.UnpicklingError, ValueError, KeyError, AttributeError, TypeError, IndexError, EOFError) as error:
-        raise InputError(
-            f"{refused} not as mace-torch 0.3 saves models ({type(error).__name__}: {error}); name another file."
-        ) from error
 
 
 def _in_order(item: tuple[str, Any]) -> int:
     return int(item[0])
 
 
-def _layer(irreps: _Unread) -> Layer:
+def _layer(irreps: Any) -> Layer:
     """Return the features that irreducible representations stand for; scalars of even parity are invariant."""
     width, invariants = 0, []
     for part in irreps.arguments[0]:
@@ -286,35 +216,6 @@ def _columns(options: MaceOptions) -> list[int]:
     return columns
 
 
-def _changed(path: str) -> int:
-    """Return when the file was written, by which what was read from it is kept.
-
-    Raises
-    ------
-    InputError
-        If there is no such file.
-    """
-    try:
-        return Path(path).stat().st_mtime_ns
-    except OSError:
-        raise InputError(
-            f"descriptor.mace.path: no file '{path}'; paths start where snakemake is run. docs/features.md says where"
-            " models are."
-        ) from None
-
-
-@lru_cache(maxsize=2)
-def _refuse_damaged(path: str, changed: int) -> None:
-    """Compare every part of the file with its checksum."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            wrong = archive.testzip()
-    except (OSError, zipfile.BadZipFile) as error:
-        wrong = error
-    if wrong is not None:
-        raise InputError(f"descriptor.mace.path: '{path}' is damaged ({wrong}); copy or fetch it again.")
-
-
 @lru_cache(maxsize=2)
 def _model(path: str, changed: int) -> Any:
     """Return the model, loaded once for as long as the file stays the same."""
@@ -332,21 +233,7 @@ def _model(path: str, changed: int) -> Any:
             model = torch.load(path, map_location="cpu", weights_only=False).double().eval()
         except Exception as error:
             reason = str(error).partition("\n")[0]
-            raise InputError(f"descriptor.mace.path: '{path}' cannot be loaded: {reason}.") from error
+            raise InputError(f"{_PATH}: '{path}' cannot be loaded: {reason}.") from error
     for parameter in model.parameters():
         parameter.requires_grad = False
     return model
-
-
-@contextmanager
-def _reproducibly() -> Iterator[None]:
-    """Run models by one thread, and without the optimiser that learns from one structure to the next."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.jit.optimized_execution(False):
-            yield
-    finally:
-        torch.set_num_threads(threads)
