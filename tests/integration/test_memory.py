@@ -96,7 +96,8 @@ import quippy.descriptors
 from ase import Atoms
 from gapdesign.descriptors.kernel import KernelOptions
 from gapdesign.descriptors.soap import SoapOptions
-from gapdesign.replay.expansion import Model, choose
+from gapdesign.models.gap.expansion import Model
+from gapdesign.replay.points import choose
 
 class Descriptor:
     # Stands for QUIP's, which takes its time.

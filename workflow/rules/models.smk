@@ -25,4 +25,4 @@ rule models_fit:
         "Fitting a potential to {wildcards.design}"
     shell:
         "gapdesign fit --config {params.config:q} --labels {input.labels:q} --isolated {input.isolated:q}"
-        " --hyperparameters {input.hyperparameters:q} --output {output:q} > {log:q} 2>&1"
+        " --hyperparameters {input.hyperparameters:q} --memory {resources.mem_mb} --output {output:q} > {log:q} 2>&1"

@@ -70,6 +70,9 @@ def register(verbs: argparse._SubParsersAction) -> None:
     )
     _add_data(verb)
     verb.add_argument("--hyperparameters", required=True, type=Path, metavar="FILE", help="hyperparameters (.json)")
+    verb.add_argument(
+        "--memory", type=int, metavar="MIB", help="memory that the fit may use, in MiB; one that needs more is refused"
+    )
     add_output(verb, what="potential to write (.xml)")
 
 
@@ -93,6 +96,7 @@ def _hyperparameters(arguments: argparse.Namespace, part: HyperparameterPart) ->
     )
     write_json(arguments.output, found.to_json())
     say(f"log likelihood {found.log_likelihood:.2f} after {found.evaluations} evaluations by {found.optimizer}")
+    say(f"{found.points} of {found.environments} distinct environments will be points of the potential")
     say("at the end of each start: " + ", ".join("failed" if end is None else f"{end:.2f}" for end in found.starts))
     if found.at_bound:
         say(f"at a bound, not determined by the data: {', '.join(found.at_bound)}")
@@ -111,6 +115,8 @@ def _fit(arguments: argparse.Namespace, part: FitPart) -> None:
         kernel=part.kernel,
         options=part.model,
         output=arguments.output,
+        memory=arguments.memory,
+        tell=say,
     )
     say(result.log)
     say(f"gap_fit used all it was given: {result.energies} energies, {result.forces} forces, {result.virials} virials")

@@ -18,7 +18,7 @@ from gapdesign.config.part import From, Part
 from gapdesign.engines.file import FileOptions
 
 if TYPE_CHECKING:
-    from gapdesign.replay.expansion import Model
+    from gapdesign.models.gap.expansion import Model
     from gapdesign.replay.fits import Sigmas
     from gapdesign.replay.labels import LabelledRows
 
@@ -57,7 +57,7 @@ class ModelPart(Part):
     @property
     def model(self) -> Model:
         """The kernels of the potentials."""
-        from gapdesign.replay.expansion import Model
+        from gapdesign.models.gap.expansion import Model
 
         return Model(soap=self.soap, kernel=self.kernel, transition=self.transition, jitter=self.jitter)
 
@@ -185,11 +185,11 @@ def add_rows(verb: argparse.ArgumentParser) -> None:
 
 
 def _points(arguments: argparse.Namespace, part: PointsPart) -> None:
-    from gapdesign.replay import expansion
+    from gapdesign.replay.points import choose
     from gapdesign.streams import stream
     from gapdesign.structures import read_structures
 
-    chosen = expansion.choose(
+    chosen = choose(
         partial(read_structures, arguments.candidates),
         part.species,
         part.model,
@@ -204,7 +204,7 @@ def _points(arguments: argparse.Namespace, part: PointsPart) -> None:
 
 def _rows(arguments: argparse.Namespace, part: ModelPart) -> None:
     from gapdesign.files import atomic
-    from gapdesign.replay.expansion import Expansion
+    from gapdesign.models.gap.expansion import Expansion
     from gapdesign.replay.rows import LabelRows, offsets
     from gapdesign.structures import read_batch
 
@@ -239,8 +239,8 @@ def _labels(arguments: argparse.Namespace, part: LabelsPart) -> None:
 def _start(arguments: argparse.Namespace, part: StartPart) -> None:
     from gapdesign.files import write_array, write_text
     from gapdesign.models.gap.environments import boxed
+    from gapdesign.models.gap.expansion import Expansion
     from gapdesign.replay import leastsquares
-    from gapdesign.replay.expansion import Expansion
     from gapdesign.replay.fits import trained
     from gapdesign.replay.labels import LabelFiles
     from gapdesign.replay.potential import gap_fit

@@ -79,8 +79,10 @@ def _target(field: dict[str, Any], definitions: dict[str, Any]) -> tuple[dict[st
 
 
 def _values(field: dict[str, Any]) -> str:
-    options = [entry for entry in field.get("anyOf", [field]) if entry.get("type") != "null"]
-    entry = options[0]
+    return " or ".join(_value(entry) for entry in field.get("anyOf", [field]) if entry.get("type") != "null")
+
+
+def _value(entry: dict[str, Any]) -> str:
     if "enum" in entry or "const" in entry:
         return ", ".join(f"`{value}`" for value in entry.get("enum", [entry.get("const")]))
     words = {

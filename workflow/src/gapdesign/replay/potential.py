@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.errors import ProgramError
-from gapdesign.models.gap.program import Term, find_gap_fit, potential
-from gapdesign.replay.expansion import Expansion, Model
+from gapdesign.models.gap.expansion import Expansion, Model
+from gapdesign.models.gap.program import find_gap_fit, potential, terms
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -45,20 +45,8 @@ def gap_fit(
         "virials": sum(6 for atoms in frames if "REF_virial" in atoms.info),
     }
     sigmas = {"energy": energy, "force": force, "virial": virial}
-    text, _ = potential(find_gap_fit(), data, _terms(basis, model), expected, **sigmas, jitter=model.jitter)
+    text, _ = potential(find_gap_fit(), data, terms(basis, model), expected, **sigmas, jitter=model.jitter)
     return text
-
-
-def _terms(basis: Expansion, model: Model) -> list[Term]:
-    pair, soap, terms = model.kernel.pair, model.kernel.soap, []
-    for key, _ in basis.columns():
-        if isinstance(key, tuple):
-            descriptor = model.pair_string(key)
-            terms.append(Term.of_pair(key, descriptor, basis.pairs[key], length=pair.length, scale=pair.scale))
-        else:
-            descriptor = model.soap_string(key, basis.elements)
-            terms.append(Term.of_soap(key, descriptor, basis.soap[key], zeta=soap.zeta, scale=soap.scale))
-    return terms
 
 
 def with_coefficients(template: str, coefficients: np.ndarray) -> str:

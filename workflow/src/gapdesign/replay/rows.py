@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from gapdesign.descriptors.pairs import fade
-from gapdesign.replay.expansion import Expansion, Model, pair_covariance
+from gapdesign.models.gap.expansion import Expansion, Model, pair_covariance
 from gapdesign.structures import VOIGT
 
 if TYPE_CHECKING:

@@ -132,6 +132,8 @@ PARAMETERS = {
     "pair_length": "pair length, Å",
     "soap_scale": "SOAP scale, eV",
     "noise": "noise, eV/atom",
+    "environments": "distinct environments",
+    "points": "environments as points",
     "log_likelihood": "log likelihood",
     "optimizer": "optimiser",
 }

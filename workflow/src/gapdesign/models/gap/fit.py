@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapdesign.descriptors.quip import pair_string, soap_string
 from gapdesign.errors import InputError
 from gapdesign.files import write_text
-from gapdesign.models.gap.environments import GapStructures, boxed, energies_above_atoms, environments, merge
-from gapdesign.models.gap.program import Term, find_gap_fit, potential
+from gapdesign.models.gap.costs import Work
+from gapdesign.models.gap.environments import boxed, energies_above_atoms, environments
+from gapdesign.models.gap.points import distinct_environments, expand, model_of
+from gapdesign.models.gap.program import find_gap_fit, potential, terms
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -55,6 +56,8 @@ def fit(
     kernel: CovarianceOptions,
     options: ModelOptions,
     output: str | Path,
+    memory: int | None = None,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> Fit:
     """Fit energies, forces and virials, and write one self-contained file that QUIP and LAMMPS load.
 
@@ -71,12 +74,16 @@ def fit(
         The model.
     output
         The potential to write (gp.xml).
+    memory
+        MiB that this process and gap_fit may use together; None for any.
+    tell
+        Receives a sentence on the points and the predicted cost before gap_fit starts.
 
     Raises
     ------
     InputError
-        If labels or isolated atoms are missing, the hyperparameters belong to another model, or gap_fit is not
-        installed.
+        If labels or isolated atoms are missing, the hyperparameters belong to another model, gap_fit is not installed,
+        or it needs more than ``memory``.
     ProgramError
         If gap_fit fails or does not use all the data.
     """
@@ -93,12 +100,19 @@ def fit(
         "virials": 6 * sum("REF_virial" in atoms.info for atoms in frames),
     }
     seen = environments(data, soap=soap, kernel=kernel, transition=options.soap_transition)
-    pairs = _pairs(seen, hyperparameters, kernel=kernel, options=options)
-    soaps = _soaps(seen, hyperparameters, soap=soap, kernel=kernel, options=options)
+    model = model_of(hyperparameters, soap=soap, kernel=kernel, options=options)
+    basis = expand(seen, model, options.sparse)
+    work = Work.of(data, soap, seen, labels=sum(expected.values()))
+    tell(
+        f"{len(frames)} structures of {sum(map(len, frames))} atoms: {sum(map(len, basis.soap.values()))} of"
+        f" {distinct_environments(seen)} distinct environments are points; gap_fit takes about"
+        f" {work.seconds(basis):.0f} s and {work.megabytes(basis)} MiB"
+    )
+    work.require(memory, basis)
     text, log = potential(
         program,
         data,
-        [*pairs, *soaps],
+        terms(basis, model),
         expected,
         energy=max(hyperparameters.noise, options.sigma.energy_floor),
         force=options.sigma.force,
@@ -106,7 +120,7 @@ def fit(
         jitter=options.sparse.jitter,
     )
     write_text(output, text)
-    environment_points, distance_points = (sum(len(term.points) for term in terms) for terms in (soaps, pairs))
+    environment_points, distance_points = (sum(map(len, kind.values())) for kind in (basis.soap, basis.pairs))
     return Fit(**expected, environments=environment_points, distances=distance_points, log=log)
 
 
@@ -136,34 +150,3 @@ def _training_frame(atoms: Atoms) -> Atoms:
         copy.info["REF_virial"] = (0.5 * (virial + virial.T)).ravel()
     copy.arrays["REF_forces"] = np.asarray(atoms.arrays["REF_forces"], dtype=float)
     return copy
-
-
-def _pairs(
-    seen: GapStructures, hyperparameters: Hyperparameters, *, kernel: CovarianceOptions, options: ModelOptions
-) -> list[Term]:
-    """Return a function for each pair of elements, on a grid over their distances."""
-    terms, length = [], hyperparameters.pair_length
-    step = length / options.sparse.points_per_length
-    for pair, block in seen.pairs.items():
-        low = block.distances.min()
-        grid = np.linspace(low, kernel.pair.r_cut, 1 + max(1, int(np.ceil((kernel.pair.r_cut - low) / step))))
-        descriptor = pair_string(kernel.pair, elements=pair)
-        terms.append(Term.of_pair(pair, descriptor, grid, length=length, scale=hyperparameters.pair_scale))
-    return terms
-
-
-def _soaps(
-    seen: GapStructures,
-    hyperparameters: Hyperparameters,
-    *,
-    soap: SoapOptions,
-    kernel: CovarianceOptions,
-    options: ModelOptions,
-) -> list[Term]:
-    """Return a function for each element, expanded in all of its distinct environments."""
-    terms = []
-    for centre, block in seen.soap.items():
-        vectors, _ = merge(block.vectors)
-        descriptor = soap_string(soap, centre=centre, elements=list(seen.soap), transition=options.soap_transition)
-        terms.append(Term.of_soap(centre, descriptor, vectors, zeta=kernel.soap.zeta, scale=hyperparameters.soap_scale))
-    return terms

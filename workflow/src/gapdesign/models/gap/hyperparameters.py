@@ -41,6 +41,8 @@ class Hyperparameters:
         L at the end of each start; None for a start that found no regular covariance.
     at_bound
         Names of hyperparameters that sit at a bound: the data do not determine them.
+    environments, points
+        Numbers of distinct environments in the design, and of those that are points of the potential.
     """
 
     pair_scale: float
@@ -54,6 +56,8 @@ class Hyperparameters:
     evaluations: int
     starts: tuple[float | None, ...]
     at_bound: tuple[str, ...]
+    environments: int = 0
+    points: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as a JSON object."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from gapdesign.errors import InputError
 from gapdesign.models.gap.environments import boxed, energies_above_atoms, environments
 from gapdesign.models.gap.hyperparameters import Hyperparameters, fixed
 from gapdesign.models.gap.likelihood import Likelihood
+from gapdesign.models.gap.points import distinct_environments, expand, model_of
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -82,8 +84,9 @@ def optimise(
     data = [*frames, *boxes]
     energies = energies_above_atoms(data, boxes)
     with threadpool_limits(1, user_api="blas"):
+        seen = environments(data, soap=soap, kernel=kernel, transition=options.soap_transition)
         likelihood = Likelihood(
-            environments(data, soap=soap, kernel=kernel, transition=options.soap_transition),
+            seen,
             energies,
             zeta=kernel.soap.zeta,
             smallest_length=min(options.bounds.pair_length[0], kernel.pair.length),
@@ -95,7 +98,10 @@ def optimise(
             records = lbfgs(
                 likelihood, options=options.lbfgs, bounds=_bounds(likelihood, options), rng=rng, first=first
             )
-        return _result(likelihood, records, soap=soap, kernel=kernel, options=options)
+        found = _result(likelihood, records, soap=soap, kernel=kernel, options=options)
+        basis = expand(seen, model_of(found, soap=soap, kernel=kernel, options=options), options.sparse)
+    points = sum(map(len, basis.soap.values()))
+    return replace(found, environments=distinct_environments(seen), points=points)
 
 
 def lbfgs(

@@ -68,9 +68,21 @@ class SigmaOptions(Options):
     )
 
 
-class SparseOptions(Options):
-    """The points in which functions are expanded: all data, not a selection."""
+MOST = 1000
+"""Environments per element up to which all are points by default."""
 
+
+class SparseOptions(Options):
+    """The points in which functions are expanded."""
+
+    points: Annotated[int, Field(ge=1)] | Literal["auto", "all"] = Field(
+        "auto",
+        description="Points, per element, in which the SOAP part is expanded: `all` distinct environments of the"
+        f" design, a number of them, or `auto`: all where there are up to {MOST}, as in designs of small cells, and"
+        f" {MOST} otherwise. Of more environments those are chosen that have the largest variance, each given the ones"
+        " before it, until none has more than `jitter`. Time and memory of a fit grow with the number of points"
+        " ([measured](../docs/potentials.md#many-atom-cells)).",
+    )
     points_per_length: float = Field(
         4.0,
         ge=1,
@@ -78,11 +90,16 @@ class SparseOptions(Options):
         description="Points, per length of the pair kernel, in which the pair function is expanded. Structures have"
         " thousands of distances that repeat one another, so a uniform grid over their range stands for all of them:"
         " at 4 no energy of 100 unseen zirconium cells was farther than 0.1 meV per atom from that of a denser"
-        " grid, at 3 than 0.4, at 2 than 3.5. In SOAP every distinct environment is a point of its own.",
+        " grid, at 3 than 0.4, at 2 than 3.5.",
     )
     jitter: float = Field(
         1e-10, gt=0, description="Number, in eV^2, added to the diagonal of the covariance of these points."
     )
+
+    @property
+    def most(self) -> int | None:
+        """Largest number of environments per element that are points; None for all."""
+        return {"auto": MOST, "all": None}.get(self.points, self.points)
 
 
 class ModelOptions(Options):

@@ -21,6 +21,8 @@ from gapdesign.errors import InputError, ProgramError
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from gapdesign.models.gap.expansion import Expansion, Model
+
 LABEL = "GAP_gapdesign"
 """Label of every potential written here, as LAMMPS's ``xml_label`` expects; gap_fit's own label contains the time."""
 
@@ -70,6 +72,19 @@ class Term:
         file = f"{self.name}.txt"
         np.savetxt(folder / file, np.insert(self.points, 0, 1.0, axis=1).reshape(-1), fmt="%.17g")
         return f"{self.covariance} add_species=F sparse_method=FILE sparse_file={file} n_sparse={len(self.points)}"
+
+
+def terms(basis: Expansion, model: Model) -> list[Term]:
+    """Return a function for each pair of elements and each element, expanded in the points of a basis."""
+    pair, soap, found = model.kernel.pair, model.kernel.soap, []
+    for key, _ in basis.columns():
+        if isinstance(key, tuple):
+            descriptor = model.pair_string(key)
+            found.append(Term.of_pair(key, descriptor, basis.pairs[key], length=pair.length, scale=pair.scale))
+        else:
+            descriptor = model.soap_string(key, basis.elements)
+            found.append(Term.of_soap(key, descriptor, basis.soap[key], zeta=soap.zeta, scale=soap.scale))
+    return found
 
 
 def potential(
