@@ -10,13 +10,19 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.neighborlist import neighbor_list
+from scipy.sparse import csr_array
 
+from conftest import SMALL
+from gapdesign import cli
+from gapdesign.config.part import At
+from gapdesign.config.study import parse
 from gapdesign.descriptors.kernel import KernelOptions, PairKernelOptions, SoapKernelOptions
 from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.errors import InputError
-from gapdesign.models.gap.costs import PROGRAMS, Work
-from gapdesign.models.gap.environments import boxed, environments
-from gapdesign.models.gap.expansion import Expansion, soap_covariance
+from gapdesign.files import write_frames
+from gapdesign.models.gap.costs import PROGRAMS, Points, Work
+from gapdesign.models.gap.environments import GapStructures, SoapBlock, boxed, environments
+from gapdesign.models.gap.expansion import soap_covariance
 from gapdesign.models.gap.fit import Fit, fit
 from gapdesign.models.gap.hyperparameters import Hyperparameters, fixed
 from gapdesign.models.gap.optimise import optimise
@@ -185,11 +191,11 @@ class TestCost:
 
     def test_time_and_memory_by_hand(self) -> None:
         work = Work(dimension=100, derivatives={42: 1_000_000}, labels=9000)
-        basis = Expansion({(42, 42): np.zeros(20)}, {42: np.zeros((980, 100))})
-        assert work.seconds(basis) == pytest.approx(100 * 1e6 * (1.2e-7 + 1.85e-9 * 980) + 8e-10 * 10_000 * 1e6)
-        assert work.megabytes(basis) == PROGRAMS + int(8 * (1e8 + 1e7) / 2**20) + 1
+        points = Points({42: 980}, 20)
+        assert work.seconds(points) == pytest.approx(100 * 1e6 * (1.2e-7 + 1.85e-9 * 980) + 8e-10 * 10_000 * 1e6)
+        assert work.megabytes(points) == PROGRAMS + int(8 * (1e8 + 1e7) / 2**20) + 1
         small = Work(dimension=1, derivatives={42: 10}, labels=9000)
-        assert small.megabytes(basis) == PROGRAMS + int(16 * (1e7 + 9e6) / 2**20) + 1
+        assert small.megabytes(points) == PROGRAMS + int(16 * (1e7 + 9e6) / 2**20) + 1
 
     def test_too_little_memory_is_refused_before_gap_fit_starts(self, frames, isolated, tmp_path) -> None:
         given = {"soap": SOAP, "kernel": KERNEL, "options": OPTIONS, "output": tmp_path / "gp.xml"}
@@ -198,3 +204,31 @@ class TestCost:
         ):
             fit(frames, isolated, FOUND, **given, memory=100)
         assert list(tmp_path.iterdir()) == []
+
+    def test_a_study_asks_for_what_the_labels_of_its_largest_prototype_will_need(self, tmp_path) -> None:
+        cell = bulk("Au", cubic=True).repeat(3)
+        cell.positions += 0.1 * np.random.default_rng(0).normal(size=cell.positions.shape)
+        write_frames(tmp_path / "cell.extxyz", [cell])
+        study = parse(
+            SMALL
+            | {"prototypes": {"cell": {"file": str(tmp_path / "cell.extxyz")}}, "budget": 20}
+            | {"descriptor": {"soap": {"r_cut": 6.0, "n_max": 10, "l_max": 10}}}
+        )
+        work, points = Work.expected(At(study, "OPT"))
+        assert points.environments == {79: MOST}
+        data = [Atoms(cell.numbers, positions=cell.positions, cell=cell.cell, pbc=True)] * 20
+        for atoms in data:
+            atoms.info["REF_virial"], atoms.arrays["REF_forces"] = np.zeros(9), np.zeros((len(cell), 3))
+        block = SoapBlock(np.zeros((1, 606)), csr_array((1, 1)))  # n (n + 1) / 2 (l + 1) + 1
+        seen = GapStructures(np.zeros(1), {79: block}, {})
+        real = Work.of(data, study.descriptor.soap, seen, labels=20 * (7 + 3 * len(cell)))
+        assert (work.dimension, work.labels) == (real.dimension, real.labels)
+        assert real.derivatives[79] < work.derivatives[79] < 1.5 * real.derivatives[79]
+        job = cli.jobs()["fit"]
+        assert job.megabytes(At(study, "OPT")) == work.megabytes(points) > 4000
+        assert job.time_limit(At(study, "OPT")) >= work.seconds(points) / 60
+        other = parse(
+            study.model_dump(mode="json", exclude_none=True) | {"pools": SMALL["pools"] | {"sampler": "supercell"}}
+        )
+        assert Work.expected(At(other, "OPT")) is None
+        assert job.megabytes(At(other, "OPT")) == 4000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import numpy as np
 from gapdesign.cli.arguments import add, add_output, say
 from gapdesign.cli.parts import AverageKernel, Soap
 from gapdesign.config.job import Job
-from gapdesign.config.part import Part
+from gapdesign.config.part import At, Part
+from gapdesign.models.gap.costs import Work
 from gapdesign.models.gap.options import ModelOptions
 
 
@@ -28,6 +30,25 @@ class HyperparameterPart(FitPart):
     seed: int
 
 
+LEAST_MEMORY, LEAST_MINUTES = 4000, 240
+"""MiB and time limit of a fit whose structures are small, or of sizes that only their labels tell."""
+
+CAUTION = 4
+"""Time limit relative to the time that a fit should take."""
+
+
+def _memory(at: At) -> int:
+    """Return the MiB that a fit asks for."""
+    expected = Work.expected(at)
+    return max(LEAST_MEMORY, expected[0].megabytes(expected[1])) if expected else LEAST_MEMORY
+
+
+def _minutes(at: At) -> int:
+    """Return the time limit of a fit."""
+    expected = Work.expected(at)
+    return max(LEAST_MINUTES, ceil(CAUTION * expected[0].seconds(expected[1]) / 60)) if expected else LEAST_MINUTES
+
+
 HYPERPARAMETERS = Job(
     verb="hyperparameters",
     rule="hyperparameters",
@@ -42,8 +63,8 @@ FIT = Job(
     rule="models_fit",
     stage="models",
     reads=FitPart,
-    memory=4000,
-    minutes=240,
+    memory=_memory,
+    minutes=_minutes,
     works_on="labels/{design}.extxyz",
 )
 JOBS = (HYPERPARAMETERS, FIT)

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, pi
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gapdesign.descriptors.quippy import QuippyDescriptor as Quippy
 from gapdesign.errors import InputError
+from gapdesign.structures import prototypes
 
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from gapdesign.config.part import At
     from gapdesign.descriptors.soap import SoapOptions
     from gapdesign.models.gap.environments import GapStructures
     from gapdesign.models.gap.expansion import Expansion
@@ -26,8 +29,37 @@ DESCRIBE, MULTIPLY, SOLVE = 1.2e-7, 1.85e-9, 8e-10
 """Seconds for a component of a derivative, for its product with one point, and for a row times two points
 (`python benchmarks/gap_cells.py`)."""
 
+DENSER = 1.3
+"""Neighbours of an atom in a strained crystal, relative to the crystal itself: an allowance."""
+
 PROGRAMS = 350
 """MiB of gap_fit and of the Python process that runs it, besides what grows with the data."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """Numbers of points.
+
+    Attributes
+    ----------
+    environments
+        For each element.
+    distances
+        Over all pairs of elements.
+    """
+
+    environments: Mapping[int, int]
+    distances: int
+
+    @classmethod
+    def of(cls, basis: Expansion) -> Points:
+        """Return the numbers of a basis."""
+        return cls({z: len(own) for z, own in basis.soap.items()}, sum(map(len, basis.pairs.values())))
+
+    @property
+    def total(self) -> int:
+        """Number of coefficients of the potential."""
+        return sum(self.environments.values()) + self.distances
 
 
 @dataclass(frozen=True)
@@ -63,21 +95,50 @@ class Work:
         dimension = max((block.vectors.shape[1] for block in seen.soap.values()), default=0)
         return cls(dimension, derivatives, labels)
 
-    def seconds(self, basis: Expansion) -> float:
-        """Return the CPU seconds of gap_fit with the points of a basis."""
-        total = len(basis)
-        products = sum(self.derivatives[z] * len(points) for z, points in basis.soap.items())
+    @classmethod
+    def expected(cls, at: At) -> tuple[Work, Points] | None:
+        """Return the work for a design whose structures have the sizes of the largest prototype, and its points.
+
+        None where candidates have other sizes, which only the labels then tell.
+        """
+        study, largest = at.study, max(prototypes(at.study.prototypes), key=lambda crystal: len(crystal.atoms))
+        if not at.pool.keeps_cells:
+            return None
+        soap, pair, species = study.descriptor.soap, study.kernel.pair, study.species()
+        atoms, density = len(largest.atoms), len(largest.atoms) / largest.atoms.get_volume()
+        neighbours = DENSER * 4 / 3 * pi * soap.r_cut**3 * density
+        environments = study.budget * len(set(largest.orbits.tolist())) / len(species)
+        most = study.model.sparse.most or environments
+        derivatives = int(9 * study.budget * atoms * (1 + neighbours)) // len(species)
+        grid = ceil(pair.r_cut / pair.length * study.model.sparse.points_per_length)
+        has_soap = study.kernel.soap.scale > 0
+        return (
+            cls(
+                Quippy.dimension(soap, len(species)),
+                dict.fromkeys(species if has_soap else (), derivatives),
+                study.budget * (7 + 3 * atoms),
+            ),
+            Points(
+                dict.fromkeys(species if has_soap else (), int(min(most, environments))),
+                grid * len(species) * (len(species) + 1) // 2,
+            ),
+        )
+
+    def seconds(self, points: Points) -> float:
+        """Return the CPU seconds of gap_fit."""
+        total = points.total
+        products = sum(self.derivatives[z] * count for z, count in points.environments.items())
         described = DESCRIBE * sum(self.derivatives.values()) + MULTIPLY * products
         return self.dimension * described + SOLVE * (self.labels + total) * total**2
 
-    def megabytes(self, basis: Expansion) -> int:
-        """Return the MiB of the fit with the points of a basis."""
-        total = len(basis)
+    def megabytes(self, points: Points) -> int:
+        """Return the MiB of the fit."""
+        total = points.total
         covariances, system = self.labels * total, (self.labels + total) * total
         first = self.dimension * sum(self.derivatives.values()) + system
         return PROGRAMS + ceil(8 * max(first, 2 * (system + covariances)) / 2**20)
 
-    def require(self, memory: int | None, basis: Expansion) -> None:
+    def require(self, memory: int | None, points: Points) -> None:
         """Refuse a fit that needs more than ``memory``, in MiB.
 
         Raises
@@ -85,7 +146,7 @@ class Work:
         InputError
             If it does; the sentence says what to change.
         """
-        needed = self.megabytes(basis)
+        needed = self.megabytes(points)
         if memory is not None and needed > memory:
             raise InputError(
                 f"model: this fit needs {needed} MiB and may use {memory}; add `--set-resources"

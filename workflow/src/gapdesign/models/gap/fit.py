@@ -11,7 +11,7 @@ import numpy as np
 
 from gapdesign.errors import InputError
 from gapdesign.files import write_text
-from gapdesign.models.gap.costs import Work
+from gapdesign.models.gap.costs import Points, Work
 from gapdesign.models.gap.environments import boxed, energies_above_atoms, environments
 from gapdesign.models.gap.points import distinct_environments, expand, model_of
 from gapdesign.models.gap.program import find_gap_fit, potential, terms
@@ -103,12 +103,13 @@ def fit(
     model = model_of(hyperparameters, soap=soap, kernel=kernel, options=options)
     basis = expand(seen, model, options.sparse)
     work = Work.of(data, soap, seen, labels=sum(expected.values()))
+    points = Points.of(basis)
     tell(
-        f"{len(frames)} structures of {sum(map(len, frames))} atoms: {sum(map(len, basis.soap.values()))} of"
+        f"{len(frames)} structures of {sum(map(len, frames))} atoms: {sum(points.environments.values())} of"
         f" {distinct_environments(seen)} distinct environments are points; gap_fit takes about"
-        f" {work.seconds(basis):.0f} s and {work.megabytes(basis)} MiB"
+        f" {work.seconds(points):.0f} s and {work.megabytes(points)} MiB"
     )
-    work.require(memory, basis)
+    work.require(memory, points)
     text, log = potential(
         program,
         data,
@@ -120,8 +121,7 @@ def fit(
         jitter=options.sparse.jitter,
     )
     write_text(output, text)
-    environment_points, distance_points = (sum(map(len, kind.values())) for kind in (basis.soap, basis.pairs))
-    return Fit(**expected, environments=environment_points, distances=distance_points, log=log)
+    return Fit(**expected, environments=sum(points.environments.values()), distances=points.distances, log=log)
 
 
 def _training_frame(atoms: Atoms) -> Atoms:
