@@ -19,9 +19,11 @@ HOSTILE = 'a<b>&"合金$x$'
 
 def error_table(worst: dict[tuple[str, str], float]) -> pd.DataFrame:
     rows = [(model, test, 5, value / 4, value, 0.1, 0.1, value) for (model, test), value in worst.items()]
-    return pd.DataFrame(
+    table = pd.DataFrame(
         rows, columns=["model", "test_set", "n", "std_mev", "q99_mev", "rmse_mev", "mae_mev", "max_mev"]
     )
+    none = dict.fromkeys(("rmse_force_mev_a", "q99_force_mev_a", "max_force_mev_a", "rmse_virial_mev"), np.nan)
+    return table.assign(**none, n_forces=0, n_forces_zero=0)
 
 
 def square(methods, value) -> pd.DataFrame:
@@ -60,7 +62,17 @@ def study(methods: dict[str, str], members: int = 5, deformed: bool = True) -> d
         }
         columns |= {"n_atoms": 2, "reference_ev": reference, "predicted_ev": reference + error / 1000}
         predictions.append(pd.DataFrame(columns | {"error_mev": error, "duplicate": model == test}))
+    predictions = pd.concat(predictions, ignore_index=True)
+    forces = predictions[["model", "test_set", "rank"]].assign(atom=0, element="Zr")
+    for place, axis in enumerate("xyz"):
+        reference = 0.1 * (predictions["rank"] - 1) * (place + 1)
+        forces[f"reference_{axis}_ev_a"] = reference
+        forces[f"predicted_{axis}_ev_a"] = reference + (0.01 * predictions["error_mev"] if axis == "z" else 0)
+    forces["error_mev_a"] = 10 * predictions["error_mev"].abs()
     errors = square(names, lambda model, test: 10 * names.index(model) + names.index(test) + 1)
+    quantile = errors["q99_mev"]
+    errors = errors.assign(rmse_force_mev_a=5 * quantile, q99_force_mev_a=10 * quantile, rmse_virial_mev=3 * quantile)
+    errors = errors.assign(max_force_mev_a=10 * quantile, n_forces=10, n_forces_zero=4)
     duplicates = errors[["model", "test_set"]].assign(n_duplicates=0, q99_mev_without=np.nan)
     duplicates.loc[duplicates["model"] == duplicates["test_set"], "n_duplicates"] = members
     quality = pd.DataFrame(
@@ -87,7 +99,8 @@ def study(methods: dict[str, str], members: int = 5, deformed: bool = True) -> d
         "designs": designs,
         "distances": distances,
         "errors": errors,
-        "predictions": pd.concat(predictions, ignore_index=True),
+        "predictions": predictions,
+        "forces": forces,
         "duplicates": duplicates,
         "quality": quality,
         "failed": pd.DataFrame(columns=COLUMNS),
@@ -103,7 +116,7 @@ def study(methods: dict[str, str], members: int = 5, deformed: bool = True) -> d
 
 
 def results_of(parts: dict) -> Results:
-    names = ("methods", "designs", "distances", "errors", "predictions", "duplicates")
+    names = ("methods", "designs", "distances", "errors", "predictions", "duplicates", "forces")
     return Results(**{name: parts[name] for name in names})
 
 

@@ -207,7 +207,8 @@ def reported(labelled):
     study.run(
         "figures",
         *["--config", study.part("figures"), *designs, "--features", study.of_designs("designs/{design}.npy")],
-        *[*tables, "--predictions", study / "predictions.csv", "--output", figures, drawn],
+        *[*tables, "--predictions", study / "predictions.csv", "--forces", study / "forces.csv"],
+        *["--output", figures, drawn],
     )
     study.run(
         "report",

@@ -10,7 +10,37 @@ METHODS = {"OPT": "maxmin", "VAR": "variance", "RND": "random"}
 
 def errors(values: dict[str, float]) -> pd.DataFrame:
     rows = [(model, test, value) for model, value in values.items() for test in values if test != model]
-    return pd.DataFrame(rows, columns=["model", "test_set", "q99_mev"])
+    return pd.DataFrame(rows, columns=["model", "test_set", "q99_mev"]).assign(
+        q99_force_mev_a=np.nan, n_forces=0, n_forces_zero=0
+    )
+
+
+def with_forces(values: dict[str, float], held: int = 0) -> pd.DataFrame:
+    """Energies are ten times as good for OPT; forces are off by these."""
+    made = errors({"OPT": 1.0, "RND": 10.0})
+    return made.assign(q99_force_mev_a=made["model"].map(values), n_forces=8, n_forces_zero=held)
+
+
+def test_forces_have_a_sentence_of_their_own():
+    text = headline(with_forces({"OPT": 100.0, "RND": 250.0}), METHODS)
+    assert text == (
+        "The worst off-sample 0.99 quantile of energies is 1.0 meV/atom for the max-min design and 10 for the random"
+        " design: 10 times smaller (geometric mean). That of forces is 100 meV/Å for the max-min design and 250 for the"
+        " random design: 2.5 times smaller (geometric mean)."
+    )
+    text = headline(with_forces({"OPT": 250.0, "RND": 100.0}), METHODS)
+    assert text.endswith("No gain in forces over random was found here for max-min designs.")
+
+
+def test_forces_that_symmetry_holds_at_zero_are_not_compared():
+    assert "forces" not in headline(with_forces({"OPT": 0.0, "RND": 0.0}, held=8), METHODS)
+
+
+def test_a_test_set_without_forces_is_no_test_of_forces():
+    table = with_forces({"OPT": 100.0, "RND": 250.0})
+    table.loc[table["model"] == "OPT", ["q99_force_mev_a", "n_forces"]] = [np.nan, 0]
+    text = headline(table, METHODS)
+    assert "That of forces is 250 meV/Å for the random design; there is no design of another method" in text
 
 
 def drawn(values: dict[str, np.ndarray]) -> pd.DataFrame:

@@ -26,7 +26,7 @@ from gapdesign.report.figures import (
     worst_figure,
 )
 from gapdesign.report.headline import headline, worst_off_sample
-from gapdesign.report.matrices import errors_figure, parity_figure
+from gapdesign.report.matrices import errors_figure, force_components, force_lengths, parity_figure
 from gapdesign.report.style import DASHES, error_colours, house_style, line_styles, pdf_bytes, svg_text
 from gapdesign.structures import strain_magnitudes
 from reported import FOUR, HOSTILE, figures_of, page_of, results_of, square, study
@@ -48,7 +48,7 @@ class TestHeadline:
         errors = square(FOUR, lambda model, test: 1 if model == test else values[model])
         # sqrt(39 * 55) / sqrt(10 * 12) = 4.228
         assert headline(errors, FOUR) == (
-            "The worst off-sample 0.99 quantile is 10 to 12 meV/atom for max-min designs and 39 to 55 for "
+            "The worst off-sample 0.99 quantile of energies is 10 to 12 meV/atom for max-min designs and 39 to 55 for "
             "random designs: 4.2 times smaller (geometric mean)."
         )
 
@@ -77,7 +77,7 @@ class TestHeadline:
         methods = {"A": "maxmin", "B": "variance", "C": "random"}
         values = {"A": 10, "B": 40, "C": 20}
         assert headline(square(methods, lambda model, _: values[model]), methods).startswith(
-            "The worst off-sample 0.99 quantile is 10 meV/atom for the max-min design, 40 for the "
+            "The worst off-sample 0.99 quantile of energies is 10 meV/atom for the max-min design, 40 for the "
             "largest-variance design and 20 for the random design: against random, by geometric means, 2.0 "
             "times smaller for max-min and 2.0 times larger for largest-variance. No gain over random was "
             "found here for largest-variance designs."
@@ -87,7 +87,8 @@ class TestHeadline:
         methods = {"A": "maxmin", "B": "cur"}
         text = headline(square(methods, lambda model, _: {"A": 10, "B": 40}[model]), methods)
         assert text == (
-            "The worst off-sample 0.99 quantile is 10 meV/atom for the max-min design and 40 for the CUR design."
+            "The worst off-sample 0.99 quantile of energies is 10 meV/atom for the max-min design and 40 for the CUR "
+            "design."
         )
 
     def test_one_method(self):
@@ -195,6 +196,15 @@ class TestFigures:
         ]
         assert sorted(map(tuple, np.round(drawn, 6))) == sorted(map(tuple, np.round(expected, 6)))
 
+    def test_points_of_forces_are_components_and_lengths(self):
+        forces = study({"A": "maxmin"}, members=3)["forces"]
+        components, lengths = force_components(forces), force_lengths(forces)
+        np.testing.assert_allclose(components["reference_ev_a"], [-0.1, -0.2, -0.3, 0, 0, 0, 0.1, 0.2, 0.3])
+        np.testing.assert_allclose(components["predicted_ev_a"] - components["reference_ev_a"], 0.01 * np.array([
+            0, 0, 1, 0, 0, -1, 0, 0, 1]), atol=1e-12)  # fmt: skip
+        assert components["error_mev_a"].tolist() == [10] * 9
+        np.testing.assert_allclose(lengths["reference_ev_a"], np.sqrt([0.14, 0, 0.14]))
+
     def test_colours_rise_in_lightness(self):
         red, green, blue = error_colours()(np.linspace(0, 1, 50))[:, :3].T
         linear = [np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) for c in (red, green, blue)]
@@ -225,7 +235,12 @@ class TestFigures:
             assert b"Date" not in document and b"atplotlib" not in document
         # Clouds of points are pixels, and all else is lines: the colour bar of parity is the only other picture.
         pictures = {name: document.count(b"/Subtype /Image") for name, document in first.items()}
-        assert {name for name, count in pictures.items() if count} == {"errors", "parity"}
+        assert {name for name, count in pictures.items() if count} == {
+            "errors",
+            "parity",
+            "force_errors",
+            "force_parity",
+        }
 
     def test_tables_hold_what_is_drawn(self):
         results = results_of(study(FOUR))
@@ -303,6 +318,32 @@ class TestPage:
         assert table[1] == ["OPT1", "1.00 0.250", "2.00 0.500", "3.00 0.750", "4.00 1.00", "4.00 on RND2"]
         assert table[4] == ["RND2", "31.0 7.75", "32.0 8.00", "33.0 8.25", "34.0 8.50", "33.0 on RND1"]
 
+    def test_forces_and_virials_have_their_own_tables(self):
+        parts = study(FOUR)
+        page = page_of(parts)
+        assert table_after(tree_of(page), "errors", "./div[2]/table")[1][-2:] == ["40.0 20.0", "40.0 on RND2"]
+        assert table_after(tree_of(page), "errors", "./div[3]/table")[1][-2:] == ["12.0", "12.0 on RND2"]
+        assert "Symmetry holds 16 of 40 forces at zero" in page
+        assert 'id="figure-force_errors"' in page and 'id="figure-force_parity"' in page
+        assert "That of forces is 330 to 340 meV/Å" not in page  # of a fit
+        assert " That of forces is 40 to 140 meV/Å for max-min designs and 240 to 330 for random designs" in page
+
+    @pytest.mark.parametrize(
+        ("labelled", "sentence"), [(10, "zero, whatever the model"), (0, "No structure has labelled")]
+    )
+    def test_forces_that_say_nothing_are_not_drawn(self, labelled, sentence):
+        parts = study(FOUR)
+        parts["errors"] = parts["errors"].assign(n_forces=labelled, n_forces_zero=labelled, rmse_virial_mev=np.nan)
+        parts["forces"] = parts["forces"].iloc[:0]
+        page = page_of(parts)
+        assert sentence in page
+        assert "figure-force" not in page and "That of forces" not in page and "<h3>Virials" not in page
+
+    def test_a_model_that_learnt_little_is_in_the_head(self):
+        page = page_of(study(FOUR), {}, doubts=["the likelihood of <A> takes all for noise"])
+        assert "<strong>Doubtful model:</strong> the likelihood of &lt;A&gt;" in page[: page.index("<nav>")]
+        assert "Doubtful" not in page_of(study(FOUR), {})
+
     def test_quality_and_hyperparameters(self):
         page = page_of(study(FOUR))
         text = " ".join(" ".join(tree_of(page).itertext()).split())
@@ -339,7 +380,7 @@ class TestPage:
         parts = study({"A": "maxmin", "B": "random", "C": "random"})
         row = (parts["duplicates"]["model"] == "A") & (parts["duplicates"]["test_set"] == "C")
         parts["duplicates"].loc[row, "n_duplicates"] = 5
-        assert "Without near-duplicates: The worst off-sample 0.99 quantile is 2.0" in page_of(parts)
+        assert "Without near-duplicates: The worst off-sample 0.99 quantile of energies is 2.0" in page_of(parts)
 
     def test_failures(self):
         parts = study(FOUR)

@@ -44,7 +44,7 @@ def written(folder: Path, parts: dict) -> Path:
     """A report with everything that a study offers."""
     results = results_of(parts)
     tables = {f"figures/{name}.csv": make(results) for name, make in TABLES.items()}
-    tables |= {f"crossval/{name}.csv": parts[name] for name in ("errors", "predictions")}
+    tables |= {f"crossval/{name}.csv": parts[name] for name in ("errors", "predictions", "forces")}
     files, documents = {}, {}
     for name, figure in draw(results).items():
         documents[name] = svg_text(figure)

@@ -178,10 +178,10 @@ def test_a_model_that_misses_its_own_structures_is_suspicious(right):
     """Noises of 1 meV and energies that differ by tenths of an eV, in a crystal of two elements too."""
     spread = np.std([atoms.info["REF_energy"] / len(atoms) for atoms in right])
     errors = pd.DataFrame(
-        [("A", "A", 500.0), ("A", "B", 1e5), ("B", "A", 1e5), ("B", "B", 5.0), ("C", "C", 90.0)],
+        [("A", "A", 500.0), ("A", "B", 1e5), ("B", "A", 1e5), ("B", "B", 5.0), ("C", "C", 9.0)],
         columns=["model", "test_set", "rmse_mev"],
     )
-    noises = {"A": 0.001, "B": 0.001, "C": 0.05}
+    noises = {"A": 0.001, "B": 0.001, "C": 0.005}
     (found,) = of_models(errors, noises, dict.fromkeys("ABC", right))
     assert (found.quantity, found.ratio) == ("model", pytest.approx(500))
     assert f"noise of 1 and they differ by {1000 * spread:.3g}" in found.sentence
@@ -192,6 +192,23 @@ def test_a_model_that_misses_its_own_structures_is_suspicious(right):
         atoms.info["REF_energy"] += 1000.0 * (atoms.numbers == 46).sum()
     (found,) = of_models(errors, noises, dict.fromkeys("ABC", alloys))
     assert float(re.search(r"they differ by ([\d.]+)", found.sentence)[1]) == pytest.approx(1000 * spread, rel=0.1)
+
+
+def test_a_model_that_learnt_little_is_named(right):
+    """Noises and errors beside energies that differ by a known amount."""
+    spread = 1000 * np.std([atoms.info["REF_energy"] / len(atoms) for atoms in right])
+
+    def said(error: float, noise: float, at_bound=()) -> list[str]:
+        errors = pd.DataFrame([("A", "A", error * spread)], columns=["model", "test_set", "rmse_mev"])
+        return [found.sentence for found in of_models(errors, {"A": noise * spread / 1000}, {"A": right}, at_bound)]
+
+    assert said(0.3, 0.4) == []
+    for error, noise in ((0.3, 0.6), (0.6, 0.1)):
+        (sentence,) = said(error, noise)
+        assert f"takes {noise * spread:.3g} meV per atom for noise, where energies differ by {spread:.3g}" in sentence
+        assert f"its own structures by {error * spread:.3g}: it learnt little" in sentence
+    (sentence,) = said(0.01, 0.02, ["A"])
+    assert "for noise (the upper bound of model.bounds.noise; the optimum may lie beyond it), where" in sentence
 
 
 def test_too_few_structures_say_nothing(right):

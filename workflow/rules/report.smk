@@ -11,7 +11,9 @@ rule report_provenance:
         results("quality.csv"),
         results("design.html"),
         results("crossval/errors.csv"),
+        results("crossval/errors_by_group.csv"),
         results("crossval/predictions.csv"),
+        results("crossval/forces.csv"),
         if_properties("properties.csv"),
         if_replay(REPLAY_TABLES),
     output:
@@ -37,12 +39,19 @@ rule report_figures:
         errors=results("crossval/errors.csv"),
         predictions=results("crossval/predictions.csv"),
         duplicates=results("crossval/duplicates.csv"),
+        forces=results("crossval/forces.csv"),
     output:
         worst=report(results("figures/worst.svg"), caption="../report/worst.rst", category="Models"),
         distances=report(results("figures/distances.svg"), caption="../report/distances.rst", category="Designs"),
         ranks=report(results("figures/ranks.svg"), caption="../report/ranks.rst", category="Designs"),
         errors=report(results("figures/errors.svg"), caption="../report/errors.rst", category="Models"),
         parity=report(results("figures/parity.svg"), caption="../report/parity.rst", category="Models"),
+        force_errors=report(
+            results("figures/force_errors.svg"), caption="../report/force_errors.rst", category="Models"
+        ),
+        force_parity=report(
+            results("figures/force_parity.svg"), caption="../report/force_parity.rst", category="Models"
+        ),
         manuscript=expand(results("figures/{name}.pdf"), name=list(report_drawings.FIGURES)),
         tables=expand(results("figures/{name}.csv"), name=list(report_drawings.TABLES)),
     log:
@@ -58,7 +67,7 @@ rule report_figures:
     shell:
         "gapdesign figures --config {params.config:q} --designs {input.designs:q} --features {input.features:q}"
         " --errors {input.errors:q} --predictions {input.predictions:q} --duplicates {input.duplicates:q}"
-        " --output {output:q} > {log:q} 2>&1"
+        " --forces {input.forces:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule report_estimate:
@@ -85,6 +94,7 @@ rule report:
         figures=expand(results("figures/{name}{suffix}"), name=list(report_drawings.FIGURES), suffix=[".svg", ".pdf"]),
         tables=rules.report_figures.output.tables,
         predictions=results("crossval/predictions.csv"),
+        forces=results("crossval/forces.csv"),
         properties=if_properties("properties.csv"),
         curves=if_properties("properties/curves.csv"),
         replay=if_replay(REPLAY_FIGURES),
@@ -120,7 +130,7 @@ rule report:
     shell:
         "gapdesign report --config {params.config:q} --designs {input.designs:q} --labelled {input.labelled:q}"
         " --figures {input.figures:q} {input.property_figures:q} {params.properties} {params.replay}"
-        " --data {input.errors:q} {input.predictions:q} {input.tables:q} {input.properties:q} {input.curves:q} {input.replay_tables:q}"
+        " --data {input.errors:q} {input.predictions:q} {input.forces:q} {input.tables:q} {input.properties:q} {input.curves:q} {input.replay_tables:q}"
         " --hyperparameters {input.hyperparameters:q} --quality {input.quality:q} --errors {input.errors:q}"
         " --duplicates {input.duplicates:q} --bootstrap {input.bootstrap:q} --failed {input.failed:q} --suspicions {input.suspicions:q} --engine {input.engine:q} --candidates {input.candidates:q}"
         " --provenance {input.provenance:q} --estimate {input.estimate:q} --output {output.page:q} --output-headline {output.headline:q} > {log:q} 2>&1"

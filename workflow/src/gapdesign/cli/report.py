@@ -42,6 +42,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_files(verb, "--features", "features of the designs (.npy)")
     _add_tables(verb)
     verb.add_argument("--predictions", required=True, type=Path, metavar="FILE", help="crossval/predictions.csv")
+    verb.add_argument("--forces", required=True, type=Path, metavar="FILE", help="crossval/forces.csv")
     add_files(verb, "--output", "figures and their data to write, each named after its content (.svg, .pdf, .csv)")
 
     verb = add(verbs, REPORT, _report, "write the page of the study")
@@ -105,6 +106,7 @@ def _figures(arguments: argparse.Namespace, part: FiguresPart) -> None:
         errors=read_csv(arguments.errors),
         predictions=read_csv(arguments.predictions),
         duplicates=read_csv(arguments.duplicates),
+        forces=read_csv(arguments.forces),
     )
     tables = [path for path in arguments.output if path.suffix == ".csv"]
     for path in tables:
@@ -130,7 +132,9 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
     hyperparameters = {path.parent.name: read_json(path) for path in arguments.hyperparameters}
     noises = {name: found["noise"] for name, found in hyperparameters.items()}
     suspicions = read_csv(arguments.suspicions)["sentence"].tolist() if arguments.suspicions else []
-    suspicions += [suspicion.sentence for suspicion in of_models(errors, noises, labelled)]
+    middle = sum(part.study.model.bounds.noise) / 2
+    high = {name for name, found in hyperparameters.items() if "noise" in found["at_bound"] and noises[name] > middle}
+    doubts = [doubt.sentence for doubt in of_models(errors, noises, labelled, high)]
     text = page.render(
         configuration=part.study.model_dump(mode="json", exclude_none=True),
         methods=methods,
@@ -141,6 +145,7 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
         duplicates=read_csv(arguments.duplicates),
         failed=read_csv(arguments.failed),
         suspicions=suspicions,
+        doubts=doubts,
         found=read_json(arguments.engine).get("found") if arguments.engine else None,
         labelled={name: [atoms.info["rank"] for atoms in frames] for name, frames in labelled.items()},
         hyperparameters=hyperparameters,
@@ -153,6 +158,7 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
         files=_files(figures, arguments.data, arguments.output.parent),
     )
     warnings = "".join(f"Suspicious labels: {sentence}\n" for sentence in suspicions)
+    warnings += "".join(f"Doubtful model: {sentence}\n" for sentence in doubts)
     write_text(arguments.output_headline, warnings + headline(errors, methods, bootstrap) + "\n")
     write_text(arguments.output, text)
 

@@ -6,7 +6,7 @@ was fitted to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -42,6 +42,13 @@ OWN_FIT = 10.0
 
 OWN_SHARE = 0.01
 """Share of the spread of energies per atom that a model must leave unexplained for its error to be suspicious."""
+
+
+UNLEARNT = 0.5
+"""Share of the spread of energies per atom from which a noise, or an error on a model's own structures, says that it
+learnt little."""
+
+AT_BOUND = " (the upper bound of model.bounds.noise; the optimum may lie beyond it)"
 
 
 def spaced(values: Sequence[T], most: int) -> list[T]:
@@ -119,9 +126,14 @@ def of_engine(engine: Engine, elements: Sequence[str]) -> list[Suspicion]:
 
 
 def of_models(
-    errors: pd.DataFrame, noises: Mapping[str, float], designs: Mapping[str, Sequence[Atoms]]
+    errors: pd.DataFrame,
+    noises: Mapping[str, float],
+    designs: Mapping[str, Sequence[Atoms]],
+    at_bound: Collection[str] = (),
 ) -> list[Suspicion]:
-    """Compare errors of models on the structures that they were fitted to with the noise that the likelihood found.
+    """Name models that did not learn the structures that they were fitted to.
+
+    Either the likelihood took most of what the energies say for noise, or the error on them is far above the noise.
 
     Parameters
     ----------
@@ -131,10 +143,12 @@ def of_models(
         Expected error of an energy by the likelihood of the energies alone, in eV per atom, by design.
     designs
         Labelled structures by design.
+    at_bound
+        Designs whose noise ended at the upper bound of the search.
     """
     own = errors[errors["model"] == errors["test_set"]].set_index("model")["rmse_mev"] / 1000
     found = [
-        _of_model(name, float(own[name]), noises[name], _spread(frames))
+        _of_model(name, float(own[name]), noises[name], _spread(frames), name in at_bound)
         for name, frames in designs.items()
         if name in own.index and name in noises and len(frames) > 1
     ]
@@ -151,15 +165,23 @@ def _spread(frames: Sequence[Atoms]) -> float:
     return float(np.std(beyond(counts / sizes[:, None], energies)))
 
 
-def _of_model(model: str, error: float, noise: float, spread: float) -> Suspicion | None:
-    """Name a model whose error on its own structures, in eV per atom as all others, is far above the noise."""
-    if not (error > OWN_FIT * noise and error > OWN_SHARE * spread):
+def _of_model(model: str, error: float, noise: float, spread: float, at_bound: bool) -> Suspicion | None:
+    """Name a model by its error on its own structures and the noise, in eV per atom as all others."""
+    missed, taken, differ = (f"{1000 * value:.3g}" for value in (error, noise, spread))
+    if error > OWN_FIT * noise and error > OWN_SHARE * spread:
+        text = (
+            f"the model of {model} misses the energies of its own structures by {missed} meV per atom, where"
+            f" their likelihood found a noise of {taken} and they differ by {differ}: do forces or virials contradict"
+            " energies?"
+        )
+    elif at_bound or (spread > 0 and max(noise, error) > UNLEARNT * spread):
+        text = (
+            f"the likelihood of {model} takes {taken} meV per atom for noise{AT_BOUND if at_bound else ''}, where"
+            f" energies differ by {differ}, and the model misses those of its own structures by {missed}: it learnt"
+            " little; choose a descriptor that sees the difference, or more structures."
+        )
+    else:
         return None
-    text = (
-        f"the model of {model} misses the energies of its own structures by {1000 * error:.3g} meV per atom, where"
-        f" their likelihood found a noise of {1000 * noise:.3g} and they differ by {1000 * spread:.3g}: do forces or"
-        " virials contradict energies?"
-    )
     return Suspicion("model", "energy", error / noise, float("nan"), text)
 
 

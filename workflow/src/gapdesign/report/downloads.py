@@ -36,6 +36,7 @@ DATA = {
     "ranks": "figures/ranks.csv",
     "errors": "crossval/predictions.csv",
     "parity": "crossval/predictions.csv",
+    **dict.fromkeys(("force_errors", "force_parity"), "crossval/forces.csv"),
     "constants": "properties.csv",
     **dict.fromkeys(("volumes", "dimer", "phonons", "nve"), "properties/curves.csv"),
     "learning": "replay/errors.csv",

@@ -5,34 +5,64 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from gapdesign.report.headline import headline, worst_off_sample
-from gapdesign.report.matrices import order_of, shared_pairs
+from gapdesign.report.headline import TAIL, has_forces, of_energies, worst_off_sample
+from gapdesign.report.matrices import FORCE, order_of, shared_pairs
+from gapdesign.report.words import number
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def matrix(errors: pd.DataFrame, duplicates: pd.DataFrame) -> dict[str, Any]:
-    """Return the table of models and test sets: quantiles, deviations, and the heat of each cell."""
+def matrix(
+    errors: pd.DataFrame, duplicates: pd.DataFrame, tail: str = TAIL, below: str | None = "std_mev"
+) -> dict[str, Any]:
+    """Return the table of models and test sets: one or two statistics of each cell, and its heat by the first."""
     names = order_of(errors)
     tests = [name for name in names if (errors["test_set"] == name).any()] if names else []
     shared = shared_pairs(duplicates)
     records = {(row["model"], row["test_set"]): row for row in errors.to_dict("records")}
-    worst = {row["model"]: row for row in worst_off_sample(errors).to_dict("records")}
-    highest = max((row["q99_mev"] for row in records.values() if row["q99_mev"] == row["q99_mev"]), default=0) or 1
+    worst = {row["model"]: row for row in worst_off_sample(errors, tail).to_dict("records")}
+    highest = max((row[tail] for row in records.values() if row[tail] == row[tail]), default=0) or 1
     rows = []
     for model in dict.fromkeys(errors["model"] if len(errors) else ()):
         cells = []
         for test in tests:
             row = records.get((model, test))
-            heat = row["q99_mev"] / highest if row and row["q99_mev"] == row["q99_mev"] else 0
+            heat = row[tail] / highest if row and row[tail] == row[tail] else 0
             cells.append({
-                "q99": row and row["q99_mev"], "std": row and row["std_mev"], "heat": f"{min(1, heat):.3f}",
+                "tail": row and row[tail], "below": row and below and row[below], "heat": f"{min(1, heat):.3f}",
                 "fit": model == test, "shared": (model, test) in shared,
                 "worst": model in worst and worst[model]["test_set"] == test,
             })  # fmt: skip
-        rows.append({"model": model, "cells": cells, "worst": worst.get(model)})
+        of_model = worst.get(model)
+        rows.append({"model": model, "cells": cells, "worst": of_model and of_model | {"tail": of_model[tail]}})
     return {"tests": tests, "rows": rows}
+
+
+def derivatives(errors: pd.DataFrame, duplicates: pd.DataFrame) -> dict[str, Any]:
+    """Return the matrices of forces and virials, each empty where nothing is to be compared, and a sentence why."""
+    found = {"forces": {}, "virials": {}, "symmetry": ""}
+    if not len(errors):
+        return found
+    own = errors[errors["model"] == errors["model"].iloc[0]]
+    labelled, held = int(own["n_forces"].sum()), int(own["n_forces_zero"].sum())
+    if has_forces(errors):
+        found["forces"] = matrix(errors, duplicates, FORCE.tail, FORCE.middle)
+    if errors["rmse_virial_mev"].notna().any():
+        found["virials"] = matrix(errors, duplicates, "rmse_virial_mev", None)
+    if not labelled:
+        found["symmetry"] = "No structure has labelled forces, so none are compared."
+    elif held == labelled:
+        found["symmetry"] = (
+            "Symmetry holds the force on every atom at zero, whatever the model, so there are no errors of forces to"
+            " show: crystals with their atoms in their places say nothing about them."
+        )
+    elif held:
+        found["symmetry"] = (
+            f"Symmetry holds {number(held)} of {number(labelled)} forces at zero, as in every cell of one atom. They"
+            " count as errors of zero."
+        )
+    return found
 
 
 def shared(errors: pd.DataFrame, duplicates: pd.DataFrame) -> list[dict[str, Any]]:
@@ -53,5 +83,5 @@ def headline_apart(errors: pd.DataFrame, duplicates: pd.DataFrame, methods: Mapp
     for row in rows:
         table.loc[(row["model"], row["test_set"]), "q99_mev"] = row["q99_mev_without"]
     empty = [(row["model"], row["test_set"]) for row in rows if row["n_duplicates"] >= row["n"]]
-    text = headline(table.drop(index=empty).reset_index(drop=True), methods)
-    return "" if text == headline(errors, methods) else text
+    text = of_energies(table.drop(index=empty).reset_index(drop=True), methods)
+    return "" if text == of_energies(errors, methods) else text

@@ -13,7 +13,7 @@ import numpy as np
 
 from gapdesign.methods import is_baseline
 from gapdesign.report.headline import worst_off_sample
-from gapdesign.report.matrices import errors_figure, parity_figure
+from gapdesign.report.matrices import FORCE, errors_figure, force_components, force_lengths, parity_figure
 from gapdesign.report.style import INK, MUTED, RULE, house_style, legend_below, line_styles, text_width
 from gapdesign.report.words import MINUS, method_name, number, shorten
 from gapdesign.structures import strain_magnitudes
@@ -38,7 +38,7 @@ class Results:
         Design to its structures, in selection order.
     distances
         Design to the squared kernel distances D2 (0 to 2) of its pairs, as a matrix (n, n) or a row of pairs.
-    errors, predictions, duplicates
+    errors, predictions, duplicates, forces
         The tables of ``crossval/``.
     """
 
@@ -48,6 +48,7 @@ class Results:
     errors: pd.DataFrame
     predictions: pd.DataFrame
     duplicates: pd.DataFrame
+    forces: pd.DataFrame
 
     def strains(self) -> dict[str, NDArray]:
         """Return the strain magnitudes of each design's structures."""
@@ -261,6 +262,10 @@ FIGURES: dict[str, Callable[[Results], Figure]] = {
     "ranks": lambda results: ranks_figure(results.ranks(), results.methods),
     "errors": lambda results: errors_figure(results.predictions, results.errors, results.duplicates),
     "parity": lambda results: parity_figure(results.predictions, results.errors),
+    "force_errors": lambda results: errors_figure(
+        force_lengths(results.forces), results.errors, results.duplicates, FORCE
+    ),
+    "force_parity": lambda results: parity_figure(force_components(results.forces), results.errors, FORCE),
 }
 """The figures of a study by name; ``results/<study>/figures/<name>.svg`` and ``.pdf``."""
 

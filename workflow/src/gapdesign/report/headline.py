@@ -1,9 +1,10 @@
-"""The comparison that a study is made for, in one sentence."""
+"""The comparison that a study is made for, in a sentence about energies and one about forces."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -14,18 +15,29 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def worst_off_sample(errors: pd.DataFrame) -> pd.DataFrame:
+TAIL, FORCE_TAIL = "q99_mev", "q99_force_mev_a"
+"""Columns of ``crossval/errors.csv`` that models are compared by: 0.99 quantiles of energies and of forces."""
+
+
+def has_forces(errors: pd.DataFrame) -> bool:
+    """Return whether there are labelled forces that symmetry does not hold at zero."""
+    return len(errors) > 0 and bool((errors["n_forces"] > errors["n_forces_zero"]).any())
+
+
+def worst_off_sample(errors: pd.DataFrame, column: str = TAIL) -> pd.DataFrame:
     """Find where each model is at its worst on a design that it was not fitted to (BR section 4).
 
     Parameters
     ----------
     errors
         The table ``crossval/errors.csv``.
+    column
+        The statistic. A test set without it, because it has no such labels, is left out.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``model``, ``test_set`` and ``q99_mev`` (meV/atom), a row per model that has an off-sample
+        Columns ``model``, ``test_set`` and the statistic, a row per model that has an off-sample
         test, in the table's order. A model with an off-sample error that is not finite has that test set and NaN.
     """
     import pandas as pd
@@ -33,19 +45,21 @@ def worst_off_sample(errors: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for model, group in errors.groupby("model", sort=False) if len(errors) else ():
         off = group[group["test_set"] != model]
+        if column != TAIL:
+            off = off[off["n_forces"] > 0] if column == FORCE_TAIL else off.dropna(subset=column)
         if off.empty:
             continue
-        broken = off[~off["q99_mev"].map(math.isfinite)]
+        broken = off[~off[column].map(math.isfinite)]
         if broken.empty:
-            worst = off.loc[off["q99_mev"].idxmax()]
-            rows.append((model, worst["test_set"], float(worst["q99_mev"])))
+            worst = off.loc[off[column].idxmax()]
+            rows.append((model, worst["test_set"], float(worst[column])))
         else:
             rows.append((model, broken.iloc[0]["test_set"], math.nan))
-    return pd.DataFrame(rows, columns=["model", "test_set", "q99_mev"])
+    return pd.DataFrame(rows, columns=["model", "test_set", column])
 
 
 def headline(errors: pd.DataFrame, methods: Mapping[str, str], bootstrap: pd.DataFrame | None = None) -> str:
-    """Compare the designs of each method by their models' worst off-sample 0.99 quantile, in words.
+    """Compare the designs of each method by their models' worst errors of energies and, if there are any, of forces.
 
     Parameters
     ----------
@@ -54,7 +68,14 @@ def headline(errors: pd.DataFrame, methods: Mapping[str, str], bootstrap: pd.Dat
     methods
         Design to method. Other methods are compared with the one that draws blindly, where there is one.
     bootstrap
-        The table ``crossval/bootstrap.csv``, for intervals of the ratios; without it there are none.
+        The table ``crossval/bootstrap.csv``, for intervals of the ratios of energies; without it there are none.
+    """
+    energies = of_energies(errors, methods, bootstrap)
+    return f"{energies} {forces}" if (forces := of_forces(errors, methods)) else energies
+
+
+def of_energies(errors: pd.DataFrame, methods: Mapping[str, str], bootstrap: pd.DataFrame | None = None) -> str:
+    """Compare designs by their models' worst off-sample 0.99 quantile of energies, in words; see :func:`headline`.
 
     Returns
     -------
@@ -67,12 +88,45 @@ def headline(errors: pd.DataFrame, methods: Mapping[str, str], bootstrap: pd.Dat
     table = worst_off_sample(errors)
     if table.empty:
         return _fit_only(errors)
+    return _compared(table, TAIL, methods, _ENERGIES, _intervals(bootstrap, methods))
+
+
+def of_forces(errors: pd.DataFrame, methods: Mapping[str, str]) -> str:
+    """Compare designs by their models' worst off-sample 0.99 quantile of forces; empty if there are none."""
+    if not has_forces(errors):
+        return ""
+    table = worst_off_sample(errors, FORCE_TAIL)
+    if table.empty:
+        return f"That of forces is {number(float(errors.iloc[0][FORCE_TAIL]), 2)} meV/Å."
+    return _compared(table, FORCE_TAIL, methods, _FORCES, {})
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What is compared: the start of the sentence, the unit, and what a gain is in."""
+
+    start: str
+    unit: str
+    gain: str
+
+
+_ENERGIES = _Subject("The worst off-sample 0.99 quantile of energies is", "meV/atom", "")
+_FORCES = _Subject("That of forces is", "meV/Å", " in forces")
+
+
+def _compared(
+    table: pd.DataFrame,
+    column: str,
+    methods: Mapping[str, str],
+    subject: _Subject,
+    intervals: Mapping[str, tuple[float, float]],
+) -> str:
     groups: dict[str, list[float]] = {}
-    broken = [str(model) for model in table["model"][table["q99_mev"].isna()]]
-    for model, value in zip(table["model"], table["q99_mev"], strict=True):
+    broken = [str(model) for model in table["model"][table[column].isna()]]
+    for model, value in zip(table["model"], table[column], strict=True):
         if not math.isnan(value):
             groups.setdefault(methods.get(model, "other"), []).append(value)
-    sentences = [_compare(groups, _intervals(bootstrap, methods))] if groups else []
+    sentences = [_compare(groups, intervals, subject)] if groups else []
     if broken:
         noun = "Model" if len(broken) == 1 else "Models"
         sentences.append(
@@ -86,7 +140,7 @@ def _fit_only(errors: pd.DataFrame) -> str:
     first = errors.iloc[0]
     return (
         f"There is one design, {first['model']}, hence no off-sample test: on the structures it was fitted "
-        f"to, the 0.99 quantile of its model is {number(float(first['q99_mev']), 2)} meV/atom."
+        f"to, the 0.99 quantile of energies of its model is {number(float(first['q99_mev']), 2)} meV/atom."
     )
 
 
@@ -105,15 +159,15 @@ def _intervals(bootstrap: pd.DataFrame | None, methods: Mapping[str, str]) -> di
     return {method: tuple(np.quantile(ratios[method], [0.025, 0.975])) for method in ratios}
 
 
-def _compare(groups: Mapping[str, list[float]], intervals: Mapping[str, tuple[float, float]]) -> str:
+def _compare(groups: Mapping[str, list[float]], intervals: Mapping[str, tuple[float, float]], subject: _Subject) -> str:
     blind = _baseline(groups)
     others = [method for method in groups if method != blind]
     order = [*others, *([] if blind is None else [blind])]
     phrases = [
-        f"{span(groups[method])}{' meV/atom' if place == 0 else ''} for {_designs(method, groups)}"
+        f"{span(groups[method])}{f' {subject.unit}' if place == 0 else ''} for {_designs(method, groups)}"
         for place, method in enumerate(order)
     ]
-    start = f"The worst off-sample 0.99 quantile is {listing(phrases)}"
+    start = f"{subject.start} {listing(phrases)}"
     if len(order) == 1:
         return f"{start}; there is no design of another method to compare with."
     if blind is None or min(min(values) for values in groups.values()) <= 0:
@@ -128,7 +182,7 @@ def _compare(groups: Mapping[str, list[float]], intervals: Mapping[str, tuple[fl
             interval = _interval(ratios[method], intervals.get(method))
             each.append(f"{_times(ratios[method])} for {method_name(method)}{interval and f' ({interval})'}")
         text = f"{start}: against {method_name(blind)}, by geometric means, {listing(each)}."
-    return text + _reservations(groups, blind, ratios, intervals)
+    return text + _reservations(groups, blind, ratios, intervals, subject.gain)
 
 
 def _baseline(methods: Iterable[str]) -> str | None:
@@ -148,16 +202,17 @@ def _reservations(
     blind: str,
     ratios: Mapping[str, float],
     intervals: Mapping[str, tuple[float, float]],
+    gain: str,
 ) -> str:
     failed = [method for method, ratio in ratios.items() if not _times(ratio).endswith("smaller")]
     unclear = [method for method in ratios if method not in failed and max(groups[method]) >= min(groups[blind])]
     text = ""
     if failed:
         names = listing((method_name(method) for method in failed), "or")
-        text += f" No gain over {method_name(blind)} was found here for {names} designs."
+        text += f" No gain{gain} over {method_name(blind)} was found here for {names} designs."
     if unclear:
         names = listing(method_name(method) for method in unclear)
-        text += f" The ranges of {names} and {method_name(blind)} designs overlap, so the gain is not certain."
+        text += f" The ranges of {names} and {method_name(blind)} designs overlap, so the gain{gain} is not certain."
     if doubtful := [method for method in intervals if method not in failed + unclear and intervals[method][0] <= 1]:
         names = listing(method_name(method) for method in doubtful)
         text += f" The interval for {names} designs holds 1, so the gain is not certain."

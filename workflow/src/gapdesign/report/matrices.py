@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gapdesign.crossval.forces import AXES
 from gapdesign.report.style import INK, MUTED, error_colours, house_style
 from gapdesign.report.words import number, shorten
 
@@ -16,6 +18,75 @@ if TYPE_CHECKING:
 
 DAGGER = "†"
 _LEFT, _RIGHT, _TOP, _BOTTOM = 0.75, 0.35, 0.55, 0.7  # inches around the panels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantity:
+    """What the panels show.
+
+    Attributes
+    ----------
+    reference, predicted, error
+        Columns of the points; the error is in thousandths of the unit of the others.
+    name, axis
+        Of one value and of what the errors are drawn against, for the axes.
+    unit
+        Of the values, without the thousandth of the error.
+    middle, tail
+        Columns of ``crossval/errors.csv``: the two numbers in each panel.
+    lowest
+        Lower end of the axis of errors, in units of its limit.
+    """
+
+    reference: str
+    predicted: str
+    error: str
+    name: str
+    axis: str
+    unit: str
+    middle: str
+    tail: str
+    lowest: float
+
+
+ENERGY = Quantity(
+    reference="reference_ev",
+    predicted="predicted_ev",
+    error="error_mev",
+    name="energy",
+    axis="reference energy",
+    unit="eV/atom",
+    middle="std_mev",
+    tail="q99_mev",
+    lowest=-1.08,
+)
+FORCE = Quantity(
+    reference="reference_ev_a",
+    predicted="predicted_ev_a",
+    error="error_mev_a",
+    name="component of force",
+    axis="length of the reference force",
+    unit="eV/Å",
+    middle="rmse_force_mev_a",
+    tail="q99_force_mev_a",
+    lowest=-0.08,
+)
+
+
+def force_lengths(forces: pd.DataFrame) -> pd.DataFrame:
+    """Return the points of the errors of forces: a row per atom of ``crossval/forces.csv``."""
+    components = forces[[f"reference_{axis}_ev_a" for axis in AXES]].to_numpy(float)
+    return forces.assign(reference_ev_a=np.linalg.norm(components, axis=1))
+
+
+def force_components(forces: pd.DataFrame) -> pd.DataFrame:
+    """Return the points of the parity of forces: a row per component of ``crossval/forces.csv``."""
+    kinds = ("reference", "predicted")
+    values = {
+        f"{kind}_ev_a": forces[[f"{kind}_{axis}_ev_a" for axis in AXES]].to_numpy(float).ravel() for kind in kinds
+    }
+    same = forces[["model", "test_set", "error_mev_a"]]
+    return same.loc[same.index.repeat(len(AXES))].reset_index(drop=True).assign(**values)
 
 
 def order_of(table: pd.DataFrame) -> list[str]:
@@ -31,32 +102,38 @@ def shared_pairs(duplicates: pd.DataFrame) -> set[tuple[str, str]]:
     return set(zip(table["model"], table["test_set"], strict=True))
 
 
-def error_limit(errors: pd.DataFrame) -> float:
-    """Return the absolute error (meV/atom) at which axes and colours end: beyond the largest quantile."""
-    finite = errors["q99_mev"][np.isfinite(errors["q99_mev"])] if len(errors) else np.empty(0)
+def error_limit(errors: pd.DataFrame, quantity: Quantity = ENERGY) -> float:
+    """Return the absolute error at which axes and colours end: beyond the largest quantile."""
+    finite = errors[quantity.tail][np.isfinite(errors[quantity.tail])] if len(errors) else np.empty(0)
     return 1.25 * max(finite, default=0.0) or 1.0
 
 
 @house_style()
-def errors_figure(predictions: pd.DataFrame, errors: pd.DataFrame, duplicates: pd.DataFrame) -> Figure:
+def errors_figure(
+    points: pd.DataFrame, errors: pd.DataFrame, duplicates: pd.DataFrame, quantity: Quantity = ENERGY
+) -> Figure:
     """Draw the errors of every model on every design (BR figure 6).
 
     Parameters
     ----------
-    predictions
-        The table ``crossval/predictions.csv``; energies per atom (eV), errors per atom (meV).
+    points
+        The table ``crossval/predictions.csv``, or :func:`force_lengths`.
     errors
-        The table ``crossval/errors.csv``: the panels' labels (standard deviation, 0.99 quantile).
+        The table ``crossval/errors.csv``: the panels' labels (standard deviation or root mean square, 0.99 quantile).
     duplicates
         The table ``crossval/duplicates.csv``: marked with a dagger, off the diagonal.
+    quantity
+        What the points are.
 
     Returns
     -------
     matplotlib.figure.Figure
         All panels share both axes. Errors beyond the frame are drawn at its edge, and counted.
     """
-    names, limit = order_of(errors), error_limit(errors)
-    figure, panels, size = _grid(names, _range(predictions), (-1.08 * limit, 1.55 * limit))
+    if len(errors) and points.empty:
+        return _nothing(quantity)
+    names, limit = order_of(errors), error_limit(errors, quantity)
+    figure, panels, size = _grid(names, _range(points, quantity), (quantity.lowest * limit, 1.55 * limit))
     statistics = errors.set_index(["model", "test_set"])
     shared = shared_pairs(duplicates)
     for (model, test_set), axes in panels.items():
@@ -65,40 +142,54 @@ def errors_figure(predictions: pd.DataFrame, errors: pd.DataFrame, duplicates: p
         if (model, test_set) in statistics.index:
             row = statistics.loc[(model, test_set)]
             mark = DAGGER if (model, test_set) in shared else ""
-            label = f"{number(row['std_mev'])} | {number(row['q99_mev'])}{mark}"
+            label = f"{number(row[quantity.middle])} | {number(row[quantity.tail])}{mark}"
             axes.text(0.5, 0.97, label, ha="center", va="top", transform=axes.transAxes, zorder=5,
                       fontsize=8 if size > 1.2 else 6)  # fmt: skip
-    _label(figure, panels, names, "reference energy, eV/atom", "error, meV/atom")
-    _note(figure, _clouds(figure, panels, predictions, "error_mev", limit, (-limit, limit)))
+    _label(figure, panels, names, f"{quantity.axis}, {quantity.unit}", f"error, m{quantity.unit}")
+    _note(figure, _clouds(figure, panels, points, quantity.error, limit, (-limit, limit), quantity))
     return figure
 
 
 @house_style()
-def parity_figure(predictions: pd.DataFrame, errors: pd.DataFrame) -> Figure:
-    """Draw predicted against reference energies per atom (BR figure 5), coloured by the absolute error.
+def parity_figure(points: pd.DataFrame, errors: pd.DataFrame, quantity: Quantity = ENERGY) -> Figure:
+    """Draw predicted against reference values (BR figure 5), coloured by the absolute error.
 
     Parameters
     ----------
-    predictions
-        The table ``crossval/predictions.csv``; energies per atom (eV), errors per atom (meV).
+    points
+        The table ``crossval/predictions.csv``, or :func:`force_components`.
     errors
         The table ``crossval/errors.csv``, which sets the scale of the colours as in ``errors_figure``.
+    quantity
+        What the points are.
 
     Returns
     -------
     matplotlib.figure.Figure
         All panels share both axes. Predictions beyond the frame are drawn at its edge, and counted.
     """
-    names, limit = order_of(errors), error_limit(errors)
-    span = _range(predictions, margin=limit / 1000)
+    if len(errors) and points.empty:
+        return _nothing(quantity)
+    names, limit = order_of(errors), error_limit(errors, quantity)
+    span = _range(points, quantity, margin=limit / 1000)
     figure, panels, _ = _grid(names, span, span)
     for (model, test_set), axes in panels.items():
         axes.plot(span, span, color=MUTED, linewidth=0.5, zorder=1)
         _frame(axes, own=model == test_set)
-    _label(figure, panels, names, "reference energy, eV/atom", "predicted energy, eV/atom")
-    _note(figure, _clouds(figure, panels, predictions, "predicted_ev", limit, span))
+    value = f"{quantity.name}, {quantity.unit}"
+    _label(figure, panels, names, f"reference {value}", f"predicted {value}")
+    _note(figure, _clouds(figure, panels, points, quantity.predicted, limit, span, quantity))
     if names:
         _colour_bar(figure, limit)
+    return figure
+
+
+def _nothing(quantity: Quantity) -> Figure:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.2, 1.2))
+    text = f"no {quantity.name} to compare: none has a label, or symmetry holds all at zero"
+    figure.text(0.5, 0.5, text, ha="center", va="center", color=MUTED)
     return figure
 
 
@@ -131,9 +222,9 @@ def _grid(
     return figure, panels, size
 
 
-def _range(predictions: pd.DataFrame, margin: float = 0.0) -> tuple[float, float]:
-    """Return the range of the reference energies (eV/atom), widened by ``margin`` within reason."""
-    reference = predictions["reference_ev"].to_numpy(float) if len(predictions) else np.array([0.0, 1.0])
+def _range(points: pd.DataFrame, quantity: Quantity, margin: float = 0.0) -> tuple[float, float]:
+    """Return the range of the reference values, widened by ``margin`` within reason."""
+    reference = points[quantity.reference].to_numpy(float) if len(points) else np.array([0.0, 1.0])
     extent = float(np.ptp(reference)) or 1.0
     margin = max(0.06 * extent, min(margin, 0.5 * extent))
     return float(reference.min()) - margin, float(reference.max()) + margin
@@ -142,38 +233,39 @@ def _range(predictions: pd.DataFrame, margin: float = 0.0) -> tuple[float, float
 def _clouds(
     figure: Figure,
     panels: dict[tuple[str, str], Axes],
-    predictions: pd.DataFrame,
+    points: pd.DataFrame,
     column: str,
     limit: float,
     inside: tuple[float, float],
+    quantity: Quantity,
 ) -> int:
     """Draw the points of all panels, the worst on top, and return how many lie beyond the frame or are not finite.
 
     They share one layer over the whole figure, in its coordinates, so that one picture holds them all: a
     picture per panel would take a minute for twelve designs, and vectors some megabytes.
     """
-    if not panels or not len(predictions):
+    if not panels or not len(points):
         return 0
     parts = []
-    for panel, group in predictions.groupby(["model", "test_set"], sort=False):
+    for panel, group in points.groupby(["model", "test_set"], sort=False):
         if panel in panels:
             axes = panels[panel]
             y = np.nan_to_num(group[column].to_numpy(float), nan=np.inf, posinf=np.inf)
-            wrong = np.nan_to_num(np.abs(group["error_mev"].to_numpy(float)), nan=np.inf)
-            points = np.column_stack([group["reference_ev"].to_numpy(float), np.clip(y, *inside)])
-            placed = figure.transFigure.inverted().transform(axes.transData.transform(points))
+            wrong = np.nan_to_num(np.abs(group[quantity.error].to_numpy(float)), nan=np.inf)
+            ends = np.column_stack([group[quantity.reference].to_numpy(float), np.clip(y, *inside)])
+            placed = figure.transFigure.inverted().transform(axes.transData.transform(ends))
             within = (y >= inside[0]) & (y <= inside[1])
             parts.append(np.column_stack([placed, np.minimum(wrong / limit, 1), within]))
-    points = np.concatenate(parts)
-    points = points[np.argsort(points[:, 2], kind="stable")]
+    drawn = np.concatenate(parts)
+    drawn = drawn[np.argsort(drawn[:, 2], kind="stable")]
     layer = figure.add_axes((0, 0, 1, 1), zorder=3, xlim=(0, 1), ylim=(0, 1), label="points")
     layer.axis("off")
-    area = 8.0 if len(points) <= 300 * len(panels) else 4.0
-    for size, marker, chosen in ((area, "o", points[:, 3] == 1), (14.0, "d", points[:, 3] == 0)):
+    area = 8.0 if len(drawn) <= 300 * len(panels) else 4.0
+    for size, marker, chosen in ((area, "o", drawn[:, 3] == 1), (14.0, "d", drawn[:, 3] == 0)):
         if chosen.any():
-            colours = error_colours()(points[chosen, 2])
-            layer.scatter(*points[chosen, :2].T, s=size, c=colours, marker=marker, linewidths=0, rasterized=True)
-    return int(np.sum(points[:, 3] == 0))
+            colours = error_colours()(drawn[chosen, 2])
+            layer.scatter(*drawn[chosen, :2].T, s=size, c=colours, marker=marker, linewidths=0, rasterized=True)
+    return int(np.sum(drawn[:, 3] == 0))
 
 
 def _frame(axes: Axes, *, own: bool) -> None:

@@ -12,7 +12,7 @@ from gapdesign.report.cost_table import Estimate, cost
 from gapdesign.report.downloads import File, downloads
 from gapdesign.report.embed import embed
 from gapdesign.report.failures_table import failures, replaced
-from gapdesign.report.headline import headline, worst_off_sample
+from gapdesign.report.headline import has_forces, headline, worst_off_sample
 from gapdesign.report.matrices import DAGGER
 from gapdesign.report.template import fill
 from gapdesign.report.texts import CAPTIONS, PARAMETERS, TITLES, WITH_STRAINS, references
@@ -44,6 +44,7 @@ def render(
     estimate: Estimate | None = None,
     files: Mapping[str, Sequence[File]] | None = None,
     suspicions: Sequence[str] = (),
+    doubts: Sequence[str] = (),
 ) -> str:
     """Write the page of a study.
 
@@ -83,6 +84,8 @@ def render(
         Figure name to the files offered below it.
     suspicions
         Sentences about labels that are probably wrong, for the head of the page.
+    doubts
+        Sentences about models that did not learn their own structures, likewise.
 
     Returns
     -------
@@ -94,7 +97,9 @@ def render(
     is_strained = any(len(strain_magnitudes(frames)) for frames in designs.values())
     captions = CAPTIONS | (WITH_STRAINS if is_strained else {}) | properties_table.CAPTIONS
     titles = TITLES | properties_table.TITLES
-    shown = [name for name in captions if name in figures and (tested or name != "worst")]
+    hidden = set() if tested else {"worst"}
+    hidden |= set() if has_forces(errors) else {"force_errors", "force_parity"}
+    shown = [name for name in captions if name in figures and name not in hidden]
     return fill(
         "page.html.j2",
         study=study,
@@ -102,6 +107,7 @@ def render(
         headline=headline(errors, methods, bootstrap),
         headline_apart=errors_table.headline_apart(errors, duplicates, methods),
         suspicions=suspicions,
+        doubts=doubts,
         facts=_facts(configuration, designs, errors, failed),
         asked=asked(configuration),
         candidates=designs_table.candidates(candidates),
@@ -118,6 +124,7 @@ def render(
         learning=learning_table.section(equivalents),
         properties=properties_table.section(properties, configuration),
         matrix=errors_table.matrix(errors, duplicates),
+        derivatives=errors_table.derivatives(errors, duplicates),
         dagger=DAGGER,
         shared=errors_table.shared(errors, duplicates),
         failed=failures(failed),

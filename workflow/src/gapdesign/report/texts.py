@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gapdesign.crossval.forces import SHOWN
 from gapdesign.descriptors import DESCRIPTORS
 from gapdesign.methods import METHODS
+from gapdesign.report.words import number
 
 TITLES = {
     "worst": "Worst off-sample 0.99 quantile of each model",
@@ -14,6 +16,8 @@ TITLES = {
     "ranks": "Distance of each rank to the earlier ones",
     "errors": "Errors of every model on every design",
     "parity": "Predicted against reference energies",
+    "force_errors": "Errors of forces of every model on every design",
+    "force_parity": "Predicted against reference forces",
     "learning": "Errors against the number of structures trained on",
     "surfaces": "Errors of surface energies against the number of structures trained on",
     "nearest": "Distance of members to their nearest neighbours, beside random draws",
@@ -48,6 +52,16 @@ CAPTIONS = {
         "Predicted against reference energy per atom, models in rows and test sets in columns, coloured by "
         "the absolute error in meV/atom on the scale of the error matrix. It gives a sense of proportion, "
         "and shows any fit that went wrong as a whole (Barzdajn and Race, figure 5)."
+    ),
+    "force_errors": (
+        "Every model (row) on every design (column): length of the error of a force against the length of the "
+        "reference force, an atom a point. In each panel: root mean square of the components | 0.99 quantile of the "
+        "lengths, in meV/Å, of all atoms. Forces that symmetry holds at zero are not drawn; of the others, at most "
+        f"{number(SHOWN)} atoms in all panels together, chosen evenly from the smallest error to the largest."
+    ),
+    "force_parity": (
+        "Predicted against reference components of the forces on the same atoms, coloured by the length of the error "
+        "in meV/Å on the scale of the figure before."
     ),
     "learning": (
         "Errors of potentials fitted to the first structures of each design. For designs drawn by chance, the line is "
