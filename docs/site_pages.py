@@ -27,7 +27,7 @@ ROOMS = {
     "Descriptors and pools": ("descriptors", "shards", "comparison"),
     "Designs, before any label": ("methods", "quality"),
     "Labels": ("engines", "labels"),
-    "Potentials": ("models", "crossval", "properties", "replay"),
+    "Potentials": ("models", "crossval", "deviations", "properties", "replay"),
     "Pages and plans": ("report", "planning"),
     "What all stages share": (
         "config",
