@@ -98,9 +98,13 @@ def test_designs_that_go_on_are_those_made_at_once(rerun, workflow, configuratio
 def test_what_a_run_leaves(finished: Workflow):
     folder = finished.folder / "results/small"
     page = (folder / "report.html").read_text()
-    sentence = (folder / "headline.txt").read_text().strip()
+    *doubts, sentence = (folder / "headline.txt").read_text().splitlines()
     assert "off-sample" in sentence
     assert sentence in page
+    # Ten structures are too few for either model.
+    assert [doubt.split(": ")[0] for doubt in doubts] == ["Doubtful model"] * 2
+    head = page[: page.index("<nav>")]
+    assert all(doubt.split(": ", 1)[1] in head for doubt in doubts)
     for name in (
         "designs/OPT.extxyz",
         "quality.csv",
