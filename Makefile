@@ -53,14 +53,14 @@ bench: .venv/.installed .venv-peers/.installed
 lint: .venv/.installed
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
-	$(RUN) snakefmt --check Snakefile workflow
+	$(RUN) snakefmt --check Snakefile workflow config
 	$(RUN) snakemake --lint
 	$(RUN) python envs/generate.py --check
 
 format: .venv/.installed
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
-	$(RUN) snakefmt Snakefile workflow
+	$(RUN) snakefmt Snakefile workflow config
 	$(RUN) gapdesign document
 
 # Needs uv on the path. `make lock UPGRADE=1` moves to newer versions.
