@@ -151,8 +151,8 @@ def test_soap_costs_in_proportion_to_its_terms(configuration):
 
 def test_fits_follow_the_power_law_through_the_measured_points(configuration):
     seconds = shipped()["seconds"]
-    reference = changed(configuration, budget=100)
-    sizes = Sizes.of(reference)
+    reference = changed(configuration, budget=100, descriptor={})
+    sizes = Sizes(**shipped()["reference"], label=None)
     assert sizes.environments == 1
     start = seconds["start"]
     sizes_measured = [int(n) for n in seconds["fit"]]
@@ -163,6 +163,18 @@ def test_fits_follow_the_power_law_through_the_measured_points(configuration):
     middle = Laws(reference, sizes, shipped(), ranks=round(math.sqrt(math.prod(sizes_measured))))
     expected = math.sqrt(math.prod(seconds["fit"].values()))
     assert middle("models_fit", 1) - start == pytest.approx(expected, rel=0.01)
+
+
+def test_fits_of_larger_cells_cost_more_by_the_work_of_gap_fit(configuration):
+    def work(**sizes):
+        given = shipped()["reference"] | {"environments": 60.0, "atoms": 60.0} | sizes
+        laws = Laws(changed(configuration, budget=100, descriptor={}), Sizes(**given, label=None), shipped())
+        return laws("models_fit", 1) - laws("report", 1)
+
+    assert work(environments=10.0) == pytest.approx(work())  # 1,000 points are the most
+    assert work(atoms=120.0) == pytest.approx(2 * work(), rel=0.05)
+    assert work(terms=2 * shipped()["reference"]["terms"]) == pytest.approx(2 * work(), rel=0.05)
+    assert work(environments=1.0) < work() / 5
 
 
 def test_optimisers_cost_in_proportion_to_what_they_are_told_to_try(configuration):

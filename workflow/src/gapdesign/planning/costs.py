@@ -16,7 +16,9 @@ import numpy as np
 
 from gapdesign import engines
 from gapdesign.config.study import Study
+from gapdesign.descriptors.quippy import QuippyDescriptor
 from gapdesign.errors import InputError
+from gapdesign.models.gap.costs import Points, Work
 from gapdesign.planning.jobs import Jobs
 from gapdesign.samplers import SAMPLERS
 from gapdesign.structures import prototypes
@@ -29,6 +31,10 @@ def shipped() -> dict[str, Any]:
 
 SIZED = {"candidates_shard", "descriptors_shard", "labels_batch", "hyperparameters", "models_fit", "crossval_predict"}
 """Rules whose jobs take longer for larger structures."""
+
+
+DISTANCES = 20
+"""Distances in which the function of a pair of elements is expanded."""
 
 
 @dataclass(frozen=True)
@@ -181,13 +187,31 @@ class Laws:
     def _hyperparameters(self, _: int) -> float:
         model, lbfgs = self.study.model, self.units["lbfgs"]
         if model.optimizer == "lbfgs":
-            return self._power(lbfgs) * model.lbfgs.starts / 8
+            return self._power(lbfgs, self.sizes.environments) * model.lbfgs.starts / 8
         cma = model.cma.population * model.cma.restarts * model.cma.generations / (64 * 3 * 150)
         (at, seconds), *_ = self.units["cma"].items()
-        return seconds * cma * self._power(lbfgs) / lbfgs[at]
+        return seconds * cma * self._power(lbfgs, self.sizes.environments) / lbfgs[at]
 
     def _models_fit(self, _: int) -> float:
-        return self._power(self.units["fit"])
+        """By the measured fits of the reference, and the work for these structures relative to that for those."""
+        measured = self._power(self.units["fit"], self.reference.environments)
+        mine = self._gap_fit(self.sizes, self.study, self.study.species())
+        return measured * mine / self._gap_fit(self.reference, Study(), [1])
+
+    def _gap_fit(self, sizes: Sizes, study: Study, species: list[int]) -> float:
+        """Return the core-seconds of gap_fit for structures of these sizes, with the potential of a study."""
+        soap, sparse = study.descriptor.soap, study.model.sparse
+        centres = species if study.kernel.soap.scale > 0 else []
+        work = Work.alike(
+            self.ranks,
+            atoms=sizes.atoms,
+            neighbours=sizes.terms / (soap.n_max * (soap.l_max + 1) ** 2),
+            dimension=QuippyDescriptor.dimension(soap, max(1, len(centres))),
+            centres=centres,
+        )
+        environments = self.ranks * sizes.environments / max(1, len(centres))
+        points = int(environments if sparse.most is None else min(sparse.most, environments))
+        return work.seconds(Points(dict.fromkeys(centres, points), DISTANCES * (len(centres) + 1) // 2))
 
     def _crossval_predict(self, _: int) -> float:
         tests = self.ranks * len(self.study.designs)
@@ -205,11 +229,14 @@ class Laws:
 
     _replay_rows = _replay_choose = _replay_fit = _replay_surfaces = _replay_points
 
-    def _power(self, points: Mapping[str, float]) -> float:
-        """Evaluate a power law through two points (number of different environments, seconds)."""
+    def _power(self, points: Mapping[str, float], environments: float) -> float:
+        """Evaluate a power law through two points (number of different environments, seconds).
+
+        ``environments`` are those of one structure.
+        """
         (small, low), (large, high) = sorted((float(n), seconds) for n, seconds in points.items())
         exponent = log(high / low) / log(large / small)
-        return low * (self.ranks * self.sizes.environments / small) ** exponent
+        return low * (self.ranks * environments / small) ** exponent
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ linear system. The derivatives of all structures, and then the system, are what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, pi
 from typing import TYPE_CHECKING
@@ -109,20 +109,27 @@ class Work:
         neighbours = DENSER * 4 / 3 * pi * soap.r_cut**3 * density
         environments = study.budget * len(set(largest.orbits.tolist())) / len(species)
         most = study.model.sparse.most or environments
-        derivatives = int(9 * study.budget * atoms * (1 + neighbours)) // len(species)
         grid = ceil(pair.r_cut / pair.length * study.model.sparse.points_per_length)
-        has_soap = study.kernel.soap.scale > 0
+        centres = species if study.kernel.soap.scale > 0 else ()
         return (
-            cls(
-                Quippy.dimension(soap, len(species)),
-                dict.fromkeys(species if has_soap else (), derivatives),
-                study.budget * (7 + 3 * atoms),
+            cls.alike(
+                study.budget,
+                atoms=atoms,
+                neighbours=neighbours,
+                dimension=Quippy.dimension(soap, len(species)),
+                centres=centres,
             ),
-            Points(
-                dict.fromkeys(species if has_soap else (), int(min(most, environments))),
-                grid * len(species) * (len(species) + 1) // 2,
-            ),
+            Points(dict.fromkeys(centres, int(min(most, environments))), grid * len(species) * (len(species) + 1) // 2),
         )
+
+    @classmethod
+    def alike(
+        cls, structures: int, *, atoms: float, neighbours: float, dimension: int, centres: Collection[int]
+    ) -> Work:
+        """Return the work for structures of one size with all labels, with equal shares of the elements."""
+        derivatives = 9 * structures * atoms * (1 + neighbours)
+        shares = dict.fromkeys(centres, int(derivatives / max(1, len(centres))))
+        return cls(dimension, shares, int(structures * (7 + 3 * atoms)))
 
     def seconds(self, points: Points) -> float:
         """Return the CPU seconds of gap_fit."""
