@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-ALLOWANCE = 3_000_000
+ALLOWANCE = 2_500_000
 """Characters of a page that may be spent on files."""
 
 LARGEST = 1_500_000
