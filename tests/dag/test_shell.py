@@ -51,7 +51,7 @@ def test_a_checkout_may_lie_in_a_folder_of_any_name(strange, tmp_path):
 WORDS = {"runs", "frames", "others", "surfaces", "properties", "replay"}
 """Params that are words of a command already, each quoted."""
 
-NUMBERS = {"threads", "resources.allowance", "params.max_failed", "params.jobs", "params.of"}
+NUMBERS = {"threads", "resources.allowance", "resources.mem_mb", "params.max_failed", "params.jobs", "params.of"}
 
 
 @pytest.mark.parametrize("rules", sorted((ROOT / "workflow/rules").glob("*.smk")), ids=lambda path: path.name)
