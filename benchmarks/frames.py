@@ -29,7 +29,7 @@ prototypes: {{bcc: {{element: Mo, lattice: bcc, a: 3.17}}}}
 pools:
   names: [A]
   size: {size}
-  shard_size: 2500
+  shard_size: 12500
   sampler: file
   file: {{path: {frames}, shuffle: false}}
   constraints: {{min_distance: 0.3}}
