@@ -97,6 +97,16 @@ def test_so_many_of_each_group():
     assert [atoms.info["config_type"] for atoms in read("picked.extxyz", ":")] == ["alloy"] * 3 + ["copper"] * 3
 
 
+def test_groups_that_are_left_out_are_named(frames, capsys):
+    for number, atoms in enumerate(frames):
+        atoms.info["config_type"] = f"group {number}"
+    write("frames.xyz", frames)
+    assert run("frames.xyz", "22") == 0
+    picked = {atoms.info["config_type"] for atoms in read("picked.extxyz", ":")}
+    said = capsys.readouterr().err
+    assert all((f"group {number} (1)" in said) == (f"group {number}" not in picked) for number in range(25))
+
+
 def test_frames_come_from_standard_input(monkeypatch):
     assert run("frames.xyz", "4") == 0
     first = Path("picked.extxyz").read_text()

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -86,6 +87,10 @@ def _pick(arguments: argparse.Namespace) -> None:
         raise InputError(f"--existing: '{existing.name}' has all that is in '{given.name}'; nothing is left to choose.")
     write_frames(arguments.output, found.frames(given))
     say(f"picked {len(found.places)} by {arguments.method} with {arguments.descriptor}: {arguments.output}")
+    if left_out := given.left_out(found.places):
+        groups = ", ".join(f"{name} ({count})" for name, count in islice(left_out.items(), 6))
+        groups += f" and {len(left_out) - 6} more" if len(left_out) > 6 else ""
+        say(f"no frame of these groups, which a model may then not know: {groups}; --per-config-type takes N of each")
     (largest, mean), (by_chance, mean_by_chance) = found.covering, found.by_chance
     say(
         f"frames left out are at most {largest:.3f} from the nearest picked, {mean:.3f} on average;"

@@ -90,6 +90,12 @@ class FrameSet:
             found.setdefault(str(frame.atoms.info["config_type"]), []).append(place)
         return {name: np.array(found[name]) for name in sorted(found)}
 
+    def left_out(self, places: np.ndarray) -> dict[str, int]:
+        """Return each ``config_type`` of which no frame is at ``places``, with the number of its frames."""
+        of = [str(frame.atoms.info.get("config_type", "")) for frame in self.frames]
+        rest = set(of) - {of[place] for place in places} - {""}
+        return {name: of.count(name) for name in sorted(rest)}
+
     def summary(self, duplicates: int) -> str:
         """Return a line on frames, sizes and formulas."""
         sizes = [len(frame.atoms) for frame in self.frames]
