@@ -468,7 +468,7 @@ def test_the_cross_validation_is_that_of_the_predictions(reported):
     predictions, errors = read_csv(reported / "predictions.csv"), read_csv(reported / "errors.csv")
     assert predictions.columns.tolist() == [
         *["model", "test_set", "rank", "pool", "candidate", "n_atoms", "reference_ev", "predicted_ev"],
-        *["error_mev", "duplicate"],
+        *["error_mev", "duplicate", "config_type", "rmse_force_mev_a", "max_force_mev_a", "rmse_virial_mev"],
     ]
     assert len(predictions) == 4 * 6
     pairs = [(model, test) for model in DESIGNS for test in DESIGNS]
@@ -519,6 +519,7 @@ def test_a_figure_that_is_not_drawn_is_refused(reported, tmp_path, capsys):
     arguments = ["--config", reported.part("figures"), "--designs", *reported.of_designs("designs/{design}.extxyz")]
     arguments += ["--features", *reported.of_designs("designs/{design}.npy"), "--errors", reported / "errors.csv"]
     arguments += ["--duplicates", reported / "duplicates.csv", "--predictions", reported / "predictions.csv"]
+    arguments += ["--forces", reported / "forces.csv"]
     assert cli.main(["figures", *map(str, arguments), "--output", str(tmp_path / "wrost.svg")]) == 2
     assert "there is no figure 'wrost'; choose from" in capsys.readouterr().err
     assert cli.main(["figures", *map(str, arguments), "--output", str(tmp_path / "worst.png")]) == 2
