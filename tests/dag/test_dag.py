@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 from conftest import ROOT, Workflow
+from gapdesign.config.job import STAGES
 
 AFTER_DESIGN = {
     "labels_batch",
@@ -219,9 +220,9 @@ def test_a_change_of_the_report_redoes_only_the_report(rerun, tmp_path):
     shutil.copytree(ROOT / "envs", changed / "envs")
     shutil.copy(ROOT / "Snakefile", changed / "Snakefile")
     stages = changed / "workflow/src/gapdesign/config/job.py"
-    text = stages.read_text()
-    assert text.count('"report": 2,') == 1
-    stages.write_text(text.replace('"report": 2,', '"report": 3,'))
+    text, now = stages.read_text(), f'"report": {STAGES["report"]},'
+    assert text.count(now) == 1
+    stages.write_text(text.replace(now, f'"report": {STAGES["report"] + 1},'))
     assert set(Workflow(rerun.folder, changed / "Snakefile").plan()) == REPORT - {"design_page"}
 
 
