@@ -102,8 +102,8 @@ def test_the_plan_has_what_the_rules_ask_for_and_they_what_is_declared(workflow,
     shutil.copy(ROOT / "Snakefile", source / "Snakefile")
     verbs = source / "workflow/src/gapdesign/cli/model.py"
     text = verbs.read_text()
-    assert text.count("memory=4000") == 1
-    verbs.write_text(text.replace("memory=4000", "memory=7777"))
+    assert text.count("memory=2000") == 1
+    verbs.write_text(text.replace("memory=2000", "memory=7777"))
     changed = Workflow(workflow.folder, source / "Snakefile")
     assert "7777 MiB" in changed.run("plan", "--quiet", "all", PYTHONPATH=str(source / "workflow/src"))
 
