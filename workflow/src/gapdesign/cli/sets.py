@@ -31,8 +31,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("frames", metavar="FILE", help="file of structures that ASE reads; - for extended XYZ from stdin")
     verb.add_argument("n", type=int, metavar="N", help="number of frames to choose")
     verb.add_argument("--existing", type=Path, metavar="FILE", help="frames that you have already, and need no more")
-    verb.add_argument("--method", default="maxmin", help="method of the choice (%(default)s)")
-    verb.add_argument("--descriptor", default="dscribe", metavar="NAME", help="features to compare by (%(default)s)")
+    verb.add_argument("--method", metavar="NAME", help="method of the choice (max-min, which is exact)")
+    verb.add_argument("--descriptor", metavar="NAME", help="features to compare by (that of studies: SOAP)")
     verb.add_argument("--per-config-type", action="store_true", help="choose N frames of each config_type")
     verb.add_argument("--seed", type=int, default=0, metavar="SEED", help="for methods that draw (%(default)s)")
     add_memory(verb)
@@ -45,21 +45,21 @@ def _pick(arguments: argparse.Namespace) -> None:
     import yaml
 
     from gapdesign.descriptors import DESCRIPTORS
+    from gapdesign.descriptors.options import DescriptorOptions
     from gapdesign.files import write_frames
     from gapdesign.methods import METHODS
     from gapdesign.sets.held import FrameSet
     from gapdesign.sets.pick import DRAWS, configuration, pick
 
-    for flag, name, family in (
-        ("method", arguments.method, METHODS),
-        ("descriptor", arguments.descriptor, DESCRIPTORS),
-    ):
+    method = arguments.method or next(name for name, member in METHODS.items() if member.is_certified)
+    backend = arguments.descriptor or DescriptorOptions().backend
+    for flag, name, family in (("method", method, METHODS), ("descriptor", backend, DESCRIPTORS)):
         if name not in family:
             raise InputError(f"--{flag} {name}: there is no such {flag}; choose from {', '.join(family)}.")
-    if METHODS[arguments.method].reads_environments(METHODS[arguments.method].Options()):
-        raise InputError(f"--method {arguments.method}: it compares environments, which takes a study; choose another.")
-    if DESCRIPTORS[arguments.descriptor].files_of_structures:
-        raise InputError(f"--descriptor {arguments.descriptor}: its numbers take a study; choose another one.")
+    if METHODS[method].reads_environments(METHODS[method].Options()):
+        raise InputError(f"--method {method}: it compares environments, which takes a study; choose another.")
+    if DESCRIPTORS[backend].files_of_structures:
+        raise InputError(f"--descriptor {backend}: its numbers take a study; choose another one.")
     for path in (arguments.frames, arguments.existing):
         if path is not None and Path(path).resolve() == arguments.output.resolve():
             raise InputError(f"--output {arguments.output}: this file is read; write to another one.")
@@ -70,12 +70,12 @@ def _pick(arguments: argparse.Namespace) -> None:
         existing = FrameSet.of(arguments.existing, str(arguments.existing), "--existing")
     if not 1 <= arguments.n <= len(given):
         raise InputError(f"N: {arguments.n} of the {len(given)} frames in '{given.name}'; ask for 1 to {len(given)}.")
-    description = given.description(arguments.descriptor)
+    description = given.description(backend)
     found = pick(
         given,
         arguments.n,
         description,
-        method=arguments.method,
+        method=method,
         existing=existing,
         is_per_group=arguments.per_config_type,
         seed=arguments.seed,
@@ -86,7 +86,7 @@ def _pick(arguments: argparse.Namespace) -> None:
     if not len(found.places):
         raise InputError(f"--existing: '{existing.name}' has all that is in '{given.name}'; nothing is left to choose.")
     write_frames(arguments.output, found.frames(given))
-    say(f"picked {len(found.places)} by {arguments.method} with {arguments.descriptor}: {arguments.output}")
+    say(f"picked {len(found.places)} by {method} with {backend}: {arguments.output}")
     if left_out := given.left_out(found.places):
         groups = ", ".join(f"{name} ({count})" for name, count in islice(left_out.items(), 6))
         groups += f" and {len(left_out) - 6} more" if len(left_out) > 6 else ""
@@ -102,7 +102,7 @@ def _pick(arguments: argparse.Namespace) -> None:
         say(
             f"next: label {arguments.output}, or run the same as a study: snakemake design --configfile study.yaml with"
         )
-        print(yaml.safe_dump(configuration(given, arguments.n, description, arguments.method), sort_keys=False), end="")
+        print(yaml.safe_dump(configuration(given, arguments.n, description, method), sort_keys=False), end="")
 
 
 @contextmanager

@@ -112,8 +112,10 @@ class FrameSet:
         SOAP reaches twice the median distance of nearest neighbours, from 4 to 7 angstrom. For three elements and more
         its spectrum is compressed, which otherwise grows with the square of their number.
         """
+        from gapdesign.descriptors import DESCRIPTORS
+
         kernel = {"pair": {"scale": 0}}
-        if backend not in ("dscribe", "quippy"):
+        if DESCRIPTORS[backend].block != "soap":
             return {"descriptor": {"backend": backend}, "kernel": kernel}
         step = -(-len(self) // _SAMPLE)
         nearest = float(np.median([nearest_neighbour(frame.bare()) for frame in self.frames[::step]]))

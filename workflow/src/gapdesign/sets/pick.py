@@ -65,7 +65,7 @@ def pick(
     n: int,
     description: Mapping[str, Mapping[str, Any]],
     *,
-    method: str = "maxmin",
+    method: str,
     existing: FrameSet | None = None,
     is_per_group: bool = False,
     seed: int = 0,
