@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from gapdesign.files import read_csv, read_frames
-from gapdesign.models.gap.predict import energies
-from gapdesign.properties.calculators import of_model
+from gapdesign.models.gap.predict import energies, evaluator
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +30,7 @@ def test_a_model_evaluates_as_it_predicts_and_its_forces_are_its_gradient(finish
     potential = folder / "models/OPT/gp.xml"
     atoms = read_frames(folder / "labels/OPT.extxyz")[0].repeat((1, 1, 2))
     atoms.calc = None
-    evaluate, step = of_model(potential), 1e-4
+    evaluate, step = evaluator(potential), 1e-4
     label = evaluate(atoms)
     assert label.energy == pytest.approx(energies(potential, [atoms])[0], abs=1e-10)
     ends = [atoms.copy(), atoms.copy()]
