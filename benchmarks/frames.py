@@ -10,17 +10,12 @@ one core. CPU seconds are of all processes, and memory is that of the largest on
 """
 
 import argparse
-import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
-
-ROOT = Path(__file__).parents[1]
-FOLDER = ROOT / "results" / "benchmarks"
-PEERS = ROOT / ".venv-peers" / "bin" / "python"
+from selection import FOLDER, PEERS, ROOT, used
 
 STUDY = """\
 study: frames
@@ -74,15 +69,9 @@ def write_frames(path: Path, size: int) -> None:
 
 def measure(command: list[str], name: str) -> None:
     """Run a command, and print its CPU seconds, wall seconds and memory."""
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    began = time.perf_counter()
     with (FOLDER / f"frames-{name}.log").open("w") as log:
-        process = subprocess.Popen(command, cwd=FOLDER, env=environment, stdout=log, stderr=subprocess.STDOUT)
-        _, status, used = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"{name} failed; see {log.name}")
-    seconds = used.ru_utime + used.ru_stime
-    print(f"{name:12}{seconds:10.0f}{time.perf_counter() - began:10.0f}{used.ru_maxrss / 1024:10.0f}", flush=True)
+        seconds, wall, memory = used(command, f"{name}, see {log.name},", cwd=FOLDER, stdout=log, stderr=log)
+    print(f"{name:12}{seconds:10.0f}{wall:10.0f}{memory:10.0f}", flush=True)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -62,13 +63,18 @@ def measure(
     picks = FOLDER / f"picks-{program}.npy"
     extra = [] if threads is None else [str(threads)]
     command = [python, str(ROOT / "benchmarks" / "pickers.py"), program, str(path), str(budget), str(picks), *extra]
+    return *used(command, program), np.load(picks)
+
+
+def used(command: list[str], name: str, **options: Any) -> tuple[float, float, float]:
+    """Run a command by one thread; return CPU seconds, wall seconds and peak MiB of it and the processes it started."""
     began = time.perf_counter()
-    process = subprocess.Popen(command, env=os.environ | ONE_THREAD)
+    process = subprocess.Popen(command, env=os.environ | ONE_THREAD, **options)
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - began
     if status:
-        raise SystemExit(f"{program} failed")
-    return usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024, np.load(picks)
+        raise SystemExit(f"{name} failed")
+    return usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024
 
 
 def main() -> None:

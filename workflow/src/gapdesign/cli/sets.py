@@ -99,9 +99,8 @@ def _pick(arguments: argparse.Namespace) -> None:
     if arguments.per_config_type or existing or arguments.frames == "-":
         say(f"next: label {arguments.output}")
     else:
-        say(
-            f"next: label {arguments.output}, or run the same as a study: snakemake design --configfile study.yaml with"
-        )
+        say(f"next: label {arguments.output}; or save what follows as study.yaml, and run")
+        say("snakemake design --configfile study.yaml")
         print(yaml.safe_dump(configuration(given, arguments.n, description, method), sort_keys=False), end="")
 
 

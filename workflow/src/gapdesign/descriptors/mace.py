@@ -15,8 +15,7 @@ from ase.data import chemical_symbols
 from pydantic import Field
 
 from gapdesign.config.options import Options
-from gapdesign.descriptors.base import EnvironmentDescriptor
-from gapdesign.descriptors.torch_models import refuse_damaged, reproducibly, slopes_of_sums, stored, when_written
+from gapdesign.descriptors.torch_models import TorchDescriptor, refuse_damaged, stored, when_written
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class Header(NamedTuple):
     layers: tuple[Layer, ...]
 
 
-class MaceDescriptor(EnvironmentDescriptor):
+class MaceDescriptor(TorchDescriptor):
     """Scalar features of the nodes of a MACE model after each layer, in double precision.
 
     Every structure is a batch of its own, and the model is run by one thread and without optimisation at run time, so
@@ -74,7 +73,6 @@ class MaceDescriptor(EnvironmentDescriptor):
     summary = "invariant features of a MACE model: a foundation model, or one of your own"
     Options = MaceOptions
     environment = "mace"
-    has_derivatives = True
     seconds = 3e-3
     reference = (
         "I. Batatia et al., MACE: Higher Order Equivariant Message Passing Neural Networks for Fast and Accurate Force"
@@ -121,22 +119,8 @@ class MaceDescriptor(EnvironmentDescriptor):
             raise InputError(f"{_PATH}: '{options.path}' knows no {missing[0]}; name another model.")
         refuse_damaged(options.path, _PATH)
 
-    def __call__(self, batch: Batch, k: int, centers: np.ndarray) -> np.ndarray:
-        """Describe some atoms of one structure; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
-        import torch
-
-        with reproducibly(), torch.no_grad():
-            _, vectors = self._run(batch, k)
-            return vectors.numpy()[centers]
-
-    def derivatives(self, batch: Batch, k: int) -> dict[int, np.ndarray]:
-        """Differentiate the summed vectors; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
-        with reproducibly():
-            positions, vectors = self._run(batch, k)
-            return slopes_of_sums(positions, vectors, batch.atoms(k).numbers)
-
     def _run(self, batch: Batch, k: int) -> tuple[Any, Any]:
-        """Return the positions (n, 3) of a structure and its vectors (n, dimension), as tensors."""
+        """Run the model; see :class:`.torch_models.TorchDescriptor`."""
         import torch
         from matscipy.neighbours import neighbour_list
 

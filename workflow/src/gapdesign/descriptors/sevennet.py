@@ -17,8 +17,7 @@ from ase.data import chemical_symbols
 from pydantic import Field
 
 from gapdesign.config.options import Options
-from gapdesign.descriptors.base import EnvironmentDescriptor
-from gapdesign.descriptors.torch_models import refuse_damaged, reproducibly, slopes_of_sums, stored, when_written
+from gapdesign.descriptors.torch_models import TorchDescriptor, refuse_damaged, stored, when_written
 from gapdesign.errors import InputError
 from gapdesign.files import sha256
 
@@ -80,7 +79,7 @@ SHIPPED = {
 """Models in the package sevenn 0.13.0, with the SHA-256 of their files."""
 
 
-class SevenNetDescriptor(EnvironmentDescriptor):
+class SevenNetDescriptor(TorchDescriptor):
     """Scalar features of the nodes of a SevenNet model after one of its layers, in double precision.
 
     A model without parity tells mirror images apart; vectors are then the mean of both. Every structure is a batch of
@@ -92,7 +91,6 @@ class SevenNetDescriptor(EnvironmentDescriptor):
     summary = "invariant features of a SevenNet model: one that comes with its package, or one of your own"
     Options = SevenNetOptions
     environment = "sevennet"
-    has_derivatives = True
     seconds = 1e-2
     reference = (
         "Y. Park et al., Scalable Parallel Algorithm for Graph Neural Network Interatomic Potentials in Molecular"
@@ -158,22 +156,8 @@ class SevenNetDescriptor(EnvironmentDescriptor):
         if options.path not in SHIPPED:
             refuse_damaged(options.path, _PATH)
 
-    def __call__(self, batch: Batch, k: int, centers: np.ndarray) -> np.ndarray:
-        """Describe some atoms of one structure; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
-        import torch
-
-        with reproducibly(), torch.no_grad():
-            _, vectors = self._run(batch, k)
-            return vectors.numpy()[centers]
-
-    def derivatives(self, batch: Batch, k: int) -> dict[int, np.ndarray]:
-        """Differentiate the summed vectors; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
-        with reproducibly():
-            positions, vectors = self._run(batch, k)
-            return slopes_of_sums(positions, vectors, batch.atoms(k).numbers)
-
     def _run(self, batch: Batch, k: int) -> tuple[Any, Any]:
-        """Return the positions (n, 3) of a structure and its vectors (n, dimension), as tensors."""
+        """Run the model; see :class:`.torch_models.TorchDescriptor`."""
         import torch
         from matscipy.neighbours import neighbour_list
 

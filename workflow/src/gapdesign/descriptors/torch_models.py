@@ -5,16 +5,21 @@ from __future__ import annotations
 import io
 import pickle
 import zipfile
+from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gapdesign.descriptors.base import EnvironmentDescriptor
 from gapdesign.errors import InputError
+
+if TYPE_CHECKING:
+    from gapdesign.structures import Batch
 
 
 class _Unread:
@@ -145,8 +150,32 @@ def _damaged(path: str, changed: int) -> Any:
         return error
 
 
+class TorchDescriptor(EnvironmentDescriptor):
+    """Base of descriptors whose vectors a model of torch computes, which it also differentiates."""
+
+    has_derivatives = True
+
+    @abstractmethod
+    def _run(self, batch: Batch, k: int) -> tuple[Any, Any]:
+        """Return the positions (n, 3) of a structure and its vectors (n, dimension), as tensors."""
+
+    def __call__(self, batch: Batch, k: int, centers: np.ndarray) -> np.ndarray:
+        """Describe some atoms of one structure; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
+        import torch
+
+        with _reproducibly(), torch.no_grad():
+            _, vectors = self._run(batch, k)
+            return vectors.numpy()[centers]
+
+    def derivatives(self, batch: Batch, k: int) -> dict[int, np.ndarray]:
+        """Differentiate the summed vectors; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
+        with _reproducibly():
+            positions, vectors = self._run(batch, k)
+            return _slopes_of_sums(positions, vectors, batch.atoms(k).numbers)
+
+
 @contextmanager
-def reproducibly() -> Iterator[None]:
+def _reproducibly() -> Iterator[None]:
     """Run models by one thread, and without the optimiser that learns from one structure to the next."""
     import torch
 
@@ -159,7 +188,7 @@ def reproducibly() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def slopes_of_sums(positions: Any, vectors: Any, numbers: np.ndarray) -> dict[int, np.ndarray]:
+def _slopes_of_sums(positions: Any, vectors: Any, numbers: np.ndarray) -> dict[int, np.ndarray]:
     """Differentiate the sum of vectors, each of unit length, around the n atoms of each species.
 
     Parameters

@@ -103,14 +103,19 @@ def pick(
         places.append(members[design.indices])
         distances.append(design.distances)
     chosen = np.concatenate(places)
-    rng = np.random.default_rng(seed)
-    draws = [_covering(features, rng.permutation(len(given))[: len(chosen)], known) for _ in range(DRAWS)]
+    rng, from_known = np.random.default_rng(seed), np.inf
+    if known is not None:
+        from_known = _nearest(features, known.values)
+    designs = [chosen, *(rng.permutation(len(given))[: len(chosen)] for _ in range(DRAWS))]
+    covering, *draws = [
+        _covering(np.minimum(_nearest(features, features.values[places]), from_known)) for places in designs
+    ]
     largest, mean = np.mean(draws, axis=0).tolist()
     return Picked(
         places=chosen,
         distances=np.concatenate(distances),
         duplicates=count_duplicates(features.values, features.covariance),
-        covering=_covering(features, chosen, known),
+        covering=covering,
         by_chance=(largest, mean),
     )
 
@@ -178,17 +183,16 @@ def _rows(features: Features, places: np.ndarray) -> Features:
     return replace(features, values=features.values[places])
 
 
-def _covering(features: Features, places: np.ndarray, known: Features | None) -> tuple[float, float]:
-    """Return the largest and the mean distance of all frames from some of them and what exists."""
+def _nearest(features: Features, members: np.ndarray) -> np.ndarray:
+    """Return D2 (n,) of every frame from the nearest of some members (m, d); infinite if there are none."""
     from gapdesign.quality.measures import squared_distances
 
-    members = features.values[places]
-    if known is not None:
-        members = np.concatenate([known.values, members])
-    nearest = np.concatenate(
-        [
-            squared_distances(features.values[start : start + 1000], members, features.covariance).min(axis=1)
-            for start in range(0, len(features), 1000)
-        ]
-    )
+    if not len(members):
+        return np.full(len(features), np.inf)
+    blocks = [features.values[start : start + 1000] for start in range(0, len(features), 1000)]
+    return np.concatenate([squared_distances(rows, members, features.covariance).min(axis=1) for rows in blocks])
+
+
+def _covering(nearest: np.ndarray) -> tuple[float, float]:
+    """Return the largest and the mean distance, of squared ones (n,)."""
     return float(np.sqrt(nearest.max())), float(np.sqrt(nearest).mean())
