@@ -3,9 +3,9 @@
     python benchmarks/gap_cells.py --config config/mine.yaml --labels results/mine/labels/RND.extxyz
         --isolated results/mine/labels/isolated.extxyz --test test.extxyz --points 100 200 500 1000
 
-Errors are those of the least-squares problem that gap_fit solves (replay/leastsquares.py), which needs the rows of the
-labels only once for all numbers of points; the points of a smaller number are the first of a larger one. `--fit` runs
-gap_fit itself as well, and prints its CPU seconds and memory beside those that were predicted.
+Errors are those of the least-squares problem that gap_fit solves (models/gap/leastsquares.py), which needs the rows of
+the labels only once for all numbers of points; the points of a smaller number are the first of a larger one. `--fit`
+runs gap_fit itself as well, and prints its CPU seconds and memory beside those that were predicted.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ase import Atoms
 
 from gapdesign.config import study as config
 from gapdesign.files import read_frames
+from gapdesign.models.gap import leastsquares
 from gapdesign.models.gap.costs import Points, Work
 from gapdesign.models.gap.environments import boxed, environments
 from gapdesign.models.gap.expansion import Expansion
@@ -28,8 +29,7 @@ from gapdesign.models.gap.fit import fit
 from gapdesign.models.gap.optimise import optimise
 from gapdesign.models.gap.options import SparseOptions
 from gapdesign.models.gap.points import chosen, expand, model_of
-from gapdesign.replay import leastsquares
-from gapdesign.replay.rows import OFFSET, LabelRows
+from gapdesign.models.gap.rows import OFFSET, LabelRows
 
 
 def bare(atoms: Atoms) -> Atoms:

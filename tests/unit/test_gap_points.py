@@ -20,6 +20,7 @@ from gapdesign.descriptors.kernel import KernelOptions, PairKernelOptions, SoapK
 from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.errors import InputError
 from gapdesign.files import write_frames
+from gapdesign.models.gap import leastsquares
 from gapdesign.models.gap.costs import PROGRAMS, Points, Work
 from gapdesign.models.gap.environments import GapStructures, SoapBlock, boxed, environments
 from gapdesign.models.gap.expansion import soap_covariance
@@ -28,9 +29,8 @@ from gapdesign.models.gap.hyperparameters import Hyperparameters, fixed
 from gapdesign.models.gap.optimise import optimise
 from gapdesign.models.gap.options import MOST, LbfgsOptions, ModelOptions, SparseOptions
 from gapdesign.models.gap.points import chosen, expand, model_of
-from gapdesign.replay import leastsquares
+from gapdesign.models.gap.rows import OFFSET, LabelRows
 from gapdesign.replay.potential import calculator
-from gapdesign.replay.rows import OFFSET, LabelRows
 
 SOAP = SoapOptions(r_cut=4.0, n_max=2, l_max=2)
 KERNEL = KernelOptions(pair=PairKernelOptions(r_cut=4.5))

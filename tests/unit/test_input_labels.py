@@ -15,8 +15,8 @@ from gapdesign.engines.file import FileEngine, FileOptions
 from gapdesign.errors import InputError
 from gapdesign.inputs.isolated import isolated_energies, regressed, require
 from gapdesign.inputs.labels import Keys, in_words, read
+from gapdesign.models.gap.rows import OFFSET
 from gapdesign.replay.labels import LabelFiles
-from gapdesign.replay.rows import OFFSET
 
 
 def frame(number: int, *, ase: bool = False, **info) -> Atoms:

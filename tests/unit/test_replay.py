@@ -23,9 +23,10 @@ from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.engines.file import FileOptions
 from gapdesign.errors import InputError, ProgramError
 from gapdesign.files import read_frames, write_array, write_frames
+from gapdesign.models.gap import leastsquares
 from gapdesign.models.gap.environments import boxed
 from gapdesign.models.gap.expansion import Expansion, Model, pivots, soap_covariance
-from gapdesign.replay import leastsquares
+from gapdesign.models.gap.rows import OFFSET, LabelRows, offsets
 from gapdesign.replay.equivalents import MEASURES, crossing, equivalents
 from gapdesign.replay.fits import Sigmas, errors, factors, trained
 from gapdesign.replay.labels import LabelFiles, LabelledRows, Labels
@@ -33,7 +34,6 @@ from gapdesign.replay.options import ReplayOptions
 from gapdesign.replay.points import choose
 from gapdesign.replay.potential import calculator, gap_fit, with_coefficients
 from gapdesign.replay.requirements import check
-from gapdesign.replay.rows import OFFSET, LabelRows, offsets
 from gapdesign.replay.surfaces import crystal, surface_energy
 from gapdesign.report.replay_figures import errors_figure, surfaces_figure
 from gapdesign.report.style import svg_text

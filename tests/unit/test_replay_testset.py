@@ -21,12 +21,12 @@ from gapdesign.files import write_array
 from gapdesign.methods import METHODS, Task
 from gapdesign.methods.maxmin.compression import Directions
 from gapdesign.methods.shared.distance import mean_descriptor, total
+from gapdesign.models.gap.rows import offsets
 from gapdesign.replay.choices import choices
 from gapdesign.replay.equivalents import equivalents
 from gapdesign.replay.fits import COMMON, errors, judged
 from gapdesign.replay.labels import LabelledRows, Labels
 from gapdesign.replay.requirements import check
-from gapdesign.replay.rows import offsets
 from gapdesign.replay.testset import left_out, without
 from gapdesign.replay.testset import test_members as members_of
 from gapdesign.report.replay_figures import errors_figure

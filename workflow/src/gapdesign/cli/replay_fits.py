@@ -160,8 +160,8 @@ def _fit_and_test(
     import pandas as pd
 
     from gapdesign.files import read_array, write_array, write_csv
+    from gapdesign.models.gap.leastsquares import coefficients
     from gapdesign.replay.fits import errors, factors
-    from gapdesign.replay.leastsquares import coefficients
     from gapdesign.replay.testset import test_members
 
     known, widths, factor, tell = pools(arguments), part.sigmas, read_array(arguments.factor), progress("fits")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.deviations import root_mean, root_mean_square, tail
-from gapdesign.replay import leastsquares
+from gapdesign.models.gap import leastsquares
+from gapdesign.models.gap.rows import OFFSET
 from gapdesign.replay.labels import LabelledRows
-from gapdesign.replay.rows import OFFSET
 from gapdesign.streams import stream
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from gapdesign.engines.shared.results import Result
 from gapdesign.errors import InputError
 from gapdesign.files import read_array, read_arrays, write_arrays
 from gapdesign.inputs.labels import SPREAD, Values, in_words
-from gapdesign.replay.rows import OFFSET, offsets
+from gapdesign.models.gap.rows import OFFSET, offsets
 from gapdesign.structures import VOIGT
 
 
@@ -28,7 +28,7 @@ class Labels:
     sizes : (n,) int
         Atoms of each.
     values : (sum of 7 + 3 sizes,)
-        In the order of :class:`gapdesign.replay.rows.LabelRows`, energies above isolated atoms; nan where there is
+        In the order of :class:`gapdesign.models.gap.rows.LabelRows`, energies above isolated atoms; nan where there is
         none.
     groups : (n,) str
         ``config_type`` in the files; empty where there is none.

@@ -43,8 +43,8 @@ def prior(covariance: np.ndarray) -> np.ndarray:
         factor[:count, :count] = cholesky(covariance)
     except np.linalg.LinAlgError:
         raise ProgramError(
-            "replay: points of the basis are too alike for double precision; lower replay.points or"
-            " model.sparse.points_per_length, or raise model.sparse.jitter."
+            "model.sparse: points of the basis are too alike for double precision; raise jitter, or lower"
+            " points_per_length or points (replay.points in a replay)."
         ) from None
     return factor
 
