@@ -15,7 +15,7 @@ from ase.io import read, write
 from gapdesign import cli
 from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.kernel import CovarianceOptions, PairKernelOptions, SoapKernelOptions
-from gapdesign.sets.held import count_duplicates
+from gapdesign.sets.nearest import repeats
 
 
 @pytest.fixture(autouse=True)
@@ -137,10 +137,12 @@ def test_a_mistake_is_one_sentence_and_writes_nothing(arguments, words, capsys):
     assert not Path("picked.extxyz").exists()
 
 
-def test_duplicates_are_those_of_all_pairs():
+def test_repeats_are_those_of_all_pairs():
     rng = np.random.default_rng(2)
     rows = rng.random((60, 5)).astype(np.float32)[rng.integers(40, size=300)]
     linear = CovarianceOptions(soap=SoapKernelOptions(zeta=1, scale=1.0), pair=PairKernelOptions(scale=0.0))
     covariance = Covariance(Layout(1, 5, 0), linear)
     same = ((rows[:, None].astype(float) - rows) ** 2).sum(axis=-1) < 1e-12
-    assert count_duplicates(rows, covariance) == np.tril(same, -1).any(axis=1).sum() > 200
+    first = np.where(np.tril(same, -1).any(axis=1), same.argmax(axis=1), -1)
+    np.testing.assert_array_equal(repeats(rows, covariance), first)
+    assert (first >= 0).sum() > 200

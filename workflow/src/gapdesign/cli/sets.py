@@ -1,4 +1,4 @@
-"""Verbs for sets of frames, without a study."""
+"""Frames that a verb for sets is given, and the verb that chooses from them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING
 
 from gapdesign.cli.arguments import add, add_memory, say
 from gapdesign.errors import InputError
+
+if TYPE_CHECKING:
+    from gapdesign.sets.held import FrameSet
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -44,30 +48,19 @@ def register(verbs: argparse._SubParsersAction) -> None:
 def _pick(arguments: argparse.Namespace) -> None:
     import yaml
 
-    from gapdesign.descriptors import DESCRIPTORS
-    from gapdesign.descriptors.options import DescriptorOptions
     from gapdesign.files import write_frames
     from gapdesign.methods import METHODS
-    from gapdesign.sets.held import FrameSet
     from gapdesign.sets.pick import DRAWS, configuration, pick
 
     method = arguments.method or next(name for name, member in METHODS.items() if member.is_certified)
-    backend = arguments.descriptor or DescriptorOptions().backend
-    for flag, name, family in (("method", method, METHODS), ("descriptor", backend, DESCRIPTORS)):
-        if name not in family:
-            raise InputError(f"--{flag} {name}: there is no such {flag}; choose from {', '.join(family)}.")
+    backend = backend_of(arguments)
+    if method not in METHODS:
+        raise InputError(f"--method {method}: there is no such method; choose from {', '.join(METHODS)}.")
     if METHODS[method].reads_environments(METHODS[method].Options()):
         raise InputError(f"--method {method}: it compares environments, which takes a study; choose another.")
-    if DESCRIPTORS[backend].files_of_structures:
-        raise InputError(f"--descriptor {backend}: its numbers take a study; choose another one.")
-    for path in (arguments.frames, arguments.existing):
-        if path is not None and Path(path).resolve() == arguments.output.resolve():
-            raise InputError(f"--output {arguments.output}: this file is read; write to another one.")
-    with _file(arguments.frames) as (path, name):
-        given = FrameSet.of(path, name, "FILE")
-    existing = None
-    if arguments.existing is not None:
-        existing = FrameSet.of(arguments.existing, str(arguments.existing), "--existing")
+    refuse_overwriting(arguments, arguments.frames, arguments.existing)
+    given = frames_of(arguments.frames, "FILE")
+    existing = None if arguments.existing is None else frames_of(str(arguments.existing), "--existing")
     if not 1 <= arguments.n <= len(given):
         raise InputError(f"N: {arguments.n} of the {len(given)} frames in '{given.name}'; ask for 1 to {len(given)}.")
     description = given.description(backend)
@@ -104,8 +97,49 @@ def _pick(arguments: argparse.Namespace) -> None:
         print(yaml.safe_dump(configuration(given, arguments.n, description, method), sort_keys=False), end="")
 
 
+def backend_of(arguments: argparse.Namespace) -> str:
+    """Return the name of the descriptor that a verb compares frames by.
+
+    Raises
+    ------
+    InputError
+        If there is none of this name, or if it takes numbers from the user.
+    """
+    from gapdesign.descriptors import DESCRIPTORS
+    from gapdesign.descriptors.options import DescriptorOptions
+
+    name = arguments.descriptor or DescriptorOptions().backend
+    if name not in DESCRIPTORS:
+        raise InputError(f"--descriptor {name}: there is no such descriptor; choose from {', '.join(DESCRIPTORS)}.")
+    if DESCRIPTORS[name].files_of_structures:
+        raise InputError(f"--descriptor {name}: its numbers take a study; choose another one.")
+    return name
+
+
+def refuse_overwriting(arguments: argparse.Namespace, *read: str | Path | None) -> None:
+    """Refuse to write to a file that is read.
+
+    Raises
+    ------
+    InputError
+        If one of the verb's outputs is one of these files.
+    """
+    given = {Path(path).resolve() for path in read if path is not None}
+    for name, path in vars(arguments).items():
+        if name.startswith("output") and path.resolve() in given:
+            raise InputError(f"--{name.replace('_', '-')} {path}: this file is read; write to another one.")
+
+
+def frames_of(given: str, key: str) -> FrameSet:
+    """Read the frames of a file, or of standard input for ``-``."""
+    from gapdesign.sets.held import FrameSet
+
+    with file_of(given) as (path, name):
+        return FrameSet.of(path, name, key)
+
+
 @contextmanager
-def _file(given: str) -> Iterator[tuple[Path, str]]:
+def file_of(given: str) -> Iterator[tuple[Path, str]]:
     """Provide a path to read, and its name for people."""
     if given != "-":
         yield Path(given), given

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gapdesign.errors import InputError
 from gapdesign.inputs.frames import Frame, read
 from gapdesign.structures import nearest_neighbour
-
-if TYPE_CHECKING:
-    from gapdesign.descriptors.covariance import Covariance
 
 MOST_ATOMS = 2_000_000
 """Atoms of a set that is held in memory; a study reads larger ones in shards."""
@@ -49,8 +46,13 @@ class FrameSet:
         InputError
             If a frame cannot be read or described, if there is none, or if there are too many atoms.
         """
+        return cls.gathered(read(path, key), name, key)
+
+    @classmethod
+    def gathered(cls, given: Iterable[Frame], name: str, key: str) -> FrameSet:
+        """Gather frames that are read one by one; see :meth:`of`."""
         frames, isolated, atoms = [], 0, 0
-        for frame in read(path, key):
+        for frame in given:
             if frame.is_isolated:
                 isolated += 1
                 continue
@@ -75,6 +77,11 @@ class FrameSet:
         """Chemical symbols, in alphabetical order."""
         return sorted({symbol for frame in self.frames for symbol in set(frame.atoms.symbols)})
 
+    @property
+    def config_types(self) -> list[str]:
+        """The ``config_type`` of each frame; empty where it has none."""
+        return [str(frame.atoms.info.get("config_type", "")) for frame in self.frames]
+
     def groups(self) -> dict[str, np.ndarray]:
         """Return the places of the frames of each ``config_type``, by name.
 
@@ -92,22 +99,24 @@ class FrameSet:
 
     def left_out(self, places: np.ndarray) -> dict[str, int]:
         """Return each ``config_type`` of which no frame is at ``places``, with the number of its frames."""
-        of = [str(frame.atoms.info.get("config_type", "")) for frame in self.frames]
+        of = self.config_types
         rest = set(of) - {of[place] for place in places} - {""}
         return {name: of.count(name) for name in sorted(rest)}
 
-    def summary(self, duplicates: int) -> str:
-        """Return a line on frames, sizes and formulas."""
+    def summary(self, duplicates: int | None = None) -> str:
+        """Return a line on frames, sizes and formulas, and how many frames are another one again if that is known."""
         sizes = [len(frame.atoms) for frame in self.frames]
         formulas = Counter(frame.atoms.get_chemical_formula() for frame in self.frames)
         common = ", ".join(f"{count} of {formula}" for formula, count in formulas.most_common(3))
         more = f" and others ({len(formulas)} formulas)" if len(formulas) > 3 else ""
         besides = f"; isolated atoms left out: {self.isolated}" if self.isolated else ""
         span = f"{min(sizes)} atoms" if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)} atoms"
-        return f"{self.name}: {len(self)} frames of {span}, {common}{more}; again: {duplicates}{besides}"
+        again = f"; again: {duplicates}" if duplicates is not None else ""
+        frames = "1 frame" if len(self) == 1 else f"{len(self)} frames"
+        return f"{self.name}: {frames} of {span}, {common}{more}{again}{besides}"
 
-    def description(self, backend: str) -> dict[str, Mapping[str, Any]]:
-        """Return the blocks `descriptor` and `kernel` that suit the set.
+    def description(self, backend: str, elements: Sequence[str] = ()) -> dict[str, Mapping[str, Any]]:
+        """Return the blocks `descriptor` and `kernel` that suit the set, and others with further elements.
 
         SOAP reaches twice the median distance of nearest neighbours, from 4 to 7 angstrom. For three elements and more
         its spectrum is compressed, which otherwise grows with the square of their number.
@@ -120,27 +129,9 @@ class FrameSet:
         step = -(-len(self) // _SAMPLE)
         nearest = float(np.median([nearest_neighbour(frame.bare()) for frame in self.frames[::step]]))
         soap = {"r_cut": float(np.clip(np.rint(4 * nearest) / 2, 4.0, 7.0)), "n_max": 8, "l_max": 6, "sigma": 0.5}
-        if len(self.elements) > 2:
+        if len({*self.elements, *elements}) > 2:
             soap["compression"] = "one_element"
         return {"descriptor": {"backend": backend, "soap": soap}, "kernel": kernel}
-
-
-def count_duplicates(values: np.ndarray, covariance: Covariance) -> int:
-    """Return how many structures, rows of features (n, d), coincide with an earlier one."""
-    # Rows that coincide are near one another in the order of any projection.
-    direction = np.cos(np.arange(values.shape[1]))
-    projections = values.astype(float) @ direction
-    order = np.argsort(projections, kind="stable")
-    reach = np.sqrt(covariance.overlap) * np.linalg.norm(direction)
-    twice = np.zeros(len(values), bool)
-    for step in range(1, len(values)):
-        first = np.flatnonzero(projections[order[step:]] - projections[order[:-step]] <= reach)
-        if not len(first):
-            break
-        one, other = order[first], order[first + step]
-        same = covariance.distance2(values[one], values[other]) <= covariance.overlap
-        twice[np.maximum(one, other)[same]] = True
-    return int(twice.sum())
 
 
 def prototypes(elements: Sequence[str]) -> dict[str, dict[str, Any]]:

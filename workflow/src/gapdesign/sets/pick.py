@@ -12,7 +12,8 @@ from gapdesign import notebook
 from gapdesign.errors import InputError
 from gapdesign.notebook.description import Features, options_of
 from gapdesign.progress import Pace
-from gapdesign.sets.held import FrameSet, count_duplicates, prototypes
+from gapdesign.sets.held import FrameSet, prototypes
+from gapdesign.sets.nearest import repeats, to_nearest
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -105,16 +106,16 @@ def pick(
     chosen = np.concatenate(places)
     rng, from_known = np.random.default_rng(seed), np.inf
     if known is not None:
-        from_known = _nearest(features, known.values)
+        from_known, _ = to_nearest(features, known.values)
     designs = [chosen, *(rng.permutation(len(given))[: len(chosen)] for _ in range(DRAWS))]
     covering, *draws = [
-        _covering(np.minimum(_nearest(features, features.values[places]), from_known)) for places in designs
+        _covering(np.minimum(to_nearest(features, features.values[places])[0], from_known)) for places in designs
     ]
     largest, mean = np.mean(draws, axis=0).tolist()
     return Picked(
         places=chosen,
         distances=np.concatenate(distances),
-        duplicates=count_duplicates(features.values, features.covariance),
+        duplicates=int((repeats(features.values, features.covariance) >= 0).sum()),
         covering=covering,
         by_chance=(largest, mean),
     )
@@ -181,16 +182,6 @@ def configuration(given: FrameSet, n: int, description: Mapping[str, Mapping[str
 
 def _rows(features: Features, places: np.ndarray) -> Features:
     return replace(features, values=features.values[places])
-
-
-def _nearest(features: Features, members: np.ndarray) -> np.ndarray:
-    """Return D2 (n,) of every frame from the nearest of some members (m, d); infinite if there are none."""
-    from gapdesign.quality.measures import squared_distances
-
-    if not len(members):
-        return np.full(len(features), np.inf)
-    blocks = [features.values[start : start + 1000] for start in range(0, len(features), 1000)]
-    return np.concatenate([squared_distances(rows, members, features.covariance).min(axis=1) for rows in blocks])
 
 
 def _covering(nearest: np.ndarray) -> tuple[float, float]:
