@@ -17,13 +17,13 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "cover",
         _cover,
         "find what one set of frames does not know of another",
-        "Compares each frame of theirs with the nearest frame of mine, by the kernel distance that `pick` chooses by.\n"
-        "The yardstick is the spacing of mine: the median distance of its frames from their nearest other one. Frames\n"
-        "of theirs that are farther are uncovered: a potential that was trained on mine has seen nothing like them. No\n"
+        "Compares each frame of theirs with the nearest frame of mine, by the kernel distance that pick goes by. The\n"
+        "yardstick is the spacing of mine: the median distance of its frames from their nearest other. Frames of\n"
+        "theirs that are farther are uncovered: a potential that was trained on mine has seen nothing like them. No\n"
         "labels are needed.\n"
         "\n"
-        "Writes the uncovered frames as they were read, the farthest first, with cover_distance, cover_frame (their\n"
-        "place in the file) and cover_nearest (the nearest one's place in mine); a table of all distances; and a page.\n"
+        "Writes the uncovered frames as they were read, the farthest first, with cover_distance, cover_frame (place\n"
+        "in their file) and cover_nearest (place of the nearest in mine); a table of all distances; and a page.\n"
         "\n"
         "example: gapdesign cover training.xyz md-at-1200K.xyz\n"
         "         gapdesign pick uncovered.extxyz 20 --existing training.xyz",
