@@ -13,11 +13,12 @@ from gapdesign.config.study import parse
 from gapdesign.engines.base import Label
 from gapdesign.files import read_frames, write_frames
 from gapdesign.labels.store import LabelStore, label_key
-from gapdesign.planning.costs import Laws, Sizes, cost, shipped, structures, timed
+from gapdesign.planning.costs import Laws, Sizes, cost, structures, timed
 from gapdesign.planning.dag import PlannedJob
 from gapdesign.planning.jobs import by_rule
 from gapdesign.planning.stored import stored
 from gapdesign.planning.table import table
+from gapdesign.planning.units import shipped
 from planned import all_jobs, declared
 
 

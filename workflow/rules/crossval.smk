@@ -1,41 +1,48 @@
+rule crossval:
+    input:
+        of_kinds("{folder}crossval/errors.csv"),
+
+
 rule crossval_predict:
     input:
-        potential=results("models/{design}/gp.xml"),
+        potential=potential_of,
         labels=bundled("labels/{design}.extxyz", "designs"),
     output:
-        predictions=results("crossval/models/{design}.csv"),
-        forces=results("crossval/models/{design}.npz"),
+        predictions=results("{folder}crossval/models/{design}.csv"),
+        forces=results("{folder}crossval/models/{design}.npz"),
     log:
-        results("logs/crossval/{design}.log"),
+        results("logs/{folder}crossval/{design}.log"),
     benchmark:
-        results("benchmarks/crossval/{design}.tsv")
+        results("benchmarks/{folder}crossval/{design}.tsv")
     conda:
-        environment("gap")
+        model_environment
     threads: cores("predict")
     resources:
         **asks("predict"),
+    params:
+        kind=kind_of,
     message:
         "Testing the model of {wildcards.design} on all designs"
     shell:
-        "gapdesign predict --model {wildcards.design:q} --potential {input.potential:q} --labels {input.labels:q}"
+        "gapdesign predict --kind {params.kind} --model {wildcards.design:q} --potential {input.potential:q} --labels {input.labels:q}"
         " --output {output.predictions:q} --output-forces {output.forces:q} > {log:q} 2>&1"
 
 
-rule crossval:
+rule crossval_errors:
     input:
-        predictions=of_designs("crossval/models/{design}.csv"),
-        forces=of_designs("crossval/models/{design}.npz"),
+        predictions=of_designs("{folder}crossval/models/{design}.csv"),
+        forces=of_designs("{folder}crossval/models/{design}.npz"),
         features=of_designs("designs/{design}.npy"),
         reserves=of_designs("designs/reserve/{design}.npy"),
     output:
-        predictions=results("crossval/predictions.csv"),
-        errors=report(results("crossval/errors.csv"), caption="../report/errors_table.rst", category="Models"),
-        groups=results("crossval/errors_by_group.csv"),
-        forces=results("crossval/forces.csv"),
-        duplicates=results("crossval/duplicates.csv"),
-        bootstrap=results("crossval/bootstrap.csv"),
+        predictions=results("{folder}crossval/predictions.csv"),
+        errors=report(results("{folder}crossval/errors.csv"), caption="../report/errors_table.rst", category="Models"),
+        groups=results("{folder}crossval/errors_by_group.csv"),
+        forces=results("{folder}crossval/forces.csv"),
+        duplicates=results("{folder}crossval/duplicates.csv"),
+        bootstrap=results("{folder}crossval/bootstrap.csv"),
     log:
-        results("logs/crossval/crossval.log"),
+        results("logs/{folder}crossval/crossval.log"),
     localrule: True
     conda:
         environment("core")

@@ -1,30 +1,34 @@
 rule properties:
     input:
-        table=if_properties("properties.csv"),
-        figures=if_properties(PROPERTY_FIGURES),
+        [
+            path.format(folder=folder)
+            for folder in FOLDERS
+            for path in if_properties(["{folder}properties.csv", *PROPERTY_FIGURES])
+        ],
 
 
 rule properties_model:
     input:
-        results("models/{design}/gp.xml"),
+        potential_of,
     output:
-        values=results("properties/values/{design}.csv"),
-        curves=results("properties/curves/{design}.csv"),
+        values=results("{folder}properties/values/{design}.csv"),
+        curves=results("{folder}properties/curves/{design}.csv"),
     log:
-        results("logs/properties/{design}.log"),
+        results("logs/{folder}properties/{design}.log"),
     benchmark:
-        results("benchmarks/properties/{design}.tsv")
+        results("benchmarks/{folder}properties/{design}.tsv")
     conda:
-        environment("gap")
+        model_environment
     threads: cores("measure")
     resources:
         **asks("measure"),
     params:
         config=part("measure", prototype_files),
+        kind=kind_of,
     message:
         "Measuring properties with the model of {wildcards.design}"
     shell:
-        "gapdesign measure --config {params.config:q} --potential {input:q} --output {output.values:q}"
+        "gapdesign measure --config {params.config:q} --kind {params.kind} --potential {input:q} --output {output.values:q}"
         " --output-curves {output.curves:q} > {log:q} 2>&1"
 
 
@@ -56,13 +60,13 @@ rule properties_reference:
 
 rule properties_table:
     input:
-        values=of_potentials("properties/values/{design}.csv"),
-        curves=of_potentials("properties/curves/{design}.csv"),
+        values=of_potentials("{folder}properties/values/{design}.csv"),
+        curves=of_potentials("{folder}properties/curves/{design}.csv"),
     output:
-        table=report(results("properties.csv"), caption="../report/properties_table.rst", category="Properties"),
-        curves=results("properties/curves.csv"),
+        table=report(results("{folder}properties.csv"), caption="../report/properties_table.rst", category="Properties"),
+        curves=results("{folder}properties/curves.csv"),
     log:
-        results("logs/properties/table.log"),
+        results("logs/{folder}properties/table.log"),
     localrule: True
     conda:
         environment("core")
@@ -78,12 +82,12 @@ rule properties_table:
 
 rule properties_figures:
     input:
-        table=results("properties.csv"),
-        curves=results("properties/curves.csv"),
+        table=results("{folder}properties.csv"),
+        curves=results("{folder}properties/curves.csv"),
     output:
         report(if_properties(PROPERTY_FIGURES), caption="../report/properties.rst", category="Properties"),
     log:
-        results("logs/properties/figures.log"),
+        results("logs/{folder}properties/figures.log"),
     localrule: True
     conda:
         environment("core")

@@ -1,25 +1,30 @@
 from gapdesign.report import figures as report_drawings
 
 
+rule report:
+    input:
+        of_kinds("{folder}report.html"),
+
+
 rule report_provenance:
     input:
         of_designs("designs/{design}.extxyz"),
         of_designs("labels/{design}.extxyz"),
-        of_designs("models/{design}/hyperparameters.json"),
-        of_designs("models/{design}/gp.xml"),
+        of_designs("{folder}models/{design}/hyperparameters.json"),
+        models_of,
         results("labels/isolated.extxyz"),
         results("quality.csv"),
         results("design.html"),
-        results("crossval/errors.csv"),
-        results("crossval/errors_by_group.csv"),
-        results("crossval/predictions.csv"),
-        results("crossval/forces.csv"),
-        if_properties("properties.csv"),
+        results("{folder}crossval/errors.csv"),
+        results("{folder}crossval/errors_by_group.csv"),
+        results("{folder}crossval/predictions.csv"),
+        results("{folder}crossval/forces.csv"),
+        if_properties("{folder}properties.csv"),
         if_replay(REPLAY_TABLES),
     output:
-        results("provenance.json"),
+        results("{folder}provenance.json"),
     log:
-        results("logs/report/provenance.log"),
+        results("logs/{folder}report/provenance.log"),
     localrule: True
     conda:
         environment("core")
@@ -36,26 +41,28 @@ rule report_figures:
     input:
         designs=of_designs("designs/{design}.extxyz"),
         features=of_designs("designs/{design}.npy"),
-        errors=results("crossval/errors.csv"),
-        predictions=results("crossval/predictions.csv"),
-        duplicates=results("crossval/duplicates.csv"),
-        forces=results("crossval/forces.csv"),
+        errors=results("{folder}crossval/errors.csv"),
+        predictions=results("{folder}crossval/predictions.csv"),
+        duplicates=results("{folder}crossval/duplicates.csv"),
+        forces=results("{folder}crossval/forces.csv"),
     output:
-        worst=report(results("figures/worst.svg"), caption="../report/worst.rst", category="Models"),
-        distances=report(results("figures/distances.svg"), caption="../report/distances.rst", category="Designs"),
-        ranks=report(results("figures/ranks.svg"), caption="../report/ranks.rst", category="Designs"),
-        errors=report(results("figures/errors.svg"), caption="../report/errors.rst", category="Models"),
-        parity=report(results("figures/parity.svg"), caption="../report/parity.rst", category="Models"),
+        worst=report(results("{folder}figures/worst.svg"), caption="../report/worst.rst", category="Models"),
+        distances=report(
+            results("{folder}figures/distances.svg"), caption="../report/distances.rst", category="Designs"
+        ),
+        ranks=report(results("{folder}figures/ranks.svg"), caption="../report/ranks.rst", category="Designs"),
+        errors=report(results("{folder}figures/errors.svg"), caption="../report/errors.rst", category="Models"),
+        parity=report(results("{folder}figures/parity.svg"), caption="../report/parity.rst", category="Models"),
         force_errors=report(
-            results("figures/force_errors.svg"), caption="../report/force_errors.rst", category="Models"
+            results("{folder}figures/force_errors.svg"), caption="../report/force_errors.rst", category="Models"
         ),
         force_parity=report(
-            results("figures/force_parity.svg"), caption="../report/force_parity.rst", category="Models"
+            results("{folder}figures/force_parity.svg"), caption="../report/force_parity.rst", category="Models"
         ),
-        manuscript=expand(results("figures/{name}.pdf"), name=list(report_drawings.FIGURES)),
-        tables=expand(results("figures/{name}.csv"), name=list(report_drawings.TABLES)),
+        manuscript=expand(results("{folder}figures/{name}.pdf"), name=list(report_drawings.FIGURES), allow_missing=True),
+        tables=expand(results("{folder}figures/{name}.csv"), name=list(report_drawings.TABLES), allow_missing=True),
     log:
-        results("logs/report/figures.log"),
+        results("logs/{folder}report/figures.log"),
     localrule: True
     conda:
         environment("core")
@@ -87,48 +94,56 @@ rule report_estimate:
         "gapdesign estimate --config {params.config:q} --output {output:q} > {log:q} 2>&1"
 
 
-rule report:
+rule report_page:
     input:
         designs=of_designs("designs/{design}.extxyz"),
         labelled=of_designs("labels/{design}.extxyz"),
-        figures=expand(results("figures/{name}{suffix}"), name=list(report_drawings.FIGURES), suffix=[".svg", ".pdf"]),
+        figures=expand(
+            results("{folder}figures/{name}{suffix}"),
+            name=list(report_drawings.FIGURES),
+            suffix=[".svg", ".pdf"],
+            allow_missing=True,
+        ),
         tables=rules.report_figures.output.tables,
-        predictions=results("crossval/predictions.csv"),
-        forces=results("crossval/forces.csv"),
-        properties=if_properties("properties.csv"),
-        curves=if_properties("properties/curves.csv"),
+        predictions=results("{folder}crossval/predictions.csv"),
+        forces=results("{folder}crossval/forces.csv"),
+        properties=if_properties("{folder}properties.csv"),
+        curves=if_properties("{folder}properties/curves.csv"),
         replay=if_replay(REPLAY_FIGURES),
         replay_tables=if_replay(REPLAY_TABLES),
         equivalents=if_replay("replay/equivalents.csv"),
         property_figures=if_properties(PROPERTY_FIGURES),
-        hyperparameters=of_designs("models/{design}/hyperparameters.json"),
+        hyperparameters=of_designs("{folder}models/{design}/hyperparameters.json"),
         candidates=results("candidates.csv"),
         quality=results("quality.csv"),
-        errors=results("crossval/errors.csv"),
-        duplicates=results("crossval/duplicates.csv"),
-        bootstrap=results("crossval/bootstrap.csv"),
+        errors=results("{folder}crossval/errors.csv"),
+        duplicates=results("{folder}crossval/duplicates.csv"),
+        bootstrap=results("{folder}crossval/bootstrap.csv"),
         failed=results("labels/failed.csv"),
         suspicions=results("labels/suspicions.csv"),
         engine=engine_record,
-        provenance=results("provenance.json"),
+        provenance=results("{folder}provenance.json"),
         estimate=results("estimate.json"),
+        others=errors_of_others,
     output:
-        page=report(results("report.html"), caption="../report/report.rst", category="Report"),
-        headline=results("headline.txt"),
+        page=report(results("{folder}report.html"), caption="../report/report.rst", category="Report"),
+        headline=results("{folder}headline.txt"),
     log:
-        results("logs/report/report.log"),
+        results("logs/{folder}report/report.log"),
     localrule: True
     conda:
         environment("core")
     threads: 1
     params:
         config=part("report"),
+        kind=kind_of,
+        others=lambda wildcards, input: options(others=input.others),
         properties=lambda wildcards, input: options(properties=input.properties),
         replay=lambda wildcards, input: options(replay=input.replay, equivalents=input.equivalents),
     message:
         "Writing {output.page}"
     shell:
-        "gapdesign report --config {params.config:q} --designs {input.designs:q} --labelled {input.labelled:q}"
+        "gapdesign report --config {params.config:q} --kind {params.kind} {params.others} --designs {input.designs:q} --labelled {input.labelled:q}"
         " --figures {input.figures:q} {input.property_figures:q} {params.properties} {params.replay}"
         " --data {input.errors:q} {input.predictions:q} {input.forces:q} {input.tables:q} {input.properties:q} {input.curves:q} {input.replay_tables:q}"
         " --hyperparameters {input.hyperparameters:q} --quality {input.quality:q} --errors {input.errors:q}"

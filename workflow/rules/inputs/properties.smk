@@ -1,17 +1,18 @@
 # Inputs of the rules of properties.
 from gapdesign.report import properties_figures
 
-POTENTIALS = DESIGNS + ["reference"] * bool(STUDY.properties.of_reference(ENGINE))
+HAS_REFERENCE = bool(STUDY.properties.of_reference(ENGINE))
 PROPERTY_FIGURES = [
-    f"figures/{name}{suffix}"
+    f"{{folder}}figures/{name}{suffix}"
     for name in properties_figures.names(STUDY.properties.compute)
     for suffix in (".svg", ".pdf")
 ]
 
 
 def of_potentials(pattern):
-    """Return the files of all models, and of the reference engine where it is asked for properties too."""
-    return expand(results(pattern), design=POTENTIALS)
+    """Return the files of all models of one kind, and of the reference engine where it is asked for properties too."""
+    reference = [results(pattern.format(folder="", design="reference"))] if HAS_REFERENCE else []
+    return of_designs(pattern) + reference
 
 
 def if_properties(files):

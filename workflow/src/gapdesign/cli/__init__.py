@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MODULES = (
     *("study", "candidates", "descriptors", "tune", "pools", "design", "sets", "cover", "strains", "quality", "labels"),
-    *("store", "model", "crossval", "properties", "replay", "replay_fits", "report", "profiles"),
+    *("store", "models", "crossval", "properties", "replay", "replay_fits", "report", "profiles"),
 )
 
 _DESCRIPTION = """\
@@ -117,7 +117,7 @@ def _call(options: argparse.Namespace) -> None:
         if job.reads is None:
             options.run(options)
         else:
-            about = {name: getattr(options, name, None) for name in ("design", "pool")}
+            about = {name: getattr(options, name, None) for name in ("design", "pool", "kind")}
             options.run(options, job.load(options.config, **about))
     if planned:
         refuse_replaced(planned)

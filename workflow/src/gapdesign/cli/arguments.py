@@ -16,6 +16,8 @@ from gapdesign.progress import Pace
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from gapdesign.models import Potential
+
 T = TypeVar("T")
 
 
@@ -63,6 +65,14 @@ def add_config(verb: argparse.ArgumentParser) -> None:
 def add_design(verb: argparse.ArgumentParser) -> None:
     """Add ``--design``."""
     verb.add_argument("--design", required=True, help="name of the design")
+
+
+def add_kind(verb: argparse.ArgumentParser, default: str | None) -> None:
+    """Add ``--kind``; without a default, a job is about the first kind of the study."""
+    from gapdesign.models import MODELS
+
+    what = f"kind of model: {', '.join(MODELS)}"
+    verb.add_argument("--kind", default=default, help=f"{what} ({default or 'by default the first of the study'})")
 
 
 def add_memory(verb: argparse.ArgumentParser) -> None:
@@ -146,6 +156,21 @@ def progress(what: str) -> Callable[[int, int], None]:
             say(f"{done} of {total} {what}")
 
     return tell
+
+
+def model_of(kind: str) -> type[Potential]:
+    """Return the class of a kind of model.
+
+    Raises
+    ------
+    InputError
+        If there is no such kind.
+    """
+    from gapdesign.models import MODELS
+
+    if kind not in MODELS:
+        raise InputError(f"--kind {kind}: there is no such model; choose from {', '.join(MODELS)}.")
+    return MODELS[kind]
 
 
 def choose(design: str, known: Mapping[str, T], flag: str = "--config") -> T:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gapdesign.cli.arguments import add, add_files, add_output, by_name, choose, say
+from gapdesign.cli.arguments import add, add_files, add_kind, add_output, by_name, choose, model_of, say
 from gapdesign.cli.parts import DistancePart
 from gapdesign.config.job import Job
+from gapdesign.models.options import DEFAULT
 
 
 class CrossvalPart(DistancePart):
@@ -27,7 +28,7 @@ PREDICT = Job(
     minutes=120,
     works_on="labels/{design}.extxyz",
 )
-CROSSVAL = Job(verb="crossval", rule="crossval", stage="crossval", reads=CrossvalPart)
+CROSSVAL = Job(verb="crossval", rule="crossval_errors", stage="crossval", reads=CrossvalPart)
 JOBS = (PREDICT, CROSSVAL)
 
 
@@ -35,7 +36,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
     """Add the verbs of this module."""
     verb = add(verbs, PREDICT, _predict, "predict energies, forces and virials of every design with one model")
     verb.add_argument("--model", required=True, help="name of the design that the model was fitted to")
-    verb.add_argument("--potential", required=True, type=Path, metavar="FILE", help="the model (gp.xml)")
+    verb.add_argument("--potential", required=True, type=Path, metavar="FILE", help="the model, such as gp.xml")
+    add_kind(verb, DEFAULT)
     add_files(verb, "--labels", "labelled designs, in the order of the configuration (.extxyz)")
     add_output(verb, what="predictions to write (.csv)")
     add_output(verb, "--output-forces", "forces of all atoms, predicted and labelled, to write (.npz)")
@@ -68,11 +70,10 @@ def _predict(arguments: argparse.Namespace) -> None:
     from gapdesign.crossval.forces import Forces
     from gapdesign.crossval.predictions import predictions
     from gapdesign.files import read_frames, write_csv
-    from gapdesign.models.gap.predict import evaluator
 
     designs = {name: read_frames(path) for name, path in by_name(arguments.labels).items()}
     # One potential for all: a large one takes longer to load than to use.
-    evaluate = evaluator(arguments.potential)
+    evaluate = model_of(arguments.kind).evaluator(arguments.potential)
     predicted = {name: list(map(evaluate, frames)) for name, frames in designs.items()}
     write_csv(arguments.output, predictions(arguments.model, designs, predicted))
     frames, found = list(chain(*designs.values())), list(chain(*predicted.values()))

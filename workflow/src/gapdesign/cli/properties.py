@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from gapdesign.cli.arguments import add, add_files, add_output, by_name, say, write_figures
+from gapdesign.cli.arguments import add, add_files, add_kind, add_output, by_name, model_of, say, write_figures
 from gapdesign.cli.labels import add_runs, runs_of, same_engine
 from gapdesign.cli.parts import EnginePart, Methods, Symbols, of_labels
 from gapdesign.config.job import Job
 from gapdesign.config.options import Identifier
 from gapdesign.config.part import At, From, Part
 from gapdesign.engines import ENGINES
+from gapdesign.models.options import DEFAULT
 from gapdesign.properties.options import MeasuredOptions
 from gapdesign.structures import PrototypeOptions
 
@@ -102,7 +103,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "measure the properties of crystals with one model",
         "Measures everything that `properties` of the configuration lists; a failure is a row with the reason.",
     )
-    verb.add_argument("--potential", required=True, type=Path, metavar="FILE", help="the model (gp.xml)")
+    verb.add_argument("--potential", required=True, type=Path, metavar="FILE", help="the model, such as gp.xml")
+    add_kind(verb, DEFAULT)
     _add_outputs(verb)
 
     verb = add(verbs, MEASURE_REFERENCE, _reference, "measure the same properties with the reference engine")
@@ -153,9 +155,10 @@ def _write(arguments: argparse.Namespace, measurement: Measurement, evaluate: Ev
 
 
 def _measure(arguments: argparse.Namespace, part: MeasurePart) -> None:
-    from gapdesign.models.gap.predict import evaluator
 
-    _write(arguments, _measurement(part, part.properties.compute), evaluator(arguments.potential))
+    _write(
+        arguments, _measurement(part, part.properties.compute), model_of(arguments.kind).evaluator(arguments.potential)
+    )
 
 
 def _reference(arguments: argparse.Namespace, part: MeasureReferencePart) -> None:

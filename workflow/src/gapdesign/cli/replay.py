@@ -35,8 +35,8 @@ class SigmaPart(Part):
     """Expected errors of labels, by which they are weighted."""
 
     energy_sigma: Annotated[float, From(lambda at: at.study.replay.energy_sigma)]
-    force_sigma: Annotated[float, From(lambda at: at.study.model.sigma.force)]
-    virial_sigma: Annotated[float, From(lambda at: at.study.model.sigma.virial)]
+    force_sigma: Annotated[float, From(lambda at: at.study.gap.sigma.force)]
+    virial_sigma: Annotated[float, From(lambda at: at.study.gap.sigma.virial)]
 
     @property
     def sigmas(self) -> Sigmas:
@@ -51,8 +51,8 @@ class ModelPart(Part):
 
     soap: Soap
     kernel: AverageKernel
-    transition: Annotated[float, From(lambda at: at.study.model.soap_transition)]
-    jitter: Annotated[float, From(lambda at: at.study.model.sparse.jitter)]
+    transition: Annotated[float, From(lambda at: at.study.gap.soap_transition)]
+    jitter: Annotated[float, From(lambda at: at.study.gap.sparse.jitter)]
 
     @property
     def model(self) -> Model:
@@ -69,7 +69,7 @@ class PointsPart(ModelPart):
     species: Species
     points: Annotated[int, From(lambda at: at.study.replay.points)]
     sample: Annotated[int, From(lambda at: at.study.replay.sample)]
-    per_length: Annotated[float, From(lambda at: at.study.model.sparse.points_per_length)]
+    per_length: Annotated[float, From(lambda at: at.study.gap.sparse.points_per_length)]
 
 
 class LabelsPart(Part):

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapdesign.cli.arguments import add, add_files, add_output, by_name, write_figures
+from gapdesign.cli.arguments import add, add_files, add_kind, add_output, by_name, write_figures
 from gapdesign.cli.parts import DistancePart, Methods, StudyPart
 from gapdesign.config.job import Job
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
+    from gapdesign.config.study import Study
     from gapdesign.report.downloads import File
+    from gapdesign.report.kinds_table import Other
 
 
 class FiguresPart(DistancePart):
@@ -27,7 +29,7 @@ class FiguresPart(DistancePart):
 
 PROVENANCE = Job(verb="provenance", rule="report_provenance", stage="report", reads=StudyPart)
 FIGURES = Job(verb="figures", rule="report_figures", stage="report", reads=FiguresPart)
-REPORT = Job(verb="report", rule="report", stage="report", reads=StudyPart)
+REPORT = Job(verb="report", rule="report_page", stage="report", reads=StudyPart)
 JOBS = (PROVENANCE, FIGURES, REPORT)
 
 
@@ -45,7 +47,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--forces", required=True, type=Path, metavar="FILE", help="crossval/forces.csv")
     add_files(verb, "--output", "figures and their data to write, each named after its content (.svg, .pdf, .csv)")
 
-    verb = add(verbs, REPORT, _report, "write the page of the study")
+    verb = add(verbs, REPORT, _report, "write the page of the study, for one kind of model")
+    add_kind(verb, None)
     add_files(verb, "--designs", "designs (.extxyz)")
     add_files(verb, "--labelled", "designs with their labels (.extxyz)")
     add_files(verb, "--figures", "figures for the page (.svg) and for a manuscript (.pdf)")
@@ -67,6 +70,14 @@ def register(verbs: argparse._SubParsersAction) -> None:
     )
     verb.add_argument("--estimate", required=True, type=Path, metavar="FILE", help="estimate.json")
     verb.add_argument("--provenance", required=True, type=Path, metavar="FILE", help="provenance.json")
+    verb.add_argument(
+        "--others",
+        nargs="*",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="crossval/errors.csv of the other kinds of models, in the order of the configuration",
+    )
     add_output(verb, what="page to write (.html)")
     add_output(verb, "--output-headline", "comparison in one sentence to write (.txt)")
 
@@ -130,10 +141,12 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
     figures |= {path: {"errors": "learning", "surface_energies": "surfaces"}[path.stem] for path in arguments.replay}
     labelled = {name: read_frames(path) for name, path in by_name(arguments.labelled).items()}
     hyperparameters = {path.parent.name: read_json(path) for path in arguments.hyperparameters}
-    noises = {name: found["noise"] for name, found in hyperparameters.items()}
+    noises = {name: found["noise"] for name, found in hyperparameters.items() if found["noise"] is not None}
     suspicions = read_csv(arguments.suspicions)["sentence"].tolist() if arguments.suspicions else []
-    middle = sum(part.study.model.bounds.noise) / 2
-    high = {name for name, found in hyperparameters.items() if "noise" in found["at_bound"] and noises[name] > middle}
+    kinds = part.study.kinds
+    own = kinds[arguments.kind] if arguments.kind else next(iter(kinds.values()))
+    most = own.member.noise_bound(own.options)
+    high = {name for name, noise in noises.items() if "noise" in hyperparameters[name]["at_bound"] and noise > most / 2}
     doubts = [doubt.sentence for doubt in of_models(errors, noises, labelled, high)]
     text = page.render(
         configuration=part.study.model_dump(mode="json", exclude_none=True),
@@ -156,11 +169,29 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
         equivalents=read_csv(arguments.equivalents) if arguments.equivalents else None,
         estimate=Estimate.of(read_json(arguments.estimate)),
         files=_files(figures, arguments.data, arguments.output.parent),
+        kind=own.kind,
+        others=_others(part.study, own.kind, arguments.others),
     )
     warnings = "".join(f"Suspicious labels: {sentence}\n" for sentence in suspicions)
     warnings += "".join(f"Doubtful model: {sentence}\n" for sentence in doubts)
     write_text(arguments.output_headline, warnings + headline(errors, methods, bootstrap) + "\n")
     write_text(arguments.output, text)
+
+
+def _others(study: Study, own: str, tables: Sequence[Path]) -> dict[str, Other]:
+    """Return the errors of the other kinds of models, each with the way to its page from this one's."""
+    from gapdesign.files import read_csv
+    from gapdesign.report.kinds_table import Other
+
+    first, *_ = study.kinds
+    up = "" if own == first else "../"
+    others = [kind for kind in study.kinds if kind != own]
+    if len(tables) != len(others):
+        raise InputError(f"--others: {len(tables)} tables of {len(others)} other kinds of models; name one for each.")
+    return {
+        kind: Other(f"{up}report.html" if kind == first else f"{up}{kind}/report.html", read_csv(path))
+        for kind, path in zip(others, tables, strict=True)
+    }
 
 
 def _files(figures: Mapping[Path, str], tables: Sequence[Path], folder: Path) -> dict[str, list[File]]:

@@ -86,7 +86,7 @@ class Job:
         own = {"revision": STAGES[self.stage]} | ({"contents": contents} if contents else {})
         return json.dumps(own | read, separators=(",", ":"))
 
-    def load(self, source: str, *, design: str | None = None, pool: str | None = None) -> Part:
+    def load(self, source: str, *, design: str | None = None, pool: str | None = None, kind: str | None = None) -> Part:
         """Read its part from JSON, made by :meth:`part`, or from the YAML file of a whole study.
 
         Raises
@@ -101,7 +101,7 @@ class Job:
             for own in ("revision", "contents"):
                 given.pop(own, None)
             return self.reads.parse(given)
-        return self.reads.of(At(study.load(source), design, pool))
+        return self.reads.of(At(study.load(source), design, pool, kind))
 
     def megabytes(self, at: At) -> int:
         """Return the MiB at the first attempt."""

@@ -17,23 +17,41 @@ from gapdesign.errors import InputError
 if TYPE_CHECKING:
     from gapdesign.config.study import Study
     from gapdesign.methods.options import DesignOptions
+    from gapdesign.models.options import ChosenModel
     from gapdesign.samplers.options import PoolOptions
 
 
 @dataclass(frozen=True)
 class At:
-    """A study, and the design or pool in it that a job is about.
+    """A study, and the design or pool, and the kind of model, that a job is about.
 
     Attributes
     ----------
     study : Study
     design_name, pool_name : str, optional
         A job about a design is also about the pool that it is chosen from.
+    kind : str, optional
+        Kind of model; by default the first one of the study.
     """
 
     study: Study
     design_name: str | None = None
     pool_name: str | None = None
+    kind: str | None = None
+
+    @cached_property
+    def model(self) -> ChosenModel:
+        """The kind of model that the job is about, with its options.
+
+        Raises
+        ------
+        InputError
+            If the study has none of that name.
+        """
+        kinds = self.study.kinds
+        if self.kind is not None and self.kind not in kinds:
+            raise InputError(f"--kind {self.kind}: the study has no such model; choose from {', '.join(kinds)}.")
+        return next(iter(kinds.values())) if self.kind is None else kinds[self.kind]
 
     @cached_property
     def design(self) -> DesignOptions:

@@ -28,7 +28,10 @@ from gapdesign.engines.options import LabelOptions
 from gapdesign.errors import InputError
 from gapdesign.methods import options as methods
 from gapdesign.methods.options import DesignOptions, SelectionOptions
-from gapdesign.models.gap.options import ModelOptions
+from gapdesign.models import MODELS
+from gapdesign.models.gap.options import GapOptions
+from gapdesign.models.options import DEFAULT as GAP
+from gapdesign.models.options import ChosenModel, ModelOptions, ModelsOptions
 from gapdesign.properties.options import PropertiesOptions, mismatch
 from gapdesign.quality.options import QualityOptions
 from gapdesign.quality.subpools import subpool_sizes
@@ -62,7 +65,13 @@ class Study(Options):
     selection: SelectionOptions = Field(SelectionOptions(), description="How selection jobs run.")
     quality: QualityOptions = Field(QualityOptions(), description="The design page.")
     labels: LabelOptions = Field(LabelOptions(), description="Reference energies, forces and virials.")
-    model: ModelOptions = Field(ModelOptions(), description="Gaussian approximation potentials.")
+    model: ModelOptions = Field(ModelOptions(), description="Model that is fitted to each design.")
+    models: ModelsOptions | None = Field(
+        None,
+        description="Models of several kinds, each fitted to every design, in place of `model`: for example"
+        " `{gap: {}, ace: {degree: 10}}`. Results of the first are where those of a single one would be; those of each"
+        " other kind have a folder named after it.",
+    )
     properties: PropertiesOptions = Field(
         PropertiesOptions(), description="Properties of crystals that test the models."
     )
@@ -83,6 +92,17 @@ class Study(Options):
     def methods(self) -> dict[str, str]:
         """Return the method of each design, in order."""
         return {name: design.method for name, design in self.designs.items()}
+
+    @cached_property
+    def kinds(self) -> dict[str, ChosenModel]:
+        """The kinds of models, by name, in order; the first has its results where those of a single one are."""
+        chosen = [self.model.chosen] if self.models is None else self.models.chosen
+        return {each.kind: each for each in chosen}
+
+    @property
+    def gap(self) -> GapOptions:
+        """Options of the potential that the replay fits: those given, or the defaults."""
+        return self.kinds[GAP].options if GAP in self.kinds else self.model.gap
 
     def reserve(self) -> int:
         """Return the number of ranks that each design has beyond its budget."""
@@ -193,6 +213,7 @@ def check(study: Study) -> None:
         )
         if problem is not None:
             raise InputError(f"designs.{name}.{problem}")
+    _check_models(study)
     if problem := mismatch(study.properties, list(study.prototypes), study.symbols(), ENGINES[study.labels.engine]):
         raise InputError(f"properties.{problem}")
     if study.kernel.soap.scale == 0 and study.kernel.pair.scale == 0:
@@ -213,6 +234,16 @@ def check(study: Study) -> None:
                     f"{key}.r_cut: {r_cut} does not reach the nearest neighbour of prototype '{prototype.name}' at"
                     f" {nearest:.3f} angstrom; make it larger, twice that or more."
                 )
+
+
+def _check_models(study: Study) -> None:
+    """Check the kinds of models."""
+    if study.models is not None and study.model != ModelOptions():
+        raise InputError(f"model: `models` is given beside it; move the keys into `models.{GAP}` and remove `model`.")
+    if not study.kinds:
+        raise InputError(f"models: it is empty; name {' or '.join(MODELS)}, such as `models: {{{GAP}: {{}}}}`.")
+    for chosen in study.kinds.values():
+        chosen.member.check(chosen.options, study.species())
 
 
 MOST_JOBS = 100_000

@@ -39,6 +39,8 @@ class Load:
         Mean number of atoms of a structure.
     density
         Atoms per cubic angstrom.
+    environments
+        Mean number of different environments in a structure.
     species
         Number of elements.
     """
@@ -46,6 +48,7 @@ class Load:
     structures: int
     atoms: float
     density: float
+    environments: float
     species: int
 
 
@@ -81,6 +84,12 @@ class Potential(Member, ABC):
 
     Attributes
     ----------
+    title
+        What one is called in full, for pages.
+    determined
+        How its hyperparameters are found, as the end of the sentence "one of these per design, with ...", for pages.
+    licence
+        A sentence on the licence of the programs behind it, where that limits what may be done; empty otherwise.
     environment
         The environment, a file of `envs/` without its ending, in which its jobs run.
     files
@@ -97,6 +106,9 @@ class Potential(Member, ABC):
         Citation for studies that use it: text, DOI, and the reason for the citation.
     """
 
+    title: ClassVar[str]
+    determined: ClassVar[str]
+    licence: ClassVar[str] = ""
     environment: ClassVar[str]
     files: ClassVar[tuple[str, ...]]
     training: ClassVar[str | None] = None
@@ -122,8 +134,13 @@ class Potential(Member, ABC):
 
     @classmethod
     def inputs(cls, options: Any) -> tuple[str, ...]:
-        """Return the user's files that a fit reads, such as a model to start from; their content decides what reruns."""
+        """Return the user's files that a fit reads, such as a model to start from; a changed one reruns it."""
         return ()
+
+    @classmethod
+    def noise_bound(cls, options: Any) -> float | None:
+        """Return the upper bound of the search for the noise of energies, in eV per atom; None if there is none."""
+        return None
 
     @abstractmethod
     def hyperparameters(

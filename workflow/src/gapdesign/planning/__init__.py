@@ -13,10 +13,11 @@ from typing import Any
 
 from gapdesign.config.job import STAGES
 from gapdesign.config.study import Study
-from gapdesign.planning.costs import Cost, Laws, Sizes, cost, shipped, unscaled
+from gapdesign.planning.costs import Cost, Laws, Sizes, cost, unscaled
 from gapdesign.planning.disk import disk
 from gapdesign.planning.jobs import Jobs
 from gapdesign.planning.stored import Stored, stored
+from gapdesign.planning.units import shipped
 
 __all__ = ["STAGES", "Plan", "Stage", "estimate", "plan", "shipped"]
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
-from math import log
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -15,26 +13,16 @@ from typing import Any
 import numpy as np
 
 from gapdesign import engines
+from gapdesign.config.part import At
 from gapdesign.config.study import Study
-from gapdesign.descriptors.quippy import QuippyDescriptor
 from gapdesign.errors import InputError
-from gapdesign.models.gap.costs import Points, Work
+from gapdesign.models.base import Load, Seconds
 from gapdesign.planning.jobs import Jobs
 from gapdesign.samplers import SAMPLERS
 from gapdesign.structures import prototypes
 
-
-def shipped() -> dict[str, Any]:
-    """Return the unit costs that come with the program, with the machine, command and setting that they rest on."""
-    return json.loads(files("gapdesign.planning").joinpath("unit_costs.json").read_text(encoding="utf-8"))
-
-
 SIZED = {"candidates_shard", "descriptors_shard", "labels_batch", "hyperparameters", "models_fit", "crossval_predict"}
 """Rules whose jobs take longer for larger structures."""
-
-
-DISTANCES = 20
-"""Distances in which the function of a pair of elements is expanded."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +41,8 @@ class Sizes:
         Length of a feature vector.
     label
         Core-hours of one label, as the engine estimates them; None if it cannot.
+    density
+        Atoms per cubic angstrom.
     """
 
     atoms: float
@@ -61,6 +51,7 @@ class Sizes:
     dimension: int
     label: float | None
     known: bool = True
+    density: float = 0.0
 
     @classmethod
     def of(cls, study: Study) -> Sizes:
@@ -68,15 +59,15 @@ class Sizes:
         known = prototypes(study.prototypes)
         deformed = all(study.pools.of(design.pool).keeps_cells for design in study.designs.values())
         soap = study.descriptor.soap
-        sphere = 4 / 3 * np.pi * soap.r_cut**3
-        neighbours = fmean(sphere * len(prototype.atoms) / prototype.atoms.get_volume() for prototype in known)
+        density = fmean(len(prototype.atoms) / prototype.atoms.get_volume() for prototype in known)
         return cls(
             atoms=fmean(len(prototype.atoms) for prototype in known),
             environments=fmean(len(np.unique(prototype.orbits)) for prototype in known),
-            terms=neighbours * soap.n_max * (soap.l_max + 1) ** 2,
+            terms=density * 4 / 3 * np.pi * soap.r_cut**3 * soap.n_max * (soap.l_max + 1) ** 2,
             dimension=study.covariance().layout.dimension,
             label=label_hours(study) if deformed else None,
             known=deformed,
+            density=density,
         )
 
 
@@ -97,14 +88,24 @@ class Laws:
     study : Study
     sizes : Sizes
     units : mapping
-        From :func:`shipped`.
+        From :func:`gapdesign.planning.units.shipped`.
+    kind : str, optional
+        Kind of model that the rule is about; by default the first one of the study.
     ranks : int, optional
         Structures in each design, if they are not `budget`.
     """
 
-    def __init__(self, study: Study, sizes: Sizes, units: Mapping[str, Any], *, ranks: int | None = None) -> None:
+    def __init__(
+        self,
+        study: Study,
+        sizes: Sizes,
+        units: Mapping[str, Any],
+        *,
+        kind: str | None = None,
+        ranks: int | None = None,
+    ) -> None:
         self.study, self.sizes, self.units = study, sizes, units["seconds"]
-        self.given = units
+        self.given, self.kind = units, kind
         self.reference = Sizes(**units["reference"], label=None)
         self.ranks = study.budget if ranks is None else ranks
         self.width = sizes.dimension / self.reference.dimension
@@ -184,41 +185,17 @@ class Laws:
     def _labels_batch(self, structures: int) -> float | None:
         return None if self.sizes.label is None else 3600 * self.sizes.label * structures
 
-    def _hyperparameters(self, _: int) -> float:
-        model, lbfgs = self.study.model, self.units["lbfgs"]
-        if model.optimizer == "lbfgs":
-            return self._power(lbfgs, self.sizes.environments) * model.lbfgs.starts / 8
-        cma = model.cma.population * model.cma.restarts * model.cma.generations / (64 * 3 * 150)
-        (at, seconds), *_ = self.units["cma"].items()
-        return seconds * cma * self._power(lbfgs, self.sizes.environments) / lbfgs[at]
+    def _hyperparameters(self, _: int) -> float | None:
+        return None if self._model is None else self._model.hyperparameters
 
-    def _models_fit(self, _: int) -> float:
-        """By the measured fits of the reference, and the work for these structures relative to that for those."""
-        measured = self._power(self.units["fit"], self.reference.environments)
-        mine = self._gap_fit(self.sizes, self.study, self.study.species())
-        return measured * mine / self._gap_fit(self.reference, Study(), [1])
+    def _models_fit(self, _: int) -> float | None:
+        return None if self._model is None else self._model.fit
 
-    def _gap_fit(self, sizes: Sizes, study: Study, species: list[int]) -> float:
-        """Return the core-seconds of gap_fit for structures of these sizes, with the potential of a study."""
-        soap, sparse = study.descriptor.soap, study.model.sparse
-        centres = species if study.kernel.soap.scale > 0 else []
-        work = Work.alike(
-            self.ranks,
-            atoms=sizes.atoms,
-            neighbours=sizes.terms / (soap.n_max * (soap.l_max + 1) ** 2),
-            dimension=QuippyDescriptor.dimension(soap, max(1, len(centres))),
-            centres=centres,
-        )
-        environments = self.ranks * sizes.environments / max(1, len(centres))
-        points = int(environments if sparse.most is None else min(sparse.most, environments))
-        return work.seconds(Points(dict.fromkeys(centres, points), DISTANCES * (len(centres) + 1) // 2))
+    def _crossval_predict(self, _: int) -> float | None:
+        return None if self._model is None else self._model.predict * self.ranks * len(self.study.designs)
 
-    def _crossval_predict(self, _: int) -> float:
-        tests = self.ranks * len(self.study.designs)
-        return tests * self.units["predict"] * self.sizes.environments
-
-    def _properties_model(self, atoms: int) -> float:
-        return atoms * self.units["predict"] / self.reference.atoms
+    def _properties_model(self, atoms: int) -> float | None:
+        return None if self._model is None else self._model.predict * atoms / self.sizes.atoms
 
     def _properties_reference(self, atoms: int) -> float | None:
         label = label_hours(self.study)
@@ -229,14 +206,13 @@ class Laws:
 
     _replay_rows = _replay_choose = _replay_fit = _replay_surfaces = _replay_points
 
-    def _power(self, points: Mapping[str, float], environments: float) -> float:
-        """Evaluate a power law through two points (number of different environments, seconds).
-
-        ``environments`` are those of one structure.
-        """
-        (small, low), (large, high) = sorted((float(n), seconds) for n, seconds in points.items())
-        exponent = log(high / low) / log(large / small)
-        return low * (self.ranks * environments / small) ** exponent
+    @cached_property
+    def _model(self) -> Seconds | None:
+        """What jobs of one design, and the test of one structure, cost with this kind of model."""
+        at, sizes = At(self.study, kind=self.kind), self.sizes
+        return at.model.member.seconds(
+            at, Load(self.ranks, sizes.atoms, sizes.density, sizes.environments, len(self.study.species()))
+        )
 
 
 @dataclass(frozen=True)
@@ -277,7 +253,8 @@ def cost(jobs: Jobs, laws: Laws, results: Path, *, slowest: bool = False) -> Cos
         if name and (wall := timed(results / "benchmarks" / name)) is not None:
             weight = weights[k]
             if law and jobs.works_on and (ranks := structures(results / jobs.works_on[k])):
-                weight = Laws(laws.study, laws.sizes, laws.given, ranks=ranks)(jobs.rule, jobs.amounts[k]) or weight
+                own = Laws(laws.study, laws.sizes, laws.given, kind=jobs.kind, ranks=ranks)
+                weight = own(jobs.rule, jobs.amounts[k]) or weight
             known.append((wall * jobs.threads, weight))
     if not known:
         return Cost(law)
@@ -294,6 +271,7 @@ def unscaled(jobs: Jobs, laws: Laws) -> Cost:
 
 
 def _weights(jobs: Jobs, laws: Laws) -> tuple[float, ...] | None:
+    laws = Laws(laws.study, laws.sizes, laws.given, kind=jobs.kind, ranks=laws.ranks)
     seconds = [laws(jobs.rule, amount) for amount in jobs.amounts]
     return None if None in seconds else tuple(float(value or 0) for value in seconds)
 

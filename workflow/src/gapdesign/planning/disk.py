@@ -33,7 +33,7 @@ def disk(jobs: list[Jobs], study: Study, sizes: Sizes, units: Mapping[str, Any])
     study : Study
     sizes : Sizes
     units : mapping
-        From :func:`gapdesign.planning.costs.shipped`.
+        From :func:`gapdesign.planning.units.shipped`.
     """
     amounts = Counter({entry.rule: sum(entry.amounts) for entry in jobs})
     if not sizes.known:

@@ -19,6 +19,8 @@ class Jobs:
     ----------
     rule, stage
         Names of the rule and of the stage it belongs to.
+    kind
+        Kind of model that they are about, if it is not the first one of the study.
     amounts
         For each job, the items it works on: candidates of a shard, ranks of a batch, atoms of all calculations, or 1.
     timed
@@ -35,6 +37,7 @@ class Jobs:
 
     rule: str
     stage: str
+    kind: str | None
     amounts: tuple[int, ...]
     timed: tuple[str, ...]
     works_on: tuple[str, ...]
@@ -64,19 +67,20 @@ def by_rule(planned: Iterable[PlannedJob], declared: Mapping[str, Job], study: S
         Declaration of each rule, by its name.
     study : Study
     """
-    mine: dict[str, list[PlannedJob]] = {rule: [] for rule in declared}
+    mine: dict[tuple[str, str | None], list[PlannedJob]] = {}
     for job in planned:
-        if job.rule in mine:  # others are targets, which do nothing themselves
-            mine[job.rule].append(job)
-    order = {rule: place for place, rule in enumerate(mine)}
-    first: dict[int, str] = {}
-    for job in sorted((job for jobs in mine.values() for job in jobs), key=lambda job: order[job.rule]):
-        if job.parcel is not None:
-            first.setdefault(job.parcel, job.rule)
+        if job.declared in declared:  # others are targets, which do nothing themselves
+            mine.setdefault((job.declared, job.kind), []).append(job)
+    order, kinds = list(declared), [None, *study.kinds]
+    mine = {key: mine[key] for key in sorted(mine, key=lambda key: (order.index(key[0]), kinds.index(key[1])))}
+    first: dict[int, tuple[str, str | None]] = {}
+    for key, jobs in mine.items():
+        for job in jobs:
+            if job.parcel is not None:
+                first.setdefault(job.parcel, key)
     found = [
-        _jobs(declared[rule], sorted(jobs, key=_place), study, sum(first_rule == rule for first_rule in first.values()))
-        for rule, jobs in mine.items()
-        if jobs
+        _jobs(declared[key[0]], sorted(jobs, key=_place), study, sum(own == key for own in first.values()))
+        for key, jobs in mine.items()
     ]
     return sorted(found, key=lambda jobs: list(STAGES).index(jobs.stage))
 
@@ -86,6 +90,7 @@ def _jobs(job: Job, planned: list[PlannedJob], study: Study, parcels: int) -> Jo
     return Jobs(
         rule=job.rule,
         stage=job.stage,
+        kind=planned[0].kind,
         amounts=tuple(_amount(job, each, study) for each in planned),
         timed=tuple(each.benchmark for each in planned),
         works_on=tuple(job.works_on.format(**each.wildcards) for each in planned) if job.works_on else (),

@@ -7,7 +7,8 @@ from typing import Any, get_args
 
 from gapdesign.descriptors import DESCRIPTORS
 from gapdesign.engines import ENGINES
-from gapdesign.models.gap.options import ModelOptions
+from gapdesign.models import MODELS
+from gapdesign.models.gap.options import GapOptions
 from gapdesign.properties.options import Name
 from gapdesign.report import words
 
@@ -42,7 +43,7 @@ def as_yaml(configuration: Mapping[str, Any]) -> str:
 
 def _in_use(configuration: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration without members of families not chosen, and without parts that no report waits for."""
-    used, optimizers = dict(configuration), get_args(ModelOptions.model_fields["optimizer"].annotation)
+    used, optimizers = dict(configuration), get_args(GapOptions.model_fields["optimizer"].annotation)
     families = (
         ("descriptor", "backend", DESCRIPTORS),
         ("labels", "engine", ENGINES),
@@ -51,6 +52,11 @@ def _in_use(configuration: Mapping[str, Any]) -> dict[str, Any]:
     for part, choice, members in families:
         if isinstance(given := configuration.get(part), Mapping):
             used[part] = {key: value for key, value in given.items() if key not in members or key == given.get(choice)}
+    if isinstance(given := used.get("model"), Mapping):
+        kind = given.get("kind")
+        used["model"] = {key: value for key, value in given.items() if key not in MODELS or key == kind}
+    if used.get("models"):
+        used.pop("model", None)
     if isinstance(given := configuration.get("properties"), Mapping):
         unused = {"published", *get_args(Name)} - set(given.get("compute", ()))
         used["properties"] = {key: value for key, value in given.items() if key not in unused}

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gapdesign.inputs.labels import in_words
-from gapdesign.report import designs_table, errors_table, learning_table, properties_table, words
+from gapdesign.models import MODELS
+from gapdesign.models.options import DEFAULT
+from gapdesign.report import designs_table, errors_table, kinds_table, learning_table, properties_table, words
 from gapdesign.report.configuration import as_yaml, asked
 from gapdesign.report.cost_table import Estimate, cost
 from gapdesign.report.downloads import File, downloads
@@ -21,6 +23,8 @@ from gapdesign.structures import strain_magnitudes
 if TYPE_CHECKING:
     import pandas as pd
     from ase import Atoms
+
+    from gapdesign.report.kinds_table import Other
 
 
 def render(
@@ -45,6 +49,8 @@ def render(
     files: Mapping[str, Sequence[File]] | None = None,
     suspicions: Sequence[str] = (),
     doubts: Sequence[str] = (),
+    kind: str = DEFAULT,
+    others: Mapping[str, Other] | None = None,
 ) -> str:
     """Write the page of a study.
 
@@ -86,6 +92,10 @@ def render(
         Sentences about labels that are probably wrong, for the head of the page.
     doubts
         Sentences about models that did not learn their own structures, likewise.
+    kind
+        Kind of model that the page is about.
+    others
+        The study's other kinds of models.
 
     Returns
     -------
@@ -131,6 +141,8 @@ def render(
         found=in_words(found) if found else "",
         replaced=replaced(designs, labelled),
         hyperparameters=_hyperparameters(hyperparameters),
+        kind=MODELS[kind],
+        kinds=kinds_table.section(kind, errors, others or {}, methods),
         provenance=provenance,
         references=references(configuration),
     )  # fmt: skip

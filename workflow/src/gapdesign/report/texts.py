@@ -8,6 +8,8 @@ from typing import Any
 from gapdesign.crossval.forces import SHOWN
 from gapdesign.descriptors import DESCRIPTORS
 from gapdesign.methods import METHODS
+from gapdesign.models import MODELS
+from gapdesign.models.options import DEFAULT
 from gapdesign.report.words import number
 
 TITLES = {
@@ -159,12 +161,6 @@ _BARZDAJN = (
     "10.1088/1361-651x/ada050",
     "the method of this study",
 )
-_GAP = (
-    "A. P. Bartók, M. C. Payne, R. Kondor and G. Csányi, Gaussian approximation potentials: the accuracy "
-    "of quantum mechanics, without the electrons, Physical Review Letters 104, 136403 (2010)",
-    "10.1103/PhysRevLett.104.136403",
-    "the potential",
-)
 _SOAP = (
     "A. P. Bartók, R. Kondor and G. Csányi, On representing chemical environments, Physical Review B 87, 184115 (2013)",
     "10.1103/PhysRevB.87.184115",
@@ -190,9 +186,15 @@ def references(configuration: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     kernel = configuration.get("kernel")
     parts = designs.values() if isinstance(designs, Mapping) else ()
     methods = dict.fromkeys(part.get("method") for part in parts if isinstance(part, Mapping))
-    chosen = [_BARZDAJN, _GAP, _SOAP, _KARABIN]
+    chosen = [_BARZDAJN, *_models(configuration), _SOAP, _KARABIN]
     chosen += [METHODS[name].reference for name in methods if name in METHODS and METHODS[name].reference]
     chosen += [_REMATCH] if isinstance(kernel, Mapping) and kernel.get("structure") == "rematch" else []
     backend = descriptor.get("backend") if isinstance(descriptor, Mapping) else None
     chosen += [DESCRIPTORS[backend].reference] if backend in DESCRIPTORS and DESCRIPTORS[backend].reference else []
     return chosen
+
+
+def _models(configuration: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return the works behind the kinds of models."""
+    kinds = configuration.get("models") or [(configuration.get("model") or {}).get("kind", DEFAULT)]
+    return [MODELS[kind].reference for kind in kinds if kind in MODELS and MODELS[kind].reference]

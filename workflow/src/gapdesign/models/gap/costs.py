@@ -14,14 +14,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.descriptors.quippy import QuippyDescriptor as Quippy
+from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.errors import InputError
+from gapdesign.models.base import Load, Seconds
+from gapdesign.models.gap.options import GapOptions
+from gapdesign.planning.units import power, shipped
 from gapdesign.structures import prototypes
 
 if TYPE_CHECKING:
     from ase import Atoms
 
     from gapdesign.config.part import At
-    from gapdesign.descriptors.soap import SoapOptions
+    from gapdesign.config.study import Study
     from gapdesign.models.gap.environments import GapStructures
     from gapdesign.models.gap.expansion import Expansion
 
@@ -108,8 +112,9 @@ class Work:
         atoms, density = len(largest.atoms), len(largest.atoms) / largest.atoms.get_volume()
         neighbours = DENSER * 4 / 3 * pi * soap.r_cut**3 * density
         environments = study.budget * len(set(largest.orbits.tolist())) / len(species)
-        most = study.model.sparse.most or environments
-        grid = ceil(pair.r_cut / pair.length * study.model.sparse.points_per_length)
+        sparse = at.model.options.sparse
+        most = sparse.most or environments
+        grid = ceil(pair.r_cut / pair.length * sparse.points_per_length)
         centres = species if study.kernel.soap.scale > 0 else ()
         return (
             cls.alike(
@@ -160,3 +165,53 @@ class Work:
                 f" models_fit:mem_mb={-(-needed // 100) * 100}`, or lower descriptor.soap.n_max, l_max or r_cut, the"
                 " budget, or model.sparse.points."
             )
+
+
+DISTANCES = 20
+"""Distances in which the function of a pair of elements is expanded."""
+
+
+def seconds(at: At, load: Load) -> Seconds:
+    """Return what jobs cost: by the measured fits of the reference, and the work here relative to the work there."""
+    units = shipped()
+    known, measured, options = units["reference"], units["seconds"], at.model.options
+    lbfgs, ranks = measured["lbfgs"], load.structures
+    search = power(lbfgs, ranks * load.environments)
+    if options.optimizer == "lbfgs":
+        search *= options.lbfgs.starts / 8
+    else:
+        (number, one), *_ = measured["cma"].items()
+        evaluations = options.cma.population * options.cma.restarts * options.cma.generations
+        search *= one / lbfgs[number] * evaluations / (64 * 3 * 150)
+    # The reference is zirconium with the SOAP vectors that are the defaults.
+    soap = SoapOptions()
+    there = Load(
+        ranks,
+        atoms=known["atoms"],
+        density=known["terms"] / (soap.n_max * (soap.l_max + 1) ** 2) / _sphere(soap),
+        environments=known["environments"],
+        species=1,
+    )
+    relative = _gap_fit(at.study, options, load) / _gap_fit(type(at.study)(), GapOptions(), there)
+    fit = power(measured["fit"], ranks * there.environments) * relative
+    return Seconds(search, fit, measured["predict"] * load.environments)
+
+
+def _sphere(soap: SoapOptions) -> float:
+    return 4 / 3 * pi * soap.r_cut**3
+
+
+def _gap_fit(study: Study, options: GapOptions, load: Load) -> float:
+    """Return the CPU seconds of gap_fit for structures of these sizes, with the kernel of a study."""
+    soap, centres = study.descriptor.soap, range(load.species) if study.kernel.soap.scale > 0 else range(0)
+    shared = max(1, len(centres))
+    work = Work.alike(
+        load.structures,
+        atoms=load.atoms,
+        neighbours=load.density * _sphere(soap),
+        dimension=Quippy.dimension(soap, shared),
+        centres=centres,
+    )
+    environments = load.structures * load.environments / shared
+    points = int(environments if options.sparse.most is None else min(options.sparse.most, environments))
+    return work.seconds(Points(dict.fromkeys(centres, points), DISTANCES * (len(centres) + 1) // 2))

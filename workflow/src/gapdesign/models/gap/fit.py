@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gapdesign.descriptors.kernel import CovarianceOptions
     from gapdesign.descriptors.soap import SoapOptions
     from gapdesign.models.gap.hyperparameters import Hyperparameters
-    from gapdesign.models.gap.options import ModelOptions
+    from gapdesign.models.gap.options import GapOptions
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def fit(
     *,
     soap: SoapOptions,
     kernel: CovarianceOptions,
-    options: ModelOptions,
+    options: GapOptions,
     output: str | Path,
     memory: int | None = None,
     tell: Callable[[str], object] = lambda _: None,

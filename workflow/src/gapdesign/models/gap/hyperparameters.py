@@ -11,7 +11,7 @@ from gapdesign.errors import InputError
 if TYPE_CHECKING:
     from gapdesign.descriptors.kernel import CovarianceOptions
     from gapdesign.descriptors.soap import SoapOptions
-    from gapdesign.models.gap.options import ModelOptions
+    from gapdesign.models.gap.options import GapOptions
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Hyperparameters:
             )
         return cls(**{**value, "starts": tuple(value["starts"]), "at_bound": tuple(value["at_bound"])})
 
-    def check(self, *, soap: SoapOptions, kernel: CovarianceOptions, options: ModelOptions) -> None:
+    def check(self, *, soap: SoapOptions, kernel: CovarianceOptions, options: GapOptions) -> None:
         """Check that they were found for this configuration.
 
         Raises
@@ -99,7 +99,7 @@ class Hyperparameters:
                 )
 
 
-def fixed(*, soap: SoapOptions, kernel: CovarianceOptions, options: ModelOptions) -> dict[str, dict[str, Any]]:
+def fixed(*, soap: SoapOptions, kernel: CovarianceOptions, options: GapOptions) -> dict[str, dict[str, Any]]:
     """Return the settings of ``pair`` and ``soap`` that are chosen, not found."""
     return {
         "pair": {"r_cut": kernel.pair.r_cut, "transition": kernel.pair.transition},

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from gapdesign.descriptors.kernel import CovarianceOptions
     from gapdesign.descriptors.soap import SoapOptions
-    from gapdesign.models.gap.options import CmaOptions, LbfgsOptions, ModelOptions
+    from gapdesign.models.gap.options import CmaOptions, GapOptions, LbfgsOptions
 
 SINGULAR = 1e30
 GAIN = 0.01
@@ -47,7 +47,7 @@ def optimise(
     *,
     soap: SoapOptions,
     kernel: CovarianceOptions,
-    options: ModelOptions,
+    options: GapOptions,
     rng: np.random.Generator,
 ) -> Hyperparameters:
     """Find the hyperparameters under which the energies of a design are most likely.
@@ -195,7 +195,7 @@ def _normal(rng: np.random.Generator) -> Callable[..., np.ndarray]:
     return lambda *shape: rng.standard_normal(shape)
 
 
-def _bounds(likelihood: Likelihood, options: ModelOptions) -> np.ndarray:
+def _bounds(likelihood: Likelihood, options: GapOptions) -> np.ndarray:
     return np.log([getattr(options.bounds, name) for name in likelihood.names])
 
 
@@ -216,7 +216,7 @@ def _result(
     *,
     soap: SoapOptions,
     kernel: CovarianceOptions,
-    options: ModelOptions,
+    options: GapOptions,
 ) -> Hyperparameters:
     best = max(records, key=lambda record: record.value)
     if best.theta is None:

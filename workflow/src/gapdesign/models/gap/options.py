@@ -1,4 +1,4 @@
-"""The options of models: the search for hyperparameters, and the input of gap_fit."""
+"""The options of `gap`: the search for hyperparameters, and the input of gap_fit."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ class SparseOptions(Options):
         return {"auto": MOST, "all": None}.get(self.points, self.points)
 
 
-class ModelOptions(Options):
-    """The fit of a potential to a design."""
+class GapOptions(Options):
+    """Gaussian approximation potentials by gap_fit."""
 
     optimizer: Literal["lbfgs", "cma"] = Field(
         "lbfgs",

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from gapdesign.descriptors.kernel import CovarianceOptions
     from gapdesign.descriptors.soap import SoapOptions
     from gapdesign.models.gap.hyperparameters import Hyperparameters
-    from gapdesign.models.gap.options import ModelOptions, SparseOptions
+    from gapdesign.models.gap.options import GapOptions, SparseOptions
 
 
-def model_of(found: Hyperparameters, *, soap: SoapOptions, kernel: CovarianceOptions, options: ModelOptions) -> Model:
+def model_of(found: Hyperparameters, *, soap: SoapOptions, kernel: CovarianceOptions, options: GapOptions) -> Model:
     """Return the kernels with the scales and the length that were found."""
     pair = kernel.pair.model_copy(update={"scale": found.pair_scale, "length": found.pair_length})
     scaled = kernel.soap.model_copy(update={"scale": found.soap_scale})
