@@ -70,6 +70,7 @@ GIVEN: dict[str, Any] = {
         "isolated_box": 15.0,
         "core_hours": 0.001,
     },
+    "model.kind": "gap",
     "model.sparse.jitter": 1e-7,
     "model.optimizer": "cma",
     "model.cma": {"population": 6, "generations": 4, "restarts": 1},

