@@ -54,7 +54,7 @@ def test_distances_are_those_of_all_pairs(sets, capsys):
     far = table["distance"] > spacing
     assert table["uncovered"].tolist() == far.astype(int).tolist()
     assert 3 <= far.sum() <= 5
-    said = capsys.readouterr().err
+    said = capsys.readouterr().out
     assert f"spacing of mine.xyz: {spacing:.3g}," in said
     assert f"{far.sum()} of 7 frames of theirs.xyz are farther than the spacing" in said
     assert f"strained {far.sum()} of 5 (farthest {table['distance'].max():.3g})" in said
@@ -81,13 +81,13 @@ def test_a_set_covers_itself_and_an_old_answer_is_taken_away(capsys):
     assert run("mine.xyz", "mine.xyz") == 0
     assert not Path("uncovered.extxyz").exists()
     assert pd.read_csv("cover.csv")["distance"].max() < 1e-5
-    assert "nothing of mine.xyz needs a label" in capsys.readouterr().err
+    assert "nothing of mine.xyz needs a label" in capsys.readouterr().out
 
 
 def test_elements_that_mine_does_not_have_are_named(capsys):
     write("theirs.xyz", [bulk("CuZr", "cesiumchloride", a=3.26), copper(1, strain=0.0)])
     assert run("mine.xyz", "theirs.xyz") == 0
-    assert "1 of 2 frames of theirs.xyz hold Zr, which mine.xyz does not" in capsys.readouterr().err
+    assert "1 of 2 frames of theirs.xyz hold Zr, which mine.xyz does not" in capsys.readouterr().out
     assert [atoms.info["cover_frame"] for atoms in read("uncovered.extxyz", ":")] == [0]
 
 

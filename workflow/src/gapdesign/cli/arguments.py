@@ -147,6 +147,11 @@ def say(line: str) -> None:
     print(printable(line), file=sys.stderr, flush=True)
 
 
+def answer(line: str) -> None:
+    """Print a line of what was asked for."""
+    print(printable(line))
+
+
 def progress(what: str) -> Callable[[int, int], None]:
     """A function that reports numbers done and their total, now and then."""
     pace = Pace()

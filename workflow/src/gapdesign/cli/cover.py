@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gapdesign.cli.arguments import add, say
+from gapdesign.cli.arguments import add, answer, say
 from gapdesign.cli.sets import backend_of, frames_of, refuse_overwriting
 from gapdesign.errors import InputError
 
@@ -52,14 +52,16 @@ def _cover(arguments: argparse.Namespace) -> None:
     found = cover(mine, theirs, backend, say)
     lines = in_words(found, mine, theirs)
     for line in (mine.summary(), theirs.summary(), *lines):
-        say(line)
+        answer(line)
     write_csv(arguments.output_table, found.table(theirs, mine))
     write_text(arguments.output_page, render(found, mine, theirs, lines))
     if not len(found.uncovered):
         # What an earlier run found uncovered is not so now.
         arguments.output.unlink(missing_ok=True)
         arguments.output = None
-        say(f"next: nothing of {theirs.name} needs a label for the sake of {mine.name}")
+        answer(f"next: nothing of {theirs.name} needs a label for the sake of {mine.name}")
         return
     write_frames(arguments.output, found.frames(theirs, mine))
-    say(f"next: gapdesign pick {arguments.output} N --existing {mine.name} chooses the N of them that are worth most")
+    answer(
+        f"next: gapdesign pick {arguments.output} N --existing {mine.name} chooses the N of them that are worth most"
+    )

@@ -15,7 +15,7 @@ All labels that were made elsewhere are read here, whoever needs them, by these 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -171,10 +171,36 @@ def read(paths: Sequence[str | Path], keys: Keys) -> tuple[list[Labelled], Tally
         If a file cannot be read (see :func:`gapdesign.inputs.frames.read`), if a named key is in no frame, if defaults
         are mixed, or if something under a key is no label.
     """
-    raw = [_Raw.of(frame, keys) for path in paths for frame in structures.read(path, "labels.file.paths")]
-    chosen = _chosen(raw, keys)
-    tally = Tally(files=len(paths), frames=len(raw))
-    return [_labelled(each, chosen, tally) for each in raw], tally
+    found, tally = of_frames((frame for path in paths for frame in structures.read(path, "labels.file.paths")), keys)
+    tally.files = len(paths)
+    return found, tally
+
+
+Excuse = Callable[[InputError, Frame | None], None]
+"""What is done with a mistake in the labels of a frame, or of the whole set."""
+
+
+def _refuse(error: InputError, frame: Frame | None) -> None:
+    raise error
+
+
+def of_frames(frames: Iterable[Frame], keys: Keys, excuse: Excuse = _refuse) -> tuple[list[Labelled], Tally]:
+    """Find the labels of frames.
+
+    Parameters
+    ----------
+    excuse : callable
+        Called with each mistake other than a named key that is in no frame; where it returns, the label is left out.
+
+    Raises
+    ------
+    InputError
+        See :func:`read`.
+    """
+    raw = [_Raw.of(frame, keys) for frame in frames]
+    chosen = _chosen(raw, keys, excuse)
+    tally = Tally(files=1, frames=len(raw))
+    return [_labelled(each, chosen, tally, excuse) for each in raw], tally
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +232,7 @@ class _Raw:
         )
 
 
-def _chosen(raw: Sequence[_Raw], keys: Keys) -> dict[str, tuple[str, ...]]:
+def _chosen(raw: Sequence[_Raw], keys: Keys, excuse: Excuse) -> dict[str, tuple[str, ...]]:
     """Return the names by which each quantity is read in all frames: one, or none."""
     if not raw:
         return dict.fromkeys(QUANTITIES, ())
@@ -229,23 +255,25 @@ def _chosen(raw: Sequence[_Raw], keys: Keys) -> dict[str, tuple[str, ...]]:
         names["stress"] = ()
     if not names["energy"]:
         tried = "', '".join(_OURS["energy"] + (() if ours else _ASE["energy"]))
-        raise InputError(
+        sentence = (
             f"labels.file.energy_key: {_all_of(raw)} has '{tried}', only {_there(raw)}; name the key of the energy."
         )
-    _refuse_two_energies(raw, names["energy"])
+        excuse(InputError(sentence), None)
+    _refuse_two_energies(raw, names["energy"], excuse)
     return names
 
 
-def _refuse_two_energies(raw: Sequence[_Raw], names: tuple[str, ...]) -> None:
+def _refuse_two_energies(raw: Sequence[_Raw], names: tuple[str, ...], excuse: Excuse) -> None:
     """Refuse a set of which some frames have a free energy, and others only an energy at zero smearing."""
     if names != ("free_energy",):
         return
     for each in raw:
         if set(each.found["energy"]) == {"energy"}:
-            raise InputError(
+            sentence = (
                 f"labels.file.energy_key: {each.frame} has an 'energy' and no 'free_energy', which others have; name"
                 " the one that goes with the forces."
             )
+            excuse(InputError(sentence), each.frame)
 
 
 def _all_of(raw: Sequence[_Raw]) -> str:
@@ -261,14 +289,18 @@ def _there(raw: Sequence[_Raw]) -> str:
     return ", ".join(keys[:_MOST_KEYS]) + (" and others" if len(keys) > _MOST_KEYS else "")
 
 
-def _labelled(raw: _Raw, names: Mapping[str, tuple[str, ...]], tally: Tally) -> Labelled:
+def _labelled(raw: _Raw, names: Mapping[str, tuple[str, ...]], tally: Tally, excuse: Excuse) -> Labelled:
     found: dict[str, Any] = {}
     for quantity in QUANTITIES:
         name = next((name for name in names[quantity] if name in raw.found[quantity]), None)
         target = "virial" if quantity == "stress" else quantity
         if name is None or target in found:
             continue
-        found[target] = _value(raw.found[quantity][name], quantity, name, raw.frame)
+        try:
+            found[target] = _value(raw.found[quantity][name], quantity, name, raw.frame)
+        except InputError as error:
+            excuse(error, raw.frame)
+            continue
         counts = tally.by_key.setdefault(target, {})
         counts[name] = counts.get(name, 0) + 1
     for quantity in ("energy",) if raw.alone else ("energy", "forces", "virial"):
@@ -336,3 +368,15 @@ def symmetric(values: Any, factor: float) -> np.ndarray:
 def bare(atoms: Atoms) -> Atoms:
     """Return a structure alone: numbers, positions, cell and periodicity."""
     return Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+
+
+def with_labels(atoms: Atoms, values: Values) -> Atoms:
+    """Return a structure alone, with its labels under the names that labels have in a study."""
+    frame = bare(atoms)
+    if values.energy is not None:
+        frame.info["REF_energy"] = values.energy
+    if values.virial is not None:
+        frame.info["REF_virial"] = np.ravel(values.virial)
+    if values.forces is not None:
+        frame.arrays["REF_forces"] = np.asarray(values.forces)
+    return frame

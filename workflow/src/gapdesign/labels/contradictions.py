@@ -107,7 +107,7 @@ class _Ratio:
 def _compared(frames: Sequence[Atoms]) -> dict[tuple[str, str], _Ratio]:
     """Predict each kind of label from each other kind, on the half of the structures that was not fitted to."""
     model, counts = PairModel(_elements(frames)), counts_of(frames)
-    parts = [_parts(model, atoms) for atoms in frames]
+    parts = [parts_of(model, atoms) for atoms in frames]
     sizes = counts.sum(axis=1)
     halves = [np.arange(len(frames)) % 2 == half for half in (0, 1)]
     found = {}
@@ -142,7 +142,7 @@ def _elements(frames: Sequence[Atoms]) -> list[int]:
     return sorted({int(z) for atoms in frames for z in atoms.numbers})
 
 
-def _parts(model: PairModel, atoms: Atoms) -> Parts:
+def parts_of(model: PairModel, atoms: Atoms) -> Parts:
     """Return the rows and labels of each kind that a structure has."""
     given = {
         "energy": atoms.info.get("REF_energy"),

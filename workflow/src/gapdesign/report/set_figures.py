@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.report.figures import density
-from gapdesign.report.style import GREY, INK, PALETTE, house_style
+from gapdesign.report.style import GREY, INK, PALETTE, house_style, legend_below
 from gapdesign.report.words import shorten
 
 if TYPE_CHECKING:
@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 
 GROUPS = 16
 """Groups that have a line of their own; all others share one."""
+
+MARK = "#c8322b"
+"""The colour of structures that something is suspicious with."""
+
+PANELS = {
+    "energy": "energy beyond composition (eV/atom)",
+    "force": "largest force (eV/Å)",
+    "nearest": "nearest distance (Å)",
+}
+"""Column of the table of an audit to the title of its panel."""
 
 
 @house_style()
@@ -68,3 +78,59 @@ def _groups(given: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, Sequence
 def _lots(count: int) -> np.ndarray:
     """Return numbers (n,) from 0 to 1 that look like chance, the same every time: a golden-ratio sequence."""
     return np.arange(count) * 0.6180339887498949 % 1.0
+
+
+@house_style()
+def audit_figure(table: pd.DataFrame, marked: np.ndarray) -> Figure:
+    """Draw energy, largest force and nearest distance of each structure, in the order of the files.
+
+    Parameters
+    ----------
+    table
+        As in :class:`gapdesign.sets.audit.Audit`.
+    marked : (n,) bool
+        Structures that something is wrong or suspicious with.
+    """
+    from matplotlib.figure import Figure
+
+    drawn = [column for column in PANELS if np.isfinite(table[column].to_numpy(float)).any()] or ["nearest"]
+    figure = Figure(figsize=(9.6, 1.9 * len(drawn) + 0.5), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(len(drawn), 1, sharex=True))
+    _, groups = _groups(table["config_type"].to_numpy(), np.arange(0, -len(table), -1))
+    place = np.arange(len(table))
+    for axes, column in zip(panels, drawn, strict=True):
+        values = table[column].to_numpy(float)
+        for number, group in enumerate(groups):
+            mine = (table["config_type"] == group).to_numpy() if group != "others" else _rest(table, groups)
+            style = {"color": PALETTE[number % len(PALETTE)], "s": 7, "alpha": 0.6, "linewidths": 0}
+            axes.scatter(place[mine], values[mine], label=shorten(group, 24), rasterized=True, **style)
+        axes.scatter(
+            place[marked], values[marked], s=34, facecolors="none", edgecolors=MARK, linewidths=1.1, label="suspicious"
+        )
+        axes.set_title(PANELS[column])
+    panels[-1].set_xlabel("structure, in the order of the files")
+    handles, labels = panels[0].get_legend_handles_labels()
+    legend_below(
+        figure, [handle for handle, label in zip(handles, labels, strict=True) if label and not label[0] == "_"]
+    )
+    return figure
+
+
+def _rest(table: pd.DataFrame, groups: Sequence[str]) -> np.ndarray:
+    return ~table["config_type"].isin(list(groups[:-1])).to_numpy()
+
+
+@house_style()
+def alike_figure(distances: np.ndarray, bound: float) -> Figure:
+    """Draw how far structures (n,) are from their nearest other; `bound` is where two are nearly the same."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.8, 3.2), layout="constrained")
+    axes = figure.subplots()
+    # On a logarithmic scale, with those that coincide at its left end.
+    low = max(1e-5, float(distances[distances > 0].min(initial=1e-2)))
+    axes.hist(np.clip(distances, low, None), np.geomspace(low, 1.5, 41), color=PALETTE[0], alpha=0.6)
+    axes.axvline(max(bound, low), color=INK, linewidth=0.8, linestyle=(0, (4, 2)))
+    axes.set(xscale="log", title="Structures by the distance to their nearest other", xlabel="kernel distance D")
+    axes.set_ylabel("structures")
+    return figure

@@ -14,7 +14,7 @@ from gapdesign.engines.shared import outputs
 from gapdesign.engines.shared.sources import Source, find
 from gapdesign.errors import InputError
 from gapdesign.inputs.isolated import isolated_energies, require
-from gapdesign.inputs.labels import Keys, Tally, Values, read
+from gapdesign.inputs.labels import Keys, Tally, Values, read, with_labels
 from gapdesign.inputs.sanity import is_isolated
 from gapdesign.labels.identity import order_in
 from gapdesign.labels.matching import Index
@@ -173,7 +173,7 @@ class ResultSet:
             for result in self.of(source)
             if result.atoms is not None and result.values is not None and not result.alone and len(result.atoms) > 1
         ]
-        return [_with_labels(result) for result in spaced(found, most)]
+        return [with_labels(result.atoms, result.values) for result in spaced(found, most)]
 
     @cached_property
     def _frames(self) -> tuple[dict[Path, list[Result]], Tally]:
@@ -188,21 +188,6 @@ class ResultSet:
                 Result(str(each), each.atoms, each.values, "", each.group, declared, each.alone or declared)
             )
         return results, tally
-
-
-def _with_labels(result: Result) -> Atoms:
-    """Return the structure alone, with its labels under the names that labels have in a study."""
-    from ase import Atoms
-
-    atoms, values = result.atoms, result.values
-    frame = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-    if values.energy is not None:
-        frame.info["REF_energy"] = values.energy
-    if values.virial is not None:
-        frame.info["REF_virial"] = np.ravel(values.virial)
-    if values.forces is not None:
-        frame.arrays["REF_forces"] = np.asarray(values.forces)
-    return frame
 
 
 def _of_output(source: Source) -> Result:
