@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -63,10 +64,19 @@ def test_the_study_of_the_page_runs_to_its_report(ran, site):
     assert len(design) == 8 and all(atoms.info["score"] > 0 for atoms in design)
     assert set(read_csv(results / "quality.csv")["method"]) == {"kennard_stone", "random"}
     page = (results / "report.html").read_text(encoding="utf-8")
-    for word in ("Kennard-Stone", "lennard_jones"):
+    for word in ("Kennard-Stone", "lennard_jones", 'href="pair_potential/report.html"', "Gaussian approximation"):
         assert word in page
     assert json.loads((results / "provenance.json").read_text())["packages"]["gapdesign-example"] == "1.0"
     assert "radial" in (results / "design.html").read_text(encoding="utf-8")
+    # The second kind of model has the whole table, with a page that knows the way back.
+    for name in ("crossval/errors.csv", "properties.csv"):
+        columns = [list(read_csv(results / folder / name).columns) for folder in (".", "pair_potential")]
+        assert columns[0] == columns[1]
+    own = read_csv(results / "pair_potential/crossval/errors.csv")
+    assert list(zip(own["model"], own["test_set"], strict=True)) == list(product(("KS", "RND"), repeat=2))
+    assert not own["q99_mev"].equals(read_csv(results / "crossval/errors.csv")["q99_mev"])
+    other = (results / "pair_potential/report.html").read_text(encoding="utf-8")
+    assert "One pair potential per design" in other and 'href="../report.html"' in other
     # A second run, with pools cut otherwise, makes the same design.
     again = Workflow(ran.folder.parent / f"{ran.folder.name}-again")
     again.folder.mkdir()
@@ -82,7 +92,7 @@ def test_without_the_package_the_same_configuration_is_refused(ran, tmp_path):
     assert "there is no 'shear'" in told and "'strain'" in told
 
 
-def test_configuration_check_and_plan_know_all_four(workflow: Workflow, site, tmp_path):
+def test_configuration_check_and_plan_know_all_five(workflow: Workflow, site, tmp_path):
     path = path_with(site)
     workflow.configure(ARGON)
     told = gapdesign("check", "--config", "config.yaml", path=path, cwd=workflow.folder)
@@ -90,10 +100,16 @@ def test_configuration_check_and_plan_know_all_four(workflow: Workflow, site, tm
         assert word in told
     gapdesign("document", "--output-schema", "schema.json", "--output-page", "keys.md", path=path, cwd=tmp_path)
     schema = json.loads((tmp_path / "schema.json").read_text())
-    assert {"ShearOptions", "RadialOptions", "LennardJonesOptions"} <= set(schema["$defs"])
+    assert {"ShearOptions", "RadialOptions", "LennardJonesOptions", "PairPotentialOptions"} <= set(schema["$defs"])
     keys = (tmp_path / "keys.md").read_text()
-    for key in ("`pools.shear.max`", "`descriptor.radial.bins`", "`labels.lennard_jones.r_cut`", "`kennard_stone`"):
-        assert key in keys
+    for key in (
+        "pools.shear.max",
+        "descriptor.radial.bins",
+        "labels.lennard_jones.r_cut",
+        "models.pair_potential.terms",
+    ):
+        assert f"`{key}`" in keys
+    assert "`kennard_stone`" in keys
     plan = workflow.run("plan", "--quiet", "all", PYTHONPATH=path)
     assert "labels from lennard_jones" in plan.replace("\n", " ")
     assert "Core-hours of descriptors, design: unknown" in plan  # `seconds` is given by the sampler alone
@@ -106,6 +122,8 @@ def test_configuration_check_and_plan_know_all_four(workflow: Workflow, site, tm
         ("descriptor", {"radial": {"bin": 1}}, "descriptor.radial.bin: unknown key; did you mean 'bins'?"),
         ("labels", {"lennard_jones": {"r_cut": 0.5}}, "labels.lennard_jones.r_cut: 0.5 is not valid"),
         ("labels", {"engine": "lennard_jone"}, "did you mean 'lennard_jones'?"),
+        ("models", {"pair_potential": {"term": 1}}, "models.pair_potential.term: unknown key; did you mean 'terms'?"),
+        ("models", {"pair_potentials": {}}, "models.pair_potentials: unknown key; did you mean 'pair_potential'?"),
     ],
 )
 def test_a_mistake_in_a_foreign_option_is_answered_like_any_other(site, tmp_path, block, key, sentence):

@@ -109,7 +109,7 @@ class Potential(Member, ABC):
     title: ClassVar[str]
     determined: ClassVar[str]
     licence: ClassVar[str] = ""
-    environment: ClassVar[str]
+    environment: ClassVar[str] = "core"
     files: ClassVar[tuple[str, ...]]
     training: ClassVar[str | None] = None
     shares_kernel: ClassVar[bool] = False
