@@ -240,7 +240,7 @@ def test_check_says_what_is_asked_for(study, capsys):
         "  RND: 6 structures of pool A by random\n"
         "  prototype hcp: Zr2, 2 atoms in 46.56 cubic angstrom, nearest 3.179 angstrom apart\n"
         "  prototype bcc: Zr, 1 atom in 22.83 cubic angstrom, nearest 3.095 angstrom apart\n"
-        "labels from eam; 2 models, 4 cross-validations\n"
+        "labels from eam; 2 models (gap), 4 cross-validations\n"
     )
 
 

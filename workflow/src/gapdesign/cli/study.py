@@ -98,9 +98,9 @@ def _check(arguments: argparse.Namespace) -> None:
         print(line)
     for note in notes(study):
         print(note)
-    print(
-        f"labels from {study.labels.engine}; {len(study.designs)} models, {len(study.designs) ** 2} cross-validations"
-    )
+    kinds, designs = len(study.kinds), len(study.designs)
+    models = f"{kinds * designs} models ({', '.join(study.kinds)})"
+    print(f"labels from {study.labels.engine}; {models}, {kinds * designs**2} cross-validations")
     _check_labels(study)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from gapdesign.config.job import STAGES
 from gapdesign.config.study import Study
+from gapdesign.models.base import Seconds
 from gapdesign.planning.costs import Cost, Laws, Sizes, cost, unscaled
 from gapdesign.planning.disk import disk
 from gapdesign.planning.jobs import Jobs
@@ -72,6 +73,10 @@ class Plan:
         Core-hours of one label; None if unknown.
     at_once
         Largest number of jobs that run at the same time, for the wall times.
+    atoms
+        Mean number of atoms of a structure.
+    models
+        Core-seconds of each kind of model by its law; None if unknown.
     results
         Folder of the study's results.
     units
@@ -82,6 +87,8 @@ class Plan:
     stages: tuple[Stage, ...]
     labels: Stored
     label_hours: float | None
+    atoms: float
+    models: Mapping[str, Seconds | None]
     at_once: int
     results: Path
     units: Mapping[str, Any]
@@ -119,6 +126,8 @@ def plan(study: Study, jobs: Sequence[Jobs], results: Path, *, at_once: int = 10
         stages=tuple(stages),
         labels=labels,
         label_hours=sizes.label,
+        atoms=sizes.atoms,
+        models={kind: Laws(study, sizes, units, kind=kind).model for kind in study.kinds},
         at_once=at_once,
         results=results,
         units=units,

@@ -183,16 +183,16 @@ class Laws:
         return None if self.sizes.label is None else 3600 * self.sizes.label * structures
 
     def _hyperparameters(self, _: int) -> float | None:
-        return None if self._model is None else self._model.hyperparameters
+        return None if self.model is None else self.model.hyperparameters
 
     def _models_fit(self, _: int) -> float | None:
-        return None if self._model is None else self._model.fit
+        return None if self.model is None else self.model.fit
 
     def _crossval_predict(self, _: int) -> float | None:
-        return None if self._model is None else self._model.predict * self.ranks * len(self.study.designs)
+        return None if self.model is None else self.model.predict * self.ranks * len(self.study.designs)
 
     def _properties_model(self, atoms: int) -> float | None:
-        return None if self._model is None else self._model.predict * atoms / self.sizes.atoms
+        return None if self.model is None else self.model.predict * atoms / self.sizes.atoms
 
     def _properties_reference(self, atoms: int) -> float | None:
         label = label_hours(self.study)
@@ -204,8 +204,10 @@ class Laws:
     _replay_rows = _replay_choose = _replay_fit = _replay_surfaces = _replay_points
 
     @cached_property
-    def _model(self) -> Seconds | None:
-        """What jobs of one design, and the test of one structure, cost with this kind of model."""
+    def model(self) -> Seconds | None:
+        """What jobs of one design, and the test of one structure, cost with this kind of model; None if unknown."""
+        if not self.sizes.known:
+            return None
         at, sizes, soap = At(self.study, kind=self.kind), self.sizes, self.study.descriptor.soap
         neighbours = sizes.terms / (soap.n_max * (soap.l_max + 1) ** 2)
         load = Load(

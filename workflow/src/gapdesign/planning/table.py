@@ -27,6 +27,7 @@ def table(plan: Plan) -> str:
             *(lines[0], rule, *lines[1:-1], rule, lines[-1]),
             "",
             *_labels(plan),
+            *_models(plan),
             *_origins(plan),
             f"Wall time: with {plan.at_once} jobs at once, without waiting in a queue. Memory and time limit: per job,",
             "before profiles and --set-resources, which the plan does not read.",
@@ -83,11 +84,25 @@ def _labels(plan: Plan) -> list[str]:
     return [f"Labels: {known}.", f"  One takes {each}, as the engine {plan.study.labels.engine} estimates."]
 
 
+def _models(plan: Plan) -> list[str]:
+    """Return what each kind of model costs on one core, a line each."""
+    lines = []
+    for kind, seconds in plan.models.items():
+        if seconds is None:
+            lines.append(f"Models of the kind {kind}: what they cost is unknown.")
+            continue
+        fit = f"{seconds.hyperparameters:.2g} and {seconds.fit:.2g}"
+        lines.append(f"Models of the kind {kind}, on one core: {fit} s for the hyperparameters and the fit of a design,")
+        each, atoms = seconds.predict, plan.atoms
+        lines.append(f"  {1000 * each:.2g} ms to evaluate a structure, {1000 * each / atoms:.2g} ms an atom.")
+    return lines
+
+
 def _origins(plan: Plan) -> list[str]:
     """Return where the core-hours come from, in a line or more per source."""
     unknown = [stage.name for stage in plan.stages if stage.core_hours is None]
     own = [stage for stage in plan.stages if stage.timed and stage.core_hours is not None]
-    rest = [stage.name for stage in plan.stages if stage.name not in unknown and stage not in own]
+    rest = [stage.name for stage in plan.stages if stage.jobs and stage.name not in unknown and stage not in own]
     shipped = [name for name in rest if name != "labels"]
     lines = []
     if shipped:
