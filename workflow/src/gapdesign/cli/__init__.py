@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from gapdesign.config.job import Job
 
 MODULES = (
-    *("study", "candidates", "descriptors", "tune", "pools", "design", "sets", "audit", "cover", "strains", "quality"),
-    *("labels", "store", "models", "crossval", "properties", "replay", "replay_fits", "report", "profiles"),
+    *("study", "candidates", "descriptors", "tune", "pools", "design", "sets", "audit", "cover", "worth", "strains"),
+    *("quality", "labels", "store", "models", "crossval", "properties", "replay", "replay_fits", "report", "profiles"),
 )
 
 _DESCRIPTION = """\

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -112,19 +112,24 @@ class LabelFiles:
         return [Atoms(element, info={"REF_energy": energy}) for element, energy in sorted(self.isolated.items())]
 
     def _values(self, atoms: Atoms, labels: Values) -> np.ndarray:
-        values = np.full(OFFSET + 3 * len(atoms), np.nan)
-        if labels.energy is not None:
-            alone = self._results.require(sorted(set(atoms.symbols)))
-            values[0] = labels.energy - sum(alone[element] for element in atoms.symbols)
-        if labels.virial is not None:
-            values[1:OFFSET] = [labels.virial[place] for place in VOIGT]
-        if labels.forces is not None:
-            values[OFFSET:] = labels.forces.ravel()
-        return values
+        alone = self._results.require(sorted(set(atoms.symbols))) if labels.energy is not None else {}
+        return row(labels, atoms, alone)
 
     def _unreadable(self) -> str:
         unknown = [each for each in self._results.all if each.atoms is None]
         return f" (of {len(unknown)} no structure can be read, such as {unknown[0]})" if unknown else ""
+
+
+def row(labels: Values, atoms: Atoms, alone: Mapping[str, float]) -> np.ndarray:
+    """Return the labels (7 + 3 n,) of a structure of n atoms, its energy above those of its atoms alone."""
+    values = np.full(OFFSET + 3 * len(atoms), np.nan)
+    if labels.energy is not None:
+        values[0] = labels.energy - sum(alone[element] for element in atoms.symbols)
+    if labels.virial is not None:
+        values[1:OFFSET] = [labels.virial[place] for place in VOIGT]
+    if labels.forces is not None:
+        values[OFFSET:] = labels.forces.ravel()
+    return values
 
 
 def _refuse_contradiction(results: Sequence[Result], size: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 import numpy as np
 
 from gapdesign.report.set_figures import alike_figure, audit_figure
@@ -48,7 +50,7 @@ def render(found: Audit) -> str:
     }
     return Page(
         eyebrow="Audit of a set",
-        title=found.name,
+        title=PurePath(found.name).name,
         lead=leads.get(worst, "Nothing suspicious was found."),
         facts=[count(len(found.frames), "frame"), found.counts()],
         lines=found.read(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 
 from gapdesign.report.set_figures import cover_figure
 from gapdesign.report.set_page import Drawn, Page, Section
@@ -21,7 +22,7 @@ def render(found: Cover, mine: FrameSet, theirs: FrameSet, lines: Sequence[str])
     share = f"{len(found.uncovered)} of {len(theirs)}"
     return Page(
         eyebrow="What one set does not know of another",
-        title=theirs.name,
+        title=PurePath(theirs.name).name,
         lead=(
             f"{share} frames are farther from all frames of {mine.name} than these typically are from one another."
             if len(found.uncovered)

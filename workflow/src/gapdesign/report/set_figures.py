@@ -109,10 +109,7 @@ def audit_figure(table: pd.DataFrame, marked: np.ndarray) -> Figure:
         )
         axes.set_title(PANELS[column])
     panels[-1].set_xlabel("structure, in the order of the files")
-    handles, labels = panels[0].get_legend_handles_labels()
-    legend_below(
-        figure, [handle for handle, label in zip(handles, labels, strict=True) if label and not label[0] == "_"]
-    )
+    legend_below(figure, panels[0].get_legend_handles_labels()[0])
     return figure
 
 
@@ -132,5 +129,6 @@ def alike_figure(distances: np.ndarray, bound: float) -> Figure:
     axes.hist(np.clip(distances, low, None), np.geomspace(low, 1.5, 41), color=PALETTE[0], alpha=0.6)
     axes.axvline(max(bound, low), color=INK, linewidth=0.8, linestyle=(0, (4, 2)))
     axes.set(xscale="log", title="Structures by the distance to their nearest other", xlabel="kernel distance D")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_ylabel("structures")
     return figure

@@ -97,10 +97,10 @@ def pick(
         if len(members) < n:
             group = f" with config_type {name}" if name else ""
             raise InputError(f"N: '{given.name}' has {len(members)} frames{group}, not {n}; ask for fewer.")
-        before = _rows(features, np.concatenate(places)) if places else None
+        before = rows_of(features, np.concatenate(places)) if places else None
         start = [part.values for part in (known, before) if part is not None]
         held = replace(features, values=np.concatenate(start)) if start else None
-        design = notebook.select(_rows(features, members), n, existing=held, **settings)
+        design = notebook.select(rows_of(features, members), n, existing=held, **settings)
         places.append(members[design.indices])
         distances.append(design.distances)
     chosen = np.concatenate(places)
@@ -180,7 +180,8 @@ def configuration(given: FrameSet, n: int, description: Mapping[str, Mapping[str
     }
 
 
-def _rows(features: Features, places: np.ndarray) -> Features:
+def rows_of(features: Features, places: np.ndarray) -> Features:
+    """Return the features of some frames."""
     return replace(features, values=features.values[places])
 
 
