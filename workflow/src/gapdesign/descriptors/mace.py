@@ -19,9 +19,17 @@ from gapdesign.descriptors.torch_models import TorchDescriptor, refuse_damaged, 
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
+    from ase import Atoms
+
     from gapdesign.structures import Batch
 
 _PATH = "descriptor.mace.path"
+
+MISSING = (
+    "mace-torch is not installed; run `pip install mace-torch==0.3.16` (without CUDA: see docs/features.md), run the"
+    " workflow with --sdm conda, or choose another one."
+)
+"""What a message says, after a key of the configuration, where the program is missing."""
 
 KINDS = ("MACE", "ScaleShiftMACE")
 """Classes of models of energies. Others also need charges, spins or fields, which candidates do not have."""
@@ -56,10 +64,13 @@ class Header(NamedTuple):
     elements : tuple of int
         Atomic numbers.
     layers : tuple of Layer
+    heads : tuple of str
+        Sets of labels that it was trained on, of which each has energies of its own.
     """
 
     elements: tuple[int, ...]
     layers: tuple[Layer, ...]
+    heads: tuple[str, ...]
 
 
 class MaceDescriptor(TorchDescriptor):
@@ -84,7 +95,7 @@ class MaceDescriptor(TorchDescriptor):
     def __init__(self, options: MaceOptions, species: Sequence[int]) -> None:
         super().__init__(options, species)
         self.check(options, species)
-        self._model = _model(options.path, when_written(options.path, _PATH))
+        self._model = load(options.path, _PATH, "descriptor.backend")
         self._known = header(options.path).elements
         self._columns = _columns(options)
 
@@ -121,42 +132,62 @@ class MaceDescriptor(TorchDescriptor):
 
     def _run(self, batch: Batch, k: int) -> tuple[Any, Any]:
         """Run the model; see :class:`.torch_models.TorchDescriptor`."""
-        import torch
-        from matscipy.neighbours import neighbour_list
-
-        atoms = batch.atoms(k)
-        i, j, shifts = neighbour_list("ijS", atoms, float(self._model.r_max))
-        kinds = np.array([self._known.index(z) for z in atoms.numbers])
-        positions = torch.tensor(atoms.positions)
-        graph = {
-            "positions": positions,
-            "node_attrs": torch.eye(len(self._known), dtype=torch.float64)[torch.from_numpy(kinds)],
-            "edge_index": torch.from_numpy(np.stack([i, j]).astype(np.int64)),
-            "shifts": torch.from_numpy(shifts @ atoms.cell.array),
-            "unit_shifts": torch.from_numpy(shifts.astype(float)),
-            "cell": torch.tensor(atoms.cell.array),
-            "batch": torch.zeros(len(atoms), dtype=torch.int64),
-            "ptr": torch.tensor([0, len(atoms)]),
-        }
-        features = self._model(graph, compute_force=False)["node_feats"]
-        return graph["positions"], features[:, self._columns]
+        structure = graph(batch.atoms(k), self._known, float(self._model.r_max))
+        features = self._model(structure, compute_force=False)["node_feats"]
+        return structure["positions"], features[:, self._columns]
 
 
-def header(path: str) -> Header:
-    """Read elements and layers of a model from its file, without torch.
+def graph(atoms: Atoms, known: Sequence[int], r_max: float) -> dict[str, Any]:
+    """Return a structure as a model takes it: a batch of one, of double precision.
+
+    Parameters
+    ----------
+    atoms : Atoms
+    known : sequence of int
+        Atomic numbers of the model, in its order.
+    r_max : float
+        Its cut-off in angstrom.
+    """
+    import torch
+    from matscipy.neighbours import neighbour_list
+
+    # Directions without a period need no vector, but neighbours are sought in cells with a volume.
+    cell = atoms.cell.complete().array
+    i, j, shifts = neighbour_list("ijS", positions=atoms.positions, cell=cell, pbc=atoms.pbc, cutoff=r_max)
+    kinds = np.array([known.index(z) for z in atoms.numbers])
+    return {
+        "positions": torch.tensor(atoms.positions),
+        "node_attrs": torch.eye(len(known), dtype=torch.float64)[torch.from_numpy(kinds)],
+        "edge_index": torch.from_numpy(np.stack([i, j]).astype(np.int64)),
+        "shifts": torch.from_numpy(shifts @ cell),
+        "unit_shifts": torch.from_numpy(shifts.astype(float)),
+        "cell": torch.from_numpy(cell),
+        "batch": torch.zeros(len(atoms), dtype=torch.int64),
+        "ptr": torch.tensor([0, len(atoms)]),
+    }
+
+
+def header(path: str, option: str = _PATH) -> Header:
+    """Read elements, layers and heads of a model from its file, without torch and without running what it holds.
+
+    Parameters
+    ----------
+    path : str
+    option : str
+        Key of the configuration that names the file, for messages.
 
     Raises
     ------
     InputError
         If there is no such file, or it is no model of MACE's.
     """
-    return _header(path, when_written(path, _PATH))
+    return _header(path, option, when_written(path, option))
 
 
 @lru_cache(maxsize=2)
-def _header(path: str, changed: int) -> Header:
-    refused = f"{_PATH}: '{path}' is"
-    with stored(path, _PATH, "mace-torch 0.3") as file:
+def _header(path: str, option: str, changed: int) -> Header:
+    refused = f"{option}: '{path}' is"
+    with stored(path, option, "mace-torch 0.3") as file:
         model = file.content
         kind = type(model).__name__
         if kind not in KINDS or not type(model).__module__.startswith("mace."):
@@ -168,7 +199,7 @@ def _header(path: str, changed: int) -> Header:
         products = model.modules()["products"].modules()
         shapes = [each.modules()["linear"].state["irreps_out"] for _, each in sorted(products.items(), key=_in_order)]
         elements = np.frombuffer(file.numbers(key), "<i8")[offset : offset + count].tolist()
-        return Header(tuple(elements), tuple(map(_layer, shapes)))
+        return Header(tuple(elements), tuple(map(_layer, shapes)), tuple(model.state.get("heads") or ()))
 
 
 def _in_order(item: tuple[str, Any]) -> int:
@@ -200,24 +231,41 @@ def _columns(options: MaceOptions) -> list[int]:
     return columns
 
 
+def load(path: str, option: str, wanted: str) -> Any:
+    """Return a model in double precision, loaded once for as long as its file stays the same.
+
+    This runs code that the file holds.
+
+    Parameters
+    ----------
+    path : str
+    option : str
+        Key of the configuration that names the file.
+    wanted : str
+        Key of the configuration for which mace-torch is needed.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or cannot be loaded, or mace-torch is missing.
+    """
+    return _load(path, option, wanted, when_written(path, option))
+
+
 @lru_cache(maxsize=2)
-def _model(path: str, changed: int) -> Any:
-    """Return the model, loaded once for as long as the file stays the same."""
+def _load(path: str, option: str, wanted: str, changed: int) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of e3nn and torch, about each other
         try:
             import mace.modules  # noqa: F401  # before e3nn, whose own file torch refuses otherwise
             import torch
         except ImportError as error:
-            raise InputError(
-                "descriptor.backend: mace-torch is not installed; run `pip install mace-torch==0.3.16`"
-                " (without CUDA: see docs/features.md), run the workflow with --sdm conda, or choose another one."
-            ) from error
+            raise InputError(f"{wanted}: {MISSING}") from error
         try:
             model = torch.load(path, map_location="cpu", weights_only=False).double().eval()
         except Exception as error:
             reason = str(error).partition("\n")[0]
-            raise InputError(f"{_PATH}: '{path}' cannot be loaded: {reason}.") from error
+            raise InputError(f"{option}: '{path}' cannot be loaded: {reason}.") from error
     for parameter in model.parameters():
         parameter.requires_grad = False
     return model

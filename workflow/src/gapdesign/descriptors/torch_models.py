@@ -163,19 +163,19 @@ class TorchDescriptor(EnvironmentDescriptor):
         """Describe some atoms of one structure; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
         import torch
 
-        with _reproducibly(), torch.no_grad():
+        with reproducibly(), torch.no_grad():
             _, vectors = self._run(batch, k)
             return vectors.numpy()[centers]
 
     def derivatives(self, batch: Batch, k: int) -> dict[int, np.ndarray]:
         """Differentiate the summed vectors; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
-        with _reproducibly():
+        with reproducibly():
             positions, vectors = self._run(batch, k)
             return _slopes_of_sums(positions, vectors, batch.atoms(k).numbers)
 
 
 @contextmanager
-def _reproducibly() -> Iterator[None]:
+def reproducibly() -> Iterator[None]:
     """Run models by one thread, and without the optimiser that learns from one structure to the next."""
     import torch
 

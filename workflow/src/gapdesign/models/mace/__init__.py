@@ -1,0 +1,146 @@
+"""MACE: message passing neural networks, trained from scratch or from a file on.
+
+Batatia et al., Advances in Neural Information Processing Systems 35 (2022); arXiv:2206.07697.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase.data import chemical_symbols
+
+from gapdesign.errors import InputError
+from gapdesign.files import write_bytes, write_csv
+from gapdesign.models.base import Potential
+from gapdesign.models.mace import data, predict, program
+from gapdesign.models.mace.options import MacePotentialOptions
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from gapdesign.properties.base import Evaluate
+
+_START = "models.mace.start"
+
+
+class MacePotential(Potential):
+    """A MACE model, trained by mace-torch on the labels of a design, a tenth of which chooses when to stop."""
+
+    name = "mace"
+    summary = "a MACE model by mace-torch, from scratch or from a model that you have"
+    Options = MacePotentialOptions
+    environment = "mace"
+    files = ("mace.model", "training.csv")
+    training = "training.csv"
+    draws = True
+    reference = (
+        "I. Batatia et al., MACE: Higher Order Equivariant Message Passing Neural Networks for Fast and Accurate Force"
+        " Fields, Advances in Neural Information Processing Systems 35 (2022)",
+        "10.48550/arXiv.2206.07697",
+        "the models",
+    )
+
+    @classmethod
+    def check(cls, options: MacePotentialOptions, species: Sequence[int]) -> None:
+        """Check that the model to start from is whole and knows the elements; see :class:`..base.Potential`."""
+        if options.start is None:
+            return
+        # Here and where it is read, without running what the file holds.
+        from gapdesign.descriptors.mace import header
+        from gapdesign.descriptors.torch_models import refuse_damaged
+
+        found = header(options.start, _START)
+        missing = [chemical_symbols[z] for z in species if z not in found.elements]
+        if missing:
+            raise InputError(f"{_START}: '{options.start}' knows no {missing[0]}; name another model.")
+        if len(found.heads) > 1:
+            raise InputError(
+                f"{_START}: '{options.start}' has {len(found.heads)} heads ({', '.join(found.heads)}); take one of them"
+                " out with `mace_select_head`, and name the file that it writes."
+            )
+        refuse_damaged(options.start, _START)
+
+    @classmethod
+    def inputs(cls, options: MacePotentialOptions) -> tuple[str, ...]:
+        """Return the model to start from; see :class:`..base.Potential`."""
+        return () if options.start is None else (options.start,)
+
+    def hyperparameters(
+        self,
+        frames: Sequence[Atoms],
+        isolated: Sequence[Atoms],
+        *,
+        rng: np.random.Generator,
+        tell: Callable[[str], object],
+    ) -> dict[str, Any]:
+        """Find energies of atoms, and the scale and mean number of neighbours of a model from scratch.
+
+        Keys of the result, besides those of :class:`..base.Potential`: ``isolated`` (eV, by element), ``neighbours``
+        within ``r_cut`` and ``scale`` (eV), which a model to start from has already (None), and the settings that they
+        belong to: ``r_cut`` and ``start``.
+        """
+        program.require()
+        self.check(self.options, self.species)
+        return self.statistics(frames, isolated)
+
+    def statistics(self, frames: Sequence[Atoms], isolated: Sequence[Atoms]) -> dict[str, Any]:
+        """Return what :meth:`hyperparameters` does, whether mace-torch is installed or not."""
+        energies = data.energies_of_atoms(isolated, self.species)
+        labels = data.arrays(frames)
+        data.kept_back(len(frames), self.options.validation)
+        is_new = self.options.start is None
+        return {
+            "isolated": {chemical_symbols[z]: energy for z, energy in zip(self.species, energies, strict=True)},
+            "neighbours": data.mean_neighbours(frames, self.options.r_cut) if is_new else None,
+            "scale": data.scale(labels) if is_new else None,
+            "noise": None,
+            "at_bound": [],
+            **self._settings(),
+        }
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the options that hyperparameters belong to."""
+        return {"r_cut": self.options.r_cut, "start": self.options.start}
+
+    def fit(
+        self,
+        frames: Sequence[Atoms],
+        isolated: Sequence[Atoms],
+        hyperparameters: Mapping[str, Any],
+        outputs: Sequence[Path],
+        *,
+        rng: np.random.Generator,
+        memory: int | None,
+        tell: Callable[[str], object],
+    ) -> None:
+        """Train a model, and write it with a table of its epochs; see :class:`..base.Potential`."""
+        program.require()
+        self.check(self.options, self.species)
+        for key, wanted in self._settings().items():
+            if hyperparameters.get(key) != wanted:
+                raise InputError(
+                    f"hyperparameters.json: found for {key} {hyperparameters.get(key)}, but the configuration has"
+                    f" {wanted}; run the stage again."
+                )
+        labels = data.arrays(frames)
+        settings = self.options.model_dump() | {
+            "start": self.options.start and str(Path(self.options.start).absolute()),
+            "seed": int(rng.integers(2**31)),
+            "elements": list(self.species),
+            "isolated": [hyperparameters["isolated"][chemical_symbols[z]] for z in self.species],
+            "neighbours": hyperparameters["neighbours"],
+            "scale": hyperparameters["scale"],
+            "virials": bool(labels["has_virial"].any()),
+            "validation": data.kept_back(len(frames), self.options.validation),
+        }
+        trained = program.train(settings, labels, tell)
+        for path, write, content in zip(outputs, (write_bytes, write_csv), trained, strict=True):
+            write(path, content)
+
+    @classmethod
+    def evaluator(cls, path: Path) -> Evaluate:
+        """Load a model; see :class:`..base.Potential`."""
+        return predict.evaluator(Path(path))

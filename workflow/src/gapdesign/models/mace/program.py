@@ -1,0 +1,159 @@
+"""The training as a program of its own: its input, its run, and a check that it used all data."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from gapdesign.descriptors.mace import MISSING
+from gapdesign.errors import InputError, ProgramError
+from gapdesign.progress import Pace
+
+PROGRAM = Path(__file__).with_name("training.py")
+
+_TAIL = 20
+
+
+class Trained(NamedTuple):
+    """Result of a training.
+
+    Attributes
+    ----------
+    model : bytes
+        Content of the model's file.
+    epochs : DataFrame
+        A row per epoch, from 0, before the first step: `epoch`, `training_loss`, `validation_loss`, root mean square
+        errors of the structures kept back (`energy_mev` and `virials_mev`, per atom, and `forces_mev`, in
+        meV/angstrom), and `kept`, which is 1 for the epoch of the model and otherwise 0.
+    """
+
+    model: bytes
+    epochs: pd.DataFrame
+
+
+def require() -> None:
+    """Check that mace-torch is installed.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+    """
+    if any(find_spec(name) is None for name in ("torch", "mace")):
+        raise InputError(f"models.mace: {MISSING}")
+
+
+def train(settings: Mapping[str, Any], labels: Mapping[str, np.ndarray], tell: Callable[[str], object]) -> Trained:
+    """Train a model.
+
+    Parameters
+    ----------
+    settings
+        What ``training.py`` reads.
+    labels
+        From :func:`gapdesign.models.mace.data.arrays`.
+    tell
+        Receives sentences for the log, one every few seconds.
+
+    Raises
+    ------
+    InputError
+        If there is no GPU, or the training diverged.
+    ProgramError
+        If the program fails or does not use all the data.
+    """
+    with tempfile.TemporaryDirectory(prefix="gapdesign-fit-") as name:
+        folder = Path(name)
+        np.savez(folder / "frames.npz", **labels)
+        (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+        lines = _run(folder)
+        check_counts(next(lines, {}), labels)
+        epochs = pd.DataFrame(_epochs(lines, settings, tell))
+        epochs["kept"] = (epochs["epoch"] == epochs.pop("best").iloc[-1]).astype(int)
+        return Trained((folder / "mace.model").read_bytes(), epochs)
+
+
+def _run(folder: Path) -> Iterator[dict[str, Any]]:
+    """Run the training in a folder, and yield what it says, line by line."""
+    # One thread and the same order of everything, so that two runs write the same bytes; cuBLAS has to be asked.
+    fixed = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+    with (folder / "errors.txt").open("w+", encoding="utf-8", errors="replace") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-P", str(PROGRAM), str(folder)],
+            env=os.environ | fixed,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        with process:
+            try:
+                for line in process.stdout:
+                    if line.startswith("{"):  # MACE prints, too
+                        yield _usable(json.loads(line))
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode != 0:
+            errors.seek(0)
+            tail = "\n".join(line[:500] for line in errors.read().splitlines()[-_TAIL:])
+            raise ProgramError(f"MACE's training ended with status {process.returncode}; its last lines were:\n{tail}")
+
+
+def _usable(line: dict[str, Any]) -> dict[str, Any]:
+    """Return what the program says, unless it is a mistake."""
+    match line.get("mistake"):
+        case "device":
+            raise InputError(
+                "models.mace.device: torch finds no GPU here; run the fit on a node that has one, with a torch built"
+                " for CUDA, or choose cpu."
+            )
+        case "diverged":
+            raise InputError(
+                f"models.mace.learning_rate: the loss after epoch {line['epoch']} is not finite; lower it, and look at"
+                " the largest forces among the labels."
+            )
+    return line
+
+
+def check_counts(read: Mapping[str, int], labels: Mapping[str, np.ndarray]) -> None:
+    """Check that the program has read all the labels that it was given.
+
+    Raises
+    ------
+    ProgramError
+        If a number differs, or the program does not report it.
+    """
+    expected = {
+        "energies": labels["energies"].size,
+        "forces": labels["forces"].size,
+        "virials": 6 * int(labels["has_virial"].sum()),
+    }
+    for kind, number in expected.items():
+        if read.get(kind) != number:
+            raise ProgramError(f"MACE was given {number} {kind} and used {read.get(kind, 'an unknown number')}.")
+
+
+def _epochs(
+    lines: Iterator[dict[str, Any]], settings: Mapping[str, Any], tell: Callable[[str], object]
+) -> Iterator[dict[str, Any]]:
+    """Yield a row per epoch, with the best one so far, and tell of some."""
+    pace, best, least = Pace(), 0, np.inf
+    for row in lines:
+        if row["validation_loss"] < least:
+            best, least = row["epoch"], row["validation_loss"]
+        if pace.is_due():
+            tell(
+                f"epoch {row['epoch']} of {settings['epochs']} at most: {row['energy_mev']:.1f} meV/atom and"
+                f" {row['forces_mev']:.1f} meV/angstrom off for the structures kept back; the best one is {best}"
+            )
+        yield row | {"best": best}
