@@ -222,7 +222,7 @@ def trained(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("trained")
 
 
-ON_VIRIALS = {"epochs": 30, "learning_rate": 0.05, "weights": MaceWeightOptions(energies=0, forces=0, virials=1)}
+ON_VIRIALS = {"epochs": 20, "learning_rate": 0.05, "weights": MaceWeightOptions(energies=0, forces=0, virials=1)}
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ase.data import chemical_symbols
 
+from gapdesign.descriptors.mace import header
+from gapdesign.descriptors.torch_models import refuse_damaged
 from gapdesign.errors import InputError
 from gapdesign.files import write_bytes, write_csv
 from gapdesign.models.base import Potential
@@ -30,7 +32,9 @@ class MacePotential(Potential):
     """A MACE model, trained by mace-torch on the labels of a design, a tenth of which chooses when to stop."""
 
     name = "mace"
-    summary = "a MACE model by mace-torch, from scratch or from a model that you have"
+    summary = "MACE model by mace-torch, trained from scratch or from a file on, in its own environment"
+    title = "MACE model"
+    determined = "energies of isolated atoms, scale and mean number of neighbours from that design’s labels"
     Options = MacePotentialOptions
     environment = "mace"
     files = ("mace.model", "training.csv")
@@ -45,13 +49,9 @@ class MacePotential(Potential):
 
     @classmethod
     def check(cls, options: MacePotentialOptions, species: Sequence[int]) -> None:
-        """Check that the model to start from is whole and knows the elements; see :class:`..base.Potential`."""
+        """Check the model to start from: its file, kind and elements; see :class:`gapdesign.models.Potential`."""
         if options.start is None:
             return
-        # Here and where it is read, without running what the file holds.
-        from gapdesign.descriptors.mace import header
-        from gapdesign.descriptors.torch_models import refuse_damaged
-
         found = header(options.start, _START)
         missing = [chemical_symbols[z] for z in species if z not in found.elements]
         if missing:
@@ -65,7 +65,7 @@ class MacePotential(Potential):
 
     @classmethod
     def inputs(cls, options: MacePotentialOptions) -> tuple[str, ...]:
-        """Return the model to start from; see :class:`..base.Potential`."""
+        """Return the model to start from; see :class:`gapdesign.models.Potential`."""
         return () if options.start is None else (options.start,)
 
     def hyperparameters(
@@ -78,9 +78,9 @@ class MacePotential(Potential):
     ) -> dict[str, Any]:
         """Find energies of atoms, and the scale and mean number of neighbours of a model from scratch.
 
-        Keys of the result, besides those of :class:`..base.Potential`: ``isolated`` (eV, by element), ``neighbours``
-        within ``r_cut`` and ``scale`` (eV), which a model to start from has already (None), and the settings that they
-        belong to: ``r_cut`` and ``start``.
+        Keys of the result, besides those of every kind of model (:class:`gapdesign.models.Potential`): ``isolated``
+        (eV, by element), ``neighbours`` within ``r_cut`` and ``scale`` (eV), which a model to start from has already
+        (None), and the settings that they belong to: ``r_cut`` and ``start``.
         """
         program.require()
         self.check(self.options, self.species)
@@ -116,7 +116,7 @@ class MacePotential(Potential):
         memory: int | None,
         tell: Callable[[str], object],
     ) -> None:
-        """Train a model, and write it with a table of its epochs; see :class:`..base.Potential`."""
+        """Train a model, and write it with a table of its epochs; see :class:`gapdesign.models.Potential`."""
         program.require()
         self.check(self.options, self.species)
         for key, wanted in self._settings().items():
@@ -142,5 +142,5 @@ class MacePotential(Potential):
 
     @classmethod
     def evaluator(cls, path: Path) -> Evaluate:
-        """Load a model; see :class:`..base.Potential`."""
+        """Load a model; see :class:`gapdesign.models.Potential`."""
         return predict.evaluator(Path(path))
