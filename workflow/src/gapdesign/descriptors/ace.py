@@ -164,9 +164,30 @@ class _Program(NamedTuple):
     differentiate: Callable[..., tuple[np.ndarray, np.ndarray]]
 
 
-@lru_cache(maxsize=4)
-def _program(order: int, degree: int, r_cut: float, species: tuple[int, ...]) -> _Program:
-    """Return the functions of a basis, compiled when first called and once for each process."""
+class Asked(NamedTuple):
+    """How messages call what asks for a basis.
+
+    Attributes
+    ----------
+    program, radius
+        Keys of the configuration.
+    kind
+        What it is an option of.
+    """
+
+    program: str
+    radius: str
+    kind: str
+
+
+def build(order: int, degree: int, r_cut: float, species: Sequence[int], asked: Asked) -> Any:
+    """Return a basis of ace-jax.
+
+    Raises
+    ------
+    InputError
+        If ace-jax is not installed, or the radius is smaller than a bond.
+    """
     # XLA shares a sum among threads, in an order that depends on their number, unless it has one.
     flag = "--xla_cpu_multi_thread_eigen=false"
     if flag not in os.environ.get("XLA_FLAGS", ""):
@@ -178,19 +199,27 @@ def _program(order: int, degree: int, r_cut: float, species: tuple[int, ...]) ->
         from ace_jax.basis.radial_init import BOND_LEN
     except ImportError as error:
         raise InputError(
-            "descriptor.backend: ace-jax is not installed; run `pip install ace-jax==0.4.1`, run the workflow with"
-            " --sdm conda, or choose another descriptor."
+            f"{asked.program}: ace-jax is not installed; run `pip install ace-jax==0.4.1`, run the workflow with"
+            f" --sdm conda, or choose another {asked.kind}."
         ) from error
 
     bonds = np.array([BOND_LEN.get(z, 2 * covalent_radii[z]) for z in species])
     longest = int(np.argmax(bonds))
     if bonds[longest] >= r_cut:
         raise InputError(
-            f"descriptor.ace.r_cut: {r_cut:g} does not reach beyond a bond of {chemical_symbols[species[longest]]},"
+            f"{asked.radius}: {r_cut:g} does not reach beyond a bond of {chemical_symbols[species[longest]]},"
             f" {bonds[longest]:.2f} angstrom; choose a larger one."
         )
     with jax.enable_x64(True):
-        basis = build_model(list(species), order, degree, wL=WEIGHT, rcut=r_cut, r0=(bonds + bonds[:, None]) / 2)
+        return build_model(list(species), order, degree, wL=WEIGHT, rcut=r_cut, r0=(bonds + bonds[:, None]) / 2)
+
+
+@lru_cache(maxsize=4)
+def _program(order: int, degree: int, r_cut: float, species: tuple[int, ...]) -> _Program:
+    """Return the functions of a basis, compiled when first called and once for each process."""
+    basis = build(order, degree, r_cut, species, Asked("descriptor.backend", "descriptor.ace.r_cut", "descriptor"))
+    import jax
+
     width = basis.model.a2b_shape[0]
 
     def vectors(model: Any, *block: Any) -> Any:
