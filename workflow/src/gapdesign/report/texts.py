@@ -148,6 +148,8 @@ PARAMETERS = {
     "pair_length": "pair length, Å",
     "soap_scale": "SOAP scale, eV",
     "noise": "noise, eV/atom",
+    "noise_force": "noise of forces, eV/Å",
+    "noise_virial": "noise of virials, eV/atom",
     "environments": "distinct environments",
     "points": "environments as points",
     "log_likelihood": "log likelihood",

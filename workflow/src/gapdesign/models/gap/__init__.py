@@ -67,7 +67,13 @@ class GapPotential(Potential):
         from gapdesign.models.gap.optimise import optimise
 
         found = optimise(
-            frames, isolated, soap=self.kernel.soap, kernel=self.kernel.covariance, options=self.options, rng=rng
+            frames,
+            isolated,
+            soap=self.kernel.soap,
+            kernel=self.kernel.covariance,
+            options=self.options,
+            rng=rng,
+            tell=tell,
         )
         tell(f"log likelihood {found.log_likelihood:.2f} after {found.evaluations} evaluations by {found.optimizer}")
         tell(f"{found.points} of {found.environments} distinct environments will be points of the potential")

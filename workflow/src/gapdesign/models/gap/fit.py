@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from gapdesign.errors import InputError
 from gapdesign.files import write_text
 from gapdesign.models.gap.costs import Points, Work
 from gapdesign.models.gap.environments import boxed, energies_above_atoms, environments
 from gapdesign.models.gap.points import distinct_environments, expand, model_of
 from gapdesign.models.gap.program import find_gap_fit, potential, terms
+from gapdesign.models.gap.training import training_frame
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -92,7 +91,7 @@ def fit(
     hyperparameters.check(soap=soap, kernel=kernel, options=options)
     program = find_gap_fit()
     boxes = boxed(isolated, cutoff=max(soap.r_cut, kernel.pair.r_cut))
-    data = [*boxes, *map(_training_frame, frames)]
+    data = [*boxes, *map(training_frame, frames)]
     energies_above_atoms(data, boxes)  # gap_fit reports missing data less clearly
     expected = {
         "energies": len(data),
@@ -115,38 +114,8 @@ def fit(
         data,
         terms(basis, model),
         expected,
-        energy=max(hyperparameters.noise, options.sigma.energy_floor),
-        force=options.sigma.force,
-        virial=options.sigma.virial,
+        **hyperparameters.expected_errors(options),
         jitter=options.sparse.jitter,
     )
     write_text(output, text)
     return Fit(**expected, environments=sum(points.environments.values()), distances=points.distances, log=log)
-
-
-def _training_frame(atoms: Atoms) -> Atoms:
-    """Return a copy with only the labels, as gap_fit reads them.
-
-    ASE writes a 3 x 3 array as JSON, which gap_fit ignores silently, but gap_fit understands nine numbers. The
-    config_type keeps gap_fit from taking a primitive cell of one atom for an isolated atom.
-    """
-    from ase import Atoms
-
-    formula = atoms.get_chemical_formula()
-    missing = [key for key in ("REF_energy",) if key not in atoms.info]
-    missing += [key for key in ("REF_forces",) if key not in atoms.arrays]
-    if missing:
-        raise InputError(f"labels: {formula} has no {', '.join(missing)}; label the design again.")
-    copy = Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-    copy.info = {
-        "REF_energy": float(atoms.info["REF_energy"]),
-        "config_type": "design",
-    }
-    if "REF_virial" in atoms.info:  # labels made elsewhere may have none
-        virial = np.asarray(atoms.info["REF_virial"], dtype=float)
-        if virial.size != 9:
-            raise InputError(f"labels: REF_virial of {formula} has {virial.size} numbers; give nine, or 3 x 3.")
-        virial = virial.reshape(3, 3)
-        copy.info["REF_virial"] = (0.5 * (virial + virial.T)).ravel()
-    copy.arrays["REF_forces"] = np.asarray(atoms.arrays["REF_forces"], dtype=float)
-    return copy

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from gapdesign.descriptors.soap import SoapOptions
     from gapdesign.models.gap.options import GapOptions
 
+OPTIONAL = {"noise_force", "noise_virial"}
+"""Keys of the file that only the likelihood of all labels finds."""
+
 
 @dataclass(frozen=True)
 class Hyperparameters:
@@ -43,6 +46,9 @@ class Hyperparameters:
         Names of hyperparameters that sit at a bound: the data do not determine them.
     environments, points
         Numbers of distinct environments in the design, and of those that are points of the potential.
+    noise_force, noise_virial
+        Expected errors of forces (eV/angstrom) and virials (eV per atom), where all labels determine them; ``noise``,
+        L, ``starts`` and ``at_bound`` are then those of all labels, too.
     """
 
     pair_scale: float
@@ -58,10 +64,13 @@ class Hyperparameters:
     at_bound: tuple[str, ...]
     environments: int = 0
     points: int = 0
+    noise_force: float | None = None
+    noise_virial: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything as a JSON object."""
-        return asdict(self) | {"starts": list(self.starts), "at_bound": list(self.at_bound)}
+        """Return everything as a JSON object, without expected errors that were not found."""
+        found = {key: value for key, value in asdict(self).items() if key not in OPTIONAL or value is not None}
+        return found | {"starts": list(self.starts), "at_bound": list(self.at_bound)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Hyperparameters:
@@ -72,12 +81,22 @@ class Hyperparameters:
         InputError
             If keys are missing or unknown.
         """
-        wrong = sorted({field.name for field in fields(cls)} ^ set(value))
+        wrong = sorted(({field.name for field in fields(cls)} ^ set(value)) - (OPTIONAL - set(value)))
         if wrong:
             raise InputError(
                 f"hyperparameters.json: keys {', '.join(wrong)} are missing or unknown; run the stage again."
             )
         return cls(**{**value, "starts": tuple(value["starts"]), "at_bound": tuple(value["at_bound"])})
+
+    def expected_errors(self, options: GapOptions) -> dict[str, float]:
+        """Return those of an ``energy``, a ``force`` and a ``virial`` that gap_fit is given."""
+        found = (self.noise_force, self.noise_virial) if options.likelihood == "all" else (None, None)
+        force, virial = found
+        return {
+            "energy": max(self.noise, options.sigma.energy_floor),
+            "force": options.sigma.force if force is None else force,
+            "virial": options.sigma.virial if virial is None else virial,
+        }
 
     def check(self, *, soap: SoapOptions, kernel: CovarianceOptions, options: GapOptions) -> None:
         """Check that they were found for this configuration.

@@ -10,9 +10,12 @@ import numpy as np
 
 from gapdesign.errors import InputError
 from gapdesign.models.gap.environments import boxed, energies_above_atoms, environments
+from gapdesign.models.gap.evidence import Evidence, labelled
 from gapdesign.models.gap.hyperparameters import Hyperparameters, fixed
 from gapdesign.models.gap.likelihood import Likelihood
 from gapdesign.models.gap.points import distinct_environments, expand, model_of
+from gapdesign.models.gap.rows import LabelRows
+from gapdesign.models.gap.training import training_frame
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -25,6 +28,8 @@ SINGULAR = 1e30
 GAIN = 0.01
 DIGITS = 6
 NEAR = 1e-3
+STARTS = 3
+"""Largest number of starts for the expected errors of all labels, from which one maximum was found wherever tried."""
 
 
 class _Record:
@@ -49,8 +54,11 @@ def optimise(
     kernel: CovarianceOptions,
     options: GapOptions,
     rng: np.random.Generator,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> Hyperparameters:
     """Find the hyperparameters under which the energies of a design are most likely.
+
+    Then, if the options say so, find the expected errors under which all its labels are.
 
     The isolated atoms count as data, as they do for gap_fit. The result has six significant digits, and linear algebra
     runs in one thread, so that the result does not depend on the number of threads.
@@ -67,6 +75,8 @@ def optimise(
         Optimiser, bounds, cutoff.
     rng
         Source of the random starts.
+    tell
+        Receives lines of progress.
 
     Raises
     ------
@@ -99,13 +109,17 @@ def optimise(
                 likelihood, options=options.lbfgs, bounds=_bounds(likelihood, options), rng=rng, first=first
             )
         found = _result(likelihood, records, soap=soap, kernel=kernel, options=options)
-        basis = expand(seen, model_of(found, soap=soap, kernel=kernel, options=options), options.sparse)
+        model = model_of(found, soap=soap, kernel=kernel, options=options)
+        basis = expand(seen, model, options.sparse)
+        if options.likelihood == "all":
+            rows = labelled([*map(training_frame, frames), *boxes], energies, LabelRows(basis, model), tell)
+            found = _with_all_labels(found, Evidence(basis.covariance(model), rows), options, rng)
     points = sum(map(len, basis.soap.values()))
     return replace(found, environments=distinct_environments(seen), points=points)
 
 
 def lbfgs(
-    likelihood: Likelihood,
+    likelihood: Likelihood | Evidence,
     *,
     options: LbfgsOptions,
     bounds: np.ndarray,
@@ -195,7 +209,7 @@ def _normal(rng: np.random.Generator) -> Callable[..., np.ndarray]:
     return lambda *shape: rng.standard_normal(shape)
 
 
-def _bounds(likelihood: Likelihood, options: GapOptions) -> np.ndarray:
+def _bounds(likelihood: Likelihood | Evidence, options: GapOptions) -> np.ndarray:
     return np.log([getattr(options.bounds, name) for name in likelihood.names])
 
 
@@ -224,12 +238,7 @@ def _result(
             "model.bounds: the covariance of the energies is singular wherever it was tried; raise the lower"
             " bound of noise or lower the upper bounds of the scales."
         )
-    found = {name: _rounded(value) for name, value in zip(likelihood.names, np.exp(best.theta), strict=True)}
-    at_bound = [
-        name
-        for name, theta, (low, high) in zip(likelihood.names, best.theta, _bounds(likelihood, options), strict=True)
-        if min(theta - low, high - theta) < NEAR * (high - low)
-    ]
+    found = _values(likelihood, best)
     return Hyperparameters(
         pair_scale=found.get("pair_scale", 0.0),
         pair_length=found.get("pair_length", kernel.pair.length),
@@ -239,9 +248,58 @@ def _result(
         log_likelihood=_rounded(best.value),
         optimizer=options.optimizer,
         evaluations=sum(record.evaluations for record in records),
-        starts=tuple(_rounded(record.value) if record.theta is not None else None for record in records),
-        at_bound=tuple(at_bound),
+        starts=_ends(records),
+        at_bound=_at_bound(likelihood, best, options),
     )
+
+
+def _with_all_labels(
+    found: Hyperparameters, evidence: Evidence, options: GapOptions, rng: np.random.Generator
+) -> Hyperparameters:
+    """Return the hyperparameters with the expected errors under which all labels are most likely."""
+    believed = {"noise": found.noise, "noise_force": options.sigma.force, "noise_virial": options.sigma.virial}
+    records = lbfgs(
+        evidence,
+        options=options.lbfgs.model_copy(update={"starts": min(STARTS, options.lbfgs.starts)}),
+        bounds=_bounds(evidence, options),
+        rng=rng,
+        first=np.log([believed[name] for name in evidence.names]),
+    )
+    best = max(records, key=lambda record: record.value)
+    if best.theta is None:
+        raise InputError(
+            "model.bounds: the likelihood of all labels is singular wherever it was tried; raise the lower bounds of"
+            " noise, noise_force and noise_virial, or set model.likelihood to energies."
+        )
+    of_energies = tuple(name for name in found.at_bound if name not in evidence.names)
+    return replace(
+        found,
+        **_values(evidence, best),
+        log_likelihood=_rounded(best.value),
+        evaluations=found.evaluations + sum(record.evaluations for record in records),
+        starts=_ends(records),
+        at_bound=of_energies + _at_bound(evidence, best, options),
+    )
+
+
+def _values(likelihood: Likelihood | Evidence, best: _Record) -> dict[str, float]:
+    """Return the hyperparameters of the best point."""
+    return {name: _rounded(value) for name, value in zip(likelihood.names, np.exp(best.theta), strict=True)}
+
+
+def _at_bound(likelihood: Likelihood | Evidence, best: _Record, options: GapOptions) -> tuple[str, ...]:
+    """Return the names of those that sit at a bound."""
+    bounds = _bounds(likelihood, options)
+    return tuple(
+        name
+        for name, theta, (low, high) in zip(likelihood.names, best.theta, bounds, strict=True)
+        if min(theta - low, high - theta) < NEAR * (high - low)
+    )
+
+
+def _ends(records: Sequence[_Record]) -> tuple[float | None, ...]:
+    """Return L at the end of each start."""
+    return tuple(_rounded(record.value) if record.theta is not None else None for record in records)
 
 
 def _rounded(value: float) -> float:
