@@ -26,7 +26,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "in their file) and cover_nearest (place of the nearest in mine); a table of all distances; and a page.\n"
         "\n"
         "example: gapdesign cover training.xyz md-at-1200K.xyz\n"
-        "         gapdesign pick uncovered.extxyz 20 --existing training.xyz",
+        "example: gapdesign pick uncovered.extxyz 20 --existing training.xyz",
     )
     verb.add_argument("mine", metavar="MINE", help="frames that you have; any file of structures that ASE reads")
     verb.add_argument("theirs", metavar="THEIRS", help="frames to compare; - for extended XYZ from stdin")

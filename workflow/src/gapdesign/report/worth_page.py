@@ -41,7 +41,10 @@ def render(found: Worth, name: str, lines: Sequence[str]) -> str:
                     " A better model errs less everywhere; which frames it needs is much the same."
                 ],
                 columns=columns,
-                rows=table_of(found),
+                rows=[
+                    [cell.replace(" ", "\N{NO-BREAK SPACE}") if isinstance(cell, str) else cell for cell in row]
+                    for row in table_of(found)
+                ],
                 note=" ".join(f"Errors of {kind} are in {MEASURES[kind][1]}." for kind in found.kinds),
                 figures=["errors"],
             ),

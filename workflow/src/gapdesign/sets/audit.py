@@ -88,17 +88,9 @@ class Audit:
 
     def read(self) -> list[str]:
         """Return lines on what was read."""
-        sizes = [len(self.frames[place].atoms) for place in self.structures]
-        formulas = Counter(self.frames[place].atoms.get_chemical_formula() for place in self.structures)
-        common = ", ".join(f"{count} of {formula}" for formula, count in formulas.most_common(3))
-        others = f" and others ({len(formulas)} formulas)" if len(formulas) > 3 else ""
-        lines = [
-            f"{self.name}: {len(self.frames)} frames, {len(self.frames) - len(self.structures)} of them isolated atoms",
-            in_words(self.tally.data()),
-        ]
-        if sizes:
-            lines[0] += f"; {min(sizes)} to {max(sizes)} atoms, {common}{others}"
-        return lines
+        count = len(self.frames) - len(self.structures)
+        held = FrameSet(self.name, [self.frames[place] for place in self.structures], count)
+        return [held.summary() if len(held) else f"{self.name}: isolated atoms only", in_words(self.tally.data())]
 
 
 def audit(

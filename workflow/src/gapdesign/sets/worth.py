@@ -220,7 +220,7 @@ def table_of(found: Worth) -> list[list[float | int | str | None]]:
             cells += [
                 float(found.error(CHOSEN, kind)[place]),
                 float(found.error(BLIND, kind)[place]),
-                f"{low:.3g}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{high:.3g}",
+                f"{low:.3g} to {high:.3g}",
             ]
         rows.append(cells)
     return rows
