@@ -18,7 +18,10 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
+from gapdesign.config.part import At
+from gapdesign.config.study import parse
 from gapdesign.errors import InputError, ProgramError
+from gapdesign.models.base import Load
 from gapdesign.models.mace import MacePotential, data, program
 from gapdesign.models.mace.options import MacePotentialOptions, MaceWeightOptions
 from mace_files import written
@@ -169,6 +172,37 @@ def test_the_family_is_known_without_torch():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def at(**options: object) -> At:
+    study = {
+        "prototypes": {"bcc": {"element": "Zr", "lattice": "bcc", "a": 3.574}},
+        "designs": {"OPT": {"pool": "A", "method": "maxmin"}},
+        "model": {"kind": "mace", "mace": options},
+    }
+    return At(parse(study), design_name="OPT")
+
+
+def test_the_plan_follows_the_size_of_the_model_and_of_the_structures():
+    """By the laws of costs.py, which benchmarks/mace_cells.py measures."""
+    load = Load(structures=100, atoms=50.0, density=0.05, environments=50.0, species=1)
+    base = MacePotential.seconds(at(), load)
+    assert MacePotential.seconds(at(epochs=300), load).fit == pytest.approx(2 * base.fit)
+    assert MacePotential.seconds(at(layers=4), load).fit == pytest.approx(2 * base.fit)
+    assert MacePotential.seconds(at(channels=64), load).fit > base.fit
+    assert MacePotential.seconds(at(max_L=1), load).predict > base.predict
+    assert MacePotential.seconds(at(start="a.model"), load) is None
+    assert MacePotential.seconds(at(device="cuda"), load) is None
+    assert MacePotential.megabytes(at(batch_size=100, channels=2000)) > MacePotential.megabytes(at()) == 4000
+    assert MacePotential.minutes(at(epochs=1_000_000)) > MacePotential.minutes(at()) == 240
+
+
+def test_a_training_that_needs_more_memory_than_it_may_use_is_refused(frames, isolated, monkeypatch, tmp_path):
+    monkeypatch.setattr(program, "find_spec", lambda name: name)
+    model, outputs = potential(), [tmp_path / "a", tmp_path / "b"]
+    found = model.statistics(frames, isolated)
+    with pytest.raises(InputError, match=r"^models\.mace\.batch_size: this training needs 6\d\d MiB and may use 100;"):
+        model.fit(frames, isolated, found, outputs, rng=np.random.default_rng(1), memory=100, tell=print)
+
+
 COUNTS = '{"energies": 8, "forces": 36, "virials": 48}'
 
 
@@ -182,6 +216,7 @@ def said(monkeypatch: pytest.MonkeyPatch, folder: Path, frames: list[Atoms], cod
 
 def row(epoch: int, loss: float) -> str:
     more = ", ".join(f'"{name}": 1.5' for name in ("training_loss", "energy_mev", "forces_mev", "virials_mev"))
+    more += f', "seconds": {10 + 2 * epoch}'
     return f'print(\'{{"epoch": {epoch}, "validation_loss": {loss}, {more}}}\')\n'
 
 
@@ -191,6 +226,8 @@ def test_the_table_marks_the_epoch_that_was_kept(frames, monkeypatch, tmp_path):
     assert trained.model == b"made"
     assert trained.epochs["kept"].tolist() == [0, 1, 0]
     assert trained.epochs["epoch"].tolist() == [0, 1, 2]
+    assert trained.seconds == 2
+    assert "seconds" not in trained.epochs
 
 
 def test_a_training_that_fails_is_told_in_its_own_words(frames, monkeypatch, tmp_path):

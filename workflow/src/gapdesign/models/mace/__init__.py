@@ -6,6 +6,7 @@ Batatia et al., Advances in Neural Information Processing Systems 35 (2022); arX
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +17,22 @@ from gapdesign.descriptors.mace import header
 from gapdesign.descriptors.torch_models import refuse_damaged
 from gapdesign.errors import InputError
 from gapdesign.files import write_bytes, write_csv
-from gapdesign.models.base import Potential
-from gapdesign.models.mace import data, predict, program
+from gapdesign.models.base import Load, Potential, Seconds
+from gapdesign.models.mace import costs, data, predict, program
 from gapdesign.models.mace.options import MacePotentialOptions
+from gapdesign.structures import prototypes
 
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from gapdesign.config.part import At
     from gapdesign.properties.base import Evaluate
+
+LEAST_MEMORY, LEAST_MINUTES = 4000, 240
+"""MiB and time limit of a fit whose structures are small, or of sizes that only their labels tell."""
+
+CAUTION = 4
+"""Time limit relative to the time that a fit should take."""
 
 _START = "models.mace.start"
 
@@ -136,11 +145,54 @@ class MacePotential(Potential):
             "virials": bool(labels["has_virial"].any()),
             "validation": data.kept_back(len(frames), self.options.validation),
         }
+        if self.options.start is None:
+            work = costs.Work(len(frames), len(labels["numbers"]) / len(frames), settings["neighbours"], self.options)
+            tell(f"all {self.options.epochs} epochs would take about {work.fit():.0f} s and {work.megabytes()} MiB")
+            if self.options.device == "cpu":
+                work.require(memory)
         trained = program.train(settings, labels, tell)
-        for path, write, content in zip(outputs, (write_bytes, write_csv), trained, strict=True):
-            write(path, content)
+        tell(
+            f"epoch {int(trained.epochs['kept'].idxmax())} of {len(trained.epochs) - 1} was kept; an epoch took"
+            f" {trained.seconds:.2f} CPU seconds"
+        )
+        model, table = outputs
+        write_bytes(model, trained.model)
+        write_csv(table, trained.epochs)
 
     @classmethod
     def evaluator(cls, path: Path) -> Evaluate:
         """Load a model; see :class:`gapdesign.models.Potential`."""
         return predict.evaluator(Path(path))
+
+    @classmethod
+    def _work(cls, at: At) -> costs.Work | None:
+        """Return the work of a fit; None if it starts from a file, or candidates have other sizes than prototypes."""
+        if at.model.options.start is not None or not at.pool.keeps_cells:
+            return None
+        largest = max(prototypes(at.study.prototypes), key=lambda crystal: len(crystal.atoms)).atoms
+        density = len(largest) / largest.get_volume()
+        return costs.Work.expected(at.study.budget, len(largest), density, at.model.options)
+
+    @classmethod
+    def megabytes(cls, at: At) -> int:
+        """Return the MiB of the training; see :class:`gapdesign.models.Potential`."""
+        work = cls._work(at)
+        return max(LEAST_MEMORY, work.megabytes()) if work else LEAST_MEMORY
+
+    @classmethod
+    def minutes(cls, at: At) -> int:
+        """Return several times what the training should take; see :class:`gapdesign.models.Potential`."""
+        work = cls._work(at)
+        return max(LEAST_MINUTES, ceil(CAUTION * work.fit() / 60)) if work else LEAST_MINUTES
+
+    @classmethod
+    def seconds(cls, at: At, load: Load) -> Seconds | None:
+        """Return the costs of a core by measured unit costs, unknown for a model to start from and on a GPU.
+
+        See :class:`gapdesign.models.Potential`.
+        """
+        options = at.model.options
+        if options.start is not None or options.device != "cpu":
+            return None
+        work = costs.Work.expected(load.structures, load.atoms, load.density, options)
+        return Seconds(0.0, work.fit(), work.prediction())

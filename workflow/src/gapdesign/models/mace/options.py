@@ -12,7 +12,7 @@ from gapdesign.config.options import Options
 class MaceWeightOptions(Options):
     """Weights of the mean squared errors in the loss: of energies and virials per atom, and of components of forces."""
 
-    energies: float = Field(1.0, ge=0, description="Weight of energies, in (eV per atom)^-2.")
+    energies: float = Field(50.0, ge=0, description="Weight of energies, in (eV per atom)^-2.")
     forces: float = Field(10.0, ge=0, description="Weight of forces, in (eV/angstrom)^-2.")
     virials: float = Field(
         1.0, ge=0, description="Weight of virials, in (eV per atom)^-2; of use where labels have any."
@@ -44,14 +44,14 @@ class MacePotentialOptions(Options):
     epochs: int = Field(
         150,
         ge=1,
-        description="Most passes over the training data. The learning rate falls to a hundredth until the last.",
+        description="Most passes over the training data. The learning rate falls to a twentieth until the last.",
     )
     patience: int = Field(
         50, ge=1, description="Passes without a smaller loss of the structures kept back after which training ends."
     )
     batch_size: int = Field(5, ge=1, description="Structures of one step.")
     learning_rate: float = Field(
-        0.02, gt=0, description="Learning rate of the first pass. From a file on, try a tenth of the default."
+        0.03, gt=0, description="Learning rate of the first pass. From a file on, try a tenth of the default."
     )
     weights: MaceWeightOptions = Field(MaceWeightOptions(), description="Weights in the loss.")
     validation: float = Field(

@@ -35,10 +35,13 @@ class Trained(NamedTuple):
         A row per epoch, from 0, before the first step: `epoch`, `training_loss`, `validation_loss`, root mean square
         errors of the structures kept back (`energy_mev` and `virials_mev`, per atom, and `forces_mev`, in
         meV/angstrom), and `kept`, which is 1 for the epoch of the model and otherwise 0.
+    seconds : float
+        CPU seconds of an epoch, the median.
     """
 
     model: bytes
     epochs: pd.DataFrame
+    seconds: float
 
 
 def require() -> None:
@@ -80,7 +83,8 @@ def train(settings: Mapping[str, Any], labels: Mapping[str, np.ndarray], tell: C
         check_counts(next(lines, {}), labels)
         epochs = pd.DataFrame(_epochs(lines, settings, tell))
         epochs["kept"] = (epochs["epoch"] == epochs.pop("best").iloc[-1]).astype(int)
-        return Trained((folder / "mace.model").read_bytes(), epochs)
+        seconds = float(np.median(np.diff(epochs.pop("seconds"))))
+        return Trained((folder / "mace.model").read_bytes(), epochs, seconds)
 
 
 def _run(folder: Path) -> Iterator[dict[str, Any]]:

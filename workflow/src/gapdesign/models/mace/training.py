@@ -4,9 +4,9 @@
 
 It uses MACE's own data, models, losses, optimiser, steps and evaluation, but not ``mace_run_train``, which in version
 0.3.16 goes on after its patience has ended, and leaves out the last, smaller batch of every epoch. ``FOLDER`` holds
-``settings.json`` and ``frames.npz``; ``mace.model`` is written into it. Every line of the output is a JSON object: what
-was read, then each epoch; or a mistake and nothing more. The model is that of the epoch with the smallest
-validation loss.
+``settings.json`` and ``frames.npz``; ``mace.model`` is written into it, the model of the epoch with the smallest
+validation loss. Every line of the output is a JSON object: what was read, then each epoch, with the CPU seconds so far;
+or a mistake and nothing more.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import time
 import warnings
 from copy import deepcopy
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-DECAY = 0.01
+DECAY = 0.05
 """The learning rate at the last epoch, relative to the first."""
 
 
@@ -186,6 +187,7 @@ def train(settings: dict[str, Any], folder: Path) -> None:
             if mean < best:
                 best, kept, weights = mean, epoch, deepcopy(model.state_dict())
         say(
+            seconds=time.process_time(),
             epoch=epoch,
             training_loss=float(np.mean(steps.values)) if steps.values else None,
             validation_loss=mean,
