@@ -92,9 +92,7 @@ def _models(plan: Plan) -> list[str]:
             lines.append(f"Models of the kind {kind}: what they cost is unknown.")
             continue
         fit = f"{seconds.hyperparameters:.2g} and {seconds.fit:.2g}"
-        lines.append(
-            f"Models of the kind {kind}, on one core: {fit} s for the hyperparameters and the fit of a design,"
-        )
+        lines.append(f"Models of the kind {kind}, on one core: {fit} s for hyperparameters and fit of a design,")
         each, atoms = seconds.predict, plan.atoms
         lines.append(f"  {1000 * each:.2g} ms to evaluate a structure, {1000 * each / atoms:.2g} ms an atom.")
     return lines
