@@ -91,7 +91,14 @@ def host(tmp_path: Path) -> Host:
 def test_two_studies_are_planned_to_the_report(host):
     plan = host.plan()
     rules = {rule.removeprefix("zirconium_") for rule in plan if rule.startswith("zirconium_")}
-    assert {"candidates_shard", "design_compress", "labels_batch", "models_fit", "crossval_errors", "report_page"} <= rules
+    assert {
+        "candidates_shard",
+        "design_compress",
+        "labels_batch",
+        "models_fit",
+        "crossval_errors",
+        "report_page",
+    } <= rules
     assert plan["zirconium_candidates_shard"] == 4
     assert plan["other_candidates_shard"] == 2
     assert "other_design_compress" not in plan

@@ -340,6 +340,12 @@ def models_of(wildcards):
     return [path for file in files for path in of_designs(f"{wildcards.folder}models/{{design}}/{file}")]
 
 
+def trainings_of(wildcards):
+    """Return the files of the training of all models of a kind, if it is trained in steps."""
+    file = FOLDERS[wildcards.folder].member.training
+    return of_designs(f"{wildcards.folder}models/{{design}}/{file}") if file else []
+
+
 def errors_of_others(wildcards):
     """Return the tables of errors of all other kinds of models, with which a page compares its own."""
     return [

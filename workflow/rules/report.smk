@@ -125,6 +125,7 @@ rule report_page:
         provenance=results("{folder}provenance.json"),
         estimate=results("estimate.json"),
         others=errors_of_others,
+        trainings=trainings_of,
     output:
         page=report(results("{folder}report.html"), caption="../report/report.rst", category="Report"),
         headline=results("{folder}headline.txt"),
@@ -137,7 +138,7 @@ rule report_page:
     params:
         config=part("report"),
         kind=kind_of,
-        others=lambda wildcards, input: options(others=input.others),
+        others=lambda wildcards, input: options(others=input.others, trainings=input.trainings),
         properties=lambda wildcards, input: options(properties=input.properties),
         replay=lambda wildcards, input: options(replay=input.replay, equivalents=input.equivalents),
     message:

@@ -1,9 +1,9 @@
 """The steps of the study `transfer`, which its Snakefile runs.
 
-python config/studies/transfer/transfer.py configure study.yaml part budget changes output.yaml
-python config/studies/transfer/transfer.py split frames.extxyz pool.extxyz test.extxyz
-python config/studies/transfer/transfer.py test study.yaml kind budget design.extxyz isolated.extxyz test.extxyz output.csv
-python config/studies/transfer/transfer.py compare errors.csv gains.csv gains.svg test.csv ...
+python transfer.py configure study.yaml part budget changes output.yaml
+python transfer.py split frames.extxyz pool.extxyz test.extxyz
+python transfer.py test study.yaml kind budget design.extxyz isolated.extxyz test.extxyz output.csv
+python transfer.py compare errors.csv gains.csv gains.svg test.csv ...
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from scipy.stats import t as student
 from gapdesign import cli
 from gapdesign.errors import InputError
 from gapdesign.files import read_csv, read_frames, write_csv, write_frames, write_text
+from gapdesign.inputs.sanity import is_isolated
 from gapdesign.models import MODELS
 from gapdesign.report.style import BASELINE, PALETTE, house_style, legend_below, svg_text
 
@@ -48,7 +49,7 @@ def configure(study: Path, part: str, budget: str, changes: str, output: Path) -
 
 def split(frames: Path, pool: Path, tests: Path) -> None:
     """Keep every sixth structure for the test."""
-    whole = [atoms for atoms in read_frames(frames) if len(atoms) > 1 or atoms.cell.rank == 3]
+    whole = [atoms for atoms in read_frames(frames) if not is_isolated(atoms)]
     write_frames(tests, whole[::6])
     write_frames(pool, [atoms for k, atoms in enumerate(whole) if k % 6])
 

@@ -71,6 +71,14 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--estimate", required=True, type=Path, metavar="FILE", help="estimate.json")
     verb.add_argument("--provenance", required=True, type=Path, metavar="FILE", help="provenance.json")
     verb.add_argument(
+        "--trainings",
+        nargs="*",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="training of each model, for kinds that are trained in steps (.csv)",
+    )
+    verb.add_argument(
         "--others",
         nargs="*",
         default=[],
@@ -133,6 +141,8 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
     from gapdesign.report import study_page as page
     from gapdesign.report.cost_table import Estimate
     from gapdesign.report.headline import headline
+    from gapdesign.report.style import svg_text
+    from gapdesign.report.training_figure import training_figure
 
     methods = part.study.methods()
     errors = read_csv(arguments.errors)
@@ -148,11 +158,15 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
     most = own.member.noise_bound(own.options)
     high = {name for name, noise in noises.items() if "noise" in hyperparameters[name]["at_bound"] and noise > most / 2}
     doubts = [doubt.sentence for doubt in of_models(errors, noises, labelled, high)]
+    drawn = {name: read_bytes(path).decode() for path, name in figures.items() if path.suffix == ".svg"}
+    if arguments.trainings:
+        trainings = {path.parent.name: read_csv(path) for path in arguments.trainings}
+        drawn["training"] = svg_text(training_figure(trainings, methods))
     text = page.render(
         configuration=part.study.model_dump(mode="json", exclude_none=True),
         methods=methods,
         designs={name: read_frames(path) for name, path in by_name(arguments.designs).items()},
-        figures={name: read_bytes(path).decode() for path, name in figures.items() if path.suffix == ".svg"},
+        figures=drawn,
         quality=read_csv(arguments.quality),
         errors=errors,
         duplicates=read_csv(arguments.duplicates),

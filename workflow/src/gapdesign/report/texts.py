@@ -20,6 +20,7 @@ TITLES = {
     "parity": "Predicted against reference energies",
     "force_errors": "Errors of forces of every model on every design",
     "force_parity": "Predicted against reference forces",
+    "training": "Errors on structures kept back, epoch by epoch",
     "learning": "Errors against the number of structures trained on",
     "surfaces": "Errors of surface energies against the number of structures trained on",
     "nearest": "Distance of members to their nearest neighbours, beside random draws",
@@ -64,6 +65,10 @@ CAPTIONS = {
     "force_parity": (
         "Predicted against reference components of the forces on the same atoms, coloured by the length of the error "
         "in meV/Å on the scale of the figure before."
+    ),
+    "training": (
+        "The training of each model. Some structures of its design were kept back from it; a dot is the epoch whose "
+        "model was kept. A line that still falls at its end asks for more epochs."
     ),
     "learning": (
         "Errors of potentials fitted to the first structures of each design. For designs drawn by chance, the line is "
