@@ -185,6 +185,7 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
         files=_files(figures, arguments.data, arguments.output.parent),
         kind=own.kind,
         others=_others(part.study, own.kind, arguments.others),
+        above="" if own.kind == next(iter(kinds)) else "../",
     )
     warnings = "".join(f"Suspicious labels: {sentence}\n" for sentence in suspicions)
     warnings += "".join(f"Doubtful model: {sentence}\n" for sentence in doubts)

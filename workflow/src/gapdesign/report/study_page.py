@@ -51,6 +51,7 @@ def render(
     doubts: Sequence[str] = (),
     kind: str = DEFAULT,
     others: Mapping[str, Other] | None = None,
+    above: str = "",
 ) -> str:
     """Write the page of a study.
 
@@ -96,6 +97,8 @@ def render(
         Kind of model that the page is about.
     others
         The study's other kinds of models.
+    above
+        The way from the page's folder to that of the study, with a slash; empty if they are the same.
 
     Returns
     -------
@@ -141,6 +144,7 @@ def render(
         found=in_words(found) if found else "",
         replaced=replaced(designs, labelled),
         hyperparameters=_hyperparameters(hyperparameters),
+        above=above,
         kind=MODELS[kind],
         kinds=kinds_table.section(kind, errors, others or {}, methods),
         provenance=provenance,
