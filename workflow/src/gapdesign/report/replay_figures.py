@@ -10,7 +10,7 @@ import numpy as np
 from gapdesign.methods import is_baseline, is_by_chance
 from gapdesign.replay.fits import COMMON, MEASURED, judged, judged_by
 from gapdesign.report.figures import legend
-from gapdesign.report.style import GREY, INK, house_style, line_styles
+from gapdesign.report.style import GREY, INK, house_style, line_styles, plain_logarithms
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +68,7 @@ def _against_budget(
 ) -> Figure:
     """Draw a panel per measure against the budget, signed ones on a linear axis; ``limited`` adds the two bounds."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+    from matplotlib.ticker import NullLocator
 
     figure = Figure(figsize=(4.8 * len(panels), 4.2), layout="constrained")
     budgets = sorted(set(rows.loc[rows["design"].isin(list(methods)), "budget"]))
@@ -84,9 +84,7 @@ def _against_budget(
             axes.axhline(0.0, color=INK, linewidth=0.6)
         else:
             axes.set_yscale("log")
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axes.yaxis.set_minor_locator(NullLocator())
+            plain_logarithms(axes.yaxis)
     legend(figure, methods)
     return figure
 

@@ -12,6 +12,7 @@ from gapdesign.methods import is_baseline
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
+    from matplotlib.axis import Axis
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
@@ -205,3 +206,12 @@ def line_styles(methods: Mapping[str, str]) -> dict[str, dict[str, object]]:
         free = [pattern for pattern in order if pattern not in taken]
         styles[design] = {"color": colour, "linestyle": (free or order)[0]}
     return styles
+
+
+def plain_logarithms(axis: Axis) -> None:
+    """Write the ticks of a logarithmic axis as plain numbers: 1, 2, 3, 5 and 10."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())

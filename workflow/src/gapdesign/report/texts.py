@@ -157,6 +157,12 @@ PARAMETERS = {
     "noise_virial": "noise of virials, eV/atom",
     "environments": "distinct environments",
     "points": "environments as points",
+    "prior": "prior of the smoothest function, eV",
+    "smoothness": "power of the roughness in the prior",
+    "log_evidence": "log likelihood of all labels",
+    "neighbours": "mean number of neighbours",
+    "scale": "root mean square of forces, eV/Å",
+    "r_cut": "cut-off, Å",
     "log_likelihood": "log likelihood",
     "optimizer": "optimiser",
 }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from gapdesign.report.figures import legend
-from gapdesign.report.style import house_style, line_styles
+from gapdesign.report.style import house_style, line_styles, plain_logarithms
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,5 +40,6 @@ def training_figure(trainings: Mapping[str, pd.DataFrame], methods: Mapping[str,
             kept = known[known["kept"] == 1]
             axes.plot(kept["epoch"], kept[column], "o", color=styles[design]["color"], markersize=4)
         axes.set(xlabel="epoch", ylabel=label, yscale="log")
+        plain_logarithms(axes.yaxis)
     legend(figure, {design: methods[design] for design in trainings})
     return figure
