@@ -10,14 +10,16 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from gapdesign.descriptors.mace import MISSING
 from gapdesign.errors import InputError, ProgramError
 from gapdesign.progress import Pace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PROGRAM = Path(__file__).with_name("training.py")
 
@@ -75,6 +77,8 @@ def train(settings: Mapping[str, Any], labels: Mapping[str, np.ndarray], tell: C
     ProgramError
         If the program fails or does not use all the data.
     """
+    import pandas as pd
+
     with tempfile.TemporaryDirectory(prefix="gapdesign-fit-") as name:
         folder = Path(name)
         np.savez(folder / "frames.npz", **labels)
