@@ -135,7 +135,8 @@ def _compared(frames: Sequence[Atoms]) -> dict[tuple[str, str], _Ratio]:
 
 def counts_of(frames: Sequence[Atoms]) -> np.ndarray:
     """Return the numbers (n, k) of atoms of each element of some structures, by increasing atomic number."""
-    return np.array([[(atoms.numbers == z).sum() for z in _elements(frames)] for atoms in frames], float)
+    elements = _elements(frames)
+    return np.array([[(atoms.numbers == z).sum() for z in elements] for atoms in frames], float)
 
 
 def _elements(frames: Sequence[Atoms]) -> list[int]:

@@ -7,7 +7,7 @@ is named where it is far from the prediction beside all others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ import numpy as np
 from gapdesign.labels.contradictions import CERTAIN, FACTORS, FEWEST, NEAR, RIDGE, USUAL, Parts, counts_of, parts_of
 from gapdesign.labels.pairmodel import PairModel
 from gapdesign.labels.suspicions import spaced
+from gapdesign.progress import Pace
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -66,19 +67,26 @@ class Misfit:
     deviation: float
 
 
-def misfits(frames: Sequence[Atoms]) -> list[Misfit]:
+def misfits(frames: Sequence[Atoms], progress: Callable[[str], None] = lambda line: None) -> list[Misfit]:
     """Return the labels that do not fit the others; none of too few structures.
 
     Parameters
     ----------
     frames
         Structures of several atoms, labelled as for :func:`gapdesign.labels.suspicions.suspicions`.
+    progress
+        Called with a line of text now and then.
     """
     if len(frames) < FEWEST:
         return []
     reader = _Reader(frames)
     fit = _fitted(reader)
-    return [misfit for place in range(len(frames)) for misfit in fit.judged(place, reader.parts(place))]
+    found, pace = [], Pace()
+    for place in range(len(frames)):
+        found += fit.judged(place, reader.parts(place))
+        if pace.is_due():
+            progress(f"labels of {place + 1} of {len(frames)} structures compared with one another")
+    return found
 
 
 class _Reader:

@@ -135,8 +135,7 @@ def audit(
     checks_of_structures.check_distances(findings, distances, CUTOFF)
     alike = _alike(findings, held, structures, progress)
     checks_of_labels.check_repeats(findings, labelled, alike.first)
-    progress("labels are compared with one another")
-    checks_of_labels.check_values(findings, labelled, structures, isolated)
+    checks_of_labels.check_values(findings, labelled, structures, isolated, progress)
     table = _table(held, labelled, structures, distances, alike)
     _check_outliers(findings, table, structures)
     return Audit(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gapdesign.inputs.labels import SPREAD, Labelled, with_labels
 from gapdesign.labels.misfits import Misfit, misfits
 from gapdesign.labels.suspicions import suspicions
-from gapdesign.sets.findings import Findings, isare
+from gapdesign.sets.findings import Findings, Severity, isare
+
+DIFFERENT, WRONG = 1e-3, 5e-3
+"""Differences of two energies of one structure, in eV per atom, from which they are suspicious, and wrong: smaller ones
+come from other k-points in a supercell."""
 
 
 def check_isolated(findings: Findings, labelled: Sequence[Labelled], structures: Sequence[int]) -> dict[str, float]:
@@ -80,8 +84,9 @@ def check_repeats(findings: Findings, labelled: Sequence[Labelled], first: Mappi
     apart = sorted(place for place, difference in off.items() if difference > SPREAD)
     if apart:
         worst = max(apart, key=off.__getitem__)
+        grave: Severity = "note" if off[worst] < DIFFERENT else "suspicious" if off[worst] < WRONG else "wrong"
         findings.add(
-            "wrong",
+            grave,
             "duplicates",
             lambda named: (
                 f"{named} {isare(apart, 'repeats', 'repeat')} an earlier structure with another energy; frame"
@@ -98,6 +103,7 @@ def check_values(
     labelled: Sequence[Labelled],
     structures: Sequence[int],
     isolated: Mapping[str, float],
+    progress: Callable[[str], None],
 ) -> None:
     """Find units and signs that contradict each other, of the whole set and of single frames."""
     held = [place for place in structures if len(labelled[place].atoms) > 1]
@@ -110,7 +116,7 @@ def check_values(
             "correct the labels, their keys or their units",
         )
     groups: dict[tuple[str, str], list[Misfit]] = {}
-    for misfit in misfits(frames):
+    for misfit in misfits(frames, progress):
         groups.setdefault((misfit.quantity, misfit.explanation), []).append(misfit)
     for (quantity, explanation), own in sorted(groups.items()):
         places = [held[misfit.place] for misfit in own]
