@@ -109,7 +109,7 @@ def fit(
         if memory is not None and needed > memory:
             raise InputError(
                 f"models.ace: this fit needs {needed} MiB and may use {memory}; add `--set-resources"
-                f" models_fit:mem_mb={-(-needed // 100) * 100}`, or lower degree or order."
+                f" models_fit:mem_mb={-(-needed // 100) * 100}` (models_fit_ace beside other kinds), or lower degree."
             )
         precision = (roughness ** found["smoothness"] / found["prior"]) ** 2
         widths = {key: found[name] or 1.0 for key, name in NOISES.items()}
