@@ -270,6 +270,7 @@ def model(trained, frames, isolated) -> Path:
     return trained / "mace.model"
 
 
+@pytest.mark.slow
 def test_two_trainings_write_the_same_bytes(model, frames, isolated, tmp_path):
     again = fitted(potential(**ON_VIRIALS), frames, isolated, tmp_path)
     assert again.read_bytes() == model.read_bytes()
@@ -341,6 +342,7 @@ def test_mace_and_its_conversion_for_lammps_load_the_file(model, frames):
         np.testing.assert_allclose(found.virial, -atoms.get_volume() * atoms.get_stress(voigt=False), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_a_file_with_energies_of_other_atoms(model, frames, isolated, tmp_path):
     """Without virials, and in single precision."""
     for atoms in (*frames, *isolated):

@@ -11,7 +11,7 @@ from gapdesign.errors import InputError
 if TYPE_CHECKING:
     from gapdesign.models.mace.options import MacePotentialOptions
 
-STEP, EDGE, CHANNEL = 1.6e-2, 4.4e-5, 1.7e-6
+STEP, EDGE, CHANNEL = 2.0e-2, 3.0e-5, 1.2e-6
 """CPU seconds of each layer in an epoch: for a step, for a pair of neighbours, and for a channel of it, of scalars
 (`python benchmarks/mace_cells.py`)."""
 
@@ -21,7 +21,7 @@ MOMENTUM = 0.55
 PREDICTION, PREDICTED = 1.4e-2, 0.4
 """CPU seconds of a prediction, and the share of a pair's cost in training that it has in a prediction."""
 
-PROGRAMS, EDGE_MEMORY, CHANNEL_MEMORY = 650, 0.020, 0.001
+PROGRAMS, EDGE_MEMORY, CHANNEL_MEMORY = 650, 0.036, 0.0018
 """MiB of the program that trains; of a layer for a pair of neighbours in a step, and for a channel of it."""
 
 DENSER = 1.3
@@ -73,7 +73,7 @@ class Work:
         return PREDICTION + PREDICTED * self._pairs(1)
 
     def megabytes(self) -> int:
-        """Return the MiB of a training on a CPU."""
+        """Return the most MiB of a training on a CPU."""
         pairs = min(self.options.batch_size, self.structures) * self.atoms * self.neighbours
         return PROGRAMS + ceil(self._size * pairs * (EDGE_MEMORY + CHANNEL_MEMORY * self.options.channels))
 
