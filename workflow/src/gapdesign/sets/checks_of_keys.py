@@ -22,6 +22,9 @@ LOOKS = {
 }
 """Names that labels may have."""
 
+_WANTED = {"forces": ("forces",), "virial": ("virial", "stress")}
+"""Kinds of label besides energies, and the quantities that hold them."""
+
 _NO_LABEL = re.compile(r"tol|cut|delta|std|error|per_atom|fermi|kinetic|weight", re.I)
 
 SETTINGS = (
@@ -87,30 +90,28 @@ def check_keys(findings: Findings, held: Sequence[Key], tally: Tally) -> None:
         for quantity in LOOKS
     }
     offered = [(quantity, found[0]) for quantity, found in others.items() if found and quantity not in tally.by_key]
-    if "energy" not in tally.by_key:
+    if "energy" not in tally.by_key and not offered:
+        findings.add("note", "keys", "no energy is read: the set has no labels", "label it, or audit what is labelled")
+    elif "energy" not in tally.by_key:
         there = ", ".join(f"{key.name} ({len(key.places)})" for _, key in offered)
-        findings.add(
-            "suspicious" if offered else "note",
-            "keys",
-            "no energy is read" + (f"; these keys look like labels: {there}" if offered else ": the set has no labels"),
-            f"if they are, name them: {' '.join(f'--{quantity}-key {key.name}' for quantity, key in offered)}"
-            if offered
-            else "label it, or audit what is labelled",
-        )
-        return
-    for quantity in ("forces", "virial"):
-        if quantity not in tally.by_key:
-            found = [key for name in (quantity, "stress") for key in others[name] if name in (quantity, "stress")]
-            found = found if quantity == "virial" else others["forces"]
-            findings.add(
-                "note",
-                "keys",
-                f"no {quantity} {'are' if quantity == 'forces' else 'is'} read"
-                + (f"; {_listed(found)} may be one" if found else ""),
-                f"name the key, if it is right in unit and sign (--{found[0].looks}-key {found[0].name})"
-                if found
-                else "none is needed for a fit of energies alone; most potentials want both",
-            )
+        flags = " ".join(f"--{quantity}-key {key.name}" for quantity, key in offered)
+        sentence = f"no energy is read; these keys look like labels: {there}"
+        findings.add("suspicious", "keys", sentence, f"if they are, name them: {flags}")
+    else:
+        for quantity, looks in _WANTED.items():
+            if quantity not in tally.by_key:
+                _add_unread(findings, quantity, [key for name in looks for key in others[name]])
+
+
+def _add_unread(findings: Findings, quantity: str, found: Sequence[Key]) -> None:
+    """Add that a kind of label is not read, and the keys that look like it."""
+    sentence = f"no {quantity} {'are' if quantity == 'forces' else 'is'} read"
+    if found:
+        sentence += f"; {_listed(found)} may be one"
+        remedy = f"name the key, if it is right in unit and sign (--{found[0].looks}-key {found[0].name})"
+    else:
+        remedy = "none is needed for a fit of energies alone; most potentials want both"
+    findings.add("note", "keys", sentence, remedy)
 
 
 def check_lacking(
@@ -122,7 +123,7 @@ def check_lacking(
         lacking = [place for place in structures if getattr(labelled[place].values, quantity) is None]
         if not lacking:
             continue
-        looks = (quantity, "stress") if quantity == "virial" else (quantity,)
+        looks = _WANTED.get(quantity, (quantity,))
         instead = Counter({
             key.name: len({*key.places} & {*lacking}) for key in held if key.looks in looks and key.name not in read
         })  # fmt: skip
