@@ -64,13 +64,16 @@ def test_the_study_of_the_paper_is_planned_and_fits_300_cluster_jobs(workflow):
 
 
 def test_every_job_asks_for_what_its_verb_declares(configuration):
-    """With a pool whose shards take long, and designs that several methods choose."""
+    """With a pool whose shards take long, designs that several methods choose, and models of two kinds."""
+    configuration["models"] = {"gap": {}, "mace": {"epochs": 5000}}
     configuration["pools"]["overrides"] = {"B": {"sampler": "md", "md": {"calculator": "eam"}}}
     study, by_rule = parse(configuration), declared()
-    jobs = planned_jobs(study)
-    assert {job.rule for job in jobs} <= set(by_rule)
+    jobs = [job for job in planned_jobs(study) if job.rule != "report"]  # the target
+    assert {job.declared for job in jobs} <= set(by_rule)
+    assert {job.rule for job in jobs if job.declared == "models_fit"} == {"models_fit", "models_fit_mace"}
     for job in jobs:
-        asked, at = by_rule[job.rule], At(study, job.wildcards.get("design"), job.wildcards.get("pool"))
+        asked = by_rule[job.declared]
+        at = At(study, job.wildcards.get("design"), job.wildcards.get("pool"), job.kind)
         if job.memory is None:
             assert asked.memory is asked.allowance is None, job.rule
         else:
@@ -83,14 +86,15 @@ def test_every_rule_that_runs_a_verb_is_that_of_its_declaration():
     """Rules and verbs are found in the rule files themselves."""
     found = {}
     for path in (ROOT / "workflow/rules").rglob("*.smk"):
-        rules = re.findall(r"^( *)rule (\w+):\n((?:(?:\1    .*)?\n)+)", path.read_text(), flags=re.MULTILINE)
+        rules = re.findall(r"^( *)rule ?(\w*):\n((?:(?:\1    .*)?\n)+)", path.read_text(), flags=re.MULTILINE)
         for _, rule, body in rules:
+            rule = rule or re.search(r'name:\s.* else "(\w+)"', body).group(1)  # of a loop, its first
             if verb := re.search(r'"gapdesign ([a-z-]+) ', body):
                 found[verb.group(1)] = rule
                 if "--config" in body:
                     assert re.search(rf'config=part\("{verb.group(1)}"[,)]', body), rule
                 if "localrule" not in body:
-                    assert f'**asks("{verb.group(1)}")' in body and f'threads: cores("{verb.group(1)}")' in body, rule
+                    assert f'**asks("{verb.group(1)}")' in body and f'threads: cores("{verb.group(1)}"' in body, rule
     assert found == {verb: job.rule for verb, job in cli.jobs().items()}
 
 
@@ -100,7 +104,7 @@ def test_the_plan_has_what_the_rules_ask_for_and_they_what_is_declared(workflow,
     for name in ("profiles", "envs"):
         shutil.copytree(ROOT / name, source / name)
     shutil.copy(ROOT / "Snakefile", source / "Snakefile")
-    verbs = source / "workflow/src/gapdesign/cli/model.py"
+    verbs = source / "workflow/src/gapdesign/cli/models.py"
     text = verbs.read_text()
     assert text.count("memory=2000") == 1
     verbs.write_text(text.replace("memory=2000", "memory=7777"))

@@ -106,13 +106,14 @@ def test_configuration_check_and_plan_know_all_five(workflow: Workflow, site, tm
         "pools.shear.max",
         "descriptor.radial.bins",
         "labels.lennard_jones.r_cut",
-        "models.pair_potential.terms",
+        "model.pair_potential.terms",
     ):
         assert f"`{key}`" in keys
     assert "`kennard_stone`" in keys
     plan = workflow.run("plan", "--quiet", "all", PYTHONPATH=path)
     assert "labels from lennard_jones" in plan.replace("\n", " ")
-    assert "Core-hours of descriptors, design: unknown" in plan  # `seconds` is given by the sampler alone
+    # `seconds` is given by the sampler alone.
+    assert "Core-hours of descriptors, design, hyperparameters, models, crossval, properties: unknown" in plan
 
 
 @pytest.mark.parametrize(

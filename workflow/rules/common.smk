@@ -185,9 +185,9 @@ def asks(verb):
     return resources
 
 
-def cores(verb):
-    """Return the cores of a job; a function where they depend on the kind of model."""
-    return JOBS[verb].cores(At(STUDY))
+def cores(verb, kind=None):
+    """Return the cores of a job."""
+    return JOBS[verb].cores(At(STUDY, kind=kind))
 
 
 def of_shards(pattern, pool):

@@ -29,7 +29,7 @@ for folder, chosen in FOLDERS.items():
             folder=f"(?:{re.escape(folder)})",
         conda:
             environment(chosen.member.environment)
-        threads: chosen.member.threads
+        threads: cores("fit", chosen.kind)
         resources:
             **asks("fit"),
         params:
