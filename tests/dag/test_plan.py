@@ -104,10 +104,10 @@ def test_the_plan_has_what_the_rules_ask_for_and_they_what_is_declared(workflow,
     for name in ("profiles", "envs"):
         shutil.copytree(ROOT / name, source / name)
     shutil.copy(ROOT / "Snakefile", source / "Snakefile")
-    verbs = source / "workflow/src/gapdesign/cli/models.py"
-    text = verbs.read_text()
-    assert text.count("memory=2000") == 1
-    verbs.write_text(text.replace("memory=2000", "memory=7777"))
+    declared = source / "workflow/src/gapdesign/models/base.py"
+    text = declared.read_text()
+    assert text.count("return 2000") == 1
+    declared.write_text(text.replace("return 2000", "return 7777"))
     changed = Workflow(workflow.folder, source / "Snakefile")
     assert "7777 MiB" in changed.run("plan", "--quiet", "all", PYTHONPATH=str(source / "workflow/src"))
 

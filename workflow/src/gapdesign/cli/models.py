@@ -56,7 +56,7 @@ HYPERPARAMETERS = Job(
     rule="hyperparameters",
     stage="hyperparameters",
     reads=HyperparameterPart,
-    memory=2000,
+    memory=lambda at: at.model.member.search_megabytes(at),
     minutes=120,
     works_on="labels/{design}.extxyz",
 )

@@ -233,6 +233,11 @@ class Potential(Member, ABC):
         return None
 
     @classmethod
+    def search_megabytes(cls, at: At) -> int:
+        """Return the MiB that the search for hyperparameters asks a scheduler for."""
+        return 2000
+
+    @classmethod
     def megabytes(cls, at: At) -> int:
         """Return the MiB that a fit asks a scheduler for."""
         return 4000

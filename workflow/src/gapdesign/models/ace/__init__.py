@@ -99,6 +99,11 @@ class AcePotential(Potential):
         return evaluator(path)
 
     @classmethod
+    def search_megabytes(cls, at: At) -> int:
+        """Return the MiB of the search, which has the same products; see :class:`gapdesign.models.Potential`."""
+        return cls.megabytes(at)
+
+    @classmethod
     def megabytes(cls, at: At) -> int:
         """Return the MiB of a fit; see :class:`gapdesign.models.Potential`."""
         from gapdesign.models.ace.costs import LEAST_MEMORY, Work
