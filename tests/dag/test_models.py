@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
+import pytest
+
 FITTED = {"hyperparameters", "crossval_predict", "crossval_errors", "properties_model", "properties_table"}
 
 
@@ -28,3 +32,12 @@ def test_kinds_share_everything_before_them_and_the_reference(workflow, configur
     assert plan["models_fit"] == plan["models_fit_mace"] == 2
     assert plan["crossval_predict"] == plan["properties_model"] == 4
     assert plan["properties_reference"] == plan["labels_isolated"] == plan["design_page"] == 1
+
+
+@pytest.mark.skipif(find_spec("ace_jax") is not None, reason="ace-jax is installed here")
+def test_a_missing_program_ends_a_run_before_its_first_job(workflow, configuration):
+    workflow.configure(configuration | {"models": {"gap": {}, "ace": {}}})
+    told = workflow.run(status=1)
+    assert "gapdesign: models.ace: ace-jax is not installed; run `pip install ace-jax==0.4.1`" in told
+    assert not list(workflow.folder.rglob("*.npz"))
+    assert workflow.plan("design")  # which needs none

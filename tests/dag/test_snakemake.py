@@ -72,6 +72,7 @@ rule broken:
 
 MAIN = """
 onstart:
+    seen["to run"] = sorted(job.rule.name for job in jobs_to_run())
     seen["locked"] = sorted(line for file in lock_files() for line in Path(file).read_text().split())
 
 
@@ -159,6 +160,7 @@ def test_the_internals_are_there_in_a_run(tmp_path):
         "prefixed": "a/b",
         "rules_folder": str(tmp_path),
         "new prefix": "BEFORE=1; ",
+        "to run": ["broken", "guest"],
         "locked": ["made.txt", "made.txt", "never.txt"],
         "failed": ["broken"],
     }

@@ -355,6 +355,16 @@ def errors_of_others(wildcards):
     ]
 
 
+def refuse_missing_programs():
+    """End a run before its first job where models are to be fitted here and a program is missing; a dry run goes on."""
+    fits = [job for job in jobs_to_run() if job.rule.name.startswith("models_fit")]
+    for kind in {} if HAS_ENVIRONMENTS else dict.fromkeys(kind_of(job.wildcards) for job in fits):
+        try:
+            STUDY.kinds[kind].member.require()
+        except InputError as error:
+            sys.exit(f"gapdesign: {error}")
+
+
 def starts_of(wildcards):
     """Return the user's files that a fit begins with, such as a model to be trained further."""
     chosen = FOLDERS[wildcards.folder]

@@ -62,6 +62,11 @@ def failed_jobs():
     return sorted(workflow.scheduler.failed, key=str) if workflow.scheduler else []
 
 
+def jobs_to_run():
+    """The jobs that a run is about to start; a rule knows its own alone."""
+    return list(workflow.dag.needrun_jobs())
+
+
 def lock_files():
     """Files in which this run has locked what it reads and makes; none with `--nolock` or a database."""
     return list(getattr(workflow.persistence, "_lockfile", {}).values())

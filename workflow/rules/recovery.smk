@@ -28,6 +28,7 @@ if is_head():
 
 # Not asked of a dry run.
 onstart:
+    refuse_missing_programs()
     HEAD.claim(lock_files())
     if orphans := heads.sweep("."):
         sys.exit(

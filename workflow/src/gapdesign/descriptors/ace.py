@@ -180,6 +180,14 @@ class Asked(NamedTuple):
     kind: str
 
 
+def missing(asked: Asked) -> InputError:
+    """Return the error of a program that is not installed."""
+    return InputError(
+        f"{asked.program}: ace-jax is not installed; run `pip install ace-jax==0.4.1`, run the workflow with"
+        f" --sdm conda, or choose another {asked.kind}."
+    )
+
+
 def build(order: int, degree: int, r_cut: float, species: Sequence[int], asked: Asked) -> Any:
     """Return a basis of ace-jax.
 
@@ -198,10 +206,7 @@ def build(order: int, degree: int, r_cut: float, species: Sequence[int], asked: 
         from ace_jax.basis.model import build_model
         from ace_jax.basis.radial_init import BOND_LEN
     except ImportError as error:
-        raise InputError(
-            f"{asked.program}: ace-jax is not installed; run `pip install ace-jax==0.4.1`, run the workflow with"
-            f" --sdm conda, or choose another {asked.kind}."
-        ) from error
+        raise missing(asked) from error
 
     bonds = np.array([BOND_LEN.get(z, 2 * covalent_radii[z]) for z in species])
     longest = int(np.argmax(bonds))

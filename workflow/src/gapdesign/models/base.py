@@ -133,6 +133,16 @@ class Potential(Member, ABC):
         """
 
     @classmethod
+    def require(cls) -> None:
+        """Check that the programs of a fit are installed, without loading them.
+
+        Raises
+        ------
+        InputError
+            If one is not; the message says how to install it.
+        """
+
+    @classmethod
     def inputs(cls, options: Any) -> tuple[str, ...]:
         """Return the user's files that a fit reads, such as a model to start from; a changed one reruns it."""
         return ()

@@ -92,6 +92,13 @@ class AcePotential(Potential):
         )
 
     @classmethod
+    def require(cls) -> None:
+        """Look for ace-jax; see :class:`gapdesign.models.Potential`."""
+        from gapdesign.models.ace.program import require
+
+        require()
+
+    @classmethod
     def evaluator(cls, path: Path) -> Evaluate:
         """Load a model, for which ace-jax is not needed; see :class:`gapdesign.models.Potential`."""
         from gapdesign.models.ace.predict import evaluator

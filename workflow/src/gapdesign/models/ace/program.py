@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from gapdesign import records
-from gapdesign.descriptors.ace import HEAVIEST, Asked, build
+from gapdesign.descriptors.ace import HEAVIEST, Asked, build, missing
 from gapdesign.errors import InputError
 from gapdesign.files import read_arrays, write_arrays
 from gapdesign.models.ace.basis import Basis
@@ -34,6 +35,18 @@ def check(species: Sequence[int]) -> None:
     """
     if unknown := [chemical_symbols[z] for z in species if z > HEAVIEST]:
         raise InputError(f"models.ace: ace-jax knows no {unknown[0]}; choose another model.")
+
+
+def require() -> None:
+    """Check that ace-jax is installed.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+    """
+    if find_spec("ace_jax") is None:
+        raise missing(ASKED)
 
 
 def new_basis(options: AcePotentialOptions, species: Sequence[int]) -> tuple[Basis, np.ndarray]:

@@ -51,6 +51,13 @@ class GapPotential(Potential):
     kernel: Kernel
 
     @classmethod
+    def require(cls) -> None:
+        """Look for gap_fit; see :class:`gapdesign.models.Potential`."""
+        from gapdesign.models.gap.program import find_gap_fit
+
+        find_gap_fit()
+
+    @classmethod
     def noise_bound(cls, options: GapOptions) -> float:
         """Return the upper bound of the noise; see :class:`gapdesign.models.Potential`."""
         return options.bounds.noise[1]

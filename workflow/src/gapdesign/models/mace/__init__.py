@@ -160,6 +160,11 @@ class MacePotential(Potential):
         write_csv(table, trained.epochs)
 
     @classmethod
+    def require(cls) -> None:
+        """Look for mace-torch; see :class:`gapdesign.models.Potential`."""
+        program.require()
+
+    @classmethod
     def evaluator(cls, path: Path) -> Evaluate:
         """Load a model; see :class:`gapdesign.models.Potential`."""
         return predict.evaluator(Path(path))
