@@ -27,6 +27,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "espresso": ("phonons",),
     "ase": ("phonons",),
     "nep": (),
+    "nep-train": (),
     "ace": (),
     "mace": (),
     "sevennet": (),
@@ -38,12 +39,14 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "gpaw": ("gpaw>=25.7",),
     "espresso": ("qe>=7.2",),
     "mace": ("pytorch-cpu>=2.6",),  # PyPI's torch for Linux brings CUDA
+    "nep-train": ("pytorch-cpu>=2.6",),
     "sevennet": ("pytorch-cpu>=2.6",),
 }
 
 # Wheels of one environment alone, which the lock leaves out: large, or under another licence.
 WHEELS: dict[str, tuple[str, ...]] = {
     "nep": ("nep-adapters==1.0.3",),
+    "nep-train": ("nep-adapters==1.0.3", "torchnep==1.0.7"),  # apart, since features need no torch
     "ace": (
         *("ace-jax==0.4.1", "ace-jax-coupling==0.2.0", "jax==0.10.2", "jaxlib==0.10.2"),
         # what these need

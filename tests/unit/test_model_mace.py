@@ -16,40 +16,23 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
-from ase.calculators.emt import EMT
 
 from gapdesign.config.part import At
 from gapdesign.config.study import parse
 from gapdesign.errors import InputError, ProgramError
 from gapdesign.models.base import Load
+from gapdesign.models.labels import arrays, kept_back
 from gapdesign.models.mace import MacePotential, data, program
 from gapdesign.models.mace.options import MacePotentialOptions, MaceWeightOptions
 from mace_files import written
+from strained_copper import check_derivatives, labelled, strained
 
 SMALL = {"channels": 2, "layers": 1, "r_cut": 3.0, "batch_size": 4}
 
 
-def labelled(atoms: Atoms) -> Atoms:
-    """Label a structure as the workflow does."""
-    computed = atoms.copy()
-    computed.calc = EMT()
-    atoms.info["REF_energy"] = computed.get_potential_energy()
-    atoms.arrays["REF_forces"] = computed.get_forces()
-    if atoms.cell.rank == 3:
-        atoms.info["REF_virial"] = (-atoms.get_volume() * computed.get_stress(voigt=False)).ravel()
-    return atoms
-
-
 @pytest.fixture
 def frames() -> list[Atoms]:
-    """Strained copper, of one atom and of two."""
-    rng, made = np.random.default_rng(3), []
-    for k in range(8):
-        atoms = bulk("Cu", "fcc", a=3.6).repeat((1 + k % 2, 1, 1))
-        atoms.set_cell(atoms.cell.array @ (np.eye(3) + 0.06 * rng.normal(size=(3, 3))), scale_atoms=True)
-        atoms.positions += 0.05 * rng.normal(size=(len(atoms), 3))
-        made.append(labelled(atoms))
-    return made
+    return strained()
 
 
 @pytest.fixture
@@ -89,11 +72,11 @@ def test_what_labels_determine(frames, isolated):
 
 
 def test_structures_kept_back_are_spread_over_the_order_of_a_design():
-    assert data.kept_back(100, 0.1) == [5, 15, 25, 35, 45, 55, 65, 75, 85, 95]
-    assert data.kept_back(24, 0.1) == [6, 18]
-    assert data.kept_back(3, 0.01) == [1]
+    assert kept_back(100, 0.1, "a") == [5, 15, 25, 35, 45, 55, 65, 75, 85, 95]
+    assert kept_back(24, 0.1, "a") == [6, 18]
+    assert kept_back(3, 0.01, "a") == [1]
     for count in range(2, 60):
-        chosen = data.kept_back(count, 0.3)
+        chosen = kept_back(count, 0.3, "a")
         assert len(set(chosen)) == max(1, round(0.3 * count)) and min(chosen) >= 0 and max(chosen) < count
 
 
@@ -211,7 +194,7 @@ def said(monkeypatch: pytest.MonkeyPatch, folder: Path, frames: list[Atoms], cod
     script = folder / "said.py"
     script.write_text(f"import sys\nfrom pathlib import Path\n{code}")
     monkeypatch.setattr(program, "PROGRAM", script)
-    return program.train({"epochs": 2}, data.arrays(frames), print)
+    return program.train({"epochs": 2}, arrays(frames), print)
 
 
 def row(epoch: int, loss: float) -> str:
@@ -286,26 +269,7 @@ def test_virials_have_the_sign_and_the_unit_of_labels(model, frames):
 
 
 def test_forces_and_virials_are_derivatives_of_energies(model, frames):
-    evaluate, step = MacePotential.evaluator(model), 1e-4
-    atoms = frames[1]
-    found = evaluate(atoms)
-    for index in np.ndindex(2, 3):
-        ends = []
-        for sign in (1, -1):
-            moved = atoms.copy()
-            moved.positions[index] += sign * step
-            ends.append(evaluate(moved).energy)
-        assert found.forces[index] == pytest.approx((ends[1] - ends[0]) / (2 * step), abs=1e-6)
-    for index in ((0, 0), (0, 1), (2, 2)):
-        ends = []
-        for sign in (1, -1):
-            strain = np.eye(3)
-            strain[index] += sign * step / 2
-            strain[index[::-1]] += sign * step / 2
-            strained = atoms.copy()
-            strained.set_cell(atoms.cell.array @ strain, scale_atoms=True)
-            ends.append(evaluate(strained).energy)
-        assert found.virial[index] == pytest.approx((ends[1] - ends[0]) / (2 * step), abs=1e-6)
+    check_derivatives(MacePotential.evaluator(model), frames[1])
 
 
 def test_atoms_alone_slabs_and_clusters(model, isolated):

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ase import Atoms
 from ase.data import chemical_symbols
 from pydantic import Field
 
 from gapdesign.config.options import Options
 from gapdesign.descriptors.base import EnvironmentDescriptor, add_unit_slopes
-from gapdesign.descriptors.neuroevolution import Functions, header, refuse_unsound
+from gapdesign.descriptors.neuroevolution import PATH, Functions, header, periodic, refuse_unsound
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ class NepDescriptor(EnvironmentDescriptor):
         super().__init__(options, species)
         self.check(options, species)
         self._cutoff = header(options.path).cutoff
-        self._calculator = _calculator(options.path, Path(options.path).stat().st_mtime_ns)
+        self._calculator = load(options.path, Path(options.path).stat().st_mtime_ns, PATH, "descriptor.backend")
 
     @classmethod
     def dimension(cls, options: NepOptions, n_species: int) -> int:
@@ -89,12 +88,12 @@ class NepDescriptor(EnvironmentDescriptor):
         known = header(options.path).elements
         missing = [chemical_symbols[z] for z in species if chemical_symbols[z] not in known]
         if missing:
-            raise InputError(f"descriptor.nep.path: '{options.path}' knows no {missing[0]}; name another model.")
+            raise InputError(f"{PATH}: '{options.path}' knows no {missing[0]}; name another model.")
         refuse_unsound(options.path)
 
     def __call__(self, batch: Batch, k: int, centers: np.ndarray) -> np.ndarray:
         """Describe some atoms of one structure; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
-        return self._calculator.predict_descriptors([_periodic(batch.atoms(k), self._cutoff)])[centers]
+        return self._calculator.predict_descriptors([periodic(batch.atoms(k), self._cutoff)])[centers]
 
     def derivatives(self, batch: Batch, k: int) -> dict[int, np.ndarray]:
         """Differentiate the summed vectors; see :class:`gapdesign.descriptors.EnvironmentDescriptor`.
@@ -109,9 +108,7 @@ class NepDescriptor(EnvironmentDescriptor):
         found = {int(z): np.zeros((count, 3, vectors.shape[1])) for z in np.unique(atoms.numbers)}
         for center, (vector, others, gradients) in enumerate(self._functions(atoms)):
             if not np.allclose(vector, vectors[center], rtol=0, atol=1e-9 * np.abs(vector).max()):
-                raise InputError(
-                    f"descriptor.nep.path: derivatives of '{self.options.path}' are unknown; its formulas are others."
-                )
+                raise InputError(f"{PATH}: derivatives of '{self.options.path}' are unknown; its formulas are others.")
             add_unit_slopes(found[int(atoms.numbers[center])], center, others, vector, gradients)
         return {z: total.reshape(3 * count, -1) for z, total in found.items()}
 
@@ -120,29 +117,38 @@ class NepDescriptor(EnvironmentDescriptor):
         return Functions(self.options.path)
 
 
+MISSING = (
+    "nep-adapters is not installed; run `pip install nep-adapters==1.0.3`, run the workflow with --sdm conda, or choose"
+    " another one."
+)
+"""What a message says, after a key of the configuration, where the program is missing."""
+
+
 @lru_cache(maxsize=2)
-def _calculator(path: str, changed: int) -> Any:
-    """Return the program, loaded once for as long as the file stays the same."""
+def load(path: str, changed: int, option: str, wanted: str) -> Any:
+    """Return the program with a model, loaded once for as long as the file stays the same.
+
+    Parameters
+    ----------
+    path
+        File of the model.
+    changed
+        When it was, in ns.
+    option
+        What messages on the file begin with.
+    wanted
+        The key of the configuration that asks for the program.
+
+    Raises
+    ------
+    InputError
+        If the program is missing or cannot load the file.
+    """
     try:
         from nep_adapters import NEPCalculator
     except ImportError as error:
-        raise InputError(
-            "descriptor.backend: nep-adapters is not installed; run `pip install nep-adapters==1.0.3`, run the workflow"
-            " with --sdm conda, or choose another descriptor."
-        ) from error
+        raise InputError(f"{wanted}: {MISSING}") from error
     try:
         return NEPCalculator(path)
     except Exception as error:
-        raise InputError(f"descriptor.nep.path: '{path}' cannot be loaded: {error}.") from error
-
-
-def _periodic(atoms: Atoms, cutoff: float) -> Atoms:
-    """Return a structure in a periodic cell, with no image within the cut-off where it is not periodic."""
-    if atoms.pbc.all():
-        return atoms
-    cell, normals = atoms.cell.array.copy(), atoms.cell.reciprocal().array
-    for axis in np.flatnonzero(~atoms.pbc):
-        heights = atoms.positions @ (normals[axis] / np.linalg.norm(normals[axis]))
-        height = 1 / np.linalg.norm(normals[axis])
-        cell[axis] *= max(1.0, (np.ptp(heights) + 2 * cutoff) / height)
-    return Atoms(atoms.numbers, atoms.positions, cell=cell, pbc=True)
+        raise InputError(f"{option}: '{path}' cannot be loaded: {error}.") from error

@@ -8,17 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from ase import Atoms
 from ase.data import atomic_numbers
 from numpy.polynomial.chebyshev import chebder, chebval, chebvander
 from numpy.polynomial.legendre import legder, legval
 
 from gapdesign.errors import InputError
-
-if TYPE_CHECKING:
-    from ase import Atoms
 
 
 class Header(NamedTuple):
@@ -60,8 +58,11 @@ KINDS = ("nep4", "nep4_zbl", "nep5", "nep5_zbl")
 """First words of files that can be read. Models of charges, dipoles or spins have others, as have those before NEP4."""
 
 
-def header(path: str) -> Header:
-    """Read the first lines of a model, which end with that of the network.
+PATH = "descriptor.nep.path"
+
+
+def header(path: str, key: str = PATH) -> Header:
+    """Read the first lines of a model, which end with that of the network; messages begin with ``key``.
 
     Raises
     ------
@@ -73,11 +74,10 @@ def header(path: str) -> Header:
             words = [line.split() for line, _ in zip(text, range(_MOST_LINES), strict=False)]
     except FileNotFoundError:
         raise InputError(
-            f"descriptor.nep.path: no file '{path}'; paths start where snakemake is run. `make nep` fetches"
-            " NEP89 as nep89.txt."
+            f"{key}: no file '{path}'; paths start where snakemake is run. `make nep` fetches NEP89 as nep89.txt."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"descriptor.nep.path: '{path}' cannot be read ({error}).") from error
+        raise InputError(f"{key}: '{path}' cannot be read ({error}).") from error
     lines = {line[0]: line[1:] for line in words if line}
     try:
         kind, count, *elements = words[0] if words and len(words[0]) > 2 else ("", 0)
@@ -93,7 +93,7 @@ def header(path: str) -> Header:
             raise ValueError("no cut-off")
     except (KeyError, ValueError, IndexError) as error:
         reason = f"no line '{error.args[0]}'" if isinstance(error, KeyError) else error
-        raise InputError(f"descriptor.nep.path: '{path}' is no neuroevolution potential ({reason}).") from error
+        raise InputError(f"{key}: '{path}' is no neuroevolution potential ({reason}).") from error
     orders, types = (three, int(four > 0), int(five > 0)), len(elements)
     dimension = radial[0] + angular[0] * sum(orders)
     networks = types * (dimension + 2) * neurons + 1 + (types if kind.startswith("nep5") else 0)
@@ -107,34 +107,35 @@ _MOST_LINES = 20
 """Lines within which the header ends."""
 
 
-def refuse_unsound(path: str) -> None:
+def refuse_unsound(path: str, key: str = PATH) -> None:
     """Refuse a model that is cut off or has other lines than numbers; nep-adapters would end the process there.
+
+    Messages begin with ``key``.
 
     Raises
     ------
     InputError
         If it is.
     """
-    _numbers(path, Path(path).stat().st_mtime_ns)
+    _numbers(path, Path(path).stat().st_mtime_ns, key)
 
 
 @lru_cache(maxsize=2)
-def _numbers(path: str, changed: int) -> np.ndarray:
+def _numbers(path: str, changed: int, key: str) -> np.ndarray:
     """Return the parameters of a model, read once for as long as the file stays the same."""
-    expected, lines = header(path).numbers, Path(path).read_bytes().rstrip().split(b"\n")
+    expected, lines = header(path, key).numbers, Path(path).read_bytes().rstrip().split(b"\n")
     start = next(n for n, line in enumerate(lines) if line.startswith(b"ANN")) + 1
     texts = lines[start : start + expected]
     if len(texts) < expected:
         raise InputError(
-            f"descriptor.nep.path: '{path}' is cut off: it has {len(texts)} numbers instead of {expected}; copy or"
-            " fetch it again."
+            f"{key}: '{path}' is cut off: it has {len(texts)} numbers instead of {expected}; copy or fetch it again."
         )
     try:
         numbers = np.fromiter(map(float, texts), float, expected)
     except ValueError:
         numbers = np.full(1, np.nan)
     if not np.isfinite(numbers).all():
-        raise InputError(f"descriptor.nep.path: '{path}' has a line that is no number; copy or fetch it again.")
+        raise InputError(f"{key}: '{path}' has a line that is no number; copy or fetch it again.")
     return numbers
 
 
@@ -160,8 +161,8 @@ class Functions:
     def __init__(self, path: str) -> None:
         self._header = model = header(path)
         if len(model.cutoffs) != 2:
-            raise InputError(f"descriptor.nep.path: derivatives of '{path}' are unknown; each element has its cut-off.")
-        numbers, types = _numbers(path, Path(path).stat().st_mtime_ns), len(model.elements)
+            raise InputError(f"{PATH}: derivatives of '{path}' are unknown; each element has its cut-off.")
+        numbers, types = _numbers(path, Path(path).stat().st_mtime_ns, PATH), len(model.elements)
         middle = model.networks + types**2 * model.radial[0] * model.radial[1]
         end = middle + types**2 * model.angular[0] * model.angular[1]
         self._radial = numbers[model.networks : middle].reshape(*model.radial, types, types)
@@ -249,3 +250,16 @@ def _functions(r: np.ndarray, cutoff: float, coefficients: np.ndarray) -> tuple[
         np.einsum("mk,nkm->mn", f * fade, coefficients),
         np.einsum("mk,nkm->mn", df * fade + f * dfade, coefficients),
     )
+
+
+def periodic(atoms: Atoms, cutoff: float) -> Atoms:
+    """Return a structure in a periodic cell, with no image within the cut-off where it is not periodic."""
+    if atoms.pbc.all():
+        return atoms
+    whole = atoms.cell.complete()
+    cell, normals = whole.array.copy(), whole.reciprocal().array
+    for axis in np.flatnonzero(~atoms.pbc):
+        heights = atoms.positions @ (normals[axis] / np.linalg.norm(normals[axis]))
+        height = 1 / np.linalg.norm(normals[axis])
+        cell[axis] *= max(1.0, (np.ptp(heights) + 2 * cutoff) / height)
+    return Atoms(atoms.numbers, atoms.positions, cell=cell, pbc=True)

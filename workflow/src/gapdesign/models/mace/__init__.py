@@ -18,6 +18,7 @@ from gapdesign.descriptors.torch_models import refuse_damaged
 from gapdesign.errors import InputError
 from gapdesign.files import write_bytes, write_csv
 from gapdesign.models.base import Load, Potential, Seconds
+from gapdesign.models.labels import arrays, energies_of_atoms, kept_back
 from gapdesign.models.mace import costs, data, predict, program
 from gapdesign.models.mace.options import MacePotentialOptions
 from gapdesign.structures import prototypes
@@ -34,7 +35,7 @@ LEAST_MEMORY, LEAST_MINUTES = 4000, 240
 CAUTION = 4
 """Time limit relative to the time that a fit should take."""
 
-_START = "models.mace.start"
+_START, _SHARE = "models.mace.start", "models.mace.validation"
 
 
 class MacePotential(Potential):
@@ -97,9 +98,9 @@ class MacePotential(Potential):
 
     def statistics(self, frames: Sequence[Atoms], isolated: Sequence[Atoms]) -> dict[str, Any]:
         """Return what :meth:`hyperparameters` does, whether mace-torch is installed or not."""
-        energies = data.energies_of_atoms(isolated, self.species)
-        labels = data.arrays(frames)
-        data.kept_back(len(frames), self.options.validation)
+        energies = energies_of_atoms(isolated, self.species)
+        labels = arrays(frames)
+        kept_back(len(frames), self.options.validation, _SHARE)
         is_new = self.options.start is None
         return {
             "isolated": {chemical_symbols[z]: energy for z, energy in zip(self.species, energies, strict=True)},
@@ -134,7 +135,7 @@ class MacePotential(Potential):
                     f"hyperparameters.json: found for {key} {hyperparameters.get(key)}, but the configuration has"
                     f" {wanted}; run the stage again."
                 )
-        labels = data.arrays(frames)
+        labels = arrays(frames)
         settings = self.options.model_dump() | {
             "start": self.options.start and str(Path(self.options.start).absolute()),
             "seed": int(rng.integers(2**31)),
@@ -143,7 +144,7 @@ class MacePotential(Potential):
             "neighbours": hyperparameters["neighbours"],
             "scale": hyperparameters["scale"],
             "virials": bool(labels["has_virial"].any()),
-            "validation": data.kept_back(len(frames), self.options.validation),
+            "validation": kept_back(len(frames), self.options.validation, _SHARE),
         }
         if self.options.start is None:
             work = costs.Work(len(frames), len(labels["numbers"]) / len(frames), settings["neighbours"], self.options)

@@ -1,11 +1,8 @@
-"""The training as a program of its own: its input, its run, and a check that it used all data."""
+"""The training as a program of its own: its input, and what it says."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
@@ -15,15 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gapdesign.descriptors.mace import MISSING
-from gapdesign.errors import InputError, ProgramError
+from gapdesign.errors import InputError
+from gapdesign.models.trainer import check_counts, run
 from gapdesign.progress import Pace
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PROGRAM = Path(__file__).with_name("training.py")
-
-_TAIL = 20
 
 
 class Trained(NamedTuple):
@@ -66,7 +62,7 @@ def train(settings: Mapping[str, Any], labels: Mapping[str, np.ndarray], tell: C
     settings
         What ``training.py`` reads.
     labels
-        From :func:`gapdesign.models.mace.data.arrays`.
+        From :func:`gapdesign.models.labels.arrays`.
     tell
         Receives sentences for the log, one every few seconds.
 
@@ -83,38 +79,12 @@ def train(settings: Mapping[str, Any], labels: Mapping[str, np.ndarray], tell: C
         folder = Path(name)
         np.savez(folder / "frames.npz", **labels)
         (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
-        lines = _run(folder)
-        check_counts(next(lines, {}), labels)
+        lines = map(_usable, run(PROGRAM, folder, "MACE"))
+        check_counts("MACE", next(lines, {}), labels)
         epochs = pd.DataFrame(_epochs(lines, settings, tell))
         epochs["kept"] = (epochs["epoch"] == epochs.pop("best").iloc[-1]).astype(int)
         seconds = float(np.median(np.diff(epochs.pop("seconds"))))
         return Trained((folder / "mace.model").read_bytes(), epochs, seconds)
-
-
-def _run(folder: Path) -> Iterator[dict[str, Any]]:
-    """Run the training in a folder, and yield what it says, line by line."""
-    # One thread and the same order of everything, so that two runs write the same bytes; cuBLAS has to be asked.
-    fixed = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
-    with (folder / "errors.txt").open("w+", encoding="utf-8", errors="replace") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-P", str(PROGRAM), str(folder)],
-            env=os.environ | fixed,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-        with process:
-            try:
-                for line in process.stdout:
-                    if line.startswith("{"):  # MACE prints, too
-                        yield _usable(json.loads(line))
-            except BaseException:
-                process.kill()
-                raise
-        if process.returncode != 0:
-            errors.seek(0)
-            tail = "\n".join(line[:500] for line in errors.read().splitlines()[-_TAIL:])
-            raise ProgramError(f"MACE's training ended with status {process.returncode}; its last lines were:\n{tail}")
 
 
 def _usable(line: dict[str, Any]) -> dict[str, Any]:
@@ -131,24 +101,6 @@ def _usable(line: dict[str, Any]) -> dict[str, Any]:
                 " the largest forces among the labels."
             )
     return line
-
-
-def check_counts(read: Mapping[str, int], labels: Mapping[str, np.ndarray]) -> None:
-    """Check that the program has read all the labels that it was given.
-
-    Raises
-    ------
-    ProgramError
-        If a number differs, or the program does not report it.
-    """
-    expected = {
-        "energies": labels["energies"].size,
-        "forces": labels["forces"].size,
-        "virials": 6 * int(labels["has_virial"].sum()),
-    }
-    for kind, number in expected.items():
-        if read.get(kind) != number:
-            raise ProgramError(f"MACE was given {number} {kind} and used {read.get(kind, 'an unknown number')}.")
 
 
 def _epochs(
