@@ -180,7 +180,7 @@ def test_the_plan_follows_the_size_of_the_model_and_of_the_structures():
     assert NepPotential.seconds(at(epochs=300), load).fit == pytest.approx(2 * base.fit)
     assert NepPotential.seconds(at(r_cut=8.0), load).fit > base.fit
     assert NepPotential.seconds(at(r_cut=8.0), load).predict > base.predict
-    assert NepPotential.megabytes(at(batch_size=100_000, r_cut=20.0)) > NepPotential.megabytes(at()) == 4000
+    assert NepPotential.megabytes(at(batch_size=100, r_cut=30.0, r_cut_angular=30.0)) > NepPotential.megabytes(at()) == 4000
     assert NepPotential.minutes(at(epochs=1_000_000)) > NepPotential.minutes(at()) == 240
 
 

@@ -23,7 +23,7 @@ from planned import all_jobs
 
 
 def test_every_kind_is_complete():
-    assert {"ace", "gap", "mace"} <= set(MODELS)
+    assert {"ace", "gap", "mace", "nep"} <= set(MODELS)
     for name, member in MODELS.items():
         assert not member.__abstractmethods__
         assert member.title and member.determined and member.files, name
@@ -54,7 +54,7 @@ def test_several_kinds_keep_their_order_on_every_way(configuration):
         ({"model": {"kind": "gpa"}}, "model.kind: there is no 'gpa'; did you mean 'gap'?"),
         ({"models": {"gpa": {}}}, "models.gpa: unknown key; did you mean 'gap'?"),
         ({"models": {"ace": {"degre": 8}}}, "models.ace.degre: unknown key; did you mean 'degree'?"),
-        ({"models": {}}, "models: it is empty; name ace or gap or mace, such as `models: {gap: {}}`."),
+        ({"models": {}}, "models: it is empty; name ace or gap or mace or nep, such as `models: {gap: {}}`."),
         ({"models": {"gap": None}}, "models: it is empty"),
         ({"models": {"ace": {}}, "model": {"kind": "ace"}}, "model: `models` is given beside it"),
         ({"models": ["gap", "ace"]}, "models: .* is not valid; give a block of keys and values"),
