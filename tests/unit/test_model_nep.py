@@ -149,7 +149,7 @@ def test_hyperparameters_of_other_options_and_too_little_memory_are_refused(fram
 
 def test_a_missing_package_says_how_it_comes(frames, isolated, monkeypatch, tmp_path):
     monkeypatch.setattr(program, "find_spec", lambda name: None)
-    expected = r"^models\.nep: torchnep, or torch, which it needs, is not installed; run `pip install torchnep=="
+    expected = r"^models\.nep: torchnep, nep-adapters or torch is not installed; run `pip install torchnep=="
     with pytest.raises(InputError, match=expected):
         potential().hyperparameters(frames, isolated, rng=np.random.default_rng(1), tell=print)
     with pytest.raises(InputError, match=expected):
@@ -180,7 +180,11 @@ def test_the_plan_follows_the_size_of_the_model_and_of_the_structures():
     assert NepPotential.seconds(at(epochs=300), load).fit == pytest.approx(2 * base.fit)
     assert NepPotential.seconds(at(r_cut=8.0), load).fit > base.fit
     assert NepPotential.seconds(at(r_cut=8.0), load).predict > base.predict
-    assert NepPotential.megabytes(at(batch_size=100, r_cut=30.0, r_cut_angular=30.0)) > NepPotential.megabytes(at()) == 4000
+    assert (
+        NepPotential.megabytes(at(batch_size=100, r_cut=30.0, r_cut_angular=30.0))
+        > NepPotential.megabytes(at())
+        == 4000
+    )
     assert NepPotential.minutes(at(epochs=1_000_000)) > NepPotential.minutes(at()) == 240
 
 
@@ -231,7 +235,9 @@ def test_a_training_that_fails_is_told(frames, monkeypatch, tmp_path):
     assert refused(ProgramError, fewer) == "torchnep was given 36 forces and used 35."
     assert refused(ProgramError, f"print('{COUNTS}')").startswith("torchnep ended without a model; ")
     diverged = f'print(\'{COUNTS}\')\nprint(\'{{"mistake": "diverged", "epoch": 4}}\')'
-    assert refused(InputError, diverged).startswith("models.nep.learning_rate: the loss after epoch 4 is not finite; ")
+    assert refused(InputError, diverged).startswith(
+        "models.nep.learning_rate: the loss after epoch 4 is beyond all bounds; "
+    )
 
 
 def test_files_that_are_no_models_are_refused_in_one_sentence(tmp_path):
@@ -272,6 +278,11 @@ def test_two_trainings_write_the_same_bytes(model, frames, isolated, tmp_path):
     again = fitted(potential(**ON_VIRIALS), frames, isolated, tmp_path)
     assert again.read_bytes() == model.read_bytes()
     assert again.with_name("training.csv").read_bytes() == model.with_name("training.csv").read_bytes()
+
+
+def test_a_training_that_diverges_ends_with_a_sentence(trained, frames, isolated, tmp_path):
+    with pytest.raises(InputError, match=r"^models\.nep\.learning_rate: the loss after epoch 1 is beyond all bounds;"):
+        fitted(potential(epochs=3, learning_rate=1e6), frames, isolated, tmp_path)
 
 
 def test_virials_have_the_sign_and_the_unit_of_labels(model, frames):

@@ -129,6 +129,11 @@ class NepPotential(Potential):
         write_csv(table, trained.epochs)
 
     @classmethod
+    def require(cls) -> None:
+        """Look for torchnep and nep-adapters; see :class:`gapdesign.models.Potential`."""
+        program.require()
+
+    @classmethod
     def evaluator(cls, path: Path) -> Evaluate:
         """Load a model; see :class:`gapdesign.models.Potential`."""
         return predict.evaluator(Path(path))

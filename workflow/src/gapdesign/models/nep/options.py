@@ -26,8 +26,8 @@ class NepPotentialOptions(Options):
     r_cut_angular: float = Field(
         5.0, gt=0, description="Cut-off of the angular features, in angstrom; at most `r_cut`."
     )
-    n_max: int = Field(6, ge=0, le=12, description="Radial functions of each kind of feature, less one.")
-    basis_size: int = Field(8, ge=0, le=16, description="Polynomials that each of them is made of, less one.")
+    n_max: int = Field(6, ge=0, le=8, description="Radial functions of each kind of feature, less one.")
+    basis_size: int = Field(8, ge=0, le=12, description="Polynomials that each of them is made of, less one.")
     l_max: int = Field(4, ge=1, le=8, description="Largest angular momentum of the features of three bodies.")
     neurons: int = Field(30, ge=1, le=119, description="Neurons of the one layer of the network of each element.")
     epochs: int = Field(

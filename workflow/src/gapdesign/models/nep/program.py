@@ -27,9 +27,12 @@ PROGRAM, NAME = Path(__file__).with_name("training.py"), "torchnep"
 
 SHARE = "models.nep.validation"
 
+LARGEST = 1e6
+"""The loss beyond which a training has diverged, for weights of one: errors of a thousand eV."""
+
 MISSING = (
-    "torchnep, or torch, which it needs, is not installed; run `pip install torchnep==1.0.7` and install torch (without"
-    " CUDA: see docs/potentials.md), run the workflow with --sdm conda, or choose another one."
+    "torchnep, nep-adapters or torch is not installed; run `pip install torchnep==1.0.7 nep-adapters==1.0.3` and"
+    " install torch (without CUDA: see docs/potentials.md), run the workflow with --sdm conda, or choose another one."
 )
 """What a message says, after a key of the configuration, where the program is missing."""
 
@@ -55,14 +58,14 @@ class Trained(NamedTuple):
 
 
 def require() -> None:
-    """Check that torchnep is installed.
+    """Check that torchnep, torch and nep-adapters are installed.
 
     Raises
     ------
     InputError
-        If it is not, or torch is not.
+        If one is not.
     """
-    if any(find_spec(name) is None for name in ("torch", "torchnep")):
+    if any(find_spec(name) is None for name in ("torch", "torchnep", "nep_adapters")):
         raise InputError(f"models.nep: {MISSING}")
 
 
@@ -107,7 +110,7 @@ def train(
             "nep.in": data.settings(options, list(isolated)),
             "train.xyz": data.extended_xyz(frames, labels, seen, isolated, options.r_cut),
             "valid.xyz": data.extended_xyz(frames, labels, back, isolated, options.r_cut),
-            "settings.json": json.dumps({"seed": seed}),
+            "settings.json": json.dumps({"seed": seed, "limit": LARGEST * sum(options.weights.model_dump().values())}),
         }
         for file, text in texts.items():
             (folder / file).write_text(text, encoding="utf-8")
@@ -126,8 +129,8 @@ def _usable(line: dict[str, Any]) -> dict[str, Any]:
     """Return what the program says, unless it is a mistake."""
     if line.get("mistake") == "diverged":
         raise InputError(
-            f"models.nep.learning_rate: the loss after epoch {line['epoch']} is not finite; lower it, and look at the"
-            " largest forces among the labels."
+            f"models.nep.learning_rate: the loss after epoch {line['epoch']} is beyond all bounds; lower it, and look"
+            " at the largest forces among the labels."
         )
     return line
 

@@ -2,10 +2,10 @@
 
     python -P training.py FOLDER
 
-``FOLDER`` holds torchnep's ``nep.in``, ``train.xyz`` and ``valid.xyz``, and the seed in ``settings.json``; torchnep
-writes ``nep_best.txt`` into its folder ``out``, the model of the epoch with the smallest validation loss. Every line of
-the output that is a JSON object is one of ours: what was read, then each epoch as in torchnep's ``loss.out``, with the
-CPU seconds so far; or a mistake and nothing more.
+``FOLDER`` holds torchnep's ``nep.in``, ``train.xyz`` and ``valid.xyz``, and ``settings.json``: the ``seed``, and the
+``limit`` of the loss beyond which a training has diverged. torchnep writes ``nep_best.txt`` into the folder ``out``, the
+model of the epoch with the smallest validation loss. Every line of the output that is a JSON object is one of ours:
+what was read, then each epoch as in torchnep's ``loss.out``, with the CPU seconds so far; or a mistake and nothing more.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import math
 import sys
 import time
 import warnings
@@ -32,8 +31,8 @@ def say(**values: Any) -> None:
 class Followed(io.TextIOBase):
     """Stands in for the output of torchnep, and says what each epoch brought when its line comes."""
 
-    def __init__(self, losses: Path) -> None:
-        self._losses = losses
+    def __init__(self, losses: Path, limit: float) -> None:
+        self._losses, self._limit = losses, limit
 
     def write(self, text: str) -> int:
         """Receive what torchnep prints; its line comes after that of `loss.out`."""
@@ -43,7 +42,7 @@ class Followed(io.TextIOBase):
 
     def _say(self, words: list[str]) -> None:
         epoch, loss, *errors = int(words[0]), *map(float, words[1:])
-        if not math.isfinite(loss):
+        if not loss < self._limit:  # nor where it is no number
             say(mistake="diverged", epoch=epoch)
             sys.exit()
         ours, others = (dict(zip(COLUMNS, errors[start : start + 4], strict=True)) for start in (0, 4))
@@ -65,8 +64,8 @@ def train(folder: Path) -> None:
         forces=sum(frame["forces"].size for frame in frames if "forces" in frame),
         virials=6 * sum("virial" in frame for frame in frames),
     )
-    out = folder / "out"
-    with contextlib.redirect_stdout(Followed(out / "loss.out")):
+    out, settings = folder / "out", json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+    with contextlib.redirect_stdout(Followed(out / "loss.out", settings["limit"])):
         train_nep(
             str(folder / "nep.in"),
             str(files[0]),
@@ -76,7 +75,7 @@ def train(folder: Path) -> None:
             restart=False,
             checkpoint_interval=sys.maxsize,
             prediction_interval=0,
-            run_seed=json.loads((folder / "settings.json").read_text(encoding="utf-8"))["seed"],
+            run_seed=settings["seed"],
             valid_file=str(files[1]),
         )
 
