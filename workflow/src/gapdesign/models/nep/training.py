@@ -3,9 +3,10 @@
     python -P training.py FOLDER
 
 ``FOLDER`` holds torchnep's ``nep.in``, ``train.xyz`` and ``valid.xyz``, and ``settings.json``: the ``seed``, and the
-``limit`` of the loss beyond which a training has diverged. torchnep writes ``nep_best.txt`` into the folder ``out``, the
-model of the epoch with the smallest validation loss. Every line of the output that is a JSON object is one of ours:
-what was read, then each epoch as in torchnep's ``loss.out``, with the CPU seconds so far; or a mistake and nothing more.
+``limit`` of the loss beyond which a training has diverged. torchnep writes ``nep_best.txt`` into the folder
+``out``, the model of the epoch with the smallest validation loss. Every line of the output that is a JSON object is one
+of ours: what was read, then each epoch as in torchnep's ``loss.out``, with the CPU seconds so far; or a mistake and
+nothing more.
 """
 
 from __future__ import annotations
