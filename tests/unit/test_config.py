@@ -16,7 +16,9 @@ from gapdesign.config.options import Options
 from gapdesign.errors import InputError
 
 ROOT = Path(__file__).parents[2]
-ADDITIONS = sorted((ROOT / "config/studies").glob("*/*.yaml"))
+ADDITIONS = sorted(
+    path for path in (ROOT / "config/studies").glob("*/*.yaml") if path.parent.with_suffix(".yaml").exists()
+)
 STUDIES = sorted(set((ROOT / "config").rglob("*.yaml")) - set(ADDITIONS))
 
 

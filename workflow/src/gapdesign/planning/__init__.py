@@ -127,7 +127,7 @@ def plan(study: Study, jobs: Sequence[Jobs], results: Path, *, at_once: int = 10
         labels=labels,
         label_hours=sizes.label,
         atoms=sizes.atoms,
-        models={kind: Laws(study, sizes, units, kind=kind).model for kind in study.kinds},
+        models={kind: Laws(study, sizes, units, kind=kind).model if sizes.known else None for kind in study.kinds},
         at_once=at_once,
         results=results,
         units=units,

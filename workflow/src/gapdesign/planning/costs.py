@@ -206,8 +206,6 @@ class Laws:
     @cached_property
     def model(self) -> Seconds | None:
         """What jobs of one design, and the test of one structure, cost with this kind of model; None if unknown."""
-        if not self.sizes.known:
-            return None
         at, sizes, soap = At(self.study, kind=self.kind), self.sizes, self.study.descriptor.soap
         neighbours = sizes.terms / (soap.n_max * (soap.l_max + 1) ** 2)
         load = Load(
