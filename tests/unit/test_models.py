@@ -57,6 +57,11 @@ def test_several_kinds_keep_their_order_on_every_way(configuration):
         ({"models": {}}, "models: it is empty; name ace or gap or mace or nep, such as `models: {gap: {}}`."),
         ({"models": {"gap": None}}, "models: it is empty"),
         ({"models": {"ace": {}}, "model": {"kind": "ace"}}, "model: `models` is given beside it"),
+        (
+            {"models": {"ace": {"r_cut": 3.0}}},
+            "models.ace.r_cut: 3.0 does not reach the nearest",
+        ),
+        ({"model": {"kind": "mace", "mace": {"r_cut": 2.0}}}, "model.mace.r_cut: 2.0 does not reach the nearest"),
         ({"models": ["gap", "ace"]}, "models: .* is not valid; give a block of keys and values"),
     ],
 )
@@ -97,6 +102,12 @@ def test_the_plan_has_the_jobs_and_the_cost_of_every_kind(configuration, tmp_pat
         np.testing.assert_allclose(planned.models[kind], expected, rtol=0.05)
     text = table(planned)
     assert "Models of the kind gap, on one core: " in text and "Models of the kind ace, on one core: " in text
+
+
+def test_all_models_of_a_study_have_the_same_dimers(configuration):
+    study = parse(configuration | {"models": {"gap": {}, "ace": {"r_cut": 6.5}}})
+    measure = cli.jobs()["measure"]
+    assert {json.loads(measure.part(At(study, "OPT", kind=kind)))["farthest"] for kind in study.kinds} == {6.5}
 
 
 def errors_of(worst: dict[str, float]) -> pd.DataFrame:

@@ -295,12 +295,12 @@ def read_arrays(path: str | Path, make: Callable[[dict[str, np.ndarray]], Made],
     InputError
         If the file is missing, cut off or damaged (such archives carry checksums), or holds something else.
     """
-    with (
-        reading(path, "not complete", run=f"`{run}`"),
-        Path(path).open("rb") as stream,
-        np.load(stream, allow_pickle=False) as archive,
-    ):
-        return make(dict(archive))
+    with reading(path, "not complete", run=f"`{run}`"), Path(path).open("rb") as stream:
+        if stream.read(2) not in (b"PK", b""):  # what NumPy says of other files is about pickles
+            raise ValueError("no archive of arrays")
+        stream.seek(0)
+        with np.load(stream, allow_pickle=False) as archive:
+            return make(dict(archive))
 
 
 def write_frames(path: str | Path, frames: Iterable[Atoms]) -> None:

@@ -230,10 +230,14 @@ def check(study: Study) -> None:
             reaches["kernel.pair"] = study.kernel.pair.r_cut
         for key, r_cut in reaches.items():
             if r_cut <= nearest:
-                raise InputError(
-                    f"{key}.r_cut: {r_cut} does not reach the nearest neighbour of prototype '{prototype.name}' at"
-                    f" {nearest:.3f} angstrom; make it larger, twice that or more."
-                )
+                raise InputError(_short_sight(key, r_cut, prototype.name, nearest))
+
+
+def _short_sight(key: str, r_cut: float, prototype: str, nearest: float) -> str:
+    return (
+        f"{key}.r_cut: {r_cut} does not reach the nearest neighbour of prototype '{prototype}' at {nearest:.3f}"
+        " angstrom; make it larger, twice that or more."
+    )
 
 
 def _check_models(study: Study) -> None:
@@ -242,8 +246,14 @@ def _check_models(study: Study) -> None:
         raise InputError(f"model: `models` is given beside it; move the keys into `models.{GAP}` and remove `model`.")
     if not study.kinds:
         raise InputError(f"models: it is empty; name {' or '.join(MODELS)}, such as `models: {{{GAP}: {{}}}}`.")
-    for chosen in study.kinds.values():
+    block = "model" if study.models is None else "models"
+    for kind, chosen in study.kinds.items():
         chosen.member.check(chosen.options, study.species())
+        reach = chosen.member.cutoff(chosen.options)
+        for prototype in prototypes(study.prototypes):
+            nearest = nearest_neighbour(prototype.atoms)
+            if reach is not None and reach <= nearest:
+                raise InputError(_short_sight(f"{block}.{kind}", reach, prototype.name, nearest))
 
 
 MOST_JOBS = 100_000

@@ -133,6 +133,14 @@ class Potential(Member, ABC):
         """
 
     @classmethod
+    def cutoff(cls, options: Any) -> float | None:
+        """Return the distance, in angstrom, from which two atoms alone do not feel each other.
+
+        None if the kernel of the study says it.
+        """
+        return None
+
+    @classmethod
     def require(cls) -> None:
         """Check that the programs of a fit are installed, without loading them.
 

@@ -49,6 +49,11 @@ class AcePotential(Potential):
         check(species)
 
     @classmethod
+    def cutoff(cls, options: AcePotentialOptions) -> float:
+        """Return the radius of an environment; see :class:`gapdesign.models.Potential`."""
+        return options.r_cut
+
+    @classmethod
     def noise_bound(cls, options: AcePotentialOptions) -> float:
         """Return the upper bound of the noise of energies; see :class:`gapdesign.models.Potential`."""
         return options.bounds.noise[1]

@@ -161,6 +161,11 @@ class MacePotential(Potential):
         write_csv(table, trained.epochs)
 
     @classmethod
+    def cutoff(cls, options: MacePotentialOptions) -> float | None:
+        """Return the cut-off of a layer, if it is new; see :class:`gapdesign.models.Potential`."""
+        return options.r_cut if options.start is None else None
+
+    @classmethod
     def require(cls) -> None:
         """Look for mace-torch; see :class:`gapdesign.models.Potential`."""
         program.require()

@@ -129,6 +129,11 @@ class NepPotential(Potential):
         write_csv(table, trained.epochs)
 
     @classmethod
+    def cutoff(cls, options: NepPotentialOptions) -> float:
+        """Return the cut-off of the radial features; see :class:`gapdesign.models.Potential`."""
+        return options.r_cut
+
+    @classmethod
     def require(cls) -> None:
         """Look for torchnep and nep-adapters; see :class:`gapdesign.models.Potential`."""
         program.require()
