@@ -69,7 +69,7 @@ def test_a_piece_of_configuration_is_understood(page: str, block: Any, tmp_path:
     first = block.content.split(":", 1)[0]
     for piece in re.split(rf"^(?={first}:)", block.content, flags=re.MULTILINE)[1:]:
         given = yaml.safe_load(piece)
-        if first == "default-resources":  # a profile
+        if first in ("default-resources", "set-resources"):  # a profile
             world = pages.World(tmp_path, f"docs/{page}")
             (world.folder / "site").mkdir()
             (world.folder / "site" / "config.yaml").write_text(piece)

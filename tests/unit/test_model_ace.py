@@ -1,6 +1,6 @@
 """Linear models of the atomic cluster expansion: functions, likelihood, fit, files.
 
-The closed forms need no ace-jax; the rest does, in an environment of its own: see docs/potentials.md.
+The closed forms need no ace-jax; the rest does, in an environment of its own: see docs/models.md.
 """
 
 from __future__ import annotations

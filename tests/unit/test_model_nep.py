@@ -1,6 +1,6 @@
 """Neuroevolution potentials: the files of a training, what it says, and small models by torchnep.
 
-Training needs torchnep, and predictions nep-adapters: see docs/potentials.md.
+Training needs torchnep, and predictions nep-adapters: see docs/models.md.
 """
 
 from __future__ import annotations

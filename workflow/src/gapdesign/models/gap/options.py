@@ -90,7 +90,7 @@ class SparseOptions(Options):
         f" design, a number of them, or `auto`: all where there are up to {MOST}, as in designs of small cells, and"
         f" {MOST} otherwise. Of more environments those are chosen that have the largest variance, each given the ones"
         " before it, until none has more than `jitter`. Time and memory of a fit grow with the number of points"
-        " ([measured](../docs/potentials.md#many-atom-cells)).",
+        " ([measured](../docs/models.md#gap-many-atom-cells)).",
     )
     points_per_length: float = Field(
         4.0,
@@ -119,7 +119,7 @@ class GapOptions(Options):
         description="Labels whose likelihood determines expected errors: that of `energies` determines theirs, and"
         " `sigma` states the others; that of `all` labels, given the scales and the length found from energies,"
         " determines those of energies, forces and virials. With `all`, forces came out better in most designs, and the"
-        " worst energies worse ([measured](../docs/potentials.md#expected-errors)).",
+        " worst energies worse ([measured](../docs/models.md#gap-expected-errors)).",
     )
     optimizer: Literal["lbfgs", "cma"] = Field(
         "lbfgs",

@@ -64,7 +64,7 @@ class MacePotentialOptions(Options):
     device: Literal["cpu", "cuda"] = Field(
         "cpu",
         description="Where training runs: on one core, or on a GPU, for which the profile has to ask"
-        " ([how](../docs/potentials.md#mace)). Predictions use a core.",
+        " ([how](../docs/models.md#mace)). Predictions use a core.",
     )
     dtype: Literal["float64", "float32"] = Field(
         "float64", description="Precision of the training. Predictions are of double precision."
