@@ -331,7 +331,7 @@ def of_kinds(pattern):
 
 def potential_of(wildcards):
     """Return the file of a model, or its pattern, by which it is evaluated."""
-    return results("{folder}models/{design}/" + FOLDERS[wildcards.folder].member.files[0])
+    return results(f"{{folder}}models/{{design}}/{FOLDERS[wildcards.folder].member.files[0]}")
 
 
 def models_of(wildcards):

@@ -20,7 +20,7 @@ for folder, chosen in FOLDERS.items():
             isolated=results("labels/isolated.extxyz"),
             hyperparameters=results("{folder}models/{design}/hyperparameters.json"),
         output:
-            [results("{folder}models/{design}/" + file) for file in chosen.member.files],
+            [results(f"{{folder}}models/{{design}}/{file}") for file in chosen.member.files],
         log:
             results("logs/{folder}models/{design}/fit.log"),
         benchmark:
