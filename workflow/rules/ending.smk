@@ -44,7 +44,7 @@ def about(job):
     """Lines about a job that failed for good."""
     members = sorted(job.jobs, key=str) if job.is_group() else [job]
     yield "gapdesign: Failed: " + ", then ".join(
-        " ".join([member.rule.name, *(f"{name}={value}" for name, value in member.wildcards_dict.items())])
+        " ".join([member.rule.name, *(f"{name}={value}" for name, value in member.wildcards_dict.items() if value)])
         for member in members
     )
     logs = [str(member.log[0]) for member in members]
