@@ -5,4 +5,4 @@ include: "workflow/Snakefile"
 rule all:
     default_target: True
     input:
-        rules.report.input,
+        rules.report.output,

@@ -17,7 +17,7 @@ AFTER_DESIGN = {
     "properties_model",
     "properties_table",
 }
-REPORT = {"design_page", "report_provenance", "report_figures", "report_estimate", "report_page", "all"}
+REPORT = {"design_page", "report_provenance", "report_figures", "report_estimate", "report", "all"}
 FIGURES = {"properties_figures"}
 SELECTION = {"design_select", "design_quality", "quality", "design_regrow", "design_curves"}
 METHODS = {"OPT": "maxmin", "RND": "random"}
@@ -53,7 +53,7 @@ def test_a_dry_run_plans_every_job(workflow):
         "report_provenance": 1,
         "report_figures": 1,
         "report_estimate": 1,
-        "report_page": 1,
+        "report": 1,
         "all": 1,
     }
     assert not (workflow.folder / "results").exists()
@@ -88,7 +88,7 @@ def test_targets_stop_where_they_say(workflow):
         unneeded |= {"labels_failed"}
         assert plan <= allowed | {target}, f"{target} runs {plan - allowed}"
         assert allowed - plan <= unneeded
-    assert {"report_page", "crossval_errors"} <= set(workflow.plan("report"))
+    assert {"report", "crossval_errors"} <= set(workflow.plan("report"))
 
 
 def test_structures_of_the_user_are_indexed_once_and_converted_where_they_must_be(workflow, configuration):
@@ -198,7 +198,7 @@ def test_a_new_design_leaves_the_others_alone(rerun, configuration):
 def test_properties_are_planned_as_they_are_asked_for(workflow, configuration):
     plan = set(workflow.plan("properties"))
     assert {"properties_model", "properties_reference", "properties_figures", "properties"} <= plan
-    assert not {"crossval_errors", "report_page"} & plan
+    assert not {"crossval_errors", "report"} & plan
     configuration["properties"] = {"reference": []}
     workflow.configure(configuration)
     assert "properties_reference" not in workflow.plan("report")

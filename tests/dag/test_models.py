@@ -16,7 +16,7 @@ def test_another_kind_is_fitted_to_the_designs_that_are_there(rerun, configurati
     assert set(plan) >= FITTED and "models_fit" not in plan
     assert plan["models_fit_ace"] == plan["hyperparameters"] == plan["crossval_predict"] == 2
     assert plan["crossval_errors"] == plan["properties_table"] == plan["report_figures"] == 1
-    assert plan["report_page"] == 2  # that of the first kind compares both
+    assert plan["report"] == plan["report_ace"] == 1  # that of the first kind compares both
     assert not [rule for rule in plan if rule.startswith(("candidates", "descriptors", "labels", "design_select"))]
     # As the first one it would be where the GAPs are, which then have a folder.
     configuration["models"] = {"ace": {"degree": 8}, "gap": {}}

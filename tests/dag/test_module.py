@@ -97,7 +97,7 @@ def test_two_studies_are_planned_to_the_report(host):
         "labels_batch",
         "models_fit",
         "crossval_errors",
-        "report_page",
+        "report",
     } <= rules
     assert plan["zirconium_candidates_shard"] == 4
     assert plan["other_candidates_shard"] == 2

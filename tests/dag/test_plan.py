@@ -13,6 +13,7 @@ from conftest import ROOT, SMALL, Workflow
 from gapdesign import cli
 from gapdesign.config.part import At
 from gapdesign.config.study import parse
+from gapdesign.planning.jobs import of_kind
 from planned import all_jobs, declared, planned_jobs
 
 PAPER = {
@@ -68,12 +69,13 @@ def test_every_job_asks_for_what_its_verb_declares(configuration):
     configuration["models"] = {"gap": {}, "mace": {"epochs": 5000}}
     configuration["pools"]["overrides"] = {"B": {"sampler": "md", "md": {"calculator": "eam"}}}
     study, by_rule = parse(configuration), declared()
-    jobs = [job for job in planned_jobs(study) if job.rule != "report"]  # the target
-    assert {job.declared for job in jobs} <= set(by_rule)
-    assert {job.rule for job in jobs if job.declared == "models_fit"} == {"models_fit", "models_fit_mace"}
+    jobs = planned_jobs(study)
+    rules = {of_kind(job, study) for job in jobs}
+    assert {rule for rule, _ in rules} <= set(by_rule)
+    assert {("models_fit", None), ("models_fit", "mace"), ("report", None), ("report", "mace")} <= rules
     for job in jobs:
-        asked = by_rule[job.declared]
-        at = At(study, job.wildcards.get("design"), job.wildcards.get("pool"), job.kind)
+        rule, kind = of_kind(job, study)
+        asked, at = by_rule[rule], At(study, job.wildcards.get("design"), job.wildcards.get("pool"), kind)
         if job.memory is None:
             assert asked.memory is asked.allowance is None, job.rule
         else:

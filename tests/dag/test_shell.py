@@ -53,13 +53,16 @@ WORDS = {"runs", "frames", "others", "surfaces", "properties", "replay"}
 
 NUMBERS = {"threads", "resources.allowance", "resources.mem_mb", "params.max_failed", "params.jobs", "params.of"}
 
+KINDS = {"params.kind"}
+"""Names of kinds of models, which are identifiers."""
+
 
 @pytest.mark.parametrize("rules", sorted((ROOT / "workflow/rules").glob("*.smk")), ids=lambda path: path.name)
 def test_every_field_of_a_command_is_quoted(rules):
-    commands = re.findall(r"^    shell:\n((?: +\".*\n)+)", rules.read_text(), flags=re.MULTILINE)
+    commands = re.findall(r"^ +shell:\n((?: +\".*\n)+)", rules.read_text(), flags=re.MULTILINE)
     fields = {field for command in commands for field in re.findall(r"\{([^{}]+)\}", command)}
     plain = {field for field in fields if not field.endswith(":q")}
-    assert plain <= {*NUMBERS, *(f"params.{name}" for name in WORDS)}
+    assert plain <= {*NUMBERS, *KINDS, *(f"params.{name}" for name in WORDS)}
 
 
 def prefix() -> str:

@@ -340,19 +340,15 @@ def models_of(wildcards):
     return [path for file in files for path in of_designs(f"{wildcards.folder}models/{{design}}/{file}")]
 
 
-def trainings_of(wildcards):
+def trainings_of(folder):
     """Return the files of the training of all models of a kind, if it is trained in steps."""
-    file = FOLDERS[wildcards.folder].member.training
-    return of_designs(f"{wildcards.folder}models/{{design}}/{file}") if file else []
+    file = FOLDERS[folder].member.training
+    return of_designs(f"{folder}models/{{design}}/{file}") if file else []
 
 
-def errors_of_others(wildcards):
+def errors_of_others(folder):
     """Return the tables of errors of all other kinds of models, with which a page compares its own."""
-    return [
-        path
-        for path in of_kinds("{folder}crossval/errors.csv")
-        if path != results(f"{wildcards.folder}crossval/errors.csv")
-    ]
+    return [path for path in of_kinds("{folder}crossval/errors.csv") if path != results(f"{folder}crossval/errors.csv")]
 
 
 def refuse_missing_programs():

@@ -1,11 +1,6 @@
 from gapdesign.report import figures as report_drawings
 
 
-rule report:
-    input:
-        of_kinds("{folder}report.html"),
-
-
 rule report_provenance:
     input:
         of_designs("designs/{design}.extxyz"),
@@ -94,59 +89,65 @@ rule report_estimate:
         "gapdesign estimate --config {params.config:q} --output {output:q} > {log:q} 2>&1"
 
 
-rule report_page:
-    input:
-        designs=of_designs("designs/{design}.extxyz"),
-        labelled=of_designs("labels/{design}.extxyz"),
-        figures=expand(
-            results("{folder}figures/{name}{suffix}"),
-            name=list(report_drawings.FIGURES),
-            suffix=[".svg", ".pdf"],
-            allow_missing=True,
-        ),
-        tables=rules.report_figures.output.tables,
-        predictions=results("{folder}crossval/predictions.csv"),
-        forces=results("{folder}crossval/forces.csv"),
-        properties=if_properties("{folder}properties.csv"),
-        curves=if_properties("{folder}properties/curves.csv"),
-        replay=if_replay(REPLAY_FIGURES),
-        replay_tables=if_replay(REPLAY_TABLES),
-        equivalents=if_replay("replay/equivalents.csv"),
-        property_figures=if_properties(PROPERTY_FIGURES),
-        hyperparameters=of_designs("{folder}models/{design}/hyperparameters.json"),
-        candidates=results("candidates.csv"),
-        quality=results("quality.csv"),
-        errors=results("{folder}crossval/errors.csv"),
-        duplicates=results("{folder}crossval/duplicates.csv"),
-        bootstrap=results("{folder}crossval/bootstrap.csv"),
-        failed=results("labels/failed.csv"),
-        suspicions=results("labels/suspicions.csv"),
-        engine=engine_record,
-        provenance=results("{folder}provenance.json"),
-        estimate=results("estimate.json"),
-        others=errors_of_others,
-        trainings=trainings_of,
-    output:
-        page=report(results("{folder}report.html"), caption="../report/report.rst", category="Report"),
-        headline=results("{folder}headline.txt"),
-    log:
-        results("logs/{folder}report/report.log"),
-    localrule: True
-    conda:
-        environment("core")
-    threads: 1
-    params:
-        config=part("report"),
-        kind=kind_of,
-        others=lambda wildcards, input: options(others=input.others, trainings=input.trainings),
-        properties=lambda wildcards, input: options(properties=input.properties),
-        replay=lambda wildcards, input: options(replay=input.replay, equivalents=input.equivalents),
-    message:
-        "Writing {output.page}"
-    shell:
-        "gapdesign report --config {params.config:q} --kind {params.kind} {params.others} --designs {input.designs:q} --labelled {input.labelled:q}"
-        " --figures {input.figures:q} {input.property_figures:q} {params.properties} {params.replay}"
-        " --data {input.errors:q} {input.predictions:q} {input.forces:q} {input.tables:q} {input.properties:q} {input.curves:q} {input.replay_tables:q}"
-        " --hyperparameters {input.hyperparameters:q} --quality {input.quality:q} --errors {input.errors:q}"
-        " --duplicates {input.duplicates:q} --bootstrap {input.bootstrap:q} --failed {input.failed:q} --suspicions {input.suspicions:q} --engine {input.engine:q} --candidates {input.candidates:q}"
-        " --provenance {input.provenance:q} --estimate {input.estimate:q} --output {output.page:q} --output-headline {output.headline:q} > {log:q} 2>&1"
+# The page of the first kind of model comes after those of the others, which it links.
+for folder, chosen in FOLDERS.items():
+
+    rule:
+        name:
+            f"report_{chosen.kind}" if folder else "report"
+        input:
+            designs=of_designs("designs/{design}.extxyz"),
+            labelled=of_designs("labels/{design}.extxyz"),
+            figures=expand(
+                results("{folder}figures/{name}{suffix}"),
+                folder=folder,
+                name=list(report_drawings.FIGURES),
+                suffix=[".svg", ".pdf"],
+            ),
+            tables=expand(results("{folder}figures/{name}.csv"), folder=folder, name=list(report_drawings.TABLES)),
+            predictions=results(f"{folder}crossval/predictions.csv"),
+            forces=results(f"{folder}crossval/forces.csv"),
+            properties=if_properties(f"{folder}properties.csv"),
+            curves=if_properties(f"{folder}properties/curves.csv"),
+            replay=if_replay(REPLAY_FIGURES),
+            replay_tables=if_replay(REPLAY_TABLES),
+            equivalents=if_replay("replay/equivalents.csv"),
+            property_figures=if_properties([path.format(folder=folder) for path in PROPERTY_FIGURES]),
+            hyperparameters=of_designs(f"{folder}models/{{design}}/hyperparameters.json"),
+            candidates=results("candidates.csv"),
+            quality=results("quality.csv"),
+            errors=results(f"{folder}crossval/errors.csv"),
+            duplicates=results(f"{folder}crossval/duplicates.csv"),
+            bootstrap=results(f"{folder}crossval/bootstrap.csv"),
+            failed=results("labels/failed.csv"),
+            suspicions=results("labels/suspicions.csv"),
+            engine=engine_record,
+            provenance=results(f"{folder}provenance.json"),
+            estimate=results("estimate.json"),
+            others=errors_of_others(folder),
+            trainings=trainings_of(folder),
+            pages=[results(f"{other}report.html") for other in FOLDERS if other and not folder],
+        output:
+            page=report(results(f"{folder}report.html"), caption="../report/report.rst", category="Report"),
+            headline=results(f"{folder}headline.txt"),
+        log:
+            results(f"logs/{folder}report/report.log"),
+        localrule: True
+        conda:
+            environment("core")
+        threads: 1
+        params:
+            config=part("report"),
+            kind=chosen.kind,
+            others=lambda wildcards, input: options(others=input.others, trainings=input.trainings),
+            properties=lambda wildcards, input: options(properties=input.properties),
+            replay=lambda wildcards, input: options(replay=input.replay, equivalents=input.equivalents),
+        message:
+            "Writing {output.page}"
+        shell:
+            "gapdesign report --config {params.config:q} --kind {params.kind} {params.others} --designs {input.designs:q} --labelled {input.labelled:q}"
+            " --figures {input.figures:q} {input.property_figures:q} {params.properties} {params.replay}"
+            " --data {input.errors:q} {input.predictions:q} {input.forces:q} {input.tables:q} {input.properties:q} {input.curves:q} {input.replay_tables:q}"
+            " --hyperparameters {input.hyperparameters:q} --quality {input.quality:q} --errors {input.errors:q}"
+            " --duplicates {input.duplicates:q} --bootstrap {input.bootstrap:q} --failed {input.failed:q} --suspicions {input.suspicions:q} --engine {input.engine:q} --candidates {input.candidates:q}"
+            " --provenance {input.provenance:q} --estimate {input.estimate:q} --output {output.page:q} --output-headline {output.headline:q} > {log:q} 2>&1"

@@ -29,7 +29,7 @@ class FiguresPart(DistancePart):
 
 PROVENANCE = Job(verb="provenance", rule="report_provenance", stage="report", reads=StudyPart)
 FIGURES = Job(verb="figures", rule="report_figures", stage="report", reads=FiguresPart)
-REPORT = Job(verb="report", rule="report_page", stage="report", reads=StudyPart)
+REPORT = Job(verb="report", rule="report", stage="report", reads=StudyPart)
 JOBS = (PROVENANCE, FIGURES, REPORT)
 
 

@@ -54,16 +54,6 @@ class PlannedJob:
     benchmark: str
     parcel: int | None
 
-    @property
-    def kind(self) -> str | None:
-        """Kind of model that it is about, if it is not the first one of the study: a folder of the results."""
-        return self.wildcards.get("folder", "").rstrip("/") or None
-
-    @property
-    def declared(self) -> str:
-        """Name of the rule in the declarations of jobs, which have one for all kinds of models."""
-        return self.rule.removesuffix(f"_{self.kind}")
-
 
 def ask(study: Study, *targets: str) -> list[PlannedJob]:
     """Return all jobs that targets, by default the report, run when no results exist yet.

@@ -69,8 +69,9 @@ def by_rule(planned: Iterable[PlannedJob], declared: Mapping[str, Job], study: S
     """
     mine: dict[tuple[str, str | None], list[PlannedJob]] = {}
     for job in planned:
-        if job.declared in declared:  # others are targets, which do nothing themselves
-            mine.setdefault((job.declared, job.kind), []).append(job)
+        rule, kind = of_kind(job, study)
+        if rule in declared:  # others are targets, which do nothing themselves
+            mine.setdefault((rule, kind), []).append(job)
     order, kinds = list(declared), [None, *study.kinds]
     mine = {key: mine[key] for key in sorted(mine, key=lambda key: (order.index(key[0]), kinds.index(key[1])))}
     first: dict[int, tuple[str, str | None]] = {}
@@ -79,18 +80,29 @@ def by_rule(planned: Iterable[PlannedJob], declared: Mapping[str, Job], study: S
             if job.parcel is not None:
                 first.setdefault(job.parcel, key)
     found = [
-        _jobs(declared[key[0]], sorted(jobs, key=_place), study, sum(own == key for own in first.values()))
+        _jobs(declared[key[0]], key[1], sorted(jobs, key=_place), study, sum(own == key for own in first.values()))
         for key, jobs in mine.items()
     ]
     return sorted(found, key=lambda jobs: list(STAGES).index(jobs.stage))
 
 
-def _jobs(job: Job, planned: list[PlannedJob], study: Study, parcels: int) -> Jobs:
+def of_kind(job: PlannedJob, study: Study) -> tuple[str, str | None]:
+    """Return the declared rule of a job, and the kind of model that it is about, if it is not the first of the study.
+
+    Wildcards name the folder of that kind, and rules that cannot have one end with its name.
+    """
+    others = list(study.kinds)[1:]
+    folder = job.wildcards.get("folder", "").rstrip("/")
+    kind = folder or next((name for name in others if job.rule.endswith(f"_{name}")), None)
+    return job.rule.removesuffix(f"_{kind}"), kind
+
+
+def _jobs(job: Job, kind: str | None, planned: list[PlannedJob], study: Study, parcels: int) -> Jobs:
     asked = [(each.memory, each.minutes) for each in planned if each.memory is not None]
     return Jobs(
         rule=job.rule,
         stage=job.stage,
-        kind=planned[0].kind,
+        kind=kind,
         amounts=tuple(_amount(job, each, study) for each in planned),
         timed=tuple(each.benchmark for each in planned),
         works_on=tuple(job.works_on.format(**each.wildcards) for each in planned) if job.works_on else (),
