@@ -56,16 +56,22 @@ def test_gains_are_ratios_of_geometric_means_with_welchs_intervals(steps):
     rng = np.random.default_rng(3)
     errors = {"random": np.exp(rng.normal(1.0, 0.4, 5)), "soap": np.exp(rng.normal(0.5, 0.1, 5))}
     rows = [
-        {"set": "a", "kind": "gap", "features": name, "budget": 25, "rmse_mev": value, "rmse_force_mev_a": 3 * value}
+        {"set": "a", "kind": "gap", "features": name, "budget": 25, "rmse_mev": value, "max_mev": 5 * value}
+        | {"rmse_force_mev_a": 3 * value}
         for name, values in errors.items()
         for value in values
     ]
-    energies, forces = steps.gains_of(pd.DataFrame(rows)).to_dict("records")
+    energies, worst, forces = steps.gains_of(pd.DataFrame(rows)).to_dict("records")
     logs = [np.log(errors[name]) for name in ("random", "soap")]
     known = ttest_ind(*logs, equal_var=False).confidence_interval(0.95)
     assert energies["gain"] == pytest.approx(np.exp(logs[0].mean() - logs[1].mean()))
     assert (energies["low"], energies["high"]) == pytest.approx((np.exp(known.low), np.exp(known.high)))
     assert (forces["measure"], forces["gain"]) == ("forces", pytest.approx(energies["gain"]))
     assert forces["random_error"] == pytest.approx(3 * energies["random_error"])
-    figure = steps.drawn(pd.DataFrame([energies, forces]))
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["a: energies", "a: forces"]
+    assert worst["error"] == pytest.approx(5 * energies["error"])
+    figure = steps.drawn(pd.DataFrame([energies, worst, forces]))
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "a: energies",
+        "a: worst energies",
+        "a: forces",
+    ]

@@ -26,7 +26,7 @@ from gapdesign.inputs.sanity import is_isolated
 from gapdesign.models import MODELS
 from gapdesign.report.style import BASELINE, PALETTE, house_style, legend_below, svg_text
 
-MEASURES = {"rmse_mev": "energies", "rmse_force_mev_a": "forces"}
+MEASURES = {"rmse_mev": "energies", "max_mev": "worst energies", "rmse_force_mev_a": "forces"}
 """Columns of the tests that designs are compared by."""
 
 PLACE = ["set", "kind", "features", "budget"]
@@ -130,8 +130,8 @@ def drawn(gains: pd.DataFrame) -> Figure:
     """Draw gains with their intervals: a row of panels for each measure, a column for each set."""
     sets, features = list(gains["set"].unique()), list(gains["features"].unique())
     kinds = list(gains["kind"].unique())
-    figure = Figure(figsize=(3.2 * len(sets) + 1, 6.4), layout="constrained")
-    panels = figure.subplots(2, len(sets), sharey="row", squeeze=False)
+    figure = Figure(figsize=(3.2 * len(sets) + 1, 3.2 * len(MEASURES)), layout="constrained")
+    panels = figure.subplots(len(MEASURES), len(sets), sharey="row", squeeze=False)
     for row, measure in zip(panels, MEASURES.values(), strict=True):
         for axes, name in zip(row, sets, strict=True):
             own = gains[(gains["set"] == name) & (gains["measure"] == measure)]
