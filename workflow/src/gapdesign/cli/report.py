@@ -182,7 +182,7 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
         bootstrap=bootstrap,
         equivalents=read_csv(arguments.equivalents) if arguments.equivalents else None,
         estimate=Estimate.of(read_json(arguments.estimate)),
-        files=_files(figures, arguments.data, arguments.output.parent),
+        files=_files(figures, arguments.data, arguments.trainings, arguments.output.parent),
         kind=own.kind,
         others=_others(part.study, own.kind, arguments.others),
         above="" if own.kind == next(iter(kinds)) else "../",
@@ -209,8 +209,10 @@ def _others(study: Study, own: str, tables: Sequence[Path]) -> dict[str, Other]:
     }
 
 
-def _files(figures: Mapping[Path, str], tables: Sequence[Path], folder: Path) -> dict[str, list[File]]:
-    """Return the downloads below each figure of a page in a folder: PDF, SVG and data."""
+def _files(
+    figures: Mapping[Path, str], tables: Sequence[Path], trainings: Sequence[Path], folder: Path
+) -> dict[str, list[File]]:
+    """Return the downloads below each figure of a page in a folder: PDF, SVG and data, a table for each training."""
     from gapdesign.files import read_bytes
     from gapdesign.report.downloads import DATA, File
 
@@ -223,6 +225,7 @@ def _files(figures: Mapping[Path, str], tables: Sequence[Path], folder: Path) ->
         offered.setdefault(name, []).append(path)
     for name, paths in offered.items():
         paths += [data[DATA[name]]] if DATA.get(name) in data else []
+    offered["training"] = list(trainings)
     return {name: [File(beside(path), read_bytes(path)) for path in paths] for name, paths in offered.items()}
 
 
