@@ -39,19 +39,15 @@ def _of_reference(at: At) -> tuple[str, ...]:
     return at.study.properties.of_reference(ENGINES[at.study.labels.engine])
 
 
-def _farthest(at: At) -> float:
-    """Return the largest cut-off of any model, so that all have the same dimers."""
-    kinds = (each.member.cutoff(each.options) for each in at.study.kinds.values())
-    return max(at.study.descriptor.soap.r_cut, at.study.kernel.pair.r_cut, *(reach for reach in kinds if reach))
-
-
 class MeasurePart(Part):
     """Keys that the properties of a model depend on."""
 
     seed: int
     prototypes: dict[Identifier, PrototypeOptions]
     properties: Annotated[MeasuredOptions, From(lambda at: at.study.properties.measured)]
-    farthest: Annotated[float, From(_farthest)]  # the longest dimer
+    farthest: Annotated[
+        float, From(lambda at: max(at.study.descriptor.soap.r_cut, at.study.kernel.pair.r_cut))
+    ]  # the longest dimer, the same for all kinds of models
 
 
 class MeasureReferencePart(MeasurePart):
