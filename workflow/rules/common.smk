@@ -53,8 +53,6 @@ if jobs_at_once() is not None:
     free_threads()
 
 DESIGNS = list(STUDY.designs)
-# Results of the first kind of model lie beside those of the stages before; every other kind has a folder there.
-FOLDERS = {"" if n == 0 else f"{kind}/": chosen for n, (kind, chosen) in enumerate(STUDY.kinds.items())}
 DESCRIPTOR_ENVIRONMENT = STUDY.descriptor.member.environment
 COMPARISON_ENVIRONMENT = STUDY.comparison.descriptor.environment
 COMPARED = "environments" if STUDY.comparison.of == "environments" else "features"
@@ -119,7 +117,6 @@ wildcard_constraints:
     stop=r"\d+",
     first=r"\d+",
     last=r"\d+",
-    folder=f"(?:{'|'.join(map(re.escape, FOLDERS))})",  # an empty one is no constraint
     fits="|".join(["bounds", *(f"fits/{re.escape(design)}" for design in DESIGNS)]),
 
 
@@ -145,11 +142,6 @@ JOBS = cli.jobs()
 def at(wildcards):
     """Return the design or the pool, and the kind of model, that a job is about."""
     return At(STUDY, wildcards.get("design"), wildcards.get("pool"), kind_of(wildcards))
-
-
-def kind_of(wildcards):
-    """Return the kind of model that a job is about."""
-    return FOLDERS[wildcards.get("folder", "")].kind
 
 
 CONTENTS = Contents(MEMORY, is_kept=is_head())
@@ -322,51 +314,3 @@ def results_where(asked, files):
 def of_designs(pattern):
     """Return the files of all designs, in the order of the configuration."""
     return expand(results(pattern), design=DESIGNS, allow_missing=True)
-
-
-def of_kinds(pattern):
-    """Return the files of all kinds of models, in the order of the configuration."""
-    return expand(results(pattern), folder=list(FOLDERS))
-
-
-def potential_of(wildcards):
-    """Return the file of a model, or its pattern, by which it is evaluated."""
-    return results(f"{{folder}}models/{{design}}/{FOLDERS[wildcards.folder].member.files[0]}")
-
-
-def models_of(wildcards):
-    """Return the files of all models of one kind."""
-    files = FOLDERS[wildcards.folder].member.files
-    return [path for file in files for path in of_designs(f"{wildcards.folder}models/{{design}}/{file}")]
-
-
-def trainings_of(folder):
-    """Return the files of the training of all models of a kind, if it is trained in steps."""
-    file = FOLDERS[folder].member.training
-    return of_designs(f"{folder}models/{{design}}/{file}") if file else []
-
-
-def errors_of_others(folder):
-    """Return the tables of errors of all other kinds of models, with which a page compares its own."""
-    return [path for path in of_kinds("{folder}crossval/errors.csv") if path != results(f"{folder}crossval/errors.csv")]
-
-
-def refuse_missing_programs():
-    """End a run before its first job where models are to be fitted here and a program is missing; a dry run goes on."""
-    fits = [job for job in jobs_to_run() if job.rule.name.startswith("models_fit")]
-    for kind in {} if HAS_ENVIRONMENTS else dict.fromkeys(kind_of(job.wildcards) for job in fits):
-        try:
-            STUDY.kinds[kind].member.require()
-        except InputError as error:
-            sys.exit(f"gapdesign: {error}")
-
-
-def starts_of(wildcards):
-    """Return the user's files that a fit begins with, such as a model to be trained further."""
-    chosen = FOLDERS[wildcards.folder]
-    return [given(path) for path in chosen.member.inputs(chosen.options)]
-
-
-def model_environment(wildcards):
-    """Return the environment in which a kind of model is fitted and evaluated."""
-    return environment(FOLDERS[wildcards.folder].member.environment)

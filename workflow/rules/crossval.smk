@@ -1,6 +1,6 @@
 rule crossval:
     input:
-        of_kinds("{folder}crossval/errors.csv"),
+        [results(f"{folder}crossval/errors.csv") for folder in FOLDERS],
 
 
 rule crossval_predict:
