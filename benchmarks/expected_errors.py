@@ -21,14 +21,15 @@ from ase import Atoms
 from gapdesign.config import study as config
 from gapdesign.deviations import root_mean_square, tail
 from gapdesign.files import read_frames
-from gapdesign.models.gap import leastsquares
 from gapdesign.models.gap.environments import boxed, energies_above_atoms, environments
 from gapdesign.models.gap.evidence import labelled
 from gapdesign.models.gap.expansion import Expansion, Model
 from gapdesign.models.gap.optimise import optimise
 from gapdesign.models.gap.points import expand, model_of
-from gapdesign.models.gap.rows import OFFSET, LabelRows
+from gapdesign.models.gap.rows import LabelRows
 from gapdesign.models.gap.training import training_frame
+from gapdesign.models.shared import leastsquares
+from gapdesign.models.shared.leastsquares import OFFSET
 
 Parts = list[tuple[np.ndarray, np.ndarray]]
 

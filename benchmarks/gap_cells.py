@@ -21,7 +21,6 @@ from ase import Atoms
 
 from gapdesign.config import study as config
 from gapdesign.files import read_frames
-from gapdesign.models.gap import leastsquares
 from gapdesign.models.gap.costs import Points, Work
 from gapdesign.models.gap.environments import boxed, environments
 from gapdesign.models.gap.expansion import Expansion
@@ -29,7 +28,9 @@ from gapdesign.models.gap.fit import fit
 from gapdesign.models.gap.optimise import optimise
 from gapdesign.models.gap.options import SparseOptions
 from gapdesign.models.gap.points import chosen, expand, model_of
-from gapdesign.models.gap.rows import OFFSET, LabelRows
+from gapdesign.models.gap.rows import LabelRows
+from gapdesign.models.shared import leastsquares
+from gapdesign.models.shared.leastsquares import OFFSET
 
 
 def bare(atoms: Atoms) -> Atoms:

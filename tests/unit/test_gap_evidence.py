@@ -19,11 +19,11 @@ from gapdesign.models.gap.evidence import Evidence, labelled
 from gapdesign.models.gap.expansion import Expansion
 from gapdesign.models.gap.fit import fit
 from gapdesign.models.gap.hyperparameters import Hyperparameters, fixed
-from gapdesign.models.gap.leastsquares import sigmas
 from gapdesign.models.gap.optimise import optimise
 from gapdesign.models.gap.options import BoundsOptions, GapOptions, LbfgsOptions, SigmaOptions, SparseOptions
 from gapdesign.models.gap.points import expand, model_of
-from gapdesign.models.gap.rows import OFFSET, LabelRows
+from gapdesign.models.gap.rows import LabelRows
+from gapdesign.models.shared.leastsquares import OFFSET, sigmas
 from gapdesign.structures import VOIGT
 
 SOAP = SoapOptions(r_cut=4.0, n_max=2, l_max=2)

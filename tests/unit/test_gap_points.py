@@ -20,7 +20,6 @@ from gapdesign.descriptors.kernel import KernelOptions, PairKernelOptions, SoapK
 from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.errors import InputError
 from gapdesign.files import write_frames
-from gapdesign.models.gap import leastsquares
 from gapdesign.models.gap.costs import PROGRAMS, Points, Work
 from gapdesign.models.gap.environments import GapStructures, SoapBlock, boxed, environments
 from gapdesign.models.gap.expansion import soap_covariance
@@ -29,7 +28,9 @@ from gapdesign.models.gap.hyperparameters import Hyperparameters, fixed
 from gapdesign.models.gap.optimise import optimise
 from gapdesign.models.gap.options import MOST, GapOptions, LbfgsOptions, SparseOptions
 from gapdesign.models.gap.points import chosen, expand, model_of
-from gapdesign.models.gap.rows import OFFSET, LabelRows
+from gapdesign.models.gap.rows import LabelRows
+from gapdesign.models.shared import leastsquares
+from gapdesign.models.shared.leastsquares import OFFSET
 from gapdesign.replay.potential import calculator
 
 SOAP = SoapOptions(r_cut=4.0, n_max=2, l_max=2)

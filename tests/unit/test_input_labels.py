@@ -15,7 +15,7 @@ from gapdesign.engines.file import FileEngine, FileOptions
 from gapdesign.errors import InputError
 from gapdesign.inputs.isolated import isolated_energies, regressed, require
 from gapdesign.inputs.labels import Keys, in_words, read
-from gapdesign.models.gap.rows import OFFSET
+from gapdesign.models.shared.leastsquares import OFFSET
 from gapdesign.replay.labels import LabelFiles
 
 

@@ -21,9 +21,9 @@ from gapdesign.config.part import At
 from gapdesign.config.study import parse
 from gapdesign.errors import InputError, ProgramError
 from gapdesign.models.base import Load
-from gapdesign.models.labels import arrays, kept_back
 from gapdesign.models.mace import MacePotential, data, program
 from gapdesign.models.mace.options import MacePotentialOptions, MaceWeightOptions
+from gapdesign.models.shared.labels import arrays, kept_back
 from mace_files import written
 from strained_copper import check_derivatives, labelled, strained
 

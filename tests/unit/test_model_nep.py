@@ -21,9 +21,9 @@ from gapdesign.config.study import parse
 from gapdesign.descriptors.neuroevolution import header, refuse_unsound
 from gapdesign.errors import InputError, ProgramError
 from gapdesign.models.base import Load
-from gapdesign.models.labels import arrays
 from gapdesign.models.nep import NepPotential, data, program
 from gapdesign.models.nep.options import NepPotentialOptions, NepWeightOptions
+from gapdesign.models.shared.labels import arrays
 from strained_copper import check_derivatives, labelled, strained
 
 SMALL = {"r_cut": 4.0, "r_cut_angular": 4.0, "n_max": 4, "basis_size": 8, "l_max": 2, "neurons": 20, "batch_size": 4}
@@ -210,7 +210,7 @@ def test_the_table_marks_the_epoch_that_was_kept(frames, monkeypatch, tmp_path):
     code = f"print('{COUNTS}')\n" + row(1, 3.0) + row(2, 0.5) + row(3, 0.7)
     text = file(tmp_path, "Cu").read_text()
     trained = said(monkeypatch, tmp_path, frames, code + f"(out / 'nep_best.txt').write_text({text!r})")
-    assert trained.model.startswith("nep4 1 Cu\n")
+    assert trained.model.decode().startswith("nep4 1 Cu\n")
     assert trained.epochs["kept"].tolist() == [0, 1, 0]
     assert trained.epochs["epoch"].tolist() == [1, 2, 3]
     assert trained.epochs["training_loss"].tolist() == [2 * 0.25 + 3 * 0.0625 + 0.5 * 4] * 3

@@ -23,10 +23,11 @@ from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.engines.file import FileOptions
 from gapdesign.errors import InputError, ProgramError
 from gapdesign.files import read_frames, write_array, write_frames
-from gapdesign.models.gap import leastsquares
 from gapdesign.models.gap.environments import boxed
 from gapdesign.models.gap.expansion import Expansion, Model, pivots, soap_covariance
-from gapdesign.models.gap.rows import OFFSET, LabelRows, offsets
+from gapdesign.models.gap.rows import LabelRows
+from gapdesign.models.shared import leastsquares
+from gapdesign.models.shared.leastsquares import OFFSET, offsets
 from gapdesign.replay.equivalents import MEASURES, crossing, equivalents
 from gapdesign.replay.fits import Sigmas, errors, factors, trained
 from gapdesign.replay.labels import LabelFiles, LabelledRows, Labels

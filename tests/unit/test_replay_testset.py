@@ -21,7 +21,7 @@ from gapdesign.files import write_array
 from gapdesign.methods import METHODS, Task
 from gapdesign.methods.maxmin.compression import Directions
 from gapdesign.methods.shared.distance import mean_descriptor, total
-from gapdesign.models.gap.rows import offsets
+from gapdesign.models.shared.leastsquares import offsets
 from gapdesign.replay.choices import choices
 from gapdesign.replay.equivalents import equivalents
 from gapdesign.replay.fits import COMMON, errors, judged

@@ -205,7 +205,8 @@ def _points(arguments: argparse.Namespace, part: PointsPart) -> None:
 def _rows(arguments: argparse.Namespace, part: ModelPart) -> None:
     from gapdesign.files import atomic
     from gapdesign.models.gap.expansion import Expansion
-    from gapdesign.models.gap.rows import LabelRows, offsets
+    from gapdesign.models.gap.rows import LabelRows
+    from gapdesign.models.shared.leastsquares import offsets
     from gapdesign.structures import read_batch
 
     basis, batch = Expansion.read(arguments.points), read_batch(arguments.candidates)
@@ -238,10 +239,10 @@ def _labels(arguments: argparse.Namespace, part: LabelsPart) -> None:
 
 def _start(arguments: argparse.Namespace, part: StartPart) -> None:
     from gapdesign.files import write_array, write_text
-    from gapdesign.models.gap import leastsquares
     from gapdesign.models.gap.environments import boxed
     from gapdesign.models.gap.expansion import Expansion
     from gapdesign.models.gap.rows import LabelRows
+    from gapdesign.models.shared import leastsquares
     from gapdesign.replay.fits import trained
     from gapdesign.replay.labels import LabelFiles
     from gapdesign.replay.potential import gap_fit

@@ -160,7 +160,7 @@ def _fit_and_test(
     import pandas as pd
 
     from gapdesign.files import read_array, write_array, write_csv
-    from gapdesign.models.gap.leastsquares import coefficients
+    from gapdesign.models.shared.leastsquares import coefficients
     from gapdesign.replay.fits import errors, factors
     from gapdesign.replay.testset import test_members
 

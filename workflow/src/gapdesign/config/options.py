@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, GetCoreSchemaHandler, StringConstraints
 from pydantic_core import CoreSchema
 
 from gapdesign.config.strict import strict
@@ -14,6 +14,16 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 Identifier = Annotated[str, StringConstraints(pattern=NAME, max_length=100)]
 """Name that the user chooses and that becomes part of paths."""
+
+
+def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
+    if not 0 < bounds[0] < bounds[1]:
+        raise ValueError("give two positive numbers, the smaller first")
+    return bounds
+
+
+Bounds = Annotated[tuple[float, float], AfterValidator(_ascending)]
+"""Bounds of a search: two positive numbers, the smaller first."""
 
 
 class Options(BaseModel):

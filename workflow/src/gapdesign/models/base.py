@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil, pi
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from gapdesign.families import Member
+from gapdesign.structures import prototypes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,6 +53,27 @@ class Load:
     environments: float
     species: int
 
+    @classmethod
+    def of_largest(cls, at: At) -> Load | None:
+        """Return that of a design whose structures all have the size of the largest prototype.
+
+        None where candidates have other sizes, which only the labels then tell.
+        """
+        if not at.pool.keeps_cells:
+            return None
+        study, largest = at.study, max(prototypes(at.study.prototypes), key=lambda crystal: len(crystal.atoms))
+        return cls(
+            structures=study.budget,
+            atoms=len(largest.atoms),
+            density=len(largest.atoms) / largest.atoms.get_volume(),
+            environments=len(set(largest.orbits.tolist())),
+            species=len(study.species()),
+        )
+
+    def neighbours(self, r_cut: float) -> float:
+        """Return the mean number of neighbours of an atom within a distance, in angstrom."""
+        return 4 / 3 * pi * r_cut**3 * self.density
+
 
 class Seconds(NamedTuple):
     """Core-seconds on one core, beside the start of a program.
@@ -66,6 +89,23 @@ class Seconds(NamedTuple):
     hyperparameters: float
     fit: float
     predict: float
+
+
+class Need(NamedTuple):
+    """What a fit should take: core-seconds on one core, and MiB."""
+
+    seconds: float
+    megabytes: int
+
+
+LEAST_MINUTES = 240
+"""Time limit of a fit whose structures are small, or of sizes that only their labels tell."""
+
+CAUTION = 4
+"""Time limit of a fit relative to the time that it should take."""
+
+DENSER = 1.3
+"""Neighbours of an atom in a strained crystal, relative to the crystal itself: an allowance."""
 
 
 class Potential(Member, ABC):
@@ -102,6 +142,8 @@ class Potential(Member, ABC):
         Whether a fit draws random numbers, so that it depends on the seed.
     threads
         Cores of a fit.
+    least_megabytes
+        MiB that a fit asks a scheduler for where structures are small, or of sizes that only their labels tell.
     reference
         Citation for studies that use it: text, DOI, and the reason for the citation.
     """
@@ -115,6 +157,7 @@ class Potential(Member, ABC):
     shares_kernel: ClassVar[bool] = False
     draws: ClassVar[bool] = False
     threads: ClassVar[int] = 1
+    least_megabytes: ClassVar[int] = 4000
     reference: ClassVar[tuple[str, str, str] | None] = None
 
     def __init__(self, options: Any, species: Sequence[int], kernel: Kernel | None = None) -> None:
@@ -251,6 +294,11 @@ class Potential(Member, ABC):
         return None
 
     @classmethod
+    def need(cls, at: At) -> Need | None:
+        """Return what a fit to the largest structures that are expected should take; None if unknown."""
+        return None
+
+    @classmethod
     def search_megabytes(cls, at: At) -> int:
         """Return the MiB that the search for hyperparameters asks a scheduler for."""
         return 2000
@@ -258,9 +306,11 @@ class Potential(Member, ABC):
     @classmethod
     def megabytes(cls, at: At) -> int:
         """Return the MiB that a fit asks a scheduler for."""
-        return 4000
+        need = cls.need(at)
+        return max(cls.least_megabytes, need.megabytes) if need else cls.least_megabytes
 
     @classmethod
     def minutes(cls, at: At) -> int:
         """Return the time limit of a fit, in minutes."""
-        return 240
+        need = cls.need(at)
+        return max(LEAST_MINUTES, ceil(CAUTION * need.seconds / 60)) if need else LEAST_MINUTES

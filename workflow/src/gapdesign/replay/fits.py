@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.deviations import root_mean, root_mean_square, tail
-from gapdesign.models.gap import leastsquares
-from gapdesign.models.gap.rows import OFFSET
+from gapdesign.models.shared import leastsquares
+from gapdesign.models.shared.leastsquares import OFFSET
 from gapdesign.replay.labels import LabelledRows
 from gapdesign.streams import stream
 

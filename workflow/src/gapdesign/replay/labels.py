@@ -15,8 +15,8 @@ from gapdesign.engines.shared.results import Result
 from gapdesign.errors import InputError
 from gapdesign.files import read_array, read_arrays, write_arrays
 from gapdesign.inputs.labels import SPREAD, Values, in_words
-from gapdesign.models.gap.rows import OFFSET, offsets
-from gapdesign.structures import VOIGT
+from gapdesign.models.shared import leastsquares
+from gapdesign.models.shared.leastsquares import offsets
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Labels:
     sizes : (n,) int
         Atoms of each.
     values : (sum of 7 + 3 sizes,)
-        In the order of :class:`gapdesign.models.gap.rows.LabelRows`, energies above isolated atoms; nan where there is
+        In the order of :mod:`gapdesign.models.shared.leastsquares`, energies above isolated atoms; nan where there is
         none.
     groups : (n,) str
         ``config_type`` in the files; empty where there is none.
@@ -122,14 +122,8 @@ class LabelFiles:
 
 def row(labels: Values, atoms: Atoms, alone: Mapping[str, float]) -> np.ndarray:
     """Return the labels (7 + 3 n,) of a structure of n atoms, its energy above those of its atoms alone."""
-    values = np.full(OFFSET + 3 * len(atoms), np.nan)
-    if labels.energy is not None:
-        values[0] = labels.energy - sum(alone[element] for element in atoms.symbols)
-    if labels.virial is not None:
-        values[1:OFFSET] = [labels.virial[place] for place in VOIGT]
-    if labels.forces is not None:
-        values[OFFSET:] = labels.forces.ravel()
-    return values
+    energy = None if labels.energy is None else labels.energy - sum(alone[element] for element in atoms.symbols)
+    return leastsquares.labels(len(atoms), energy=energy, virial=labels.virial, forces=labels.forces)
 
 
 def _refuse_contradiction(results: Sequence[Result], size: int) -> None:

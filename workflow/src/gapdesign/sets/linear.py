@@ -12,7 +12,7 @@ from scipy.linalg import block_diag
 from gapdesign.files import write_array
 from gapdesign.inputs.isolated import regressed
 from gapdesign.inputs.labels import Labelled
-from gapdesign.models.gap import leastsquares
+from gapdesign.models.shared import leastsquares
 from gapdesign.progress import Pace
 from gapdesign.replay.fits import Sigmas
 from gapdesign.replay.labels import LabelledRows, Labels, row

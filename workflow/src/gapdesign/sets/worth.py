@@ -187,7 +187,7 @@ def _errors(
     import pandas as pd
 
     from gapdesign.descriptors.options import DescriptorOptions
-    from gapdesign.models.gap.leastsquares import coefficients
+    from gapdesign.models.shared.leastsquares import coefficients
     from gapdesign.progress import Pace
     from gapdesign.replay.fits import errors, factors
     from gapdesign.sets.linear import SIGMAS, rows_in

@@ -6,12 +6,11 @@ Drautz, Phys. Rev. B 99, 014104 (2019); Witt et al., J. Chem. Phys. 159, 164101 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gapdesign.models.ace.options import AcePotentialOptions
-from gapdesign.models.base import Load, Potential, Seconds
+from gapdesign.models.base import Load, Need, Potential, Seconds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
 
     from gapdesign.config.part import At
     from gapdesign.properties.base import Evaluate
-
-LEAST_MINUTES, CAUTION = 240, 4
-"""Shortest time limit of a fit, and time limit relative to the time that a fit should take."""
 
 
 class AcePotential(Potential):
@@ -34,6 +30,7 @@ class AcePotential(Potential):
     Options = AcePotentialOptions
     environment = "ace"
     files = ("ace.npz", "ace.yace")
+    least_megabytes = 2000
     reference = (
         "W. C. Witt et al., ACEpotentials.jl: A Julia implementation of the atomic cluster expansion, The Journal of"
         " Chemical Physics 159, 164101 (2023)",
@@ -116,20 +113,14 @@ class AcePotential(Potential):
         return cls.megabytes(at)
 
     @classmethod
-    def megabytes(cls, at: At) -> int:
-        """Return the MiB of a fit; see :class:`gapdesign.models.Potential`."""
-        from gapdesign.models.ace.costs import LEAST_MEMORY, Work
-
-        work = Work.expected(at)
-        return max(LEAST_MEMORY, work.megabytes()) if work else LEAST_MEMORY
-
-    @classmethod
-    def minutes(cls, at: At) -> int:
-        """Return several times what a fit should take; see :class:`gapdesign.models.Potential`."""
+    def need(cls, at: At) -> Need | None:
+        """Return what a fit should take; see :class:`gapdesign.models.Potential`."""
         from gapdesign.models.ace.costs import Work
 
-        work = Work.expected(at)
-        return max(LEAST_MINUTES, ceil(CAUTION * work.seconds().fit / 60)) if work else LEAST_MINUTES
+        if (load := Load.of_largest(at)) is None:
+            return None
+        work = Work.of(at.model.options, load)
+        return Need(work.seconds().fit, work.megabytes())
 
     @classmethod
     def seconds(cls, at: At, load: Load) -> Seconds:

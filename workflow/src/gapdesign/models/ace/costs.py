@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, pi
+from math import ceil
 from typing import TYPE_CHECKING
 
 from gapdesign.descriptors.ace import AceDescriptor
 from gapdesign.descriptors.ace import AceOptions as DescriptorOptions
 from gapdesign.models.base import Load, Seconds
-from gapdesign.structures import prototypes
 
 if TYPE_CHECKING:
-    from gapdesign.config.part import At
     from gapdesign.models.ace.options import AcePotentialOptions
 
 BUILD, EACH = 3.0, 2e-3
@@ -30,8 +28,8 @@ of coefficients, in an evaluation of the likelihood."""
 EVALUATIONS = 40
 """Evaluations of the likelihood in one start of the search."""
 
-PROGRAMS, LEAST_MEMORY = 550, 2000
-"""MiB of Python with ace-jax, besides what grows with the data; and those of a fit to structures of unknown sizes."""
+PROGRAMS = 550
+"""MiB of Python with ace-jax, besides what grows with the data."""
 
 BLOCK = 8192
 """Rows in the least-squares problem at once."""
@@ -68,21 +66,8 @@ class Work:
     def of(cls, options: AcePotentialOptions, load: Load) -> Work:
         """Return the work of a fit."""
         described = DescriptorOptions(order=options.order, degree=options.degree, r_cut=options.r_cut)
-        neighbours = 4 / 3 * pi * options.r_cut**3 * load.density
-        return cls(AceDescriptor.dimension(described, load.species), load, neighbours, options.starts)
-
-    @classmethod
-    def expected(cls, at: At) -> Work | None:
-        """Return the work for a design whose structures have the sizes of the largest prototype.
-
-        None where candidates have other sizes, which only the labels then tell.
-        """
-        study, largest = at.study, max(prototypes(at.study.prototypes), key=lambda crystal: len(crystal.atoms)).atoms
-        if not at.pool.keeps_cells:
-            return None
-        density = len(largest) / largest.get_volume()
-        load = Load(study.budget, len(largest), density, environments=len(largest), species=len(study.species()))
-        return cls.of(at.model.options, load)
+        functions = AceDescriptor.dimension(described, load.species)
+        return cls(functions, load, load.neighbours(options.r_cut), options.starts)
 
     def megabytes(self) -> int:
         """Return the MiB of the fit."""

@@ -14,8 +14,9 @@ from gapdesign.models.ace.evidence import Evidence, maximise, products
 from gapdesign.models.ace.lammps import write_yace
 from gapdesign.models.ace.predict import evaluator
 from gapdesign.models.ace.program import new_basis, write_model
-from gapdesign.models.ace.rows import OFFSET, isolated_energies, labels, rows
-from gapdesign.models.gap import leastsquares
+from gapdesign.models.ace.rows import isolated_energies, labels, rows
+from gapdesign.models.shared import leastsquares
+from gapdesign.models.shared.leastsquares import OFFSET
 from gapdesign.structures import VOIGT
 
 if TYPE_CHECKING:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from gapdesign.config.options import Options
-from gapdesign.models.gap.options import Bounds
+from gapdesign.config.options import Bounds, Options
 
 
 class AceBoundsOptions(Options):

@@ -9,15 +9,14 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from gapdesign.errors import InputError
+from gapdesign.models.shared import leastsquares
+from gapdesign.models.shared.leastsquares import OFFSET
 from gapdesign.structures import VOIGT
 
 if TYPE_CHECKING:
     from ase import Atoms
 
     from gapdesign.models.ace.basis import Basis
-
-OFFSET = 1 + len(VOIGT)
-"""Rows of a structure before those of its forces: the energy, and the virial in Voigt's order."""
 
 SILENT = 1e-10
 """Largest derivative of functions in a row of a force that symmetry makes zero."""
@@ -91,10 +90,11 @@ def labels(atoms: Atoms, alone: np.ndarray, species: Sequence[int]) -> np.ndarra
                 f"labels: {key} of {formula} is not {sizes[key]} finite number{'s' * (sizes[key] > 1)}; mend it or"
                 " leave the structure out."
             )
-    energy = numbers["REF_energy"] - alone[np.searchsorted(species, atoms.numbers)].sum()
-    virial = numbers.get("REF_virial", np.full(9, np.nan)).reshape(3, 3)
-    virial = (virial + virial.T) / 2
-    return np.concatenate([energy, [virial[place] for place in VOIGT], numbers["REF_forces"]])
+    energy = numbers["REF_energy"].item() - alone[np.searchsorted(species, atoms.numbers)].sum()
+    virial = numbers["REF_virial"].reshape(3, 3) if "REF_virial" in numbers else None
+    if virial is not None:
+        virial = (virial + virial.T) / 2
+    return leastsquares.labels(len(atoms), energy=energy, virial=virial, forces=numbers["REF_forces"])
 
 
 def rows(basis: Basis, frames: Sequence[Atoms], isolated: Sequence[Atoms]) -> Iterator[Rows]:

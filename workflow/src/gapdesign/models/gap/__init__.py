@@ -6,11 +6,10 @@ Bartók et al., Phys. Rev. Lett. 104, 136403 (2010), fitted by gap_fit.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gapdesign.models.base import Kernel, Load, Potential, Seconds
+from gapdesign.models.base import Kernel, Load, Need, Potential, Seconds
 from gapdesign.models.gap.options import GapOptions
 
 if TYPE_CHECKING:
@@ -19,12 +18,6 @@ if TYPE_CHECKING:
 
     from gapdesign.config.part import At
     from gapdesign.properties.base import Evaluate
-
-LEAST_MEMORY, LEAST_MINUTES = 4000, 240
-"""MiB and time limit of a fit whose structures are small, or of sizes that only their labels tell."""
-
-CAUTION = 4
-"""Time limit relative to the time that a fit should take."""
 
 
 class GapPotential(Potential):
@@ -130,20 +123,14 @@ class GapPotential(Potential):
         return evaluator(path)
 
     @classmethod
-    def megabytes(cls, at: At) -> int:
-        """Return the MiB that gap_fit needs; see :class:`gapdesign.models.Potential`."""
+    def need(cls, at: At) -> Need | None:
+        """Return what gap_fit should take; see :class:`gapdesign.models.Potential`."""
         from gapdesign.models.gap.costs import Work
 
-        expected = Work.expected(at)
-        return max(LEAST_MEMORY, expected[0].megabytes(expected[1])) if expected else LEAST_MEMORY
-
-    @classmethod
-    def minutes(cls, at: At) -> int:
-        """Return several times what gap_fit should take; see :class:`gapdesign.models.Potential`."""
-        from gapdesign.models.gap.costs import Work
-
-        expected = Work.expected(at)
-        return max(LEAST_MINUTES, ceil(CAUTION * expected[0].seconds(expected[1]) / 60)) if expected else LEAST_MINUTES
+        if (expected := Work.expected(at)) is None:
+            return None
+        work, points = expected
+        return Need(work.seconds(points), work.megabytes(points))
 
     @classmethod
     def seconds(cls, at: At, load: Load) -> Seconds:

@@ -16,10 +16,9 @@ import numpy as np
 from gapdesign.descriptors.quippy import QuippyDescriptor as Quippy
 from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.errors import InputError
-from gapdesign.models.base import Load, Seconds
+from gapdesign.models.base import DENSER, Load, Seconds
 from gapdesign.models.gap.options import GapOptions
 from gapdesign.planning.units import power, shipped
-from gapdesign.structures import prototypes
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
 DESCRIBE, MULTIPLY, SOLVE = 1.2e-7, 1.85e-9, 8e-10
 """Seconds for a component of a derivative, for its product with one point, and for a row times two points
 (`python benchmarks/gap_cells.py`)."""
-
-DENSER = 1.3
-"""Neighbours of an atom in a strained crystal, relative to the crystal itself: an allowance."""
 
 PROGRAMS = 350
 """MiB of gap_fit and of the Python process that runs it, besides what grows with the data."""
@@ -105,22 +101,20 @@ class Work:
 
         None where candidates have other sizes, which only the labels then tell.
         """
-        study, largest = at.study, max(prototypes(at.study.prototypes), key=lambda crystal: len(crystal.atoms))
-        if not at.pool.keeps_cells:
+        study, load = at.study, Load.of_largest(at)
+        if load is None:
             return None
         soap, pair, species = study.descriptor.soap, study.kernel.pair, study.species()
-        atoms, density = len(largest.atoms), len(largest.atoms) / largest.atoms.get_volume()
-        neighbours = DENSER * 4 / 3 * pi * soap.r_cut**3 * density
-        environments = study.budget * len(set(largest.orbits.tolist())) / len(species)
+        environments = load.structures * load.environments / len(species)
         sparse = at.model.options.sparse
         most = sparse.most or environments
         grid = ceil(pair.r_cut / pair.length * sparse.points_per_length)
         centres = species if study.kernel.soap.scale > 0 else ()
         return (
             cls.alike(
-                study.budget,
-                atoms=atoms,
-                neighbours=neighbours,
+                load.structures,
+                atoms=load.atoms,
+                neighbours=DENSER * load.neighbours(soap.r_cut),
                 dimension=Quippy.dimension(soap, len(species)),
                 centres=centres,
             ),
@@ -188,17 +182,13 @@ def seconds(at: At, load: Load) -> Seconds:
     there = Load(
         ranks,
         atoms=known["atoms"],
-        density=known["terms"] / (soap.n_max * (soap.l_max + 1) ** 2) / _sphere(soap),
+        density=known["terms"] / (soap.n_max * (soap.l_max + 1) ** 2) / (4 / 3 * pi * soap.r_cut**3),
         environments=known["environments"],
         species=1,
     )
     relative = _gap_fit(at.study, options, load) / _gap_fit(type(at.study)(), GapOptions(), there)
     fit = power(measured["fit"], ranks * there.environments) * relative
     return Seconds(search, fit, measured["predict"] * load.environments)
-
-
-def _sphere(soap: SoapOptions) -> float:
-    return 4 / 3 * pi * soap.r_cut**3
 
 
 def _gap_fit(study: Study, options: GapOptions, load: Load) -> float:
@@ -208,7 +198,7 @@ def _gap_fit(study: Study, options: GapOptions, load: Load) -> float:
     work = Work.alike(
         load.structures,
         atoms=load.atoms,
-        neighbours=load.density * _sphere(soap),
+        neighbours=load.neighbours(soap.r_cut),
         dimension=Quippy.dimension(soap, shared),
         centres=centres,
     )

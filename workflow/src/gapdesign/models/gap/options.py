@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from gapdesign.config.options import Options
-
-
-def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
-    if not 0 < bounds[0] < bounds[1]:
-        raise ValueError("give two positive numbers, the smaller first")
-    return bounds
-
-
-Bounds = Annotated[tuple[float, float], AfterValidator(_ascending)]
+from gapdesign.config.options import Bounds, Options
 
 
 class LbfgsOptions(Options):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,13 +9,11 @@ from scipy.sparse import csr_array
 
 from gapdesign.descriptors.pairs import fade
 from gapdesign.models.gap.expansion import Expansion, Model, pair_covariance
+from gapdesign.models.shared.leastsquares import OFFSET
 from gapdesign.structures import VOIGT
 
 if TYPE_CHECKING:
     from ase import Atoms
-
-OFFSET = 1 + len(VOIGT)
-"""Rows of a structure before those of its forces: its energy and its virial."""
 
 
 class LabelRows:
@@ -98,8 +95,3 @@ def _fade_slope(distance: np.ndarray, r_cut: float, transition: float) -> np.nda
     """Return the derivative of :func:`gapdesign.descriptors.pairs.fade`, in 1/angstrom."""
     x = (distance - r_cut + transition) / transition
     return np.where((x > 0) & (x < 1), -0.5 * np.pi / transition * np.sin(np.pi * np.clip(x, 0, 1)), 0.0)
-
-
-def offsets(sizes: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Return the positions (n + 1,) at which the rows of each of n structures begin; the last is their end."""
-    return np.concatenate([[0], np.cumsum(OFFSET + 3 * np.asarray(sizes, dtype=np.int64))])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, pi
+from math import ceil
 from typing import TYPE_CHECKING
 
-from gapdesign.errors import InputError
+from gapdesign.models.base import DENSER
+from gapdesign.models.shared.trainer import refuse_beyond
 
 if TYPE_CHECKING:
+    from gapdesign.models.base import Load
     from gapdesign.models.mace.options import MacePotentialOptions
 
 STEP, EDGE, CHANNEL = 2.0e-2, 3.0e-5, 1.2e-6
@@ -23,9 +25,6 @@ PREDICTION, PREDICTED = 1.4e-2, 0.4
 
 PROGRAMS, EDGE_MEMORY, CHANNEL_MEMORY = 650, 0.036, 0.0018
 """MiB of the program that trains; of a layer for a pair of neighbours in a step, and for a channel of it."""
-
-DENSER = 1.3
-"""Neighbours of an atom in a strained crystal, relative to the crystal itself: an allowance."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +46,9 @@ class Work:
     options: MacePotentialOptions
 
     @classmethod
-    def expected(cls, structures: float, atoms: float, density: float, options: MacePotentialOptions) -> Work:
-        """Return the work for structures of some number of atoms per cubic angstrom."""
-        return cls(structures, atoms, DENSER * 4 / 3 * pi * options.r_cut**3 * density, options)
+    def expected(cls, load: Load, options: MacePotentialOptions) -> Work:
+        """Return the work for a load."""
+        return cls(load.structures, load.atoms, DENSER * load.neighbours(options.r_cut), options)
 
     @property
     def _size(self) -> float:
@@ -85,9 +84,4 @@ class Work:
         InputError
             If it does; the sentence says what to change.
         """
-        needed = self.megabytes()
-        if memory is not None and needed > memory:
-            raise InputError(
-                f"models.mace.batch_size: this training needs {needed} MiB and may use {memory}; ask for more, by"
-                " `--set-resources` with the name of the rule, or lower batch_size, channels, max_L or r_cut."
-            )
+        refuse_beyond(memory, self.megabytes(), "models.mace.batch_size", "batch_size, channels, max_L or r_cut")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapdesign.models.labels import neighbours
+from gapdesign.models.shared.labels import neighbours
 
 if TYPE_CHECKING:
     from ase import Atoms

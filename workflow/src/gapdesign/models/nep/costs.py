@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, pi
+from math import ceil
 from typing import TYPE_CHECKING
 
-from gapdesign.errors import InputError
+from gapdesign.models.base import DENSER
+from gapdesign.models.shared.trainer import refuse_beyond
 
 if TYPE_CHECKING:
+    from gapdesign.models.base import Load
     from gapdesign.models.nep.options import NepPotentialOptions
 
 STEP, POLYNOMIAL, MOMENT = 1.2e-2, 1.3e-7, 4.7e-8
@@ -20,9 +22,6 @@ PREDICTION, PREDICTED = 1e-4, 4.5e-7
 
 PROGRAMS, STORED, MOMENT_MEMORY = 350, 2e-4, 8.5e-5
 """MiB of the program that trains; for each pair of neighbours in the design; for each component as above in a step."""
-
-DENSER = 1.3
-"""Neighbours of an atom in a strained crystal, relative to the crystal itself: an allowance."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +44,10 @@ class Work:
     options: NepPotentialOptions
 
     @classmethod
-    def expected(cls, structures: float, atoms: float, density: float, options: NepPotentialOptions) -> Work:
-        """Return the work for structures of some number of atoms per cubic angstrom."""
-        radial, angular = (DENSER * 4 / 3 * pi * r**3 * density for r in (options.r_cut, options.r_cut_angular))
-        return cls(structures, atoms, radial, angular, options)
+    def expected(cls, load: Load, options: NepPotentialOptions) -> Work:
+        """Return the work for a load."""
+        radial, angular = (DENSER * load.neighbours(r_cut) for r_cut in (options.r_cut, options.r_cut_angular))
+        return cls(load.structures, load.atoms, radial, angular, options)
 
     def _pairs(self, structures: float) -> float:
         """Pairs of neighbours in some structures."""
@@ -88,9 +87,4 @@ class Work:
         InputError
             If it does; the sentence says what to change.
         """
-        needed = self.megabytes()
-        if memory is not None and needed > memory:
-            raise InputError(
-                f"models.nep.batch_size: this training needs {needed} MiB and may use {memory}; ask for more, by"
-                " `--set-resources` with the name of the rule, or lower batch_size, r_cut or r_cut_angular."
-            )
+        refuse_beyond(memory, self.megabytes(), "models.nep.batch_size", "batch_size, r_cut or r_cut_angular")

@@ -62,7 +62,7 @@ def extended_xyz(
     frames
         Structures.
     labels
-        Of all of them, from :func:`gapdesign.models.labels.arrays`.
+        Of all of them, from :func:`gapdesign.models.shared.labels.arrays`.
     chosen
         Indices of structures.
     alone

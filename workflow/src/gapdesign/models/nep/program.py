@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from gapdesign.errors import InputError, ProgramError
-from gapdesign.models.labels import arrays, kept_back
 from gapdesign.models.nep import data
-from gapdesign.models.trainer import check_counts, run
-from gapdesign.progress import Pace
+from gapdesign.models.shared.labels import arrays, kept_back
+from gapdesign.models.shared.trainer import Trained, check_counts, run, table
 
 if TYPE_CHECKING:
-    import pandas as pd
     from ase import Atoms
 
     from gapdesign.models.nep.options import NepPotentialOptions
@@ -32,29 +28,9 @@ LARGEST = 1e6
 
 MISSING = (
     "torchnep, nep-adapters or torch is not installed; run `pip install torchnep==1.0.7 nep-adapters==1.0.3` and"
-    " install torch (without CUDA: see docs/potentials.md), run the workflow with --sdm conda, or choose another one."
+    " install torch (without CUDA: see docs/features.md), run the workflow with --sdm conda, or choose another one."
 )
 """What a message says, after a key of the configuration, where the program is missing."""
-
-
-class Trained(NamedTuple):
-    """Result of a training.
-
-    Attributes
-    ----------
-    model : str
-        Content of the model's file, of total energies.
-    epochs : DataFrame
-        A row per epoch, from 1: `epoch`, `training_loss`, `validation_loss`, root mean square errors of the structures
-        kept back (`energy_mev` and `virials_mev`, per atom, and `forces_mev`, in meV/angstrom), and `kept`, which is 1
-        for the epoch of the model and otherwise 0.
-    seconds : float
-        CPU seconds of an epoch, the median.
-    """
-
-    model: str
-    epochs: pd.DataFrame
-    seconds: float
 
 
 def require() -> None:
@@ -99,8 +75,6 @@ def train(
     ProgramError
         If the program fails or does not use all the data.
     """
-    import pandas as pd
-
     labels = arrays(frames)
     back = kept_back(len(frames), options.validation, SHARE)
     seen = [k for k in range(len(frames)) if k not in back]
@@ -116,13 +90,13 @@ def train(
             (folder / file).write_text(text, encoding="utf-8")
         lines = map(_usable, run(PROGRAM, folder, NAME))
         check_counts(NAME, next(lines, {}), labels)
-        epochs = pd.DataFrame(_epochs(lines, options, bool(labels["has_virial"][back].any()), tell))
+        has_virials = bool(labels["has_virial"][back].any())
+        epochs, seconds = table((_epoch(line, options, has_virials) for line in lines), options.epochs, tell)
         best = folder / "out" / "nep_best.txt"
         if epochs.empty or not best.exists():
             raise ProgramError(f"{NAME} ended without a model; run the fit again, and look at the log of the job.")
-        epochs["kept"] = (epochs["epoch"] == epochs.pop("best").iloc[-1]).astype(int)
-        seconds = float(np.median(np.diff(epochs.pop("seconds"))))
-        return Trained(data.with_energies_of_atoms(best, list(isolated.values())), epochs, seconds)
+        text = data.with_energies_of_atoms(best, list(isolated.values()))
+        return Trained(text.encode(), epochs, seconds)
 
 
 def _usable(line: dict[str, Any]) -> dict[str, Any]:
@@ -135,27 +109,15 @@ def _usable(line: dict[str, Any]) -> dict[str, Any]:
     return line
 
 
-def _epochs(
-    lines: Iterator[dict[str, Any]], options: NepPotentialOptions, has_virials: bool, tell: Callable[[str], object]
-) -> Iterator[dict[str, Any]]:
-    """Yield a row per epoch, with the best one so far, and tell of some."""
-    pace, best, least, weights = Pace(), 0, np.inf, options.weights.model_dump()
-    for line in lines:
-        epoch, ours, others = line["epoch"], line["training"], line["validation"]
-        if line["validation_loss"] < least:
-            best, least = epoch, line["validation_loss"]
-        if pace.is_due():
-            tell(
-                f"epoch {epoch} of {options.epochs} at most: {1000 * others['energies']:.1f} meV/atom and"
-                f" {1000 * others['forces']:.1f} meV/angstrom off for the structures kept back; the best one is {best}"
-            )
-        yield {
-            "epoch": epoch,
-            "training_loss": sum(weight * ours[kind] ** 2 for kind, weight in weights.items()),
-            "validation_loss": line["validation_loss"],
-            "energy_mev": 1000 * others["energies"],
-            "forces_mev": 1000 * others["forces"],
-            "virials_mev": 1000 * others["virials"] if has_virials else None,
-            "seconds": line["seconds"],
-            "best": best,
-        }
+def _epoch(line: Mapping[str, Any], options: NepPotentialOptions, has_virials: bool) -> dict[str, Any]:
+    """Return the columns of an epoch."""
+    ours, others = line["training"], line["validation"]
+    return {
+        "epoch": line["epoch"],
+        "training_loss": sum(weight * ours[kind] ** 2 for kind, weight in options.weights.model_dump().items()),
+        "validation_loss": line["validation_loss"],
+        "energy_mev": 1000 * others["energies"],
+        "forces_mev": 1000 * others["forces"],
+        "virials_mev": 1000 * others["virials"] if has_virials else None,
+        "seconds": line["seconds"],
+    }

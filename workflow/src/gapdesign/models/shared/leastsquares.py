@@ -1,4 +1,7 @@
-"""Potentials as least squares: the problem that gap_fit solves, with the rows of every label computed once.
+"""Linear models as least squares: the problem that gap_fit solves, with the rows of every label computed once.
+
+A structure of n atoms has 7 + 3 n labels, each with a row: its energy above the isolated atoms (eV), the six components
+xx, yy, zz, yz, xz, xy of its virial (eV, minus the stress times the volume), and x, y, z of each force (eV/angstrom).
 
 With y the labels, A their rows and s their expected errors, the coefficients c minimise |(y - A c) / s|^2 + c' K c,
 where K is the covariance of the basis's points (Bartok & Csanyi 2015, equation 21). The second term is |L' c|^2 with
@@ -7,7 +10,7 @@ K = L L', so the whole is one QR factorisation of [A / s; L'], and labels can be
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy.linalg import cholesky, qr, solve_triangular
@@ -15,8 +18,44 @@ from scipy.linalg import cholesky, qr, solve_triangular
 from gapdesign.errors import ProgramError
 from gapdesign.structures import VOIGT
 
+OFFSET = 1 + len(VOIGT)
+"""Labels of a structure before its forces: its energy and its virial."""
+
 BLOCK = 8192
 """Rows that are added to a factor at once."""
+
+
+def offsets(sizes: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Return the positions (n + 1,) at which the labels of each of n structures begin; the last is their end."""
+    return np.concatenate([[0], np.cumsum(OFFSET + 3 * np.asarray(sizes, dtype=np.int64))])
+
+
+def labels(
+    size: int,
+    *,
+    energy: float | None = None,
+    virial: np.ndarray | None = None,
+    forces: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return the labels (7 + 3 n,) of a structure of ``size`` atoms; nan where there is none.
+
+    Parameters
+    ----------
+    energy
+        Above that of the isolated atoms, in eV.
+    virial : (3, 3)
+        In eV.
+    forces : (n, 3)
+        In eV/angstrom.
+    """
+    found = np.full(OFFSET + 3 * size, np.nan)
+    if energy is not None:
+        found[0] = energy
+    if virial is not None:
+        found[1:OFFSET] = [virial[place] for place in VOIGT]
+    if forces is not None:
+        found[OFFSET:] = np.ravel(forces)
+    return found
 
 
 def sigmas(size: int, *, energy: float, force: float, virial: float) -> np.ndarray:
