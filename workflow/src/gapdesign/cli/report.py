@@ -16,7 +16,6 @@ from gapdesign.config.job import Job
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
-    from gapdesign.config.study import Study
     from gapdesign.report.downloads import File
     from gapdesign.report.kinds_table import Other
 
@@ -155,6 +154,7 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
     suspicions = read_csv(arguments.suspicions)["sentence"].tolist() if arguments.suspicions else []
     kinds = part.study.kinds
     own = kinds[arguments.kind] if arguments.kind else next(iter(kinds.values()))
+    above = "" if own.kind == next(iter(kinds)) else "../"
     most = own.member.noise_bound(own.options)
     high = {name for name, noise in noises.items() if "noise" in hyperparameters[name]["at_bound"] and noise > most / 2}
     doubts = [doubt.sentence for doubt in of_models(errors, noises, labelled, high)]
@@ -184,8 +184,8 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
         estimate=Estimate.of(read_json(arguments.estimate)),
         files=_files(figures, arguments.data, arguments.trainings, arguments.output.parent),
         kind=own.kind,
-        others=_others(part.study, own.kind, arguments.others),
-        above="" if own.kind == next(iter(kinds)) else "../",
+        others=_others(list(kinds), own.kind, above, arguments.others),
+        above=above,
     )
     warnings = "".join(f"Suspicious labels: {sentence}\n" for sentence in suspicions)
     warnings += "".join(f"Doubtful model: {sentence}\n" for sentence in doubts)
@@ -193,18 +193,16 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
     write_text(arguments.output, text)
 
 
-def _others(study: Study, own: str, tables: Sequence[Path]) -> dict[str, Other]:
+def _others(kinds: Sequence[str], own: str, above: str, tables: Sequence[Path]) -> dict[str, Other]:
     """Return the errors of the other kinds of models, each with the way to its page from this one's."""
     from gapdesign.files import read_csv
     from gapdesign.report.kinds_table import Other
 
-    first, *_ = study.kinds
-    up = "" if own == first else "../"
-    others = [kind for kind in study.kinds if kind != own]
+    others = [kind for kind in kinds if kind != own]
     if len(tables) != len(others):
         raise InputError(f"--others: {len(tables)} tables of {len(others)} other kinds of models; name one for each.")
     return {
-        kind: Other(f"{up}report.html" if kind == first else f"{up}{kind}/report.html", read_csv(path))
+        kind: Other(f"{above}report.html" if kind == kinds[0] else f"{above}{kind}/report.html", read_csv(path))
         for kind, path in zip(others, tables, strict=True)
     }
 

@@ -49,10 +49,10 @@ def _pick(arguments: argparse.Namespace) -> None:
     import yaml
 
     from gapdesign.files import write_frames
-    from gapdesign.methods import METHODS
+    from gapdesign.methods import METHODS, certified
     from gapdesign.sets.pick import DRAWS, configuration, pick
 
-    method = arguments.method or next(name for name, member in METHODS.items() if member.is_certified)
+    method = arguments.method or certified()
     backend = backend_of(arguments)
     if method not in METHODS:
         raise InputError(f"--method {method}: there is no such method; choose from {', '.join(METHODS)}.")

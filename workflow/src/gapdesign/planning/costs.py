@@ -107,6 +107,10 @@ class Laws:
         self.ranks = study.budget if ranks is None else ranks
         self.width = sizes.dimension / self.reference.dimension
 
+    def about(self, kind: str | None, ranks: int) -> Laws:
+        """Return the laws for another kind of model, or other sizes of designs."""
+        return Laws(self.study, self.sizes, self.given, kind=kind, ranks=ranks)
+
     def __call__(self, rule: str, amount: int) -> float | None:
         """Return the core-seconds of a job with ``amount`` items to work on; None where nothing was measured."""
         if rule in SIZED and not self.sizes.known:
@@ -256,8 +260,7 @@ def cost(jobs: Jobs, laws: Laws, results: Path, *, slowest: bool = False) -> Cos
         if name and (wall := timed(results / "benchmarks" / name)) is not None:
             weight = weights[k]
             if law and jobs.works_on and (ranks := structures(results / jobs.works_on[k])):
-                own = Laws(laws.study, laws.sizes, laws.given, kind=jobs.kind, ranks=ranks)
-                weight = own(jobs.rule, jobs.amounts[k]) or weight
+                weight = laws.about(jobs.kind, ranks)(jobs.rule, jobs.amounts[k]) or weight
             known.append((wall * jobs.threads, weight))
     if not known:
         return Cost(law)
@@ -274,8 +277,8 @@ def unscaled(jobs: Jobs, laws: Laws) -> Cost:
 
 
 def _weights(jobs: Jobs, laws: Laws) -> tuple[float, ...] | None:
-    laws = Laws(laws.study, laws.sizes, laws.given, kind=jobs.kind, ranks=laws.ranks)
-    seconds = [laws(jobs.rule, amount) for amount in jobs.amounts]
+    own = laws.about(jobs.kind, laws.ranks)
+    seconds = [own(jobs.rule, amount) for amount in jobs.amounts]
     return None if None in seconds else tuple(float(value or 0) for value in seconds)
 
 

@@ -14,7 +14,7 @@ from gapdesign import notebook
 from gapdesign.errors import InputError
 from gapdesign.inputs.frames import Frame
 from gapdesign.inputs.labels import Labelled
-from gapdesign.methods import METHODS
+from gapdesign.methods import METHODS, certified
 from gapdesign.replay.options import SHARE
 from gapdesign.sets.held import FrameSet
 from gapdesign.sets.pick import described, rows_of
@@ -40,7 +40,7 @@ ENOUGH = 1.1
 CLEAR = 0.75
 """Share of random draws that max-min must err less than to be called better; the rest, for it to be called worse."""
 
-CHOSEN = next(name for name, member in METHODS.items() if member.is_certified)
+CHOSEN = certified()
 BLIND = next(name for name, member in METHODS.items() if member.is_baseline)
 
 MEASURES = {"energy": ("energy_rmse_mev", "meV/atom"), "forces": ("force_rmse_mev", "meV/angstrom")}
@@ -98,11 +98,8 @@ class Worth:
         from gapdesign.replay.fits import judged
 
         rows = judged(self.errors, None)
-        wide = rows.pivot(index=["method", "draw"], columns="budget", values=MEASURES[kind][0]).to_numpy()[:, :-1]
-        is_blind = (
-            rows.drop_duplicates(["method", "draw"]).sort_values(["method", "draw"])["method"] == BLIND
-        ).to_numpy()
-        return float((wide[is_blind] > wide[~is_blind]).mean())
+        wide = rows.pivot(index=["method", "draw"], columns="budget", values=MEASURES[kind][0]).iloc[:, :-1]
+        return float((wide.loc[BLIND].to_numpy() > wide.loc[CHOSEN].to_numpy()).mean())
 
     def _by_budget(self, method: str, kind: str):
         from gapdesign.replay.fits import judged
@@ -198,8 +195,9 @@ def _errors(
         rows, prior = rows_in(Path(folder), used, description, seed, progress)
         for (method, draw), order in orders.items():
             chosen = [{pool: order[:budget].tolist()} for budget in budgets]
-            for budget, factor in zip(budgets, factors(prior, {pool: rows}, chosen, SIGMAS), strict=True):
-                fitted.append((coefficients(factor), chosen[budgets.index(budget)]))
+            of_order = factors(prior, {pool: rows}, chosen, SIGMAS)
+            for budget, own, factor in zip(budgets, chosen, of_order, strict=True):
+                fitted.append((coefficients(factor), own))
                 places.append({"design": method.upper(), "method": method, "budget": budget, "draw": draw})
             if pace.is_due():
                 progress(f"{len(fitted)} of {len(orders) * len(budgets)} fits")
