@@ -33,7 +33,8 @@ class Options(BaseModel):
     configuration and ``config/README.md`` are generated from these.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    # A job reads a few of the many blocks; to build the validators of all would take a fifth of its start.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

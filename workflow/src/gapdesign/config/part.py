@@ -100,7 +100,7 @@ class Part(BaseModel):
     default, so that none can be left out, and reading any other key is an ``AttributeError``.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     @classmethod
     def of(cls, at: At) -> Self:
