@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import fcntl
 import filecmp
 import os
 import re
@@ -135,10 +136,17 @@ def workflow(tmp_path: Path, configuration: dict[str, Any]) -> Workflow:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
-    """The small study, run to the report; do not change it."""
-    workflow = Workflow(tmp_path_factory.mktemp("finished"))
-    workflow.configure(SMALL)
-    workflow.run()
+    """The small study, run to the report, once for all workers; do not change it."""
+    top = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        top = top.parent
+    workflow = Workflow(top / "finished")
+    with (top / "finished.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (workflow.folder / "results/small/report.html").exists():
+            workflow.folder.mkdir(exist_ok=True)
+            workflow.configure(SMALL)
+            workflow.run()
     return workflow
 
 

@@ -17,8 +17,9 @@ def test_an_alloy_runs_to_the_report(workflow, configuration):
         },
         "descriptor": {"soap": {"r_cut": 4.5, "n_max": 3, "l_max": 3, "sigma": 0.5}},
         "budget": 12,
-        "labels": {"engine": "eam", "eam": {"potential": "CuZr_mm.eam.fs"}},
+        "labels": {"engine": "eam", "chunk": 12, "eam": {"potential": "CuZr_mm.eam.fs"}},
     }
+    configuration["pools"]["shard_size"] = 60
     workflow.configure(configuration)
     workflow.run()
     folder = workflow.folder / "results/alloy"

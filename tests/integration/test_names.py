@@ -12,7 +12,9 @@ def named(workflow, configuration):
     """The small study under such names."""
     old = configuration["prototypes"]
     configuration["prototypes"] = {"2": old["hcp"], "1e5": old["bcc"]}
-    configuration["pools"]["names"] = ["1", "T"]
+    configuration["pools"] |= {"names": ["1", "T"], "shard_size": 60}
+    configuration["labels"]["chunk"] = 10
+    configuration["properties"] = {"compute": ["lattice"]}
     configuration["designs"] = {
         "01": {"pool": "1", "method": "maxmin"},
         "nan": {"pool": "T", "method": "random"},
@@ -24,8 +26,7 @@ def named(workflow, configuration):
 
 
 def test_names_that_look_like_numbers_stay_text_to_the_report(named):
-    named.run()
-    named.run("candidates", "pools", "environments")
+    named.run("report", "candidates", "pools", "environments")
     folder = named.folder / "results/small"
     frames = read_frames(folder / "labels/01.extxyz")
     assert {(atoms.info["pool"], atoms.info["config_type"]) for atoms in frames} == {("1", "01")}

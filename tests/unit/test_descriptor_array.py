@@ -164,7 +164,7 @@ def test_a_study_with_the_vectors_of_another_descriptor_makes_its_designs(files,
                 "pools": {
                     "names": ["A"],
                     "size": 30,
-                    "shard_size": 10,
+                    "shard_size": 15,
                     "sampler": "file",
                     "file": {"path": str(files / "pool.extxyz")},
                 },
@@ -180,11 +180,11 @@ def test_a_study_with_the_vectors_of_another_descriptor_makes_its_designs(files,
                 },
             }
         )
-        study.run("design")
-        folder = study.folder / "results/own/designs"
+        designs = {design: f"results/own/designs/{design}.extxyz" for design in ("NEW", "ON")}
+        study.run(*designs.values())
         ranks[name] = {
-            design: [atoms.info["candidate"] for atoms in read_frames(folder / f"{design}.extxyz")]
-            for design in ("NEW", "ON")
+            design: [atoms.info["candidate"] for atoms in read_frames(study.folder / file)]
+            for design, file in designs.items()
         }
     assert ranks["array"] == ranks["dscribe"]
     assert len(set(ranks["array"]["NEW"])) == 6
