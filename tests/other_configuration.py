@@ -19,6 +19,9 @@ GIVEN: dict[str, Any] = {
         "fcc": {"element": "Cu", "lattice": "fcc", "a": 3.615},
         "hcp": {"element": "Cu", "lattice": "hcp", "a": 2.55, "c": 4.17},
     },
+    "elements": None,  # those of the prototypes
+    "pools.file.atoms": [2, 9],
+    "pools.file.elements": ["Cu"],
     "pools.names": ["P", "Q"],
     "pools.size": 40,
     "pools.shard_size": 20,

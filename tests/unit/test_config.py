@@ -51,7 +51,7 @@ def test_every_study_in_the_repository_is_valid_and_fits_the_schema(path, tmp_pa
     import jsonschema
 
     named = config.parse(yaml.safe_load(path.read_text()))
-    mine = [named.pools.of(pool).structures for pool in named.pools.names]
+    mine = [path for pool in named.pools.names for path in named.pools.of(pool).structures]
     for file in (tmp_path / name for name in (*mine, *(design.existing for design in named.designs.values())) if name):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()

@@ -436,11 +436,11 @@ def test_a_pool_has_the_traits_of_its_samplers(structures):
     slow = options("md", structures)
     assert (slow.minutes, slow.is_ordered, slow.keeps_cells, slow.environments) == (720, True, False, {"eam"})
     file = options("file", structures)
-    assert (file.minutes, file.is_ordered, file.structures) == (30, False, str(structures))
+    assert (file.minutes, file.is_ordered, file.structures) == (30, False, (str(structures),))
     assert options("file", structures, file={"path": "a.xyz", "shuffle": False}).is_ordered
     quip = {**OPTIONS["entropy"], "descriptor": {"kind": "soap"}}
     mixed = PoolOptions(sampler="mixture", mixture={"entropy": 1, "md": 1, "strain": 2}, entropy=quip)
-    assert (mixed.minutes, mixed.environments, mixed.structures) == (720, {"eam", "gap"}, None)
+    assert (mixed.minutes, mixed.environments, mixed.structures) == (720, {"eam", "gap"}, ())
     assert PoolOptions(md={"calculator": "ase.calculators.emt.EMT"}, sampler="md").environments == set()
     deformed = PoolOptions(sampler="mixture", mixture={"strain": 1, "volume": 1})
     assert deformed.keeps_cells

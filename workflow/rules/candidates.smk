@@ -20,15 +20,17 @@ rule candidates_convert:
         **asks("convert"),
     params:
         config=part("convert", structures_given),
+        structures=lambda wildcards, input: each_as("--structures", input),
     message:
-        "Converting {input} to extended XYZ"
+        "Converting the structures of pool {wildcards.pool} to extended XYZ"
     shell:
-        "gapdesign convert --structures={input:q} --made-from {params.config:q} --output {output:q} > {log:q} 2>&1"
+        "gapdesign convert {params.structures} --made-from {params.config:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule candidates_frames:
     input:
-        structures_of,
+        structures=structures_named,
+        converted=converted_of,
     output:
         results("candidates/frames/{pool}.npy"),
     log:
@@ -41,11 +43,14 @@ rule candidates_frames:
     resources:
         **asks("frames"),
     params:
-        config=part("frames", structures_of),
+        config=part("frames", structures_named),
+        structures=lambda wildcards, input: each_as("--structures", input.structures),
+        converted=lambda wildcards, input: options(converted=input.converted),
     message:
-        "Finding the structures of {input} for pool {wildcards.pool}"
+        "Finding the structures of pool {wildcards.pool} in their files"
     shell:
-        "gapdesign frames --structures={input:q} --made-from {params.config:q} --output {output:q} > {log:q} 2>&1"
+        "gapdesign frames --config {params.config:q} --pool {wildcards.pool:q} {params.structures} {params.converted}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule candidates_shard:

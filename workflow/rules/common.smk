@@ -135,6 +135,11 @@ def options(**files):
     return shlex.join(w for name, paths in named.items() if paths for w in (f"--{name.replace('_', '-')}", *paths))
 
 
+def each_as(flag, files):
+    """Return options of a verb: the same one for each file, whose name may begin with a dash."""
+    return shlex.join(f"{flag}={file}" for file in files)
+
+
 JOBS = cli.jobs()
 """Each verb with the configuration that it reads and the resources that its job asks for."""
 
@@ -238,21 +243,29 @@ def potentials_of(wildcards):
     return sampler_data(wildcards.pool)
 
 
+def structures_named(wildcards):
+    """Return the files of the user's own structures as they were given, if the pool has some."""
+    return [given(path) for path in STUDY.pools.of(wildcards.pool).structures]
+
+
 def structures_given(wildcards):
-    """Return the file of the user's own structures as it was given, if the pool has some."""
-    return given(STUDY.pools.of(wildcards.pool).structures)
+    """Return those of them that are not extended XYZ."""
+    return [given(path) for path in STUDY.pools.of(wildcards.pool).structures if not is_extended_xyz(path)]
+
+
+def converted_of(wildcards):
+    """Return the file that these are converted to, if there are any."""
+    return results("candidates/frames/{pool}.extxyz") if structures_given(wildcards) else []
 
 
 def structures_of(wildcards):
-    """Return the file of the user's own structures as extended XYZ, if the pool has some."""
-    path = STUDY.pools.of(wildcards.pool).structures
-    if path is None:
-        return []
-    return given(path) if is_extended_xyz(path) else results("candidates/frames/{pool}.extxyz")
+    """Return the files of the user's own structures as extended XYZ, if the pool has some."""
+    plain = [given(path) for path in STUDY.pools.of(wildcards.pool).structures if is_extended_xyz(path)]
+    return [*plain, *([converted_of(wildcards)] if structures_given(wildcards) else [])]
 
 
 def frames_of(wildcards):
-    """Return the index of the user's own structures in their file."""
+    """Return the index of the user's own structures in their files."""
     return results("candidates/frames/{pool}.npy") if structures_of(wildcards) else []
 
 

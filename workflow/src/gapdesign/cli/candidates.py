@@ -14,6 +14,7 @@ from gapdesign.config.job import Job
 from gapdesign.config.options import Identifier
 from gapdesign.config.part import At, From, Part
 from gapdesign.errors import InputError
+from gapdesign.inputs.filters import FilterOptions
 from gapdesign.samplers.options import Sampling
 from gapdesign.structures import PrototypeOptions
 
@@ -29,8 +30,14 @@ class CandidatesPart(Part):
     sampling: Annotated[Sampling, From(lambda at: at.pool.sampling)]
 
 
+class FramesPart(Part):
+    """Keys that the choice of frames from files depends on."""
+
+    filter: Annotated[FilterOptions, From(lambda at: at.pool.filter)]
+
+
 CONVERT = Job(verb="convert", rule="candidates_convert", stage="candidates", memory=1000, minutes=120)
-FRAMES = Job(verb="frames", rule="candidates_frames", stage="candidates", memory=1000, minutes=60)
+FRAMES = Job(verb="frames", rule="candidates_frames", stage="candidates", reads=FramesPart, memory=1000, minutes=60)
 CANDIDATES = Job(
     verb="candidates",
     rule="candidates_shard",
@@ -69,17 +76,23 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--pool", required=True, help="name of the pool")
     verb.add_argument("--index", required=True, type=int, help="index of the candidate, from 0")
 
-    verb = add(verbs, CONVERT, _convert, "convert a file of structures that ASE reads to extended XYZ")
-    verb.add_argument(
-        "--structures", required=True, type=Path, metavar="FILE", help="file in any format that ASE reads"
-    )
+    verb = add(verbs, CONVERT, _convert, "convert files of structures that ASE reads to one of extended XYZ")
+    _add_structures(verb, "file in any format that ASE reads; give the option again for each file")
     add_output(verb, what="structures to write (.extxyz)")
-    verb = add(verbs, FRAMES, _frames, "index an extended XYZ file: find the place of each candidate in it")
-    verb.add_argument("--structures", required=True, type=Path, metavar="FILE", help="structures (.extxyz)")
-    add_output(verb, what="index to write: begin, end and number of each (.npy)")
+    verb = add(verbs, FRAMES, _frames, "index files of structures: find the place of each candidate in them")
+    _add_structures(verb, "file of structures; give the option again for each file")
+    verb.add_argument("--pool", help="name of the pool")
+    verb.add_argument(
+        "--converted", type=Path, metavar="FILE", help="those that are not extended XYZ, converted (.extxyz)"
+    )
+    add_output(verb, what="index to write: begin, end and number of each, and its file (.npy)")
     verb = add(verbs, REFUSED, _refused, "count the draws and refusals of each pool")
     add_files(verb, "--candidates", "all shards of candidates, in folders named after their pools (.npz)")
     add_output(verb, what="table to write (.csv)")
+
+
+def _add_structures(verb: argparse.ArgumentParser, what: str) -> None:
+    verb.add_argument("--structures", required=True, action="append", metavar="FILE", help=what)
 
 
 def _sample(part: CandidatesPart, arguments: argparse.Namespace, start: int, stop: int, **places: Path | None) -> Batch:
@@ -115,13 +128,13 @@ def _convert(arguments: argparse.Namespace) -> None:
     convert(arguments.structures, arguments.output)
 
 
-def _frames(arguments: argparse.Namespace) -> None:
+def _frames(arguments: argparse.Namespace, part: FramesPart) -> None:
     from gapdesign.files import write_array
-    from gapdesign.samplers.shared.frames import index
+    from gapdesign.samplers.shared.frames import in_words, index_all
 
-    places = index(arguments.structures)
+    places = index_all(arguments.structures, arguments.converted, part.filter)
     write_array(arguments.output, places)
-    say(f"{len(places)} candidates in {arguments.structures}")
+    say(f"{len(places)} candidates in {in_words(arguments.structures)}")
 
 
 def _refused(arguments: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ase.data import chemical_symbols
+from ase.data import atomic_numbers, chemical_symbols
 from pydantic import Field, ValidationError
 
 from gapdesign import samplers
@@ -49,8 +49,13 @@ class Study(Options):
     seed: int = Field(2025, ge=0, lt=2**63, description="Seed of everything random.")
     prototypes: dict[Identifier, PrototypeOptions] = Field(
         {},
+        description="Crystals that candidates are made from, by name; required unless all pools are frames of files.",
+    )
+    elements: tuple[str, ...] | None = Field(
+        None,
         min_length=1,
-        description="Crystals that candidates are made from, by name; required.",
+        description="Chemical symbols of a study without prototypes; by default those of all frames of its pools and of"
+        " `existing`, which are read for that whenever the configuration is.",
     )
     pools: PoolOptions = Field(PoolOptions(), description="Candidates.")
     comparison: ComparisonOptions = Field(ComparisonOptions(), description="Comparison of the pools before any label.")
@@ -83,6 +88,8 @@ class Study(Options):
 
     @cached_property
     def _species(self) -> tuple[int, ...]:
+        if self.elements is not None:
+            return tuple(sorted({atomic_numbers[symbol] for symbol in self.elements}))
         return tuple(sorted({int(z) for prototype in prototypes(self.prototypes) for z in prototype.atoms.numbers}))
 
     def symbols(self) -> list[str]:
@@ -153,20 +160,23 @@ def from_json(text: str) -> dict[str, Any]:
 
 
 def parse(given: Any) -> Study:
-    """Validate keys, types and bounds.
+    """Validate keys, types and bounds, and write out what files determine (see :mod:`.resolved`).
 
     Raises
     ------
     InputError
         For the first mistake: key, value, remedy.
     """
+    from gapdesign.config.resolved import resolved
+
     if not isinstance(given, Mapping):
         raise InputError("The configuration is empty or not a mapping of keys to values; see config/README.md.")
     reading.bound(given)
     try:
-        return Study.model_validate(dict(given))
+        study = Study.model_validate(dict(given))
     except ValidationError as error:
         raise InputError(sentence(error, Study)) from None
+    return resolved(study)
 
 
 def check(study: Study) -> None:
@@ -177,14 +187,17 @@ def check(study: Study) -> None:
     InputError
         For the first mistake: key, value, remedy.
     """
+    if not study.prototypes and not study.elements and "prototypes" in study.model_fields_set:
+        raise InputError("prototypes: it is empty; give at least one entry.")
     for key, example in (
         ("prototypes", "{hcp: {element: Zr, lattice: hcp, a: 3.232, c: 5.147}}"),
         ("designs", "{OPT1: {pool: A, method: maxmin}}"),
     ):
-        if not getattr(study, key):
+        if not getattr(study, key) and not (key == "prototypes" and study.elements):
             raise InputError(f"{key}: this key is missing; for example `{key}: {example}`.")
     pools = study.pools
     check_names(pools.names, study.designs)
+    _check_elements(study)
     _check_pools(study)
     for key, path in _files(study):
         if "{" in path or "}" in path:
@@ -240,6 +253,35 @@ def _short_sight(key: str, r_cut: float, prototype: str, nearest: float) -> str:
     )
 
 
+def _check_elements(study: Study) -> None:
+    """Check elements that are given instead of prototypes."""
+    for symbol in study.elements or ():
+        if atomic_numbers.get(symbol, 0) < 1:
+            raise InputError(f"elements: '{symbol}' is not a chemical element; write a symbol such as 'Zr'.")
+    if study.elements and study.prototypes:
+        raise InputError("elements: the prototypes say them already; leave one of the two keys out.")
+    if study.elements:
+        for name in study.pools.names:
+            if _of(study, name).needs_prototypes:
+                raise InputError(
+                    f"prototypes: pool {name} is made from them by the sampler `{_of(study, name).sampler}`; name some."
+                )
+
+
+def _of(study: Study, pool: str) -> PoolOptions:
+    """Return the options of a pool.
+
+    Raises
+    ------
+    InputError
+        If its overrides do not fit.
+    """
+    try:
+        return study.pools.of(pool)
+    except ValidationError as error:
+        raise InputError(f"pools.overrides.{pool}: {sentence(error, Study)}") from None
+
+
 def _check_models(study: Study) -> None:
     """Check the kinds of models."""
     if study.models is not None and study.model != ModelOptions():
@@ -283,8 +325,7 @@ def _files(study: Study) -> Iterator[tuple[str, str]]:
     """Yield the files of structures and labels that a study names, each with its key."""
     yield from ((f"prototypes.{name}.file", entry.file) for name, entry in study.prototypes.items() if entry.file)
     for pool in study.pools.names:
-        if path := study.pools.of(pool).structures:
-            yield "pools.file.path", path
+        yield from (("pools.file.path", path) for path in study.pools.of(pool).structures)
     yield from ((f"designs.{name}.existing", entry.existing) for name, entry in study.designs.items() if entry.existing)
     yield from (("labels.file.paths", path) for path in study.labels.file.paths)
 
@@ -312,9 +353,6 @@ def _check_pools(study: Study) -> None:
     if described.is_quip and len(study.species()) > 1:
         raise InputError(f"comparison.descriptor.kind: '{described.kind}' works for one element only; choose 'snap'.")
     for name in study.pools.names:
-        try:
-            options = study.pools.of(name)
-        except ValidationError as error:
-            raise InputError(f"pools.overrides.{name}: {sentence(error, Study)}") from None
+        options = _of(study, name)
         study.pools.check(name)
         samplers.make(options.sampling, crystals)

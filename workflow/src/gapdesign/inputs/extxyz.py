@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from ase import Atoms
+from ase.data import atomic_numbers
 
 from gapdesign.files import frame_properties
 from gapdesign.inputs.unpacked import reason
@@ -22,6 +23,8 @@ LONGEST = 2**24
 
 _COUNT = re.compile(rb"\s*\d{1,12}\s*")
 _MARK = b"\xef\xbb\xbf"
+_PROPERTIES = re.compile(rb"\bProperties\s*=")
+_SPECIES_FIRST = re.compile(rb"\bProperties\s*=\s*\"?species:S:1:")
 
 
 class Span(NamedTuple):
@@ -89,6 +92,43 @@ def parse(stream: BinaryIO, span: Span) -> Atoms:
         return next(read_xyz(StringIO(text), index=0, properties_parser=frame_properties))
     except Exception as error:
         raise ValueError(f"it cannot be read: {reason(error)}") from error
+
+
+def values(stream: BinaryIO, span: Span) -> dict[str, Any]:
+    """Return what the second line of a frame says, by name, without reading its atoms.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read.
+    """
+    from ase.io.extxyz import key_val_str_to_dict
+
+    stream.seek(span.begin)
+    stream.readline(LONGEST)
+    line = stream.readline(LONGEST)
+    try:
+        return key_val_str_to_dict(line.decode("utf-8").strip())
+    except Exception as error:
+        raise ValueError(f"its second line cannot be read: {reason(error)}") from error
+
+
+def symbols(stream: BinaryIO, span: Span) -> set[str]:
+    """Return the elements of a frame; where they stand first in every line, nothing else is parsed.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read.
+    """
+    stream.seek(span.begin)
+    lines = stream.read(span.end - span.begin).split(b"\n")
+    count = int(lines[0].removeprefix(_MARK))
+    if _SPECIES_FIRST.search(lines[1]) or not _PROPERTIES.search(lines[1]):
+        found = {words[0].decode("latin1") for line in lines[2 : 2 + count] if (words := line.split(None, 1))}
+        if all(atomic_numbers.get(symbol, 0) for symbol in found):
+            return found
+    return set(parse(stream, span).symbols)
 
 
 def looks_alike(path: Path) -> bool:

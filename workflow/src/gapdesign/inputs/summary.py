@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from ase import Atoms
 
 from gapdesign.errors import InputError
+from gapdesign.inputs.carried import carried
+from gapdesign.inputs.filters import FilterOptions
 from gapdesign.inputs.frames import Frame, read, refuse_undescribed
 from gapdesign.samplers.shared import frames
 from gapdesign.structures import nearest_neighbour
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
 
 MOST = 10_000
 """Frames that are read of a file; larger files of extended XYZ are counted without being read."""
+
+MOST_FILES = 10
+"""Files of a pool that have lines of their own."""
+
+NOTHING = FilterOptions()
+"""A filter that lets every frame pass."""
 
 
 def lines(study: Study) -> Iterator[str]:
@@ -35,23 +43,29 @@ def lines(study: Study) -> Iterator[str]:
     for prototype in prototypes(study.prototypes):
         yield f"  prototype {prototype.name}: {described(prototype.atoms)}"
     species = set(study.species())
-    pools: dict[str, list[str]] = {}
+    pools: dict[tuple[tuple[str, ...], str], list[str]] = {}
     for name in study.pools.names:
-        if (path := study.pools.of(name).structures) is not None:
-            pools.setdefault(path, []).append(name)
-    for path, names in pools.items():
-        count, more = _count(path, frames.KEY)
+        pool = study.pools.of(name)
+        if pool.structures:
+            pools.setdefault((pool.structures, pool.filter.model_dump_json()), []).append(name)
+    for (paths, _), names in pools.items():
+        keep = study.pools.of(names[0]).filter
+        counted = {path: _count(path, frames.KEY, keep) for path in paths}
         pure = [study.pools.of(name).size for name in names if not study.pools.of(name).is_mixture]
-        if not more and pure:
-            frames.enough(path, count, max(pure))
-        yield from _file(path, f"pool {', '.join(names)}", frames.KEY, species, (count, more))
+        if not any(more for _, more in counted.values()) and pure:
+            frames.enough(paths, sum(count for count, _ in counted.values()), max(pure), keep)
+        for path in paths[:MOST_FILES]:
+            yield from _file(path, f"pool {', '.join(names)}", frames.KEY, species, counted[path], keep)
+        if len(paths) > MOST_FILES:
+            rest = sum(counted[path][0] for path in paths[MOST_FILES:])
+            yield f"  pool {', '.join(names)}: {rest} structures in {len(paths) - MOST_FILES} other files"
     existing: dict[str, list[str]] = {}
     for name, design in study.designs.items():
         if design.existing is not None:
             existing.setdefault(design.existing, []).append(name)
     for path, names in existing.items():
         key = f"designs.{names[0]}.existing"
-        yield from _file(path, f"existing of {', '.join(names)}", key, species, _count(path, key))
+        yield from _file(path, f"existing of {', '.join(names)}", key, species, _count(path, key, NOTHING), NOTHING)
 
 
 def described(atoms: Atoms) -> str:
@@ -64,9 +78,11 @@ def described(atoms: Atoms) -> str:
     )
 
 
-def _file(path: str, role: str, key: str, species: Collection[int], counted: tuple[int, bool]) -> Iterator[str]:
+def _file(
+    path: str, role: str, key: str, species: Collection[int], counted: tuple[int, bool], keep: FilterOptions
+) -> Iterator[str]:
     count, more = counted
-    isolated = 0
+    isolated = left_out = 0
     sample: dict[int, Frame] = {}
     wanted = {0, count // 2, count - 1}
     place = 0
@@ -74,23 +90,35 @@ def _file(path: str, role: str, key: str, species: Collection[int], counted: tup
         if frame.is_isolated:
             isolated += 1
             continue
+        if not _passes(frame, keep):
+            left_out += 1
+            continue
         refuse_undescribed(frame, key, species)
         if place in wanted:
             sample[place] = frame
         place += 1
     atoms = "atom" if isolated == 1 else "atoms"
-    left_out = f" ({isolated} isolated {atoms} besides)" if isolated else ""
-    yield f"  {role}: {'more than ' if more else ''}{count} structures in '{path}'{left_out}"
+    besides = [f"{isolated} isolated {atoms} besides"] if isolated else []
+    besides += [f"{left_out} left out"] if left_out else []
+    yield (
+        f"  {role}: {'more than ' if more else ''}{count} structures in '{path}'"
+        f"{' (' + ', '.join(besides) + ')' if besides else ''}"
+    )
     for frame in sample.values():
         yield f"    frame {frame.number}: {described(frame.atoms)}"
 
 
-def _count(path: str, key: str) -> tuple[int, bool]:
-    """Return the number of structures in a file, isolated atoms left out, and whether there are more than counted."""
+def _passes(frame: Frame, keep: FilterOptions) -> bool:
+    values = carried(frame.atoms)["info"] if keep.reads_values else {}
+    return keep.passes(values, len(frame.atoms), set(frame.atoms.symbols))
+
+
+def _count(path: str, key: str, keep: FilterOptions) -> tuple[int, bool]:
+    """Return the number of structures in a file, others left out, and whether there are more than counted."""
     if frames.is_extended_xyz(path) and Path(path).stat().st_size:
-        return len(frames.index(path)), False
-    found = list(islice((frame.is_isolated for frame in read(path, key)), MOST + 1))
-    count = found[:MOST].count(False)
-    if not count:
+        return len(frames.index(path, keep)), False
+    found = list(islice((not frame.is_isolated and _passes(frame, keep) for frame in read(path, key)), MOST + 1))
+    count = found[:MOST].count(True)
+    if not count and keep.is_open:
         raise InputError(f"{key}: '{path}' holds isolated atoms only; name a file of structures.")
     return count, len(found) > MOST

@@ -6,8 +6,9 @@ import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import nan
 from pathlib import Path
-from statistics import fmean
+from statistics import StatisticsError, fmean
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,10 @@ class Sizes:
 
     @classmethod
     def of(cls, study: Study) -> Sizes:
-        """Determine the sizes of a study from its prototypes alone."""
+        """Determine the sizes of a study from its prototypes alone; without any, all but the dimension are unknown."""
         known = prototypes(study.prototypes)
+        if not known:
+            return cls(nan, nan, nan, study.covariance().layout.dimension, None, known=False)
         deformed = all(study.pools.of(design.pool).keeps_cells for design in study.designs.values())
         soap = study.descriptor.soap
         sphere = 4 / 3 * np.pi * soap.r_cut**3
@@ -73,7 +76,7 @@ def label_hours(study: Study) -> float | None:
     try:
         engine = engines.make(study.labels.engine, study.labels)
         return fmean(engine.core_hours(prototype.atoms) for prototype in prototypes(study.prototypes))
-    except InputError:
+    except (InputError, StatisticsError):  # of no prototypes there is no mean
         return None
 
 

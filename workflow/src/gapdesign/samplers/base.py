@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gapdesign.families import Member
+from gapdesign.inputs.filters import FilterOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +36,8 @@ class Sampler(Member, ABC):
     keeps_cells
         Whether candidates have the atoms and the environments of the prototypes, only deformed, so that the plan knows
         their sizes.
+    needs_prototypes
+        Whether it starts from the prototypes of the study; one that does not takes an empty sequence of them, too.
     seconds
         CPU seconds per candidate, for the plan, if its own measurements do not list the sampler; None if unknown.
 
@@ -46,6 +49,7 @@ class Sampler(Member, ABC):
 
     minutes: ClassVar[int] = 30
     keeps_cells: ClassVar[bool] = False
+    needs_prototypes: ClassVar[bool] = True
     seconds: ClassVar[float | None] = None
 
     def __init__(self, options: Any, prototypes: Sequence[Prototype]) -> None:
@@ -72,12 +76,22 @@ class Sampler(Member, ABC):
         return False
 
     @classmethod
-    def structures(cls, options: Any) -> str | None:
-        """Return the path of the user's file whose frames become candidates, if there is one.
+    def structures(cls, options: Any) -> str | Sequence[str] | None:
+        """Return the path of the user's file whose frames become candidates, or of several, if there are any.
 
-        Its frames are indexed, and it is converted to extended XYZ if need be, before any shard is made.
+        Their frames are indexed, and they are converted to extended XYZ if need be, before any shard is made.
         """
         return None
+
+    @classmethod
+    def filter(cls, options: Any) -> FilterOptions:
+        """Return which frames of these files become candidates; by default all."""
+        return FilterOptions()
+
+    @classmethod
+    def resolved(cls, options: Any) -> Any:
+        """Return the options with the files that patterns in them stand for when the configuration is read."""
+        return options
 
     @classmethod
     def data(cls, options: Any) -> Sequence[Path]:

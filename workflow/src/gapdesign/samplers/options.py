@@ -3,25 +3,49 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializeAsAny, create_model, model_validator
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, SerializeAsAny, create_model, model_validator
+from pydantic_core import CoreSchema, core_schema
 
 from gapdesign.config.options import Identifier, Options
 from gapdesign.errors import InputError
+from gapdesign.inputs.filters import FilterOptions
+from gapdesign.inputs.survey import refuse_too_few
 from gapdesign.samplers import SAMPLERS
 from gapdesign.samplers.shared.constraints import ConstraintOptions
-from gapdesign.samplers.shared.frames import refuse_too_few
+from gapdesign.samplers.shared.frames import files_of
 
 MIXTURE = "mixture"
 """Value of `sampler` for a pool that several samplers share."""
 
 
+ALL = "all"
+"""Value of `size` for a pool of all frames of its files."""
+
+
+class _OrAll:
+    """Lets a number be :data:`ALL` as well."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(
+            lambda value, number: ALL if value == ALL else number(value), handler(source)
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [handler(schema), {"const": ALL}]}
+
+
+Size = Annotated[int, Field(ge=1, le=10**9), _OrAll()]
+
+
 class _Sampling(Options):
     """Sampling of one pool."""
 
-    size: int = Field(
-        5000, ge=1, le=10**9, description="Candidates in each pool. A pool that grows keeps its old candidates."
+    size: Size = Field(
+        5000,
+        description="Candidates in each pool. A pool that grows keeps its old candidates. `all`: as many as its files"
+        " have, counted whenever the configuration is read (sampler `file`).",
     )
     sampler: Literal[(*SAMPLERS, MIXTURE)] = Field(
         "strain",
@@ -77,10 +101,24 @@ class _Sampling(Options):
         return any(SAMPLERS[name].is_ordered(self.block(name)) for name in self.members)
 
     @property
-    def structures(self) -> str | None:
-        """The user's file whose frames become candidates, if there is one."""
-        files = [SAMPLERS[name].structures(self.block(name)) for name in self.members]
-        return next(filter(None, files), None)
+    def needs_prototypes(self) -> bool:
+        """True if candidates start from the prototypes of the study."""
+        return any(SAMPLERS[name].needs_prototypes for name in self.members)
+
+    @property
+    def reader(self) -> str | None:
+        """The sampler whose candidates are frames of the user's files, if there is one."""
+        return next((name for name in self.members if SAMPLERS[name].structures(self.block(name))), None)
+
+    @property
+    def structures(self) -> tuple[str, ...]:
+        """The user's files whose frames become candidates."""
+        return files_of(SAMPLERS[self.reader].structures(self.block(self.reader))) if self.reader else ()
+
+    @property
+    def filter(self) -> FilterOptions:
+        """Which frames of these files become candidates."""
+        return SAMPLERS[self.reader].filter(self.block(self.reader)) if self.reader else FilterOptions()
 
     @property
     def data(self) -> list[Path]:
@@ -183,7 +221,7 @@ class _Pools(_Sampling):
                 " give each of them a pool of its own."
             )
         if readers and not options.is_mixture:
-            refuse_too_few(options.structures, options.size)
+            refuse_too_few(options.structures, options.size, options.filter)
 
 
 SAMPLERS.keep_off("pools", {*dir(_Pools), *_Pools.model_fields})
@@ -202,10 +240,10 @@ OverrideOptions = create_model(
     **{
         name: (
             annotation | None,
-            Field(None, description=f"Replaces `pools.{name}`.", **({"ge": 1, "le": 10**9} if name == "size" else {})),
+            Field(None, description=f"Replaces `pools.{name}`."),
         )
         for name, annotation in (
-            *((name, field.annotation) for name, field in _Sampling.model_fields.items()),
+            *((name, Size if name == "size" else field.annotation) for name, field in _Sampling.model_fields.items()),
             *((name, options) for name, (options, _) in _BLOCKS.items()),
         )
     },
