@@ -26,7 +26,7 @@ ROOMS = {
     "Candidates": ("structures", "cells", "samplers", "streams"),
     "Descriptors and pools": ("descriptors", "shards", "comparison"),
     "Designs, before any label": ("methods", "quality"),
-    "Labels": ("engines", "labels"),
+    "Labels": ("engines", "labels", "formats"),
     "Potentials": ("models", "crossval", "deviations", "properties", "replay"),
     "Pages and plans": ("report", "planning"),
     "What all stages share": (

@@ -1,4 +1,4 @@
-"""Families of exchangeable members: samplers, descriptors, methods, engines and models.
+"""Families of exchangeable members: samplers, descriptors, methods, engines, models and formats.
 
 A member is one module with one class: its options, its traits and its work. Members that come with gapdesign are the
 modules of the family's package; other packages add theirs by entry points of the group ``gapdesign.<family>``:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 from zipfile import ZipFile
 
@@ -136,6 +137,30 @@ def _flush_all(folder: Path, paths: Iterable[Path]) -> None:
         os.close(descriptor)
     for path in paths:
         _flush(path, os.O_NOFOLLOW)
+
+
+@contextmanager
+def new_folder(path: str | Path) -> Iterator[Path]:
+    """Provide an empty folder; it becomes ``path``, with all that is in it, when the block ends without an error.
+
+    Raises
+    ------
+    InputError
+        If there is something at ``path`` already.
+    """
+    path = Path(path)
+    if path.exists():
+        raise InputError(f"{path}: it exists already; remove it, or give another name.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as temporary:
+        folder = Path(temporary) / path.name
+        folder.mkdir()
+        yield folder
+        for item in sorted(folder.rglob("*")):
+            _flush(item)
+        _flush(folder)
+        folder.rename(path)
+    _flush(path.parent)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -27,7 +27,19 @@ if TYPE_CHECKING:
 
 MODULES = (
     *("study", "candidates", "descriptors", "tune", "pools", "design", "sets", "audit", "cover", "worth", "strains"),
-    *("quality", "labels", "store", "models", "crossval", "properties", "replay", "replay_fits", "report", "profiles"),
+    *(
+        "quality",
+        "labels",
+        "store",
+        "export",
+        "models",
+        "crossval",
+        "properties",
+        "replay",
+        "replay_fits",
+        "report",
+        "profiles",
+    ),
 )
 
 _DESCRIPTION = """\

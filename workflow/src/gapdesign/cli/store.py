@@ -1,4 +1,4 @@
-"""Verbs for labels beyond one study: store, export, match."""
+"""Verbs for labels beyond one study: store, match."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from gapdesign.config import study as config
 from gapdesign.engines import ENGINES
 from gapdesign.engines.options import LabelOptions
 from gapdesign.errors import InputError, ProgramError
-from gapdesign.labels.export import formats
 
 STORE = LabelOptions.model_fields["store"].default
 
@@ -47,19 +46,6 @@ def register(verbs: argparse._SubParsersAction) -> None:
     )
     action.add_argument("file", type=Path, metavar="FILE", help="file to read (.extxyz)")
     _add_folder(action)
-
-    verb = add(
-        verbs,
-        "export",
-        _export,
-        "write a design as folders that you can compute anywhere",
-        "The engine `file` brings the results back; see docs/labels.md.\n\n"
-        "example: gapdesign export --format xyz results/zr-demo/designs/OPT1.extxyz --output OPT1",
-    )
-    add_config(verb)
-    verb.add_argument("--format", required=True, choices=formats(), help="format of the input files")
-    verb.add_argument("design", type=Path, metavar="DESIGN", help="design, or its reserve (.extxyz)")
-    verb.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="folder to write to")
 
     verb = add(
         verbs,
@@ -108,19 +94,6 @@ def _import(arguments: argparse.Namespace) -> None:
 
     taken, known = LabelStore(arguments.folder).read_in(arguments.file)
     print(f"{arguments.folder}: {taken} labels imported, {known} were there already")
-
-
-def _export(arguments: argparse.Namespace) -> None:
-    from gapdesign import engines
-    from gapdesign.labels.export import Xyz, export
-    from gapdesign.labels.members import read_members
-
-    writer = Xyz()
-    if arguments.format != "xyz":
-        writer = engines.make(arguments.format, config.load(arguments.config).labels)
-    frames = read_members(arguments.design, ranked=False)
-    folders = export(frames, arguments.output, writer, design=arguments.design.stem)
-    print(f"{arguments.output}: {len(folders)} folders, {len(folders) - len(frames)} of them for isolated atoms")
 
 
 def _match(arguments: argparse.Namespace) -> None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from ase.data import chemical_symbols
 
-from gapdesign.descriptors.neuroevolution import header, periodic
+from gapdesign.descriptors.neuroevolution import header
+from gapdesign.formats.nep import frame
+from gapdesign.inputs.labels import Values
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -70,27 +72,16 @@ def extended_xyz(
     cutoff
         In angstrom; cells that are not periodic are made so long that no atom has an image within it.
     """
-    lines, stops = [], np.cumsum(labels["sizes"])
+    energies = {chemical_symbols[z]: energy for z, energy in alone.items()}
+    found, stops = [], np.cumsum(labels["sizes"])
     for k in chosen:
-        atoms = periodic(frames[k], cutoff)
-        energy = float(labels["energies"][k]) - sum(alone[z] for z in atoms.numbers.tolist())
-        virial = f' virial="{_written(labels["virials"][k])}"' if labels["has_virial"][k] else ""
-        lines.append(str(len(atoms)))
-        lines.append(
-            f'Lattice="{_written(atoms.cell.array)}" energy={energy!r}{virial}'
-            " Properties=species:S:1:pos:R:3:forces:R:3"
+        values = Values(
+            energy=float(labels["energies"][k]),
+            forces=labels["forces"][stops[k] - labels["sizes"][k] : stops[k]],
+            virial=labels["virials"][k] if labels["has_virial"][k] else None,
         )
-        forces = labels["forces"][stops[k] - len(atoms) : stops[k]]
-        lines += [
-            f"{symbol} {_written(place)} {_written(force)}"
-            for symbol, place, force in zip(atoms.symbols, atoms.positions, forces, strict=True)
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def _written(numbers: np.ndarray) -> str:
-    """Return numbers in as many digits as they have."""
-    return " ".join(map(repr, np.ravel(numbers).tolist()))
+        found.append(frame(frames[k], values, energies, cutoff))
+    return "".join(found)
 
 
 def with_energies_of_atoms(path: Path, alone: Sequence[float]) -> str:

@@ -1,0 +1,43 @@
+"""pacemaker and GRACE: extended XYZ, from which their own program makes the table that pacemaker reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gapdesign.files import write_text
+from gapdesign.formats.base import VALID, Dataset, Datum, Format
+from gapdesign.formats.shared.extxyz import frames
+
+
+class PacemakerFormat(Format):
+    """Energies, forces and stresses under ASE's names.
+
+    A pickle runs code when it is read, so none is written: GRACE reads these files as they are, and `extxyz2df`, which
+    comes with it, makes pacemaker's table of them.
+    """
+
+    name = "pacemaker"
+    summary = "extended XYZ under ASE's names for GRACE and, by `extxyz2df`, for pacemaker; no pickle"
+    title = "pacemaker"
+    isolated = "numbers"
+    suffix = ".extxyz"
+
+    def write(self, data: Sequence[Datum], path: Path, dataset: Dataset) -> None:
+        """Write a part; see :class:`gapdesign.formats.base.Format`."""
+        write_text(path, frames(data, "energy", "forces", stress="stress"))
+
+    def lines(self, dataset: Dataset) -> list[str]:
+        """Return commands and lines of `input.yaml`; see :class:`gapdesign.formats.base.Format`."""
+        files = self.files(dataset)
+        tables = {part: f"{part}.pkl.gz" for part in files}
+        energies = ", ".join(f"{symbol}: {energy!r}" for symbol, energy in dataset.energies.items())
+        test = [f"  test_filename: {tables[VALID]}"] if VALID in files else []
+        known = len(dataset.energies) == len(dataset.elements)
+        return [
+            *(f"extxyz2df {files[part]} -o {tables[part]}" for part in files),
+            "data:",
+            f"  filename: {tables['train']}",
+            *test,
+            f"  reference_energy: {{{energies}}}" if known else "  reference_energy: auto",
+        ]
