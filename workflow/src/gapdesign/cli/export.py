@@ -51,7 +51,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         type=Path,
         metavar="FILE",
         help=f"isolated atoms with their energies, if they are not among the frames ({_BESIDE} beside the first file,"
-        " where there is one)",
+        " where there is one and you name no keys)",
     )
     training.add_argument("--valid", type=float, metavar="SHARE", help="share to keep back for validation, at random")
     training.add_argument(
@@ -114,15 +114,16 @@ def _to_train_on(arguments: argparse.Namespace) -> None:
 
 def _dataset(arguments: argparse.Namespace, form: Format) -> Dataset:
     from gapdesign.formats.dataset import gather, parted, read
+    from gapdesign.inputs.labels import Keys
 
     if arguments.valid is not None and not 0 < arguments.valid < 1:
         raise InputError(f"--valid {arguments.valid:g}: it must be a share between 0 and 1.")
     if arguments.valid is not None and arguments.valid_config_type:
         raise InputError("--valid-config-type: it comes instead of --valid; give one of them.")
-    isolated = arguments.isolated
-    if isolated is None and (beside := arguments.files[0].with_name(_BESIDE)).exists():
+    keys, isolated = keys_of(arguments), arguments.isolated
+    beside = arguments.files[0].with_name(_BESIDE)
+    if isolated is None and keys == Keys() and beside.exists():  # a study's own has the keys of studies
         isolated = beside
-    keys = keys_of(arguments)
     references = [] if isolated in (None, *arguments.files) else read([isolated], keys)
     data, alone = gather(read(arguments.files, keys, labelled=bool(form.needs)), references)
     return parted(
