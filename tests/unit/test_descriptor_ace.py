@@ -55,7 +55,7 @@ def test_an_element_that_is_not_known_is_found_before_any_job():
         AceDescriptor.check(SMALL, [95])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ace() -> AceDescriptor:
     pytest.importorskip("ace_jax", reason="ace-jax is not installed")
     return AceDescriptor(SMALL, SPECIES)

@@ -103,7 +103,7 @@ HIDDEN = {"8x0e+8x1o": ("float64", 16), "4x0e+4x1o+4x2e": ("float32", 8), "8x0e"
 """Features of a layer, with the precision of the model and the number of invariants of its two layers."""
 
 
-@pytest.fixture(scope="session", params=HIDDEN)
+@pytest.fixture(scope="module", params=HIDDEN)
 def model(request, tmp_path_factory) -> str:
     """The file of a small model, of random weights."""
     pytest.importorskip("torch", reason="torch is not installed")

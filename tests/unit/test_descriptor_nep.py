@@ -167,7 +167,7 @@ def test_formulas_of_models_with_cutoffs_of_each_element_are_unknown(tmp_path):
         Functions(model(tmp_path, HEAD.replace("cutoff 6 5 274", "cutoff 5 4 7 5 274")))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def nep89() -> Descriptor:
     pytest.importorskip("nep_adapters", reason="nep-adapters is not installed")
     if not Path(NEP89).is_file():

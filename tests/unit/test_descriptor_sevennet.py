@@ -128,7 +128,7 @@ MODELS = {
 """Small models, by what they differ in from SevenNet's defaults."""
 
 
-@pytest.fixture(scope="session", params=MODELS)
+@pytest.fixture(scope="module", params=MODELS)
 def model(request, tmp_path_factory) -> str:
     """The file of a small model, of random weights."""
     pytest.importorskip("torch", reason="torch is not installed")
@@ -293,7 +293,7 @@ def test_a_file_that_would_run_code_is_refused(model, tmp_path):
         SevenNetDescriptor(SevenNetOptions(path=str(path), modal=options_of(model).modal), SPECIES)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def foundation() -> SevenNetDescriptor:
     pytest.importorskip("sevenn", reason="sevenn is not installed")
     return SevenNetDescriptor(SevenNetOptions(), SPECIES)

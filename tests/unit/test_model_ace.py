@@ -163,7 +163,7 @@ def test_a_file_that_is_no_model_is_named(tmp_path, content):
 # With ace-jax
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def program():
     pytest.importorskip("ace_jax", reason="ace-jax is not installed")
     from gapdesign.models.ace import program
@@ -171,7 +171,7 @@ def program():
     return program
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def model(program, tmp_path_factory) -> SimpleNamespace:
     """Return a model with random coefficients."""
     basis, roughness = program.new_basis(SMALL, SPECIES)

@@ -234,7 +234,7 @@ def test_files_that_are_no_models_are_refused_in_one_sentence(fake, tmp_path):
         MacePotential.evaluator(Path(fake("system")))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
     """A folder with two models of the same training, which saw virials alone."""
     pytest.importorskip("torch", reason="torch is not installed")

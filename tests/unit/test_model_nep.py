@@ -255,7 +255,7 @@ def test_files_that_are_no_models_are_refused_in_one_sentence(tmp_path):
     assert refused(path).startswith(f"models.nep: '{path}' is no neuroevolution potential (its first line is not that")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
     """A folder for a model, where the programs are."""
     for name in ("torch", "torchnep", "nep_adapters"):
