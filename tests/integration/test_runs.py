@@ -39,41 +39,32 @@ def jobs_below(pid: int) -> list[int]:
     return found
 
 
-def test_two_runs_give_identical_files(finished, workflow):
-    workflow.run(OMP_NUM_THREADS="2", OPENBLAS_NUM_THREADS="2", PYTHONHASHSEED="12")
-    assert_same_files(finished, workflow)
-
-
-@pytest.mark.parametrize(
-    ("blow", "stage"),
-    [
+def test_a_run_that_is_killed_again_and_again_gives_identical_files(finished, workflow):
+    """The head in four stages, then a job; with other threads and hashes than those of the run that no one killed."""
+    other = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "PYTHONHASHSEED": "12"}
+    results = workflow.folder / "results/small"
+    for blow, stage in [
         (signal.SIGINT, "descriptors/A/0-30.npy"),
         (signal.SIGKILL, "designs/OPT.extxyz"),
         (signal.SIGINT, "labels/batches/OPT/0-6.extxyz"),
         (signal.SIGKILL, "models/OPT/hyperparameters.json"),
-    ],
-)
-def test_a_killed_head_and_its_rerun(finished, workflow, blow, stage):
-    process = workflow.start()
-    wait_for(workflow.folder / "results/small" / stage, process)
-    process.send_signal(blow)
-    stop(process)
-    workflow.run()
-    assert_same_files(finished, workflow)
-    assert [path for path in (workflow.folder / "results").rglob(".*") if path.is_file()] == []
-
-
-def test_a_killed_job_and_its_rerun(finished, workflow):
-    process = workflow.start()
-    wait_for(workflow.folder / "results/small/candidates/A/0-30.npz", process)
+    ]:
+        assert not (results / stage).exists()
+        process = workflow.start(**other)
+        wait_for(results / stage, process)
+        process.send_signal(blow)
+        stop(process)
+    process = workflow.start(**other)
+    wait_for(results / "models/OPT/gp.xml", process)
     deadline = time.monotonic() + 60
     while not (jobs := jobs_below(process.pid)):
         assert time.monotonic() < deadline
     os.kill(jobs[0], signal.SIGKILL)
     stop(process)
     assert process.returncode != 0
-    workflow.run()
+    workflow.run(**other)
     assert_same_files(finished, workflow)
+    assert [path for path in results.rglob(".*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize("changes", [{"budget": 14}, {"budget": 6}, {"pools": {"size": 90}, "budget": 14}])
@@ -82,11 +73,9 @@ def test_designs_that_go_on_are_those_made_at_once(rerun, workflow, configuratio
         configuration[key] = configuration[key] | value if isinstance(value, dict) else value
     rerun.configure(configuration)
     workflow.configure(configuration)
-    rerun.run("design")
-    workflow.run("design")
+    files = [f"results/small/designs/OPT.{ending}" for ending in ("extxyz", "npy")]
     going_on, at_once = (
-        {name: path.read_bytes() for name, path in run.results().items() if "/designs/OPT" in name}
-        for run in (rerun, workflow)
+        run.run(*files) and [(run.folder / file).read_bytes() for file in files] for run in (rerun, workflow)
     )
     assert going_on == at_once
     if "pools" not in changes:  # more candidates have another mean, and so perhaps another start
