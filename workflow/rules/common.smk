@@ -59,7 +59,7 @@ COMPARED = "environments" if STUDY.comparison.of == "environments" else "feature
 ENGINE = ENGINES[STUDY.labels.engine]
 
 # With `--sdm apptainer` every job runs in the image that envs/container.def describes.
-IMAGE = LIBRARY.parents[1] / "envs" / "gapdesign.sif"
+IMAGE = installation.FILES / "envs" / "gapdesign.sif"
 if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
     if not IMAGE.is_file():
         sys.exit(
@@ -195,7 +195,7 @@ def of_shards(pattern, pool):
 
 def environment(name):
     """Return the file of an environment; Snakemake formats its path, which may have braces in it."""
-    return escaped(str(LIBRARY.resolve().parents[1] / "envs" / f"{name}.yaml"))
+    return escaped(str(installation.FILES / "envs" / f"{name}.yaml"))
 
 
 def shard_environment(wildcards):

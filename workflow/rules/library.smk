@@ -2,8 +2,13 @@
 import os
 import sys
 
-LIBRARY = rules_folder().parent / "src"
-sys.path.insert(0, str(LIBRARY))
+# In a clone the library stands beside the rules; a wheel, and a workflow from a repository elsewhere, use the installed.
+if (rules_folder().parent / "src").is_dir():
+    sys.path.insert(0, str(rules_folder().parent / "src"))
+
+from gapdesign import installation
+
+LIBRARY = installation.library_alone(Path(".snakemake"))
 
 from gapdesign.config import reading
 from gapdesign.errors import InputError

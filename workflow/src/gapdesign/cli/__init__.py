@@ -26,20 +26,9 @@ if TYPE_CHECKING:
     from gapdesign.config.job import Job
 
 MODULES = (
-    *("study", "candidates", "descriptors", "tune", "pools", "design", "sets", "audit", "cover", "worth", "strains"),
-    *(
-        "quality",
-        "labels",
-        "store",
-        "export",
-        "models",
-        "crossval",
-        "properties",
-        "replay",
-        "replay_fits",
-        "report",
-        "profiles",
-    ),
+    *("study", "new", "candidates", "descriptors", "tune", "pools", "design", "sets", "audit", "cover", "worth"),
+    *("strains", "quality", "labels", "store", "export", "models", "crossval", "properties", "replay", "replay_fits"),
+    *("report", "profiles"),
 )
 
 _DESCRIPTION = """\

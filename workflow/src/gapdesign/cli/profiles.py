@@ -8,8 +8,9 @@ from pathlib import Path
 
 from gapdesign.cli.arguments import add
 from gapdesign.errors import InputError
+from gapdesign.installation import FILES
 
-PROFILES = Path(__file__).resolve().parents[4] / "profiles"
+PROFILES = FILES / "profiles"
 """The project's profiles, beside the workflow."""
 
 

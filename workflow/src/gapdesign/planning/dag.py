@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import gapdesign
 from gapdesign.config.study import Study
 from gapdesign.errors import InputError
+from gapdesign.installation import WORKFLOW
 
-SNAKEFILE = Path(gapdesign.__file__).parents[2] / "Snakefile"
+SNAKEFILE = Path(WORKFLOW)
 """The workflow, beside which the library lies."""
 
 MANY = 2**16
