@@ -148,3 +148,14 @@ def test_all_needs_files_and_crystals_need_prototypes(folder):
     given = {"pools": {"names": ["A"], "size": "all", "sampler": "file", "file": {"path": "mo.xyz"}}}
     with pytest.raises(InputError, match=r"properties\.compute: elastic is a property of crystals"):
         config.parse(given | {"properties": {"compute": ["elastic"]}})
+
+
+def test_elements_that_are_given_must_be_all(folder):
+    from gapdesign import cli
+
+    text = "{study: mine, elements: [W], pools: {names: [A], size: all, sampler: file, file: {path: mo.xyz}}"
+    Path("study.yaml").write_text(text + ", budget: 1, designs: {OPT: {pool: A, method: maxmin}}}")
+    given = ["--config", "study.yaml"]
+    cli.main(["candidates", *given, "--pool", "A", "--start", "0", "--stop", "6", "--output", "a.npz"])
+    job = ["descriptors", *given, "--candidates", "a.npz", "--output", "a.npy", "--output-sum", "s.npy"]
+    assert cli.main(job) == 2

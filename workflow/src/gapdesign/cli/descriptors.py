@@ -83,12 +83,18 @@ def _scaling(arguments: argparse.Namespace, part: FeaturePart) -> None:
 
 
 def _descriptors(arguments: argparse.Namespace, part: FeaturePart) -> None:
+    from ase.data import chemical_symbols
+
     from gapdesign.descriptors.environments import write_environments
+    from gapdesign.errors import InputError
     from gapdesign.files import write_array
     from gapdesign.methods.shared.distance import total
     from gapdesign.structures import read_batch
 
     batch = read_batch(arguments.candidates)
+    if unknown := set(batch.numbers.tolist()) - set(part.species):
+        symbols = " and ".join(chemical_symbols[z] for z in sorted(unknown))
+        raise InputError(f"elements: frames hold {symbols}, which it does not name; add it, or leave the key out.")
     descriptor = part.make(arguments.scaling)
     if arguments.output_environments is None:
         features = descriptor.features(batch)

@@ -40,6 +40,8 @@ def _strains(arguments: argparse.Namespace) -> None:
     from gapdesign.structures import pack, prototypes
 
     study = config.load(arguments.config)
+    if not study.prototypes:
+        raise InputError("prototypes: this verb strains them, and the study has none; name some.")
     count = arguments.components or max(1, arguments.count // 2)
     if not 1 <= count <= arguments.count:
         raise InputError(f"--components {count}: give at least 1 and at most --count, {arguments.count}.")

@@ -132,8 +132,3 @@ class FrameSet:
         if len({*self.elements, *elements}) > 2:
             soap["compression"] = "one_element"
         return {"descriptor": {"backend": backend, "soap": soap}, "kernel": kernel}
-
-
-def prototypes(elements: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return prototypes that name the elements of a study whose candidates come from a file."""
-    return {element: {"element": element, "lattice": "sc", "a": 2.5} for element in elements}

@@ -12,7 +12,7 @@ from gapdesign import notebook
 from gapdesign.errors import InputError
 from gapdesign.notebook.description import Features, options_of
 from gapdesign.progress import Pace
-from gapdesign.sets.held import FrameSet, prototypes
+from gapdesign.sets.held import FrameSet
 from gapdesign.sets.nearest import repeats, to_nearest
 
 if TYPE_CHECKING:
@@ -167,10 +167,9 @@ def configuration(given: FrameSet, n: int, description: Mapping[str, Mapping[str
     """Return the configuration of a study that makes the same pick, without what exists and without groups."""
     return {
         "study": "picked",
-        "prototypes": prototypes(given.elements),
         "pools": {
             "names": ["A"],
-            "size": len(given),
+            "size": "all",
             "sampler": "file",
             "file": {"path": given.frames[0].source, "shuffle": False},
         },
