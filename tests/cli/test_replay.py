@@ -63,7 +63,7 @@ def choose(design: str) -> None:
 
 def everything() -> list[str]:
     rows = [f"rows/{pool}/{start}-{stop}.npy" for pool in SHARDS for start, stop in SHARDS[pool]]
-    return ["--factor", "start.npy", "--labels", "labels/core.npz", "labels/rest.npz", "--rows", *rows]
+    return ["--start", "start.npy", "--labels", "labels/core.npz", "labels/rest.npz", "--rows", *rows]
 
 
 def fit(design: str) -> None:

@@ -97,7 +97,7 @@ from ase import Atoms
 from gapdesign.descriptors.kernel import KernelOptions
 from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.models.gap.expansion import Model
-from gapdesign.replay.points import choose
+from gapdesign.models.gap.basis import choose
 
 class Descriptor:
     # Stands for QUIP's, which takes its time.

@@ -85,8 +85,8 @@ def test_every_design_and_budget_is_judged(reduced: Workflow) -> None:
 def test_gap_fit_itself_predicts_the_same(reduced: Workflow) -> None:
     from gapdesign.models.gap.environments import boxed
     from gapdesign.models.gap.expansion import Expansion, Model
+    from gapdesign.models.gap.template import calculator, gap_fit, with_coefficients
     from gapdesign.replay.labels import LabelFiles
-    from gapdesign.replay.potential import calculator, gap_fit, with_coefficients
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(reduced.folder)

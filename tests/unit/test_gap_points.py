@@ -29,9 +29,9 @@ from gapdesign.models.gap.optimise import optimise
 from gapdesign.models.gap.options import MOST, GapOptions, LbfgsOptions, SparseOptions
 from gapdesign.models.gap.points import chosen, expand, model_of
 from gapdesign.models.gap.rows import LabelRows
+from gapdesign.models.gap.template import calculator
 from gapdesign.models.shared import leastsquares
 from gapdesign.models.shared.leastsquares import OFFSET
-from gapdesign.replay.potential import calculator
 
 SOAP = SoapOptions(r_cut=4.0, n_max=2, l_max=2)
 KERNEL = KernelOptions(pair=PairKernelOptions(r_cut=4.5))

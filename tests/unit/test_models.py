@@ -36,7 +36,17 @@ def test_the_keys_of_gap_are_those_of_the_block_itself(configuration):
     assert study.kinds["gap"].options == GapOptions(sigma={"force": 0.2})
     other = parse(configuration | {"model": {"kind": "ace", "sigma": {"force": 0.2}, "ace": {"degree": 8}}})
     assert list(other.kinds) == ["ace"] and other.kinds["ace"].options.degree == 8
-    assert other.gap.sigma.force == 0.2  # which the replay fits
+    assert other.replayed.options == other.kinds["ace"].options
+    gap = parse(other.model_dump(mode="json", exclude_none=True) | {"replay": {"kind": "gap"}})
+    assert gap.replayed.options.sigma.force == 0.2
+
+
+def test_a_replay_needs_a_linear_model(configuration):
+    study = parse(configuration | {"model": {"kind": "mace"}})
+    with pytest.raises(InputError, match=r"^replay\.kind: .* \(mace\); set it to ace or gap\.$"):
+        study.replayed  # noqa: B018
+    both = parse(configuration | {"models": {"mace": {}, "ace": {"degree": 8}, "gap": {}}})
+    assert both.replayed.kind == "ace" and both.replayed.options.degree == 8
 
 
 def test_several_kinds_keep_their_order_on_every_way(configuration):

@@ -23,17 +23,18 @@ from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.engines.file import FileOptions
 from gapdesign.errors import InputError, ProgramError
 from gapdesign.files import read_frames, write_array, write_frames
+from gapdesign.models.gap.basis import choose
 from gapdesign.models.gap.environments import boxed
 from gapdesign.models.gap.expansion import Expansion, Model, pivots, soap_covariance
+from gapdesign.models.gap.linear import Factor, Sigmas
 from gapdesign.models.gap.rows import LabelRows
+from gapdesign.models.gap.template import calculator, gap_fit, with_coefficients
 from gapdesign.models.shared import leastsquares
 from gapdesign.models.shared.leastsquares import OFFSET, offsets
 from gapdesign.replay.equivalents import MEASURES, crossing, equivalents
-from gapdesign.replay.fits import Sigmas, errors, factors, trained
+from gapdesign.replay.fits import errors, trained, trainings
 from gapdesign.replay.labels import LabelFiles, LabelledRows, Labels
 from gapdesign.replay.options import ReplayOptions
-from gapdesign.replay.points import choose
-from gapdesign.replay.potential import calculator, gap_fit, with_coefficients
 from gapdesign.replay.requirements import check
 from gapdesign.replay.surfaces import crystal, surface_energy
 from gapdesign.report.replay_figures import errors_figure, surfaces_figure
@@ -240,7 +241,7 @@ def ours(basis: Expansion, pool: LabelledRows) -> np.ndarray:
     rows = LabelRows(basis, MODEL)
     parts = [(rows(box), np.r_[0.0, np.full(9, np.nan)], SIGMAS.of(1)) for box in boxed(alone(), cutoff=4.5)]
     start = leastsquares.add(leastsquares.prior(basis.covariance(MODEL)), parts)
-    return leastsquares.coefficients(trained(start, {"A": pool}, {"A": range(6)}, SIGMAS))
+    return trained(Factor(start, SIGMAS), {"A": pool}, {"A": range(6)}).coefficients()
 
 
 class TestGapFit:
@@ -338,12 +339,13 @@ class TestLabels:
 
 
 def test_a_set_that_grows_is_fitted_as_from_the_start(pool: LabelledRows, basis: Expansion) -> None:
-    start, sets = leastsquares.prior(basis.covariance(MODEL)), [[1], [1, 4], [0, 1, 4, 5], [2, 3]]
-    grown = factors(start, {"A": pool}, [{"A": own} for own in sets], SIGMAS)
+    sets = [[1], [1, 4], [0, 1, 4, 5], [2, 3]]
+    start = Factor(leastsquares.prior(basis.covariance(MODEL)), SIGMAS)
+    grown = trainings(start, {"A": pool}, [{"A": own} for own in sets])
     for own, found in zip(sets, grown, strict=True):
-        alone = leastsquares.coefficients(trained(start, {"A": pool}, {"A": own}, SIGMAS))
+        alone = trained(start, {"A": pool}, {"A": own}).coefficients()
         predicted = [np.concatenate([rows @ known for rows, _, _ in pool.of(range(6))])
-                     for known in (leastsquares.coefficients(found), alone)]  # fmt: skip
+                     for known in (found.coefficients(), alone)]  # fmt: skip
         np.testing.assert_allclose(predicted[0], predicted[1], atol=1e-6)
 
 

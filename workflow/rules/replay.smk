@@ -11,14 +11,14 @@ rule replay_points:
     benchmark:
         results("benchmarks/replay/points.tsv")
     conda:
-        environment("gap")
+        replay_environment
     threads: cores("replay-points")
     resources:
         **asks("replay-points"),
     params:
         config=part("replay-points"),
     message:
-        "Choosing the points that the potentials are expanded in"
+        "Choosing the functions that the potentials are expanded in"
     shell:
         "gapdesign replay-points --config {params.config:q} --candidates {input.candidates:q} --output {output:q} > {log:q} 2>&1"
 
@@ -34,7 +34,7 @@ rule replay_rows:
     benchmark:
         results("benchmarks/replay/rows/{pool}/{start}-{stop}.tsv")
     conda:
-        environment("gap")
+        replay_environment
     threads: cores("replay-rows")
     resources:
         **asks("replay-rows"),
@@ -79,24 +79,24 @@ rule replay_start:
         engine=engine_record,
         points=results("replay/points.npz"),
     output:
-        factor=results("replay/start.npy"),
-        potential=results("replay/start.xml"),
+        start=results(f"replay/{START}"),
+        potential=results(f"replay/{TEMPLATE}"),
     log:
         results("logs/replay/start.log"),
     benchmark:
         results("benchmarks/replay/start.tsv")
     conda:
-        environment("gap")
+        replay_environment
     threads: cores("replay-start")
     resources:
         **asks("replay-start"),
     params:
         config=part("replay-start", label_files),
     message:
-        "Factorising the part that all potentials share"
+        "Gathering what all training sets share"
     shell:
         "gapdesign replay-start --config {params.config:q} --points {input.points:q} --labels {input.labels:q}"
-        " --engine {input.engine:q} --rows {input.rows:q} --output {output.factor:q} --output-potential {output.potential:q} > {log:q} 2>&1"
+        " --engine {input.engine:q} --rows {input.rows:q} --output {output.start:q} --output-potential {output.potential:q} > {log:q} 2>&1"
 
 
 rule replay_choose:
@@ -134,7 +134,7 @@ rule replay_choose:
 
 rule replay_fit:
     input:
-        factor=results("replay/start.npy"),
+        start=results(f"replay/{START}"),
         choices=results("replay/choices/{design}.csv"),
         labels=expand(results("replay/labels/{pool}.npz"), pool=STUDY.pools.names),
         rows=bundled_of_pools("replay/rows/{pool}/{start}-{stop}.npy"),
@@ -156,13 +156,13 @@ rule replay_fit:
         "Fitting the potentials of {wildcards.design}"
     shell:
         "gapdesign replay-fit --config {params.config:q} --design {wildcards.design:q}"
-        " --choices {input.choices:q} --factor {input.factor:q} --labels {input.labels:q} --rows {input.rows:q}"
+        " --choices {input.choices:q} --start {input.start:q} --labels {input.labels:q} --rows {input.rows:q}"
         " --output {output.errors:q} --output-coefficients {output.coefficients:q} > {log:q} 2>&1"
 
 
 rule replay_bounds:
     input:
-        factor=results("replay/start.npy"),
+        start=results(f"replay/{START}"),
         labels=expand(results("replay/labels/{pool}.npz"), pool=STUDY.pools.names),
         rows=of_all_shards("replay/rows/{pool}/{start}-{stop}.npy"),
     output:
@@ -182,13 +182,13 @@ rule replay_bounds:
     message:
         "Fitting the potentials of no candidate and of all candidates"
     shell:
-        "gapdesign replay-bounds --config {params.config:q} --factor {input.factor:q} --labels {input.labels:q}"
+        "gapdesign replay-bounds --config {params.config:q} --start {input.start:q} --labels {input.labels:q}"
         " --rows {input.rows:q} --output {output.errors:q} --output-coefficients {output.coefficients:q} > {log:q} 2>&1"
 
 
 rule replay_surfaces:
     input:
-        potential=results("replay/start.xml"),
+        potential=results(f"replay/{TEMPLATE}"),
         errors=results("replay/{fits}.csv"),
         coefficients=results("replay/{fits}.npy"),
     output:
@@ -198,7 +198,7 @@ rule replay_surfaces:
     benchmark:
         results("benchmarks/replay/surfaces/{fits}.tsv")
     conda:
-        environment("gap")
+        replay_environment
     threads: cores("replay-surfaces")
     resources:
         **asks("replay-surfaces"),

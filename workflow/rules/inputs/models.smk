@@ -48,9 +48,11 @@ def model_environment(wildcards):
 
 def refuse_missing_programs():
     """End a run before its first job where models are to be fitted here and a program is missing; a dry run goes on."""
-    fits = [job for job in jobs_to_run() if job.rule.name.startswith("models_fit")]
-    for kind in {} if HAS_ENVIRONMENTS else dict.fromkeys(kind_of(job.wildcards) for job in fits):
+    jobs = [] if HAS_ENVIRONMENTS else jobs_to_run()
+    members = [STUDY.kinds[kind_of(job.wildcards)].member for job in jobs if job.rule.name.startswith("models_fit")]
+    members += [replayed() for job in jobs if job.rule.name == "replay_points"]
+    for member in dict.fromkeys(members):
         try:
-            STUDY.kinds[kind].member.require()
+            member.require()
         except InputError as error:
             sys.exit(f"gapdesign: {error}")

@@ -1,4 +1,5 @@
 # Inputs of the rules of the replay.
+from gapdesign.models import MODELS
 from gapdesign.replay.requirements import check as check_replay
 
 
@@ -11,6 +12,22 @@ def replay_ready(wildcards):
     except InputError as error:
         sys.exit(f"gapdesign: {error}")
     return []
+
+
+def replayed():
+    """Return the kind of model that a replay fits; any where there is none, which `replay_ready` refuses."""
+    try:
+        return STUDY.replayed.member
+    except InputError:
+        return next(member for member in MODELS.values() if member.replayed)
+
+
+START, TEMPLATE = replayed().replayed
+
+
+def replay_environment(wildcards):
+    """Return the environment in which these models are fitted."""
+    return environment(replayed().environment)
 
 
 def label_files(wildcards):

@@ -6,20 +6,21 @@ import argparse
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from pydantic import SerializeAsAny, ValidationInfo, field_validator
 
 from gapdesign.cli.arguments import add, add_files, add_output, progress, say
 from gapdesign.cli.design import add_selection, pool_files
-from gapdesign.cli.parts import AverageKernel, SelectionPart, Soap, Species, of_selection
+from gapdesign.cli.parts import SelectionPart, of_selection
 from gapdesign.config.job import Job
 from gapdesign.config.part import From, Part
 from gapdesign.engines.file import FileOptions
+from gapdesign.models import MODELS
 
 if TYPE_CHECKING:
-    from gapdesign.models.gap.expansion import Model
-    from gapdesign.replay.fits import Sigmas
+    from gapdesign.models.linear import Linear
     from gapdesign.replay.labels import LabelledRows
 
 
@@ -31,45 +32,39 @@ Test = Annotated[float | str, From(lambda at: at.study.replay.tested)]
 """The share of the candidates, or the pool, that no potential is trained on."""
 
 
-class SigmaPart(Part):
-    """Expected errors of labels, by which they are weighted."""
+class KindPart(Part):
+    """The kind of model that is fitted."""
 
-    energy_sigma: Annotated[float, From(lambda at: at.study.replay.energy_sigma)]
-    force_sigma: Annotated[float, From(lambda at: at.study.gap.sigma.force)]
-    virial_sigma: Annotated[float, From(lambda at: at.study.gap.sigma.virial)]
+    kind: Annotated[str, From(lambda at: at.study.replayed.kind)]
 
     @property
-    def sigmas(self) -> Sigmas:
-        """The expected errors."""
-        from gapdesign.replay.fits import Sigmas
-
-        return Sigmas(self.energy_sigma, self.force_sigma, self.virial_sigma)
+    def linear(self) -> Linear:
+        """How many of its models are fitted in one basis."""
+        return MODELS[self.kind].linear()
 
 
-class ModelPart(Part):
-    """Keys that the basis functions of the potentials depend on."""
+class FunctionsPart(KindPart):
+    """Keys that the functions of the potentials depend on."""
 
-    soap: Soap
-    kernel: AverageKernel
-    transition: Annotated[float, From(lambda at: at.study.gap.soap_transition)]
-    jitter: Annotated[float, From(lambda at: at.study.gap.sparse.jitter)]
+    functions: Annotated[SerializeAsAny[Part], From(lambda at: at.study.replayed.member.linear().functions.of(at))]
 
-    @property
-    def model(self) -> Model:
-        """The kernels of the potentials."""
-        from gapdesign.models.gap.expansion import Model
-
-        return Model(soap=self.soap, kernel=self.kernel, transition=self.transition, jitter=self.jitter)
+    @field_validator("functions", mode="before")
+    @classmethod
+    def _typed_functions(cls, given: Any, info: ValidationInfo) -> Any:
+        """Read them with the class of the kind of model."""
+        return MODELS[info.data["kind"]].linear().functions(**given) if isinstance(given, dict) else given
 
 
-class PointsPart(ModelPart):
-    """Keys that the points of the expansion depend on, besides the candidates."""
+class WeightsPart(KindPart):
+    """Keys that coefficients depend on, besides functions and labels."""
 
-    seed: int
-    species: Species
-    points: Annotated[int, From(lambda at: at.study.replay.points)]
-    sample: Annotated[int, From(lambda at: at.study.replay.sample)]
-    per_length: Annotated[float, From(lambda at: at.study.gap.sparse.points_per_length)]
+    weights: Annotated[SerializeAsAny[Part], From(lambda at: at.study.replayed.member.linear().weights.of(at))]
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _typed_weights(cls, given: Any, info: ValidationInfo) -> Any:
+        """Read them with the class of the kind of model."""
+        return MODELS[info.data["kind"]].linear().weights(**given) if isinstance(given, dict) else given
 
 
 class LabelsPart(Part):
@@ -78,7 +73,7 @@ class LabelsPart(Part):
     files: Annotated[FileOptions, From(lambda at: at.study.labels.file)]
 
 
-class StartPart(ModelPart, LabelsPart, SigmaPart):
+class StartPart(FunctionsPart, WeightsPart, LabelsPart):
     """Keys that the common start of all potentials depends on."""
 
     core: Core
@@ -92,8 +87,8 @@ class ChoosePart(SelectionPart):
     draws: Annotated[int, From(lambda at: at.study.replay.draws)]
 
 
-POINTS = Job(verb="replay-points", rule="replay_points", stage="replay", reads=PointsPart, memory=4000, minutes=120)
-ROWS = Job(verb="replay-rows", rule="replay_rows", stage="replay", reads=ModelPart, memory=2000, minutes=120)
+POINTS = Job(verb="replay-points", rule="replay_points", stage="replay", reads=FunctionsPart, memory=4000, minutes=120)
+ROWS = Job(verb="replay-rows", rule="replay_rows", stage="replay", reads=FunctionsPart, memory=2000, minutes=120)
 LABELS = Job(verb="replay-labels", rule="replay_labels", stage="replay", reads=LabelsPart, memory=2000, minutes=60)
 START = Job(verb="replay-start", rule="replay_start", stage="replay", reads=StartPart, memory=4000, minutes=120)
 CHOOSE = Job(
@@ -130,14 +125,14 @@ def register(verbs: argparse._SubParsersAction) -> None:
         verbs,
         START,
         _start,
-        "factorise the common part of all training sets, and write a potential that others are made from",
+        "gather the common part of all training sets, and write a potential that others are made from",
         "The common part is the basis, the isolated atoms and the core.",
     )
     _add_points(verb)
     add_rows(verb)
     _add_engine(verb)
-    add_output(verb, what="factor to write (.npy)")
-    add_output(verb, "--output-potential", "potential to write (.xml)")
+    add_output(verb, what="common part to write; for GAPs a factor (.npy)")
+    add_output(verb, "--output-potential", "potential to write; for GAPs .xml")
 
     verb = add(
         verbs,
@@ -184,36 +179,21 @@ def add_rows(verb: argparse.ArgumentParser) -> None:
         add_files(verb, flag, what, may_be_none=True)
 
 
-def _points(arguments: argparse.Namespace, part: PointsPart) -> None:
-    from gapdesign.replay.points import choose
-    from gapdesign.streams import stream
+def _points(arguments: argparse.Namespace, part: FunctionsPart) -> None:
     from gapdesign.structures import read_structures
 
-    chosen = choose(
-        partial(read_structures, arguments.candidates),
-        part.species,
-        part.model,
-        points=part.points,
-        sample=part.sample,
-        per_length=part.per_length,
-        rng=np.random.Generator(stream(f"{part.seed}/replay/points")),
-    )
-    chosen.write(arguments.output)
-    say(f"{len(chosen)} points: " + ", ".join(f"{len(points)} of {key}" for key, points in chosen.terms()))
+    say(part.functions.choose(partial(read_structures, arguments.candidates), arguments.output))
 
 
-def _rows(arguments: argparse.Namespace, part: ModelPart) -> None:
+def _rows(arguments: argparse.Namespace, part: FunctionsPart) -> None:
     from gapdesign.files import atomic
-    from gapdesign.models.gap.expansion import Expansion
-    from gapdesign.models.gap.rows import LabelRows
     from gapdesign.models.shared.leastsquares import offsets
     from gapdesign.structures import read_batch
 
-    basis, batch = Expansion.read(arguments.points), read_batch(arguments.candidates)
-
-    rows, ends, tell = LabelRows(basis, part.model), offsets(np.diff(batch.offsets)), progress("structures")
+    rows, batch = part.functions.rows(arguments.points), read_batch(arguments.candidates)
+    ends, tell = offsets(np.diff(batch.offsets)), progress("structures")
     with atomic(arguments.output) as temporary:
-        shape = (int(ends[-1]), len(basis))
+        shape = (int(ends[-1]), len(rows))
         # Not held in memory: a shard may have a gigabyte of them.
         written = np.lib.format.open_memmap(temporary, mode="w+", dtype=float, shape=shape)
         for k in range(len(batch)):
@@ -238,28 +218,17 @@ def _labels(arguments: argparse.Namespace, part: LabelsPart) -> None:
 
 
 def _start(arguments: argparse.Namespace, part: StartPart) -> None:
-    from gapdesign.files import write_array, write_text
-    from gapdesign.models.gap.environments import boxed
-    from gapdesign.models.gap.expansion import Expansion
-    from gapdesign.models.gap.rows import LabelRows
-    from gapdesign.models.shared import leastsquares
     from gapdesign.replay.fits import trained
     from gapdesign.replay.labels import LabelFiles
-    from gapdesign.replay.potential import gap_fit
 
-    basis = Expansion.read(arguments.points)
-    model, errors, known = part.model, part.sigmas, pools(arguments)
+    known, functions, points = pools(arguments), part.functions, arguments.points
     _refuse_other_files(arguments, part)
-    boxes = boxed(LabelFiles(part.files).atoms(), cutoff=max(model.soap.r_cut, model.kernel.pair.r_cut))
-    rows = LabelRows(basis, model)
-    alone = [(rows(box), np.r_[0.0, np.full(9, np.nan)], errors.of(1)) for box in boxes]
-    factor = leastsquares.add(leastsquares.prior(basis.covariance(model)), alone)
+    isolated = LabelFiles(part.files).atoms()
     core = {part.core: range(len(known[part.core].labels.sizes))} if part.core else {}
-    factor = trained(factor, known, core, errors)
-    write_array(arguments.output, factor)
-    say(f"factorised with the isolated atoms and {sum(map(len, core.values()))} structures")
-    own = {"energy": errors.energy, "force": errors.force, "virial": errors.virial}
-    write_text(arguments.output_potential, gap_fit(basis, model, boxes, [], **own))
+    start = trained(part.weights.begin(functions, points, isolated), known, core)
+    start.write(arguments.output)
+    say(f"begun with the isolated atoms and {sum(map(len, core.values()))} structures")
+    part.weights.template(functions, points, isolated, start, arguments.output_potential)
 
 
 def _choose(arguments: argparse.Namespace, part: ChoosePart) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from gapdesign.cli.arguments import add, add_design, add_files, add_output, progress, say, write_figures
 from gapdesign.cli.parts import Methods
-from gapdesign.cli.replay import Core, SigmaPart, Test, add_rows, pools
+from gapdesign.cli.replay import Core, KindPart, Test, WeightsPart, add_rows, pools
 from gapdesign.config.job import Job
 from gapdesign.config.part import From, Part
 from gapdesign.errors import InputError
@@ -19,8 +19,8 @@ from gapdesign.replay.options import SurfaceEnergyOptions
 from gapdesign.structures import PrototypeOptions
 
 
-class ErrorsPart(SigmaPart):
-    """Keys that potentials of the replay and their errors depend on, besides rows, labels and factor."""
+class ErrorsPart(WeightsPart):
+    """Keys that potentials of the replay and their errors depend on, besides rows, labels and start."""
 
     core: Core
     seed: int
@@ -34,7 +34,7 @@ class FitPart(ErrorsPart):
     pool: Annotated[str, From(lambda at: at.design.pool)]
 
 
-class SurfacesPart(Part):
+class SurfacesPart(KindPart):
     """Keys that surface energies depend on, besides the potentials."""
 
     surfaces: Annotated[SurfaceEnergyOptions, From(lambda at: at.study.replay.surfaces)]
@@ -114,7 +114,7 @@ def _add_potentials(verb: argparse.ArgumentParser) -> None:
 
 def _add_fits(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
-        "--factor", required=True, type=Path, metavar="FILE", help="factor of the common part, by replay-start (.npy)"
+        "--start", required=True, type=Path, metavar="FILE", help="common part of all training sets, by replay-start"
     )
     add_rows(verb)
     add_output(verb, what="errors to write (.csv)")
@@ -159,15 +159,14 @@ def _fit_and_test(
     """Fit a potential to each of several training sets, test all on everything, and write both."""
     import pandas as pd
 
-    from gapdesign.files import read_array, write_array, write_csv
-    from gapdesign.models.shared.leastsquares import coefficients
-    from gapdesign.replay.fits import errors, factors
+    from gapdesign.files import write_array, write_csv
+    from gapdesign.replay.fits import errors, trainings
     from gapdesign.replay.testset import test_members
 
-    known, widths, factor, tell = pools(arguments), part.sigmas, read_array(arguments.factor), progress("fits")
+    known, start, tell = pools(arguments), part.weights.read(arguments.start), progress("fits")
     found = []
-    for number, own in enumerate(factors(factor, known, chosen, widths)):
-        found.append(coefficients(own))
+    for number, own in enumerate(trainings(start, known, chosen)):
+        found.append(own.coefficients())
         tell(number + 1, len(chosen))
     sizes = {name: len(pool.labels.sizes) for name, pool in known.items()}
     test = test_members(part.seed, sizes, part.core, part.test)
@@ -184,9 +183,9 @@ def _surfaces(arguments: argparse.Namespace, part: SurfacesPart) -> None:
     from gapdesign.files import read_array, write_csv
     from gapdesign.replay.surfaces import surface_energies
 
+    coefficients = read_array(arguments.coefficients)
     energies = surface_energies(
-        arguments.potential.read_text(encoding="utf-8"),
-        read_array(arguments.coefficients),
+        lambda number: part.linear.calculator(arguments.potential, coefficients[number]),
         _places(arguments),
         prototype=part.prototype,
         options=part.surfaces,
@@ -224,9 +223,13 @@ def _replay(arguments: argparse.Namespace, part: ReplayPart) -> None:
 
 
 def _potential(arguments: argparse.Namespace) -> None:
-    from gapdesign.files import read_array, write_text
-    from gapdesign.replay.potential import with_coefficients
+    from gapdesign.files import read_array
+    from gapdesign.models import MODELS
 
+    kinds = {Path(member.replayed[1]).suffix: member for member in MODELS.values() if member.replayed}
+    if arguments.potential.suffix not in kinds:
+        known = " or ".join(member.replayed[1] for member in kinds.values())
+        raise InputError(f"--potential {arguments.potential}: no replay writes such a file; give its {known}.")
     places = [(place["budget"], place["draw"]) for place in _places(arguments)]
     if (arguments.budget, arguments.draw) not in places:
         known = ", ".join(f"{budget} ({draw})" for budget, draw in places)
@@ -235,4 +238,4 @@ def _potential(arguments: argparse.Namespace) -> None:
             f" budget (draw) from {known}."
         )
     own = read_array(arguments.coefficients)[places.index((arguments.budget, arguments.draw))]
-    write_text(arguments.output, with_coefficients(arguments.potential.read_text(encoding="utf-8"), own))
+    kinds[arguments.potential.suffix].linear().write(arguments.potential, own, arguments.output)

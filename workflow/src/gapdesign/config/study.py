@@ -29,7 +29,6 @@ from gapdesign.errors import InputError
 from gapdesign.methods import options as methods
 from gapdesign.methods.options import DesignOptions, SelectionOptions
 from gapdesign.models import MODELS
-from gapdesign.models.gap.options import GapOptions
 from gapdesign.models.options import DEFAULT as GAP
 from gapdesign.models.options import ChosenModel, ModelOptions, ModelsOptions
 from gapdesign.properties.options import PropertiesOptions, mismatch
@@ -106,10 +105,25 @@ class Study(Options):
         chosen = [self.model.chosen] if self.models is None else self.models.chosen
         return {each.kind: each for each in chosen}
 
-    @property
-    def gap(self) -> GapOptions:
-        """Options of the potential that the replay fits: those given, or the defaults."""
-        return self.kinds[GAP].options if GAP in self.kinds else self.model.gap
+    @cached_property
+    def replayed(self) -> ChosenModel:
+        """The kind of model that the replay fits, with the options given, or the defaults.
+
+        Raises
+        ------
+        InputError
+            If none is named and no model of the study is linear in its coefficients.
+        """
+        linear = [kind for kind, each in self.kinds.items() if each.member.replayed]
+        if (kind := self.replay.kind or next(iter(linear), None)) is None:
+            able = " or ".join(name for name, member in MODELS.items() if member.replayed)
+            raise InputError(
+                "replay.kind: a replay needs a model that is linear in its coefficients, and no model of this study is"
+                f" ({', '.join(self.kinds)}); set it to {able}."
+            )
+        if kind in self.kinds:
+            return self.kinds[kind]
+        return ChosenModel(kind=kind, options=getattr(self.model, kind, None) or MODELS[kind].Options())
 
     def reserve(self) -> int:
         """Return the number of ranks that each design has beyond its budget."""

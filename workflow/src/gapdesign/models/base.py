@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gapdesign.config.part import At
     from gapdesign.descriptors.kernel import CovarianceOptions
     from gapdesign.descriptors.soap import SoapOptions
+    from gapdesign.models.linear import Linear
     from gapdesign.properties.base import Evaluate
 
 
@@ -140,6 +141,9 @@ class Potential(Member, ABC):
         Whether it is fitted with `descriptor.soap` and `kernel` of the study.
     draws
         Whether a fit draws random numbers, so that it depends on the seed.
+    replayed
+        Names of the two files from which the potentials of a replay are made: what all training sets share, and a
+        potential of the same basis. None for a model that is not linear in its coefficients, which no replay fits.
     threads
         Cores of a fit.
     least_megabytes
@@ -156,6 +160,7 @@ class Potential(Member, ABC):
     training: ClassVar[str | None] = None
     shares_kernel: ClassVar[bool] = False
     draws: ClassVar[bool] = False
+    replayed: ClassVar[tuple[str, str] | None] = None
     threads: ClassVar[int] = 1
     least_megabytes: ClassVar[int] = 4000
     reference: ClassVar[tuple[str, str, str] | None] = None
@@ -287,6 +292,11 @@ class Potential(Member, ABC):
         InputError
             If the file is missing, cut short, or not a model of this kind.
         """
+
+    @classmethod
+    def linear(cls) -> Linear:
+        """Return how the replay fits many of them in one basis; only models with ``replayed`` are asked."""
+        raise NotImplementedError
 
     @classmethod
     def seconds(cls, at: At, load: Load) -> Seconds | None:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.deviations import root_mean, root_mean_square, tail
-from gapdesign.models.shared import leastsquares
 from gapdesign.models.shared.leastsquares import OFFSET
 from gapdesign.replay.labels import LabelledRows
 from gapdesign.streams import stream
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from gapdesign.models.linear import Training
 
 EVERYTHING, LEFT_OUT, COMMON = "all", "left_out", "test"
 """Test sets beside `core` and `candidates`: both together, the candidates that a potential was not trained on, and
@@ -29,19 +30,6 @@ RESAMPLES = 400
 
 INTERVAL = (0.05, 0.95)
 """Quantiles over these at the ends of an interval."""
-
-
-@dataclass(frozen=True)
-class Sigmas:
-    """Expected errors: of energies (eV per atom), forces (eV/angstrom) and virials (eV per atom)."""
-
-    energy: float
-    force: float
-    virial: float
-
-    def of(self, size: int) -> np.ndarray:
-        """Return the expected errors of all labels of a structure of ``size`` atoms."""
-        return leastsquares.sigmas(size, energy=self.energy, force=self.force, virial=self.virial)
 
 
 @dataclass(frozen=True)
@@ -63,33 +51,23 @@ class Differences:
     components: np.ndarray
 
 
-def trained(
-    factor: np.ndarray, pools: Mapping[str, LabelledRows], chosen: Mapping[str, Sequence[int]], sigmas: Sigmas
-) -> np.ndarray:
-    """Return a factor with the labels of some structures of some pools added."""
-    parts = (
-        (rows, labels, sigmas.of(size))
-        for pool, which in chosen.items()
-        for rows, labels, size in pools[pool].of(which)
-    )
-    return leastsquares.add(factor, parts)
+def trained(start: Training, pools: Mapping[str, LabelledRows], chosen: Mapping[str, Sequence[int]]) -> Training:
+    """Return a training set with some structures of some pools added."""
+    return start.add(part for pool, which in chosen.items() for part in pools[pool].of(which))
 
 
-def factors(
-    factor: np.ndarray,
-    pools: Mapping[str, LabelledRows],
-    chosen: Sequence[Mapping[str, Sequence[int]]],
-    sigmas: Sigmas,
-) -> Iterator[np.ndarray]:
-    """Yield the factors of several training sets, in order; a set that contains the one before extends its factor."""
+def trainings(
+    start: Training, pools: Mapping[str, LabelledRows], chosen: Sequence[Mapping[str, Sequence[int]]]
+) -> Iterator[Training]:
+    """Yield several training sets, in order; one that contains the one before extends it."""
     before: dict[str, set[int]] = {}
-    last = factor
+    last = start
     for mine in chosen:
         sets = {pool: set(which) for pool, which in mine.items()}
         if not all(which <= sets.get(pool, set()) for pool, which in before.items()):
-            before, last = {}, factor
+            before, last = {}, start
         rest = {pool: sorted(which - before.get(pool, set())) for pool, which in sets.items()}
-        before, last = sets, trained(last, pools, rest, sigmas)
+        before, last = sets, trained(last, pools, rest)
         yield last
 
 

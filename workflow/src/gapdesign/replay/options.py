@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from gapdesign.config.options import Identifier, Options
 from gapdesign.methods import METHODS
+from gapdesign.models import MODELS
 
 CUBIC = ("diamond", "fcc", "bcc")
 """Lattices whose surfaces can be cut."""
@@ -17,6 +18,8 @@ SHARE = 0.2
 """Share of the candidates in the test set of a replay without a core."""
 
 _BY_CHANCE = ", ".join(f"`{name}`" for name, method in METHODS.items() if method.by_chance)
+
+_LINEAR = tuple(name for name, member in MODELS.items() if member.replayed)
 
 Plane = Literal["100", "110", "111"]
 
@@ -44,6 +47,11 @@ class SurfaceEnergyOptions(Options):
 class ReplayOptions(Options):
     """Designs judged on existing labels (`snakemake replay`)."""
 
+    kind: Literal[_LINEAR] | None = Field(
+        None,
+        description="Kind of model that is fitted to every training set, one that is linear in its coefficients. By"
+        " default the first such of the study.",
+    )
     report: bool = Field(
         False,
         description="Whether the report waits for the replay and shows its learning curves; `snakemake replay` makes"
@@ -68,7 +76,7 @@ class ReplayOptions(Options):
     points: int = Field(
         500,
         ge=1,
-        description="Number of SOAP vectors per element in which all potentials of the study are expanded. They are"
+        description="Number of SOAP vectors per element in which all GAPs of a replay are expanded. They are"
         " chosen from core and candidates before any label: each has the largest variance given those before it.",
     )
     sample: int = Field(
@@ -80,7 +88,8 @@ class ReplayOptions(Options):
     energy_sigma: float = Field(
         1e-3,
         gt=0,
-        description="Expected error of energies, in eV per atom; those of forces and virials are under `model.sigma`.",
+        description="Expected error of energies for GAPs, in eV per atom; those of forces and virials are under"
+        " `model.sigma`. Other models find theirs from the labels of each training set.",
     )
     surfaces: SurfaceEnergyOptions = Field(SurfaceEnergyOptions(), description="Surface energies of every potential.")
 

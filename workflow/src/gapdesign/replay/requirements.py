@@ -31,12 +31,7 @@ def check(study: Study) -> None:
             f"labels.engine: '{study.labels.engine}' computes labels, but a replay needs existing labels of whole"
             f" pools; set it to '{FileEngine.name}' and name their files in labels.{FileEngine.name}.paths."
         )
-    jitter, variance = study.gap.sparse.jitter, study.kernel.soap.scale**2
-    if 0 < variance <= jitter:
-        raise InputError(
-            f"model.sparse.jitter: {jitter:g} is not below kernel.soap.scale squared, {variance:g}, which leaves a"
-            " replay without SOAP vectors; lower it."
-        )
+    study.replayed.member.linear().check(study)
     others = [name for name in pools.names if name != replay.core]
     if isinstance(replay.tested, str) and replay.tested not in others:
         raise InputError(

@@ -83,8 +83,7 @@ def surface_energy(bulk: Atoms, calculator: Calculator, *, vacuum: float, max_fo
 
 
 def surface_energies(
-    template: str,
-    coefficients: np.ndarray,
+    calculator: Callable[[int], Calculator],
     places: Sequence[Mapping[str, Any]],
     *,
     prototype: PrototypeOptions,
@@ -95,10 +94,8 @@ def surface_energies(
 
     Parameters
     ----------
-    template
-        A potential of the same basis.
-    coefficients : (n, m)
-        Coefficients of n potentials.
+    calculator
+        Returns one of n potentials, by its number.
     places : (n,) sequence of mapping
         Design, method, budget and draw of each; of several draws the first ``options.draws`` count.
     prototype
@@ -111,17 +108,15 @@ def surface_energies(
     list of dict
         Each place with ``plane``, ``energy``, ``reference`` and ``error``, in J/m^2, a row per plane.
     """
-    from gapdesign.replay.potential import calculator, with_coefficients
-
     bulks = {
         plane: crystal(prototype.element, prototype.lattice, prototype.a, plane, options.repeats)
         for plane in options.reference
     }
     found = []
-    for number, (place, own) in enumerate(zip(places, coefficients, strict=True)):
+    for number, place in enumerate(places):
         if place["draw"] >= options.draws:
             continue
-        potential = calculator(with_coefficients(template, own))
+        potential = calculator(number)
         for plane, bulk in bulks.items():
             energy = surface_energy(
                 bulk, potential, vacuum=options.vacuum, max_force=options.max_force, steps=options.steps

@@ -12,9 +12,9 @@ from scipy.linalg import block_diag
 from gapdesign.files import write_array
 from gapdesign.inputs.isolated import regressed
 from gapdesign.inputs.labels import Labelled
+from gapdesign.models.gap.linear import Factor, Sigmas
 from gapdesign.models.shared import leastsquares
 from gapdesign.progress import Pace
-from gapdesign.replay.fits import Sigmas
 from gapdesign.replay.labels import LabelledRows, Labels, row
 
 POINTS = 200
@@ -44,7 +44,7 @@ def rows_in(
     description: Mapping[str, Mapping[str, Any]],
     seed: int,
     progress: Callable[[str], None],
-) -> tuple[LabelledRows, np.ndarray]:
+) -> tuple[LabelledRows, Factor]:
     """Write the rows of some structures to files, and return them with their labels and the factor without labels.
 
     Parameters
@@ -54,10 +54,10 @@ def rows_in(
     """
     from gapdesign.descriptors.kernel import KernelOptions
     from gapdesign.descriptors.soap import SoapOptions
+    from gapdesign.models.gap.basis import choose
     from gapdesign.models.gap.expansion import Model
     from gapdesign.models.gap.options import GapOptions
     from gapdesign.models.gap.rows import LabelRows
-    from gapdesign.replay.points import choose
     from gapdesign.streams import stream
 
     structures = [each.atoms for each in labelled]
@@ -93,7 +93,7 @@ def rows_in(
         shards.append(folder / f"{start}-{start + len(blocks)}.npy")
         write_array(shards[-1], np.concatenate(blocks))
     covariance = block_diag(basis.covariance(model), CONSTANT**2 * np.eye(len(elements)))
-    return LabelledRows(shards, _labels(labelled)), leastsquares.prior(covariance)
+    return LabelledRows(shards, _labels(labelled)), Factor(leastsquares.prior(covariance), SIGMAS)
 
 
 def _labels(labelled: Sequence[Labelled]) -> Labels:

@@ -184,20 +184,19 @@ def _errors(
     import pandas as pd
 
     from gapdesign.descriptors.options import DescriptorOptions
-    from gapdesign.models.shared.leastsquares import coefficients
     from gapdesign.progress import Pace
-    from gapdesign.replay.fits import errors, factors
-    from gapdesign.sets.linear import SIGMAS, rows_in
+    from gapdesign.replay.fits import errors, trainings
+    from gapdesign.sets.linear import rows_in
 
     pool, fitted, places, pace = "SET", [], [], Pace()
     with TemporaryDirectory(prefix="gapdesign-") as folder:
         description = given.description(DescriptorOptions().backend)
-        rows, prior = rows_in(Path(folder), used, description, seed, progress)
+        rows, start = rows_in(Path(folder), used, description, seed, progress)
         for (method, draw), order in orders.items():
             chosen = [{pool: order[:budget].tolist()} for budget in budgets]
-            of_order = factors(prior, {pool: rows}, chosen, SIGMAS)
-            for budget, own, factor in zip(budgets, chosen, of_order, strict=True):
-                fitted.append((coefficients(factor), own))
+            of_order = trainings(start, {pool: rows}, chosen)
+            for budget, own, training in zip(budgets, chosen, of_order, strict=True):
+                fitted.append((training.coefficients(), own))
                 places.append({"design": method.upper(), "method": method, "budget": budget, "draw": draw})
             if pace.is_due():
                 progress(f"{len(fitted)} of {len(orders) * len(budgets)} fits")
@@ -205,7 +204,7 @@ def _errors(
             {pool: rows}, None, np.array([own for own, _ in fitted]), [own for _, own in fitted], {pool: test}
         )
     table = pd.DataFrame(places).loc[found["number"]].reset_index(drop=True)
-    return pd.concat([table, found.drop(columns="number")], axis=1), len(prior) - 1
+    return pd.concat([table, found.drop(columns="number")], axis=1), len(start.values) - 1
 
 
 def table_of(found: Worth) -> list[list[float | int | str | None]]:

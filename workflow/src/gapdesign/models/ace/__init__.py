@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from gapdesign.config.part import At
+    from gapdesign.models.linear import Linear
     from gapdesign.properties.base import Evaluate
 
 
@@ -30,6 +31,7 @@ class AcePotential(Potential):
     Options = AcePotentialOptions
     environment = "ace"
     files = ("ace.npz", "ace.yace")
+    replayed = ("start.npz", "start-ace.npz")
     least_megabytes = 2000
     reference = (
         "W. C. Witt et al., ACEpotentials.jl: A Julia implementation of the atomic cluster expansion, The Journal of"
@@ -106,6 +108,13 @@ class AcePotential(Potential):
         from gapdesign.models.ace.predict import evaluator
 
         return evaluator(path)
+
+    @classmethod
+    def linear(cls) -> Linear:
+        """Return models with noises and prior of their own; see :class:`gapdesign.models.Potential`."""
+        from gapdesign.models.ace.linear import LINEAR
+
+        return LINEAR
 
     @classmethod
     def search_megabytes(cls, at: At) -> int:

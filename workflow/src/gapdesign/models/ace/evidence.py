@@ -27,6 +27,9 @@ KINDS = {"noise": slice(0, 1), "noise_virial": slice(1, OFFSET), "noise_force": 
 STARTS = tuple(zip((0.5, 0.25, 0.75) * 3, (0.6, 0.9, 0.3, 0.3, 0.6, 0.9, 0.9, 0.3, 0.6), strict=True))
 """Starts of the search: shares of the way from the lower to the upper bound, of all noises and of the prior."""
 
+IRREGULAR = "models.ace.bounds: no start of the search found a regular matrix; raise the lower bounds."
+"""What is said where all starts fail."""
+
 CLOSE = 1e-3
 """Largest distance of a logarithm from its bound at which it counts as at the bound."""
 
@@ -70,10 +73,19 @@ class Evidence:
         """
         self.evaluations += 1
         smoothness = float(np.exp(logarithms[-1]))
-        spread = np.exp(logarithms[-2] - smoothness * self._rough)
-        found = evidence.posterior(list(self._parts.values()), logarithms[:-2], spread)
+        found, _ = self._posterior(logarithms)
         certain = 1 - np.diag(found.covariance) - found.mean**2
         return found.value, np.array([*found.slopes, -certain.sum(), smoothness * (certain @ self._rough)])
+
+    def coefficients(self, values: Mapping[str, float]) -> np.ndarray:
+        """Return the most likely coefficients (d,) at noises and numbers of the prior by name."""
+        found, spread = self._posterior(np.log([values[name] for name in self.names]))
+        return spread * found.mean
+
+    def _posterior(self, logarithms: np.ndarray) -> tuple[evidence.Posterior, np.ndarray]:
+        """Return what is known of the coefficients, and their spread (d,) before any label is seen."""
+        spread = np.exp(logarithms[-2] - np.exp(logarithms[-1]) * self._rough)
+        return evidence.posterior(list(self._parts.values()), logarithms[:-2], spread), spread
 
 
 class Found(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 
 from gapdesign.errors import InputError
 from gapdesign.models.ace.costs import megabytes
-from gapdesign.models.ace.evidence import Evidence, maximise, products
+from gapdesign.models.ace.evidence import IRREGULAR, Evidence, maximise, products
 from gapdesign.models.ace.lammps import write_yace
 from gapdesign.models.ace.predict import evaluator
 from gapdesign.models.ace.program import new_basis, write_model
@@ -55,7 +55,7 @@ def hyperparameters(
         evidence = Evidence(parts, roughness)
         found = maximise(evidence, options.bounds, options.starts, tell)
     if found is None:
-        raise InputError("models.ace.bounds: no start of the search found a regular matrix; raise the lower bounds.")
+        raise InputError(IRREGULAR)
     values = {name: found.values.get(name) for name in ("noise", "noise_force", "noise_virial", "prior", "smoothness")}
     tell(", ".join(f"{name} {value:.4g}" for name, value in values.items() if value is not None))
     if found.at_bound:

@@ -27,7 +27,19 @@ def evaluator(path: str | Path) -> Evaluate:
     InputError
         If the file is missing, damaged or no model of this kind.
     """
-    basis, readout, alone = read_model(path)
+    return of_model(path, *read_model(path))
+
+
+def of_model(path: str | Path, basis: Basis, readout: np.ndarray, alone: np.ndarray) -> Evaluate:
+    """Return the function from a structure to what a model, read from a file, predicts.
+
+    Parameters
+    ----------
+    readout : (functions, elements)
+        Coefficients.
+    alone : (elements,)
+        Energies of isolated atoms, in eV.
+    """
     weights = np.ascontiguousarray((basis.coupling.T @ readout).T)
 
     def evaluate(atoms: Atoms) -> Label:

@@ -110,8 +110,12 @@ def rows(basis: Basis, frames: Sequence[Atoms], isolated: Sequence[Atoms]) -> It
     alone = isolated_energies(isolated, basis.species)
     for atoms in frames:
         own, values = labels(atoms, alone, basis.species), linear(basis, atoms)
-        own[OFFSET:][np.abs(values[OFFSET:]).max(axis=1) < SILENT] = np.nan
-        yield Rows(len(atoms), values, own)
+        yield Rows(len(atoms), values, np.where(unknowable(values), np.nan, own))
+
+
+def unknowable(rows: np.ndarray) -> np.ndarray:
+    """Return the labels (7 + 3 n,) whose rows say nothing: forces that are zero by symmetry."""
+    return (np.abs(rows).max(axis=1) < SILENT) & (np.arange(len(rows)) >= OFFSET)
 
 
 def linear(basis: Basis, atoms: Atoms) -> np.ndarray:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from gapdesign.config.part import At
+    from gapdesign.models.linear import Linear
     from gapdesign.properties.base import Evaluate
 
 
@@ -35,6 +36,7 @@ class GapPotential(Potential):
     environment = "gap"
     files = ("gp.xml",)
     shares_kernel = True
+    replayed = ("start.npy", "start.xml")
     reference = (
         "A. P. Bartók, M. C. Payne, R. Kondor and G. Csányi, Gaussian approximation potentials: the accuracy of quantum"
         " mechanics, without the electrons, Physical Review Letters 104, 136403 (2010)",
@@ -121,6 +123,13 @@ class GapPotential(Potential):
         from gapdesign.models.gap.predict import evaluator
 
         return evaluator(path)
+
+    @classmethod
+    def linear(cls) -> Linear:
+        """Return GAPs in common points; see :class:`gapdesign.models.Potential`."""
+        from gapdesign.models.gap.linear import LINEAR
+
+        return LINEAR
 
     @classmethod
     def need(cls, at: At) -> Need | None:

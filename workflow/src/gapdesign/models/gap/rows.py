@@ -33,6 +33,9 @@ class LabelRows:
         self._basis, self._model = basis, model
         self._soap = {z: Descriptor(model.soap_string(z, basis.elements)) for z in basis.soap}
 
+    def __len__(self) -> int:
+        return len(self._basis)
+
     def __call__(self, atoms: Atoms) -> np.ndarray:
         """Return the rows (7 + 3 n, m) of a structure."""
         rows = np.zeros((OFFSET + 3 * len(atoms), len(self._basis)))

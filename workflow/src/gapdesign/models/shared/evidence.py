@@ -55,6 +55,23 @@ class Products:
         if sum(map(len, self._held)) > BLOCK:
             self.flush()
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return all numbers as arrays, which :meth:`of` reads."""
+        return {"rows": self.rows, "mixed": self.mixed, "totals": np.array([self.labels, self.count, self.scale])}
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, np.ndarray]) -> Products:
+        """Return what :meth:`arrays` was made of."""
+        made = cls(0)
+        made.rows, made.mixed = arrays["rows"], arrays["mixed"]
+        made.labels, made.count, made.scale = float(arrays["totals"][0]), int(arrays["totals"][1]), arrays["totals"][2]
+        return made
+
+    def __add__(self, other: Products) -> Products:
+        """Return the products of both sets of labels."""
+        mine, others = self.arrays(), other.arrays()
+        return Products.of({name: value + others[name] for name, value in mine.items()})
+
     def flush(self) -> None:
         """Multiply what is held."""
         if self._held:
@@ -89,6 +106,12 @@ def products(
     for own in found.values():
         own.flush()
     return {kind: own for kind, own in found.items() if own.count}
+
+
+def joined(first: Mapping[str, Products], second: Mapping[str, Products]) -> dict[str, Products]:
+    """Return the products of two sets of labels, in the order of the first, then of the second."""
+    both = {kind: first[kind] + second[kind] if kind in second else first[kind] for kind in first}
+    return both | {kind: own for kind, own in second.items() if kind not in first}
 
 
 class Posterior(NamedTuple):
