@@ -98,5 +98,5 @@ def test_without_a_label_all_coefficients_are_zero(functions):
 
 def test_a_damaged_start_is_refused(functions, tmp_path):
     (tmp_path / "start.npz").write_bytes(b"PK no archive")
-    with pytest.raises(InputError, match="start.npz"):
+    with pytest.raises(InputError, match=r"start\.npz"):
         AceWeights(options=OPTIONS).read(tmp_path / "start.npz")

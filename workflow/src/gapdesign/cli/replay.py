@@ -32,6 +32,13 @@ Test = Annotated[float | str, From(lambda at: at.study.replay.tested)]
 """The share of the candidates, or the pool, that no potential is trained on."""
 
 
+def _typed(given: Any, info: ValidationInfo, name: str) -> Any:
+    """Read keys with one of the classes of the kind of model."""
+    if not isinstance(given, dict) or "kind" not in info.data:  # what is wrong with it is said anyway
+        return given
+    return getattr(MODELS[info.data["kind"]].linear(), name)(**given)
+
+
 class KindPart(Part):
     """The kind of model that is fitted."""
 
@@ -52,7 +59,7 @@ class FunctionsPart(KindPart):
     @classmethod
     def _typed_functions(cls, given: Any, info: ValidationInfo) -> Any:
         """Read them with the class of the kind of model."""
-        return MODELS[info.data["kind"]].linear().functions(**given) if isinstance(given, dict) else given
+        return _typed(given, info, "functions")
 
 
 class WeightsPart(KindPart):
@@ -64,7 +71,7 @@ class WeightsPart(KindPart):
     @classmethod
     def _typed_weights(cls, given: Any, info: ValidationInfo) -> Any:
         """Read them with the class of the kind of model."""
-        return MODELS[info.data["kind"]].linear().weights(**given) if isinstance(given, dict) else given
+        return _typed(given, info, "weights")
 
 
 class LabelsPart(Part):
