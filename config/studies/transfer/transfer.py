@@ -24,7 +24,7 @@ from gapdesign.errors import InputError
 from gapdesign.files import read_csv, read_frames, write_csv, write_frames, write_text
 from gapdesign.inputs.sanity import is_isolated
 from gapdesign.models import MODELS
-from gapdesign.report.style import BASELINE, PALETTE, house_style, legend_below, svg_text
+from gapdesign.report.style import BASELINE, PALETTE, house_style, legend_below, plain_logarithms, svg_text
 
 MEASURES = {"rmse_mev": "energies", "max_mev": "worst energies", "rmse_force_mev_a": "forces"}
 """Columns of the tests that designs are compared by."""
@@ -152,6 +152,8 @@ def drawn(gains: pd.DataFrame) -> Figure:
             axes.axhline(1, color=BASELINE)
             axes.set(title=f"{name}: {measure}", yscale="log", xlabel="structures", ylabel="random / max-min")
             axes.set_xticks(range(len(budgets)), list(map(str, budgets)))
+            axes.set_xlim(-0.5, len(budgets) - 0.5)
+            plain_logarithms(axes.yaxis)
     handles, labels = panels[0, 0].get_legend_handles_labels()
     for handle, label in zip(handles, labels, strict=True):
         handle.set_label(label)
