@@ -42,6 +42,18 @@ def test_a_job_for_each_design_and_shard(tmp_path: Path, study: dict[str, Any]) 
     }
 
 
+def test_the_first_linear_kind_of_model_is_replayed(tmp_path: Path, study: dict[str, Any]) -> None:
+    workflow = Workflow(tmp_path)
+    workflow.configure(study | {"models": {"mace": {}, "ace": {"degree": 8}}, "model": {}})
+    output = workflow.run("-n", "-p", "results/copper/replay/fits/FPS.csv")
+    assert "--start results/copper/replay/start.npz" in output
+    assert "--output-potential results/copper/replay/start-ace.npz" in output
+    workflow.configure(study | {"model": {"kind": "mace"}})
+    output = workflow.run("-n", "replay", status=1)
+    assert "gapdesign: replay.kind: a replay needs a model that is linear in its coefficients" in output
+    workflow.run("-n", "design")
+
+
 def test_without_core_and_surfaces(tmp_path: Path, study: dict[str, Any]) -> None:
     study["replay"] |= {"core": None, "surfaces": {}}
     study["pools"]["names"] = ["rest"]
