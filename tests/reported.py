@@ -60,6 +60,11 @@ def study(methods: dict[str, str], members: int = 5, deformed: bool = True) -> d
             "pool": "A",
             "candidate": range(members),
         }
+        for place in ("xx", "yy", "zz", "yz", "xz", "xy"):
+            columns |= {
+                f"reference_virial_{place}_ev": reference,
+                f"predicted_virial_{place}_ev": reference + error / 500,
+            }
         columns |= {"n_atoms": 2, "reference_ev": reference, "predicted_ev": reference + error / 1000}
         predictions.append(pd.DataFrame(columns | {"error_mev": error, "duplicate": model == test}))
     predictions = pd.concat(predictions, ignore_index=True)

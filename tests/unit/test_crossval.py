@@ -13,6 +13,7 @@ from gapdesign.crossval.predictions import predictions
 from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.kernel import KernelOptions
 from gapdesign.engines.base import Label
+from gapdesign.report.matrices import virial_components
 
 COVARIANCE = Covariance(
     Layout(n_species=1, spectrum=3, pairs=1), KernelOptions(soap={"zeta": 1, "scale": 1}, pair={"scale": 0})
@@ -34,6 +35,8 @@ def energy(value: float, n: int) -> Label:
     """A prediction of the energy, of which nothing else is compared."""
     return Label(value, np.zeros((n, 3)), None)
 
+
+PLACES = ("xx", "yy", "zz", "yz", "xz", "xy")
 
 NONE = Forces.of([], [])
 """Forces of structures that have no such label."""
@@ -57,8 +60,9 @@ def test_predictions_are_an_atom_and_errors_predicted_minus_reference_in_mev():
         "rmse_force_mev_a",
         "max_force_mev_a",
         "rmse_virial_mev",
+        *(f"{kind}_virial_{place}_ev" for kind in ("reference", "predicted") for place in PLACES),
     ]
-    assert made.iloc[:, -3:].isna().all(axis=None)
+    assert made.iloc[:, -15:].isna().all(axis=None)
     assert made["test_set"].tolist() == ["OPT1", "OPT1", "RND1"]
     assert made["rank"].tolist() == [0, 2, 0]
     assert made["candidate"].tolist() == [7, 27, 7]
@@ -152,6 +156,17 @@ def test_errors_of_forces_and_virials_by_hand():
     assert row["rmse_virial_mev"] == pytest.approx(np.sqrt((0.5 + 9) / 2))
     # The cell of one atom is held by symmetry.
     assert (row["n_forces"], row["n_forces_zero"]) == (5, 1)
+
+
+def test_components_of_virials_are_points_of_the_figure():
+    made, _ = compared()
+    # Per atom, of two and of one; the third has no label.
+    assert made["reference_virial_yz_ev"].tolist() == [6, 12, pytest.approx(np.nan, nan_ok=True)]
+    np.testing.assert_allclose(made["predicted_virial_xx_ev"], [0.001, 0.003, np.nan])
+    points = virial_components(made)
+    np.testing.assert_allclose(points["reference_virial_ev"], [0, 4, 8, 6, 4, 2, 0, 8, 16, 12, 8, 4])
+    np.testing.assert_allclose(points["error_virial_mev"], [1, 1, 1, 0, 0, 0, *[3] * 6], atol=1e-9)
+    assert set(points["test_set"]) == {"T"} and virial_components(made.iloc[:0]).empty
 
 
 def test_errors_by_config_type_and_element_by_hand():

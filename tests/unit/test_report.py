@@ -240,6 +240,7 @@ class TestFigures:
             "parity",
             "force_errors",
             "force_parity",
+            "virial_parity",
         }
 
     def test_tables_hold_what_is_drawn(self):
@@ -325,6 +326,7 @@ class TestPage:
         assert table_after(tree_of(page), "errors", "./div[3]/table")[1][-2:] == ["12.0", "12.0 on RND2"]
         assert "Symmetry holds 16 of 40 forces at zero" in page
         assert 'id="figure-force_errors"' in page and 'id="figure-force_parity"' in page
+        assert 'id="figure-virial_parity"' in page
         assert "That of forces is 330 to 340 meV/Å" not in page  # of a fit
         assert " That of forces is 40 to 140 meV/Å for max-min designs and 240 to 330 for random designs" in page
 
@@ -338,6 +340,7 @@ class TestPage:
         page = page_of(parts)
         assert sentence in page
         assert "figure-force" not in page and "That of forces" not in page and "<h3>Virials" not in page
+        assert "figure-virial" not in page
 
     def test_a_model_that_learnt_little_is_in_the_head(self):
         page = page_of(study(FOUR), {}, doubts=["the likelihood of <A> takes all for noise"])

@@ -54,6 +54,9 @@ rule report_figures:
         force_parity=report(
             results("{folder}figures/force_parity.svg"), caption="../report/force_parity.rst", category="Models"
         ),
+        virial_parity=report(
+            results("{folder}figures/virial_parity.svg"), caption="../report/virial_parity.rst", category="Models"
+        ),
         manuscript=expand(results("{folder}figures/{name}.pdf"), name=list(report_drawings.FIGURES), allow_missing=True),
         tables=expand(results("{folder}figures/{name}.csv"), name=list(report_drawings.TABLES), allow_missing=True),
     log:

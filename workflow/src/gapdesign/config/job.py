@@ -19,10 +19,10 @@ STAGES = {
     "labels": 1,
     "hyperparameters": 1,
     "models": 1,
-    "crossval": 2,
+    "crossval": 3,
     "properties": 1,
-    "replay": 2,
-    "report": 3,
+    "replay": 3,
+    "report": 4,
 }
 """The stages in the order in which they run, each with its revision. Raise a revision when a change of the library
 alters the results of the stage, so that its jobs run again."""

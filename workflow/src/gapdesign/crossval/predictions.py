@@ -37,7 +37,8 @@ def predictions(
         One row per structure: energies in eV per atom, the error (predicted minus reference) in meV per atom; the
         ``config_type`` in the file that it was read from, if there is one; the root-mean-square error of the components
         of its forces and the largest error of a force, in meV/angstrom, and the root-mean-square error of the six
-        components of its virial, in meV per atom, each nan where it has no such label.
+        components of its virial, in meV per atom, each nan where it has no such label; and these six, labelled and
+        predicted, in eV per atom.
     """
     import pandas as pd
 
@@ -61,6 +62,8 @@ def predictions(
                     "rmse_force_mev_a": root_mean_square(forces),
                     "max_force_mev_a": float(np.linalg.norm(forces, axis=1).max()) if len(forces) else np.nan,
                     "rmse_virial_mev": root_mean_square(virial),
+                    **virial_components("reference", atoms.info.get("REF_virial"), len(atoms)),
+                    **virial_components("predicted", found.virial if len(virial) else None, len(atoms)),
                 }
             )
     return pd.DataFrame(rows)
@@ -79,6 +82,17 @@ def virial_errors(atoms: Atoms, found: Label) -> np.ndarray:
         return np.empty(0)
     difference = _difference(found.virial, np.reshape(atoms.info["REF_virial"], (3, 3))) / len(atoms)
     return np.array([difference[place] for place in VOIGT])
+
+
+def virial_components(kind: str, virial: np.ndarray | None, atoms: int) -> dict[str, float]:
+    """Return the six components of a virial by the names of their columns, in eV per atom; nan without one."""
+    values = np.full((3, 3), np.nan) if virial is None else np.reshape(virial, (3, 3)) / atoms
+    return {virial_column(kind, a, b): float(values[a, b]) for a, b in VOIGT}
+
+
+def virial_column(kind: str, a: int, b: int) -> str:
+    """Return the name of a column: `reference` or `predicted`, and the axes of the component."""
+    return f"{kind}_virial_{'xyz'[a]}{'xyz'[b]}_ev"
 
 
 def _difference(predicted: np.ndarray, reference: np.ndarray) -> np.ndarray:

@@ -35,7 +35,7 @@ DATA = {
     "distances": "figures/distances.csv",
     "ranks": "figures/ranks.csv",
     "errors": "crossval/predictions.csv",
-    "parity": "crossval/predictions.csv",
+    **dict.fromkeys(("parity", "virial_parity"), "crossval/predictions.csv"),
     **dict.fromkeys(("force_errors", "force_parity"), "crossval/forces.csv"),
     "constants": "properties.csv",
     **dict.fromkeys(("volumes", "dimer", "phonons", "nve"), "properties/curves.csv"),

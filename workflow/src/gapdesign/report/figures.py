@@ -13,7 +13,15 @@ import numpy as np
 
 from gapdesign.methods import is_baseline
 from gapdesign.report.headline import worst_off_sample
-from gapdesign.report.matrices import FORCE, errors_figure, force_components, force_lengths, parity_figure
+from gapdesign.report.matrices import (
+    FORCE,
+    VIRIAL,
+    errors_figure,
+    force_components,
+    force_lengths,
+    parity_figure,
+    virial_components,
+)
 from gapdesign.report.style import INK, MUTED, RULE, house_style, legend_below, line_styles, text_width
 from gapdesign.report.words import MINUS, method_name, number, shorten
 from gapdesign.structures import strain_magnitudes
@@ -266,6 +274,7 @@ FIGURES: dict[str, Callable[[Results], Figure]] = {
         force_lengths(results.forces), results.errors, results.duplicates, FORCE
     ),
     "force_parity": lambda results: parity_figure(force_components(results.forces), results.errors, FORCE),
+    "virial_parity": lambda results: parity_figure(virial_components(results.predictions), results.errors, VIRIAL),
 }
 """The figures of a study by name; ``results/<study>/figures/<name>.svg`` and ``.pdf``."""
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.crossval.forces import AXES
+from gapdesign.crossval.predictions import virial_column
 from gapdesign.report.style import INK, MUTED, error_colours, house_style
 from gapdesign.report.words import number, shorten
+from gapdesign.structures import VOIGT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,6 +73,29 @@ FORCE = Quantity(
     tail="q99_force_mev_a",
     lowest=-0.08,
 )
+VIRIAL = Quantity(
+    reference="reference_virial_ev",
+    predicted="predicted_virial_ev",
+    error="error_virial_mev",
+    name="component of virial",
+    axis="component of the reference virial",
+    unit="eV/atom",
+    middle="rmse_virial_mev",
+    tail="rmse_virial_mev",
+    lowest=-1.08,
+)
+
+
+def virial_components(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return the points of the parity of virials: a row per labelled component of ``crossval/predictions.csv``."""
+    if predictions.empty:
+        return predictions
+    columns = {kind: [virial_column(kind, a, b) for a, b in VOIGT] for kind in ("reference", "predicted")}
+    known = predictions[predictions[columns["reference"]].notna().all(axis=1)]
+    reference, predicted = (known[columns[kind]].to_numpy(float).ravel() for kind in ("reference", "predicted"))
+    found = known.loc[known.index.repeat(len(VOIGT)), ["model", "test_set"]].reset_index(drop=True)
+    values = {VIRIAL.reference: reference, VIRIAL.predicted: predicted, VIRIAL.error: 1000 * (predicted - reference)}
+    return found.assign(**values)
 
 
 def force_lengths(forces: pd.DataFrame) -> pd.DataFrame:

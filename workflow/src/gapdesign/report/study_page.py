@@ -112,6 +112,7 @@ def render(
     titles = TITLES | properties_table.TITLES
     hidden = set() if tested else {"worst"}
     hidden |= set() if has_forces(errors) else {"force_errors", "force_parity"}
+    hidden |= set() if errors["rmse_virial_mev"].notna().any() else {"virial_parity"}
     shown = [name for name in captions if name in figures and name not in hidden]
     return fill(
         "page.html.j2",

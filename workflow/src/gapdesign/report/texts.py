@@ -20,6 +20,7 @@ TITLES = {
     "parity": "Predicted against reference energies",
     "force_errors": "Errors of forces of every model on every design",
     "force_parity": "Predicted against reference forces",
+    "virial_parity": "Predicted against reference virials",
     "training": "Errors on structures kept back, epoch by epoch",
     "learning": "Errors against the number of structures trained on",
     "surfaces": "Errors of surface energies against the number of structures trained on",
@@ -65,6 +66,10 @@ CAPTIONS = {
     "force_parity": (
         "Predicted against reference components of the forces on the same atoms, coloured by the length of the error "
         "in meV/Å on the scale of the figure before."
+    ),
+    "virial_parity": (
+        "Predicted against reference components of the virials per atom, models in rows and test sets in columns, "
+        "coloured by the absolute error in meV/atom, up to 1.25 times the largest number of the table above."
     ),
     "training": (
         "The training of each model. Some structures of its design were kept back from it; a dot is the epoch whose "
