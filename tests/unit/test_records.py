@@ -290,7 +290,7 @@ def test_a_job_whose_input_was_replaced_since_the_run_began_fails(tmp_path, monk
     path = Path("pool.xyz")
     path.write_text('1\nLattice="3 0 0 0 3 0 0 0 3" pbc="T T T"\nZr 0 0 0\n')
     planned = json.dumps({"revision": 1, "contents": contents.Contents().of([str(path)])})
-    verb = ["frames", "--structures", str(path), "--made-from", planned, "--output", "pool.npy"]
+    verb = ["convert", "--structures", str(path), "--made-from", planned, "--output", "converted.xyz"]
     assert cli.main(verb) == 0
     path.write_text(path.read_text() * 2)
     capsys.readouterr()
