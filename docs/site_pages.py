@@ -40,6 +40,7 @@ ROOMS = {
         "cluster",
         "progress",
         "errors",
+        "installation",
     ),
 }
 """Modules and packages of the library, each with a page, in the order of the stages."""
