@@ -469,6 +469,8 @@ def test_the_cross_validation_is_that_of_the_predictions(reported):
     assert predictions.columns.tolist() == [
         *["model", "test_set", "rank", "pool", "candidate", "n_atoms", "reference_ev", "predicted_ev"],
         *["error_mev", "duplicate", "config_type", "rmse_force_mev_a", "max_force_mev_a", "rmse_virial_mev"],
+        *(f"reference_virial_{place}_ev" for place in ("xx", "yy", "zz", "yz", "xz", "xy")),
+        *(f"predicted_virial_{place}_ev" for place in ("xx", "yy", "zz", "yz", "xz", "xy")),
     ]
     assert len(predictions) == 4 * 6
     pairs = [(model, test) for model in DESIGNS for test in DESIGNS]
