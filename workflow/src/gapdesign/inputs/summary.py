@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from ase import Atoms
 
 from gapdesign.errors import InputError
-from gapdesign.inputs.carried import carried
 from gapdesign.inputs.filters import FilterOptions
 from gapdesign.inputs.frames import Frame, read, refuse_undescribed
+from gapdesign.inputs.survey import is_candidate
 from gapdesign.samplers.shared import frames
 from gapdesign.structures import nearest_neighbour
 
@@ -90,7 +90,7 @@ def _file(
         if frame.is_isolated:
             isolated += 1
             continue
-        if not _passes(frame, keep):
+        if not is_candidate(frame, keep):
             left_out += 1
             continue
         refuse_undescribed(frame, key, species)
@@ -108,16 +108,11 @@ def _file(
         yield f"    frame {frame.number}: {described(frame.atoms)}"
 
 
-def _passes(frame: Frame, keep: FilterOptions) -> bool:
-    values = carried(frame.atoms)["info"] if keep.reads_values else {}
-    return keep.passes(values, len(frame.atoms), set(frame.atoms.symbols))
-
-
 def _count(path: str, key: str, keep: FilterOptions) -> tuple[int, bool]:
     """Return the number of structures in a file, others left out, and whether there are more than counted."""
     if frames.is_extended_xyz(path) and Path(path).stat().st_size:
         return len(frames.index(path, keep)), False
-    found = list(islice((not frame.is_isolated and _passes(frame, keep) for frame in read(path, key)), MOST + 1))
+    found = list(islice((is_candidate(frame, keep) for frame in read(path, key)), MOST + 1))
     count = found[:MOST].count(True)
     if not count and keep.is_open:
         raise InputError(f"{key}: '{path}' holds isolated atoms only; name a file of structures.")

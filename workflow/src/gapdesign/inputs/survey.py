@@ -14,7 +14,7 @@ from gapdesign.files import write_text
 from gapdesign.inputs import extxyz
 from gapdesign.inputs.carried import carried
 from gapdesign.inputs.filters import FilterOptions
-from gapdesign.inputs.frames import read
+from gapdesign.inputs.frames import Frame, read
 from gapdesign.samplers.shared.frames import enough, in_words, index, is_extended_xyz
 
 MEMORY = Path(".snakemake", "gapdesign-frames.json")
@@ -41,6 +41,12 @@ def survey(paths: Sequence[str], keep: FilterOptions, key: str) -> Survey:
     """
     found = [_one(path, keep, key) for path in paths]
     return Survey(sum(each.count for each in found), frozenset().union(*(each.elements for each in found)))
+
+
+def is_candidate(frame: Frame, keep: FilterOptions) -> bool:
+    """Return whether a frame is no isolated atom and passes a filter."""
+    values = carried(frame.atoms)["info"] if keep.reads_values else {}
+    return not frame.is_isolated and keep.passes(values, len(frame.atoms), set(frame.atoms.symbols))
 
 
 def refuse_nothing(found: Survey, paths: Sequence[str], key: str, keep: FilterOptions) -> None:
@@ -120,8 +126,6 @@ def _read(path: str, keep: FilterOptions, key: str) -> Survey:
                 count += 1
         return Survey(count, frozenset(elements))
     for frame in read(path, key):
-        symbols = set(frame.atoms.symbols)
-        values = carried(frame.atoms)["info"] if keep.reads_values else {}
-        if not frame.is_isolated and keep.passes(values, len(frame.atoms), symbols):
-            count, elements = count + 1, elements | symbols
+        if is_candidate(frame, keep):
+            count, elements = count + 1, elements | set(frame.atoms.symbols)
     return Survey(count, frozenset(elements))
