@@ -90,3 +90,21 @@ def apart(atoms: Atoms, gap: float) -> Atoms:
     wide.set_cell(cell)
     wide.pbc = True
     return wide
+
+
+def periodic(atoms: Atoms, cutoff: float) -> Atoms:
+    """Return a structure in a periodic cell, with no image within the cut-off where it is not periodic.
+
+    Unlike :func:`apart`, this keeps the directions of the cell, and its lengths where they are enough.
+    """
+    from ase import Atoms
+
+    if atoms.pbc.all():
+        return atoms
+    whole = atoms.cell.complete()
+    cell, normals = whole.array.copy(), whole.reciprocal().array
+    for axis in np.flatnonzero(~atoms.pbc):
+        heights = atoms.positions @ (normals[axis] / np.linalg.norm(normals[axis]))
+        height = 1 / np.linalg.norm(normals[axis])
+        cell[axis] *= max(1.0, (np.ptp(heights) + 2 * cutoff) / height)
+    return Atoms(atoms.numbers, atoms.positions, cell=cell, pbc=True)

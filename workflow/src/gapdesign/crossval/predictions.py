@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.deviations import root_mean_square
-from gapdesign.structures import VOIGT
+from gapdesign.structures import VOIGT, VOIGT_NAMES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,12 +87,12 @@ def virial_errors(atoms: Atoms, found: Label) -> np.ndarray:
 def virial_components(kind: str, virial: np.ndarray | None, atoms: int) -> dict[str, float]:
     """Return the six components of a virial by the names of their columns, in eV per atom; nan without one."""
     values = np.full((3, 3), np.nan) if virial is None else np.reshape(virial, (3, 3)) / atoms
-    return {virial_column(kind, a, b): float(values[a, b]) for a, b in VOIGT}
+    return dict(zip(virial_columns(kind), (float(values[place]) for place in VOIGT), strict=True))
 
 
-def virial_column(kind: str, a: int, b: int) -> str:
-    """Return the name of a column: `reference` or `predicted`, and the axes of the component."""
-    return f"{kind}_virial_{'xyz'[a]}{'xyz'[b]}_ev"
+def virial_columns(kind: str) -> list[str]:
+    """Return the names of the columns of the components, `reference` or `predicted`, in Voigt's order."""
+    return [f"{kind}_virial_{name}_ev" for name in VOIGT_NAMES]
 
 
 def _difference(predicted: np.ndarray, reference: np.ndarray) -> np.ndarray:

@@ -15,9 +15,10 @@ import numpy as np
 from ase.data import chemical_symbols
 from pydantic import Field
 
+from gapdesign.cells import periodic
 from gapdesign.config.options import Options
 from gapdesign.descriptors.base import EnvironmentDescriptor, add_unit_slopes
-from gapdesign.descriptors.neuroevolution import PATH, Functions, header, periodic, refuse_unsound
+from gapdesign.descriptors.neuroevolution import PATH, Functions, header, refuse_unsound
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:

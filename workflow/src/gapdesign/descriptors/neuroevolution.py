@@ -250,16 +250,3 @@ def _functions(r: np.ndarray, cutoff: float, coefficients: np.ndarray) -> tuple[
         np.einsum("mk,nkm->mn", f * fade, coefficients),
         np.einsum("mk,nkm->mn", df * fade + f * dfade, coefficients),
     )
-
-
-def periodic(atoms: Atoms, cutoff: float) -> Atoms:
-    """Return a structure in a periodic cell, with no image within the cut-off where it is not periodic."""
-    if atoms.pbc.all():
-        return atoms
-    whole = atoms.cell.complete()
-    cell, normals = whole.array.copy(), whole.reciprocal().array
-    for axis in np.flatnonzero(~atoms.pbc):
-        heights = atoms.positions @ (normals[axis] / np.linalg.norm(normals[axis]))
-        height = 1 / np.linalg.norm(normals[axis])
-        cell[axis] *= max(1.0, (np.ptp(heights) + 2 * cutoff) / height)
-    return Atoms(atoms.numbers, atoms.positions, cell=cell, pbc=True)

@@ -29,7 +29,7 @@ class AceFormat(Format):
         files = self.files(dataset)
         test = f" --test {files[VALID]}" if VALID in files else ""
         energies = ", ".join(f":{symbol} => {energy!r}" for symbol, energy in dataset.energies.items())
-        given = [f"Eref = [{energies}]"] if len(dataset.energies) == len(dataset.elements) else []
+        given = [f"Eref = [{energies}]"] if dataset.knows_atoms else []
         return [
             f"aj fit --train {files['train']}{test} --energy-key REF_energy --force-key REF_forces --virial-key"
             " REF_virial --e0 lsq",

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 TRAIN, VALID = "train", "valid"
 """The parts of a set: what is learnt, and what training does not see."""
 
+FAR = 12.0
+"""Distance, in angstrom, within which no atom gets an image where its structure is not periodic and a program knows no
+such structures."""
+
 
 @dataclass(frozen=True, eq=False)
 class Datum:
@@ -78,6 +82,11 @@ class Dataset:
     def energies(self) -> dict[str, float]:
         """Energies of isolated atoms by element, in eV, in the order of the elements, as far as they are known."""
         return {symbol: self.isolated[symbol].values.energy for symbol in self.elements if symbol in self.isolated}
+
+    @property
+    def knows_atoms(self) -> bool:
+        """Whether there is an isolated atom of every element."""
+        return len(self.energies) == len(self.elements)
 
 
 class Format(Member, ABC):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from gapdesign.cells import periodic
 from gapdesign.files import write_array, write_text
-from gapdesign.formats.base import VALID, Dataset, Datum, Format
-from gapdesign.formats.shared.cells import periodic
+from gapdesign.formats.base import FAR, VALID, Dataset, Datum, Format
 
 
 class DeepmdFormat(Format):
@@ -38,13 +38,12 @@ class DeepmdFormat(Format):
     def lines(self, dataset: Dataset) -> list[str]:
         """Return lines of `input.json`; see :class:`gapdesign.formats.base.Format`."""
         files = self.files(dataset)
-        known = len(dataset.energies) == len(dataset.elements)
         valid = [f'"validation_data": {{"systems": "{files[VALID]}"}}'] if VALID in files else []
         return [
             f'"type_map": {json.dumps(dataset.elements)}',
             f'"training_data": {{"systems": "{files["train"]}"}}',
             *valid,
-            *([f'"atom_ener": {json.dumps(list(dataset.energies.values()))}'] if known else []),
+            *([f'"atom_ener": {json.dumps(list(dataset.energies.values()))}'] if dataset.knows_atoms else []),
         ]
 
 
@@ -65,7 +64,7 @@ def _write(data: Sequence[Datum], folder: Path, elements: Sequence[str]) -> None
     atoms = [each.atoms for each in data]
     arrays = {"energy": [each.values.energy for each in data]}
     if atoms[0].pbc.any():
-        atoms = [periodic(each) for each in atoms]
+        atoms = [periodic(each, FAR) for each in atoms]
         arrays["box"] = [each.cell.array.ravel() for each in atoms]
     else:
         write_text(folder / "nopbc", "")

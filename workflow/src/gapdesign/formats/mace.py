@@ -30,7 +30,7 @@ class MaceFormat(Format):
         valid = f"--valid_file={files[VALID]}" if VALID in files else "--valid_fraction=0.1"
         has_stress = any(each.stress is not None for data in dataset.parts.values() for each in data)
         stress = " --loss=universal --compute_stress=True --stress_key=REF_stress" if has_stress else ""
-        atoms = "" if len(dataset.energies) == len(dataset.elements) else " --E0s=average"
+        atoms = "" if dataset.knows_atoms else " --E0s=average"
         return [
             f"mace_run_train --name=mine --train_file={files['train']} {valid} --energy_key=REF_energy"
             f" --forces_key=REF_forces{stress}{atoms}"

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from gapdesign.cells import periodic
 from gapdesign.files import write_text
-from gapdesign.formats.base import VALID, Dataset, Datum, Format
-from gapdesign.formats.shared.cells import periodic
-
-_STRESS = {"xx": (0, 0), "yy": (1, 1), "zz": (2, 2), "yz": (1, 2), "xz": (0, 2), "xy": (0, 1)}
+from gapdesign.formats.base import FAR, VALID, Dataset, Datum, Format
+from gapdesign.structures import VOIGT, VOIGT_NAMES
 
 
 class MtpFormat(Format):
@@ -42,7 +41,7 @@ class MtpFormat(Format):
 
 def _configuration(datum: Datum, elements: Sequence[str]) -> str:
     values = datum.values
-    atoms = periodic(datum.atoms) if datum.atoms.pbc.any() else datum.atoms
+    atoms = periodic(datum.atoms, FAR) if datum.atoms.pbc.any() else datum.atoms
     lines = ["BEGIN_CFG", " Size", f"    {len(atoms)}"]
     if atoms.pbc.any():
         lines += [" Supercell", *(f"    {_written(vector)}" for vector in atoms.cell.array)]
@@ -57,8 +56,8 @@ def _configuration(datum: Datum, elements: Sequence[str]) -> str:
         lines += [" Energy", f"    {_written([values.energy])}"]
     if values.virial is not None and atoms.pbc.any():
         lines += [
-            f" PlusStress:  {' '.join(_STRESS)}",
-            f"    {_written(values.virial[place] for place in _STRESS.values())}",
+            f" PlusStress:  {' '.join(VOIGT_NAMES)}",
+            f"    {_written(values.virial[place] for place in VOIGT)}",
         ]
     group = "_".join(str(datum.said.get("config_type", "")).split())
     lines += [f" Feature   config_type {group}"] if group else []

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gapdesign.cells import periodic
 from gapdesign.files import write_text
-from gapdesign.formats.base import TRAIN, VALID, Dataset, Datum, Format
+from gapdesign.formats.base import FAR, TRAIN, VALID, Dataset, Datum, Format
 from gapdesign.formats.shared import extxyz
-from gapdesign.formats.shared.cells import FAR, periodic
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -33,11 +33,10 @@ class PacemakerFormat(Format):
         tables = {part: f"{part}.pkl.gz" for part in files}
         energies = ", ".join(f"{symbol}: {energy!r}" for symbol, energy in dataset.energies.items())
         test = [f"  test_filename: {tables[VALID]}"] if VALID in files else []
-        known = len(dataset.energies) == len(dataset.elements)
         return [
             *(f"extxyz2df {files[part]} -o {tables[part]}" for part in files),
             "data:",
             f"  filename: {tables['train']}",
             *test,
-            f"  reference_energy: {{{energies}}}" if known else "  reference_energy: auto",
+            f"  reference_energy: {{{energies}}}" if dataset.knows_atoms else "  reference_energy: auto",
         ]

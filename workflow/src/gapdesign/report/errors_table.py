@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from gapdesign.report.headline import TAIL, has_forces, of_energies, worst_off_sample
+from gapdesign.report.headline import TAIL, has_forces, has_virials, of_energies, worst_off_sample
 from gapdesign.report.matrices import FORCE, order_of, shared_pairs
 from gapdesign.report.words import number
 
@@ -48,7 +48,7 @@ def derivatives(errors: pd.DataFrame, duplicates: pd.DataFrame) -> dict[str, Any
     labelled, held = int(own["n_forces"].sum()), int(own["n_forces_zero"].sum())
     if has_forces(errors):
         found["forces"] = matrix(errors, duplicates, FORCE.tail, FORCE.middle)
-    if errors["rmse_virial_mev"].notna().any():
+    if has_virials(errors):
         found["virials"] = matrix(errors, duplicates, "rmse_virial_mev", None)
     if not labelled:
         found["symmetry"] = "No structure has labelled forces, so none are compared."

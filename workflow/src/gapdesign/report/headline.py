@@ -24,6 +24,11 @@ def has_forces(errors: pd.DataFrame) -> bool:
     return len(errors) > 0 and bool((errors["n_forces"] > errors["n_forces_zero"]).any())
 
 
+def has_virials(errors: pd.DataFrame) -> bool:
+    """Return whether there are labelled virials."""
+    return len(errors) > 0 and bool(errors["rmse_virial_mev"].notna().any())
+
+
 def worst_off_sample(errors: pd.DataFrame, column: str = TAIL) -> pd.DataFrame:
     """Find where each model is at its worst on a design that it was not fitted to (BR section 4).
 

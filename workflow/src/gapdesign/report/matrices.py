@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.crossval.forces import AXES
-from gapdesign.crossval.predictions import virial_column
+from gapdesign.crossval.predictions import virial_columns
 from gapdesign.report.style import INK, MUTED, error_colours, house_style
 from gapdesign.report.words import number, shorten
 from gapdesign.structures import VOIGT
@@ -90,9 +90,8 @@ def virial_components(predictions: pd.DataFrame) -> pd.DataFrame:
     """Return the points of the parity of virials: a row per labelled component of ``crossval/predictions.csv``."""
     if predictions.empty:
         return predictions
-    columns = {kind: [virial_column(kind, a, b) for a, b in VOIGT] for kind in ("reference", "predicted")}
-    known = predictions[predictions[columns["reference"]].notna().all(axis=1)]
-    reference, predicted = (known[columns[kind]].to_numpy(float).ravel() for kind in ("reference", "predicted"))
+    known = predictions[predictions[virial_columns("reference")].notna().all(axis=1)]
+    reference, predicted = (known[virial_columns(kind)].to_numpy(float).ravel() for kind in ("reference", "predicted"))
     found = known.loc[known.index.repeat(len(VOIGT)), ["model", "test_set"]].reset_index(drop=True)
     values = {VIRIAL.reference: reference, VIRIAL.predicted: predicted, VIRIAL.error: 1000 * (predicted - reference)}
     return found.assign(**values)

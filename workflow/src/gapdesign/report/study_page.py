@@ -14,7 +14,7 @@ from gapdesign.report.cost_table import Estimate, cost
 from gapdesign.report.downloads import File, downloads
 from gapdesign.report.embed import embed
 from gapdesign.report.failures_table import failures, replaced
-from gapdesign.report.headline import has_forces, headline, worst_off_sample
+from gapdesign.report.headline import has_forces, has_virials, headline, worst_off_sample
 from gapdesign.report.matrices import DAGGER
 from gapdesign.report.template import fill
 from gapdesign.report.texts import CAPTIONS, PARAMETERS, TITLES, WITH_STRAINS, references
@@ -112,7 +112,7 @@ def render(
     titles = TITLES | properties_table.TITLES
     hidden = set() if tested else {"worst"}
     hidden |= set() if has_forces(errors) else {"force_errors", "force_parity"}
-    hidden |= set() if errors["rmse_virial_mev"].notna().any() else {"virial_parity"}
+    hidden |= set() if has_virials(errors) else {"virial_parity"}
     shown = [name for name in captions if name in figures and name not in hidden]
     return fill(
         "page.html.j2",

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from ase.data import chemical_symbols
 
 from gapdesign import records
+from gapdesign.cells import periodic
 from gapdesign.descriptors.nep import load
-from gapdesign.descriptors.neuroevolution import header, periodic, refuse_unsound
+from gapdesign.descriptors.neuroevolution import header, refuse_unsound
 from gapdesign.engines.base import Label
 from gapdesign.errors import InputError
 
