@@ -174,8 +174,8 @@ def program():
 @pytest.fixture(scope="module")
 def model(program, tmp_path_factory) -> SimpleNamespace:
     """Return a model with random coefficients."""
-    basis, roughness = program.new_basis(SMALL, SPECIES)
-    coefficients = np.random.default_rng(1).normal(size=basis.size) / np.sqrt(roughness)
+    basis = program.new_basis(SMALL, SPECIES)
+    coefficients = np.random.default_rng(1).normal(size=basis.size) / np.sqrt(basis.roughness)
     path = tmp_path_factory.mktemp("ace") / "ace.npz"
     alone = np.array([-1.0, 2.0])
     program.write_model(path, basis, coefficients, alone)

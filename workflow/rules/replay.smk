@@ -11,7 +11,7 @@ rule replay_points:
     benchmark:
         results("benchmarks/replay/points.tsv")
     conda:
-        replay_environment
+        environment(REPLAYED.environment)
     threads: cores("replay-points")
     resources:
         **asks("replay-points"),
@@ -34,7 +34,7 @@ rule replay_rows:
     benchmark:
         results("benchmarks/replay/rows/{pool}/{start}-{stop}.tsv")
     conda:
-        replay_environment
+        environment(REPLAYED.environment)
     threads: cores("replay-rows")
     resources:
         **asks("replay-rows"),
@@ -86,7 +86,7 @@ rule replay_start:
     benchmark:
         results("benchmarks/replay/start.tsv")
     conda:
-        replay_environment
+        environment(REPLAYED.environment)
     threads: cores("replay-start")
     resources:
         **asks("replay-start"),
@@ -198,7 +198,7 @@ rule replay_surfaces:
     benchmark:
         results("benchmarks/replay/surfaces/{fits}.tsv")
     conda:
-        replay_environment
+        environment(REPLAYED.environment)
     threads: cores("replay-surfaces")
     resources:
         **asks("replay-surfaces"),

@@ -50,7 +50,7 @@ def refuse_missing_programs():
     """End a run before its first job where models are to be fitted here and a program is missing; a dry run goes on."""
     jobs = [] if HAS_ENVIRONMENTS else jobs_to_run()
     members = [STUDY.kinds[kind_of(job.wildcards)].member for job in jobs if job.rule.name.startswith("models_fit")]
-    members += [replayed() for job in jobs if job.rule.name == "replay_points"]
+    members += [REPLAYED for job in jobs if job.rule.name == "replay_points"]
     for member in dict.fromkeys(members):
         try:
             member.require()

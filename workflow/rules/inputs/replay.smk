@@ -14,7 +14,7 @@ def replay_ready(wildcards):
     return []
 
 
-def replayed():
+def _replayed():
     """Return the kind of model that a replay fits; any where there is none, which `replay_ready` refuses."""
     try:
         return STUDY.replayed.member
@@ -22,12 +22,8 @@ def replayed():
         return next(member for member in MODELS.values() if member.replayed)
 
 
-START, TEMPLATE = replayed().replayed
-
-
-def replay_environment(wildcards):
-    """Return the environment in which these models are fitted."""
-    return environment(replayed().environment)
+REPLAYED = _replayed()
+START, TEMPLATE = REPLAYED.replayed
 
 
 def label_files(wildcards):

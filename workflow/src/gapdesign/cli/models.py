@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 
 from gapdesign.cli.arguments import add, add_files, add_kind, add_output, say
-from gapdesign.cli.parts import AverageKernel, Soap, Species
 from gapdesign.config.job import Job
+from gapdesign.config.keys import AverageKernel, Soap, Species
 from gapdesign.config.part import At, From, Part
 from gapdesign.models.options import ChosenModel
 

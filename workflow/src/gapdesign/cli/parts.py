@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import PlainSerializer, SerializeAsAny, model_validator
 
+from gapdesign.config.keys import AverageKernel, Species
 from gapdesign.config.options import Options
 from gapdesign.config.part import At, From, Part
 from gapdesign.config.study import Study
-from gapdesign.descriptors.kernel import CovarianceOptions, KernelOptions, PairShapeOptions
+from gapdesign.descriptors.kernel import KernelOptions, PairShapeOptions
 from gapdesign.descriptors.options import ChosenDescriptor
-from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.engines import ENGINES
 from gapdesign.labels.gate import LimitOptions
 from gapdesign.methods import METHODS
@@ -24,19 +24,8 @@ if TYPE_CHECKING:
     from gapdesign.engines.base import Engine
     from gapdesign.methods.tasks import Description
 
-Species = Annotated[tuple[int, ...], From(lambda at: tuple(at.study.species()))]
-"""Atomic numbers in the study, increasing."""
-
-Symbols = Annotated[tuple[str, ...], From(lambda at: tuple(at.study.symbols()))]
-"""Chemical symbols in the study, by increasing atomic number."""
-
 Chosen = Annotated[ChosenDescriptor, From(lambda at: at.study.descriptor.chosen)]
 """The descriptor and its options, without those of others."""
-
-Soap = Annotated[SoapOptions, From(lambda at: at.study.descriptor.soap)]
-
-AverageKernel = Annotated[CovarianceOptions, From(lambda at: at.study.kernel.covariance)]
-"""The kernels and their scales, without `kernel.structure` and its options."""
 
 Methods = Annotated[dict[str, str], From(lambda at: at.study.methods())]
 """Designs and the methods that choose them, in order."""

@@ -32,13 +32,6 @@ Test = Annotated[float | str, From(lambda at: at.study.replay.tested)]
 """The share of the candidates, or the pool, that no potential is trained on."""
 
 
-def _typed(given: Any, info: ValidationInfo, name: str) -> Any:
-    """Read keys with one of the classes of the kind of model."""
-    if not isinstance(given, dict) or "kind" not in info.data:  # what is wrong with it is said anyway
-        return given
-    return getattr(MODELS[info.data["kind"]].linear(), name)(**given)
-
-
 class KindPart(Part):
     """The kind of model that is fitted."""
 
@@ -49,29 +42,25 @@ class KindPart(Part):
         """How many of its models are fitted in one basis."""
         return MODELS[self.kind].linear()
 
+    @field_validator("functions", "weights", mode="before", check_fields=False)
+    @classmethod
+    def _typed(cls, given: Any, info: ValidationInfo) -> Any:
+        """Read what parts derived from this add with the classes of the kind."""
+        if not isinstance(given, dict) or "kind" not in info.data:  # what is wrong with it is said anyway
+            return given
+        return getattr(MODELS[info.data["kind"]].linear(), info.field_name)(**given)
+
 
 class FunctionsPart(KindPart):
     """Keys that the functions of the potentials depend on."""
 
     functions: Annotated[SerializeAsAny[Part], From(lambda at: at.study.replayed.member.linear().functions.of(at))]
 
-    @field_validator("functions", mode="before")
-    @classmethod
-    def _typed_functions(cls, given: Any, info: ValidationInfo) -> Any:
-        """Read them with the class of the kind of model."""
-        return _typed(given, info, "functions")
-
 
 class WeightsPart(KindPart):
     """Keys that coefficients depend on, besides functions and labels."""
 
     weights: Annotated[SerializeAsAny[Part], From(lambda at: at.study.replayed.member.linear().weights.of(at))]
-
-    @field_validator("weights", mode="before")
-    @classmethod
-    def _typed_weights(cls, given: Any, info: ValidationInfo) -> Any:
-        """Read them with the class of the kind of model."""
-        return _typed(given, info, "weights")
 
 
 class LabelsPart(Part):

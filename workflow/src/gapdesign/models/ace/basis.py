@@ -92,6 +92,11 @@ class Basis:
         """Number of coefficients: every function has one for each element of the central atom."""
         return self.width * len(self.species)
 
+    @property
+    def roughness(self) -> np.ndarray:
+        """Roughness (size,) of the functions: the sum of n^4 + (1.5 l)^4 over their factors."""
+        return self.arrays["gamma"][: self.size]
+
     @cached_property
     def coupling(self) -> csr_array:
         """Coefficients (functions, products) of the products in the functions."""

@@ -50,9 +50,9 @@ def hyperparameters(
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1, user_api="blas"):
-        basis, roughness = new_basis(options, species)
+        basis = new_basis(options, species)
         parts = products(rows(basis, frames, isolated), basis.size)
-        evidence = Evidence(parts, roughness)
+        evidence = Evidence(parts, basis.roughness)
         found = maximise(evidence, options.bounds, options.starts, tell)
     if found is None:
         raise InputError(IRREGULAR)
@@ -104,7 +104,7 @@ def fit(
             " the stage again."
         )
     with threadpool_limits(1, user_api="blas"):
-        basis, roughness = new_basis(options, species)
+        basis = new_basis(options, species)
         needed = megabytes(basis.size, max(map(len, frames), default=0))
         tell(f"{len(frames)} structures of {sum(map(len, frames))} atoms, {basis.size} coefficients: {needed} MiB")
         if memory is not None and needed > memory:
@@ -112,7 +112,7 @@ def fit(
                 f"models.ace: this fit needs {needed} MiB and may use {memory}; add `--set-resources"
                 f" models_fit:mem_mb={-(-needed // 100) * 100}` (models_fit_ace beside other kinds), or lower degree."
             )
-        precision = (roughness ** found["smoothness"] / found["prior"]) ** 2
+        precision = (basis.roughness ** found["smoothness"] / found["prior"]) ** 2
         widths = {key: found[name] or 1.0 for key, name in NOISES.items()}
         parts = (
             (part.values, part.labels, leastsquares.sigmas(part.atoms, **widths))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
+from gapdesign.config.keys import Species
 from gapdesign.config.part import From
 from gapdesign.errors import InputError
 from gapdesign.files import read_arrays, write_arrays
@@ -45,17 +46,14 @@ class AceFunctions(Functions):
     order: Annotated[int, From(lambda at: at.study.replayed.options.order)]
     degree: Annotated[int, From(lambda at: at.study.replayed.options.degree)]
     r_cut: Annotated[float, From(lambda at: at.study.replayed.options.r_cut)]
-    species: Annotated[tuple[int, ...], From(lambda at: tuple(at.study.species()))]
-
-    def build(self) -> tuple[Basis, np.ndarray]:
-        """Return the basis, and the roughness (m,) of its functions."""
-        return new_basis(AcePotentialOptions(order=self.order, degree=self.degree, r_cut=self.r_cut), self.species)
+    species: Species
 
     def choose(self, structures: Callable[[], Iterable[Atoms]], output: Path) -> str:
         """Write a model without coefficients; see :class:`gapdesign.models.linear.Functions`."""
-        basis, roughness = self.build()
+        given = AcePotentialOptions(order=self.order, degree=self.degree, r_cut=self.r_cut)
+        basis = new_basis(given, self.species)
         write_model(output, basis, np.zeros(basis.size), np.zeros(len(self.species)))
-        return f"{len(roughness)} functions"
+        return f"{basis.size} functions"
 
     def rows(self, chosen: Path) -> _Rows:
         """Return the functions; see :class:`gapdesign.models.linear.Functions`."""
@@ -117,8 +115,8 @@ class AceWeights(Weights):
 
     def begin(self, functions: AceFunctions, chosen: Path, isolated: Sequence[Atoms]) -> Sums:
         """Return no label, since the energies of isolated atoms hold exactly."""
-        _, roughness = functions.build()
-        return Sums({}, roughness, self.options)
+        basis, _, _ = read_model(chosen)
+        return Sums({}, basis.roughness, self.options)
 
     def read(self, path: Path) -> Sums:
         """Read products; see :class:`gapdesign.models.linear.Weights`."""

@@ -49,8 +49,8 @@ def require() -> None:
         raise missing(ASKED)
 
 
-def new_basis(options: AcePotentialOptions, species: Sequence[int]) -> tuple[Basis, np.ndarray]:
-    """Return a basis, and the roughness (d,) of its functions: the sum of n^4 + (1.5 l)^4 over their factors.
+def new_basis(options: AcePotentialOptions, species: Sequence[int]) -> Basis:
+    """Return a basis without a model file.
 
     Raises
     ------
@@ -65,8 +65,7 @@ def new_basis(options: AcePotentialOptions, species: Sequence[int]) -> tuple[Bas
         save_npz(stream, built._replace(model=replace(built.model, ysolid=False)))
         stream.seek(0)
         arrays = dict(np.load(stream))
-    basis = basis_of(arrays)
-    return basis, arrays["gamma"][: basis.size]
+    return basis_of(arrays)
 
 
 def basis_of(arrays: Mapping[str, np.ndarray]) -> Basis:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
+from gapdesign.config.keys import AverageKernel, Soap, Species
 from gapdesign.config.part import At, From
-from gapdesign.descriptors.kernel import CovarianceOptions
-from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.errors import InputError
 from gapdesign.files import read_array, write_array, write_text
 from gapdesign.models.gap.expansion import Expansion, Model
@@ -36,9 +35,9 @@ class GapFunctions(Functions):
     """Keys that the points of the expansion depend on."""
 
     seed: int
-    species: Annotated[tuple[int, ...], From(lambda at: tuple(at.study.species()))]
-    soap: Annotated[SoapOptions, From(lambda at: at.study.descriptor.soap)]
-    kernel: Annotated[CovarianceOptions, From(lambda at: at.study.kernel.covariance)]
+    species: Species
+    soap: Soap
+    kernel: AverageKernel
     transition: Annotated[float, From(lambda at: _options(at).soap_transition)]
     jitter: Annotated[float, From(lambda at: _options(at).sparse.jitter)]
     per_length: Annotated[float, From(lambda at: _options(at).sparse.points_per_length)]
@@ -136,7 +135,7 @@ class GapWeights(Weights):
     def begin(self, functions: GapFunctions, chosen: Path, isolated: Sequence[Atoms]) -> Factor:
         """Return the factor of isolated atoms; see :class:`gapdesign.models.linear.Weights`."""
         rows = functions.rows(chosen)
-        prior = leastsquares.prior(Expansion.read(chosen).covariance(functions.model))
+        prior = leastsquares.prior(rows.basis.covariance(functions.model))
         alone = np.r_[0.0, np.full(9, np.nan)]
         return Factor(prior, self.sigmas).add([(rows(box), alone, 1) for box in functions.boxed(isolated)])
 
@@ -151,8 +150,7 @@ class GapWeights(Weights):
         from gapdesign.models.gap.template import gap_fit
 
         basis, boxes = Expansion.read(chosen), functions.boxed(isolated)
-        widths = {"energy": self.energy_sigma, "force": self.force_sigma, "virial": self.virial_sigma}
-        write_text(output, gap_fit(basis, functions.model, boxes, [], **widths))
+        write_text(output, gap_fit(basis, functions.model, boxes, [], **asdict(self.sigmas)))
 
 
 def _check(study: Study) -> None:

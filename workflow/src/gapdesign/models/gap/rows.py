@@ -30,16 +30,16 @@ class LabelRows:
     def __init__(self, basis: Expansion, model: Model) -> None:
         from quippy.descriptors import Descriptor
 
-        self._basis, self._model = basis, model
+        self.basis, self._model = basis, model
         self._soap = {z: Descriptor(model.soap_string(z, basis.elements)) for z in basis.soap}
 
     def __len__(self) -> int:
-        return len(self._basis)
+        return len(self.basis)
 
     def __call__(self, atoms: Atoms) -> np.ndarray:
         """Return the rows (7 + 3 n, m) of a structure."""
-        rows = np.zeros((OFFSET + 3 * len(atoms), len(self._basis)))
-        for key, span in self._basis.columns():
+        rows = np.zeros((OFFSET + 3 * len(atoms), len(self.basis)))
+        for key, span in self.basis.columns():
             if isinstance(key, tuple):
                 self._add_pairs(rows[:, span], atoms, key)
             elif key in atoms.numbers:
@@ -49,7 +49,7 @@ class LabelRows:
     def _add_pairs(self, rows: np.ndarray, atoms: Atoms, pair: tuple[int, int]) -> None:
         from matscipy.neighbours import neighbour_list
 
-        options, points = self._model.kernel.pair, self._basis.pairs[pair]
+        options, points = self._model.kernel.pair, self.basis.pairs[pair]
         first, second, distance, vector = neighbour_list("ijdD", atoms, options.r_cut)
         kinds = np.sort(atoms.numbers[np.stack([first, second])], axis=0)
         mine = (kinds[0] == pair[0]) & (kinds[1] == pair[1])
@@ -66,7 +66,7 @@ class LabelRows:
         rows[OFFSET:] -= lengthens @ slope
 
     def _add_soap(self, rows: np.ndarray, atoms: Atoms, centre: int) -> None:
-        kernel, points = self._model.kernel.soap, self._basis.soap[centre]
+        kernel, points = self._model.kernel.soap, self.basis.soap[centre]
         found = self._soap[centre].calc(atoms, grad=True)
         product = found["data"] @ points.T
         rows[0] += kernel.scale**2 * (product**kernel.zeta).sum(axis=0)

@@ -64,7 +64,8 @@ class Products:
         """Return what :meth:`arrays` was made of."""
         made = cls(0)
         made.rows, made.mixed = arrays["rows"], arrays["mixed"]
-        made.labels, made.count, made.scale = float(arrays["totals"][0]), int(arrays["totals"][1]), arrays["totals"][2]
+        made.labels, count, made.scale = arrays["totals"].tolist()
+        made.count = int(count)
         return made
 
     def __add__(self, other: Products) -> Products:
