@@ -59,6 +59,17 @@ def test_a_dry_run_plans_every_job(workflow):
     assert not (workflow.folder / "results").exists()
 
 
+def test_a_design_with_a_budget_of_its_own_has_its_own_batches(workflow, configuration):
+    configuration["designs"]["BIG"] = {"pool": "A", "method": "maxmin", "budget": 20}
+    workflow.configure(configuration)
+    assert workflow.plan()["labels_batch"] == 2 + 2 + 4
+
+
+def test_the_workflow_without_the_file_in_the_root_aims_at_the_report_too(workflow):
+    planned = workflow.plan("--snakefile", str(ROOT / "workflow" / "Snakefile"))
+    assert planned["report"] == 1
+
+
 def test_a_configuration_that_lies_stops_before_it_is_used(workflow):
     """Snakemake itself reads the file too, and takes the last of two equal keys, and 010 for 8."""
     path = workflow.folder / "config.yaml"

@@ -8,9 +8,10 @@ from gapdesign.report.headline import headline
 METHODS = {"OPT": "maxmin", "VAR": "variance", "RND": "random"}
 
 
-def errors(values: dict[str, float]) -> pd.DataFrame:
-    rows = [(model, test, value) for model, value in values.items() for test in values if test != model]
-    return pd.DataFrame(rows, columns=["model", "test_set", "q99_mev"]).assign(
+def errors(values: dict[str, float], sizes: dict[str, int] | None = None) -> pd.DataFrame:
+    sizes = sizes or dict.fromkeys(values, 100)
+    rows = [(model, test, sizes[test], value) for model, value in values.items() for test in values]
+    return pd.DataFrame(rows, columns=["model", "test_set", "n", "q99_mev"]).assign(
         q99_force_mev_a=np.nan, n_forces=0, n_forces_zero=0
     )
 
@@ -41,6 +42,16 @@ def test_a_test_set_without_forces_is_no_test_of_forces():
     table.loc[table["model"] == "OPT", ["q99_force_mev_a", "n_forces"]] = [np.nan, 0]
     text = headline(table, METHODS)
     assert "That of forces is 250 meV/Å for the random design; there is no design of another method" in text
+
+
+def test_designs_of_other_sizes_are_pointed_out():
+    values = {"OPT": 10.0, "RND": 40.0}
+    assert headline(errors(values, {"OPT": 95, "RND": 100}), METHODS).endswith("4.0 times smaller (geometric mean).")
+    text = headline(errors(values, {"OPT": 50, "RND": 100}), METHODS)
+    assert text.endswith(
+        "The designs are not of one size (50 for the max-min design and 100 for the random design), which this"
+        " comparison does not take into account."
+    )
 
 
 def drawn(values: dict[str, np.ndarray]) -> pd.DataFrame:

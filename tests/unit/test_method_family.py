@@ -200,7 +200,7 @@ def test_the_report_goes_by_traits(monkeypatch):
     known = dict(METHODS) | {"evenly": namespace["EvenlyMethod"]}
     monkeypatch.setitem(METHODS.__dict__, "_members", known)
     errors = pd.DataFrame([("OPT", "EVEN", 10.0), ("EVEN", "OPT", 40.0)], columns=["model", "test_set", "q99_mev"])
-    errors = errors.assign(q99_force_mev_a=np.nan, n_forces=0, n_forces_zero=0)
+    errors = errors.assign(n=100, q99_force_mev_a=np.nan, n_forces=0, n_forces_zero=0)
     text = headline(errors, {"OPT": "maxmin", "EVEN": "evenly"})
     assert "40 for the evenly spaced design: 4.0 times smaller" in text
     cited = references({"designs": {"EVEN": {"method": "evenly"}, "OPT": {"method": "maxmin"}}})

@@ -38,7 +38,10 @@ SERIES = {
 }
 """What files belong to, in order: all designs, the designs of a pool, or the shards of a pool."""
 
-BATCHES = [{"first": first, "last": last} for first, last in cut(STUDY.budget, STUDY.labels.chunk)]
+BATCHES = {
+    design: [{"first": first, "last": last} for first, last in cut(budget, STUDY.labels.chunk)]
+    for design, budget in STUDY.budgets().items()
+}
 
 
 wildcard_constraints:
@@ -50,8 +53,10 @@ wildcard_constraints:
 
 def stretch(pattern, series, begin, end):
     """Return the files of some members of a series."""
-    batches = BATCHES if "{first}" in pattern else [{}]
-    return [results(pattern.format(**member, **batch)) for member in SERIES[series][begin:end] for batch in batches]
+    members = SERIES[series][begin:end]
+    if "{first}" in pattern:
+        members = [member | batch for member in members for batch in BATCHES[member["design"]]]
+    return [results(pattern.format(**member)) for member in members]
 
 
 @cache

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from gapdesign.cli.arguments import add, add_config, add_design, add_files, add_memory, add_output, add_search, say
-from gapdesign.cli.parts import FeaturePart, SelectionPart, of_selection
+from gapdesign.cli.parts import Budget, FeaturePart, SelectionPart, of_selection
 from gapdesign.config import study as config
 from gapdesign.config.job import Job
 from gapdesign.config.part import At, From
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class SelectPart(SelectionPart):
     """Keys that a design depends on, besides its pool."""
 
-    budget: int
-    reserve: Annotated[int, From(lambda at: at.study.reserve())]
+    budget: Budget
+    reserve: Annotated[int, From(lambda at: at.study.reserve(at.design_name))]
 
     def without_budget(self) -> str:
         """Return the values that must be the same for a selection to continue with another budget, as JSON."""

@@ -31,14 +31,17 @@ Methods = Annotated[dict[str, str], From(lambda at: at.study.methods())]
 """Designs and the methods that choose them, in order."""
 
 
-def _without_other_methods(design: DesignOptions) -> dict[str, Any]:
-    """Return the keys of a design but for the options of methods that do not choose it."""
-    others = set(METHODS) - {design.method}
+def _without_others(design: DesignOptions) -> dict[str, Any]:
+    """Return the keys of a design but for its budget, and the options of methods that do not choose it."""
+    others = {"budget", *METHODS} - {design.method}
     return {key: value for key, value in design.model_dump(mode="json").items() if key not in others}
 
 
-Design = Annotated[DesignOptions, From(lambda at: at.design), PlainSerializer(_without_other_methods)]
-"""The design that a job is about."""
+Design = Annotated[DesignOptions, From(lambda at: at.design), PlainSerializer(_without_others)]
+"""The design that a job is about; its budget is a key of its own."""
+
+Budget = Annotated[int, From(lambda at: at.budget)]
+"""Structures in the design that a job is about, or in the largest one of its pool."""
 
 
 class StudyPart(Part):

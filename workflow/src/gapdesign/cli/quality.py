@@ -21,7 +21,7 @@ from gapdesign.cli.arguments import (
     progress,
     say,
 )
-from gapdesign.cli.parts import Design, DistancePart, EnginePart, SelectionPart, StudyPart, of_selection
+from gapdesign.cli.parts import Budget, Design, DistancePart, EnginePart, SelectionPart, StudyPart, of_selection
 from gapdesign.config.job import Job
 from gapdesign.config.part import From
 from gapdesign.errors import InputError
@@ -39,14 +39,14 @@ class QualityPart(DistancePart):
     """Keys that the measures of a design depend on, besides its features."""
 
     design: Design
-    budget: int
+    budget: Budget
     engine: EnginePart
 
 
 class RegrowPart(SelectionPart):
     """Keys that a design from a smaller pool depends on, besides that pool."""
 
-    budget: int
+    budget: Budget
     subpools: Annotated[tuple[int, ...], From(lambda at: tuple(at.study.subpools(at.design_name)))]
     is_ordered: IsOrdered
 
@@ -55,7 +55,7 @@ class CurvesPart(DistancePart):
     """Keys that the tables of one pool on the design page depend on, besides its designs."""
 
     seed: int
-    budget: int
+    budget: Budget
     quality: QualityOptions
     is_ordered: IsOrdered
     engine: EnginePart

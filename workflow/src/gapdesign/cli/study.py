@@ -93,7 +93,7 @@ def _check(arguments: argparse.Namespace) -> None:
     ]
     print(f"{study.study}: {'; '.join(lines)}")
     for name, design in study.designs.items():
-        print(f"  {name}: {study.budget} structures of pool {design.pool} by {design.method}")
+        print(f"  {name}: {study.budget_of(name)} structures of pool {design.pool} by {design.method}")
     for line in summary.lines(study):
         print(line)
     for note in notes(study):

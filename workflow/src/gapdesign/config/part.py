@@ -68,6 +68,13 @@ class At:
         return designs[self.design_name]
 
     @cached_property
+    def budget(self) -> int:
+        """Structures in the design that the job is about; in the largest design of its pool, or of all, without one."""
+        study = self.study
+        mine = [self.design_name] if self.design_name is not None else study.designs_from(self.pool_name)
+        return max(map(study.budget_of, mine), default=study.budget)
+
+    @cached_property
     def pool(self) -> PoolOptions:
         """The options of the pool that the job is about, with its overrides.
 
@@ -87,7 +94,7 @@ class At:
 class From:
     """Source of a field of a part that is not the key of the study with the same name.
 
-    Use it in the annotation: ``reserve: Annotated[int, From(lambda at: at.study.reserve())]``.
+    Use it in the annotation: ``reserve: Annotated[int, From(lambda at: at.study.reserve(at.design_name))]``.
     """
 
     read: Callable[[At], Any]

@@ -62,7 +62,7 @@ class Study(Options):
     kernel: KernelOptions = Field(
         KernelOptions(), description="Covariance of structures, which defines their distance."
     )
-    budget: int = Field(100, ge=1, description="Structures in each design.")
+    budget: int = Field(100, ge=1, description="Structures in each design that has no `budget` of its own.")
     designs: dict[Identifier, DesignOptions] = Field(
         {}, min_length=1, description="Training sets to choose, by name; required."
     )
@@ -125,9 +125,22 @@ class Study(Options):
             return self.kinds[kind]
         return ChosenModel(kind=kind, options=getattr(self.model, kind, None) or MODELS[kind].Options())
 
-    def reserve(self) -> int:
-        """Return the number of ranks that each design has beyond its budget."""
-        return -(-self.budget // 10) + 5 if self.labels.reserve is None else self.labels.reserve
+    def designs_from(self, pool: str | None) -> list[str]:
+        """Return the designs that are chosen from a pool, in order; all of them if it is None."""
+        return [name for name, design in self.designs.items() if pool is None or design.pool == pool]
+
+    def budget_of(self, design: str) -> int:
+        """Return the number of structures that a design is to have."""
+        own = self.designs[design].budget
+        return self.budget if own is None else own
+
+    def budgets(self) -> dict[str, int]:
+        """Return the number of structures that each design is to have, in order."""
+        return {name: self.budget_of(name) for name in self.designs}
+
+    def reserve(self, design: str) -> int:
+        """Return the number of ranks that a design has beyond its budget."""
+        return -(-self.budget_of(design) // 10) + 5 if self.labels.reserve is None else self.labels.reserve
 
     def subpools(self, design: str) -> list[int]:
         """Return the sizes of the smaller pools from which a design is chosen again, increasing."""
@@ -135,7 +148,7 @@ class Study(Options):
         if self.kernel.structure != "average" or asked.reads_environments:
             return []
         size, is_light = self.pools.of(asked.pool).size, asked.member.is_light
-        return subpool_sizes(size, self.budget, self.quality.subpools, is_light=is_light)
+        return subpool_sizes(size, self.budget_of(design), self.quality.subpools, is_light=is_light)
 
     def covariance(self) -> Covariance:
         """Return the covariance of structures."""
@@ -230,14 +243,13 @@ def check(study: Study) -> None:
         size = pools.of(design.pool).size
         if design.start is not None and design.start >= size:
             raise InputError(f"designs.{name}.start: {design.start} is not in a pool of {size}; choose a smaller one.")
-        if study.budget > size:
+        budget = study.budget_of(name)
+        if budget > size:
+            key = "budget" if design.budget is None else f"designs.{name}.budget"
             raise InputError(
-                f"budget: {study.budget} structures cannot be chosen from pools of {size};"
-                " lower budget or raise pools.size."
+                f"{key}: {budget} structures cannot be chosen from pools of {size}; lower it or raise pools.size."
             )
-        problem = methods.mismatch(
-            design, budget=study.budget, structure=study.kernel.structure, descriptor=study.descriptor
-        )
+        problem = methods.mismatch(design, budget=budget, structure=study.kernel.structure, descriptor=study.descriptor)
         if problem is not None:
             raise InputError(f"designs.{name}.{problem}")
     _check_models(study)
@@ -328,10 +340,11 @@ def _check_counts(study: Study) -> None:
             )
         if problem := too_long(study, shard_bytes(At(study, pool_name=name)), limit=MOST):
             raise InputError(f"descriptor: {problem}.")
-    if (batches := -(-study.budget // study.labels.chunk)) > MOST_JOBS:
+    budget = max(study.budgets().values())
+    if (batches := -(-budget // study.labels.chunk)) > MOST_JOBS:
         raise InputError(
             f"labels.chunk: a design has {batches} batches of labels, and Snakemake plans no more than {MOST_JOBS};"
-            f" raise it to {-(-study.budget // MOST_JOBS)} or more."
+            f" raise it to {-(-budget // MOST_JOBS)} or more."
         )
 
 

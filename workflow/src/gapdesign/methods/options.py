@@ -21,6 +21,9 @@ class _Design(Options):
         description="File, in a format that ASE reads, of existing structures: the design continues them, and contains"
         " neither them nor copies of them.",
     )
+    budget: int | None = Field(
+        None, ge=1, description="Structures in it, where that is another number than the key `budget` says for all."
+    )
     start: int | None = Field(
         None,
         ge=0,

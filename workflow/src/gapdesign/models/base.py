@@ -64,7 +64,7 @@ class Load:
             return None
         study, largest = at.study, max(prototypes(at.study.prototypes), key=lambda crystal: len(crystal.atoms))
         return cls(
-            structures=study.budget,
+            structures=at.budget,
             atoms=len(largest.atoms),
             density=len(largest.atoms) / largest.atoms.get_volume(),
             environments=len(set(largest.orbits.tolist())),

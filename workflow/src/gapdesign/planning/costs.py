@@ -92,7 +92,9 @@ class Laws:
     kind : str, optional
         Kind of model that the rule is about; by default the first one of the study.
     ranks : int, optional
-        Structures in each design, if they are not `budget`.
+        Structures in the design that a job is about; by default the mean over the designs.
+    grown : float
+        Structures in all designs, in units of their budgets.
     """
 
     def __init__(
@@ -102,17 +104,19 @@ class Laws:
         units: Mapping[str, Any],
         *,
         kind: str | None = None,
-        ranks: int | None = None,
+        ranks: float | None = None,
+        grown: float = 1.0,
     ) -> None:
         self.study, self.sizes, self.units = study, sizes, units["seconds"]
         self.given, self.kind = units, kind
         self.reference = Sizes(**units["reference"], label=None)
-        self.ranks = study.budget if ranks is None else ranks
+        self.ranks = fmean(study.budgets().values()) if ranks is None else ranks
+        self.grown = grown
         self.width = sizes.dimension / self.reference.dimension
 
-    def about(self, kind: str | None, ranks: int) -> Laws:
+    def about(self, kind: str | None, ranks: float, *, grown: float = 1.0) -> Laws:
         """Return the laws for another kind of model, or other sizes of designs."""
-        return Laws(self.study, self.sizes, self.given, kind=kind, ranks=ranks)
+        return Laws(self.study, self.sizes, self.given, kind=kind, ranks=ranks, grown=grown)
 
     def __call__(self, rule: str, amount: int) -> float | None:
         """Return the core-seconds of a job with ``amount`` items to work on; None where nothing was measured."""
@@ -196,7 +200,8 @@ class Laws:
         return None if self.model is None else self.model.fit
 
     def _crossval_predict(self, _: int) -> float | None:
-        return None if self.model is None else self.model.predict * self.ranks * len(self.study.designs)
+        tested = self.grown * sum(self.study.budgets().values())
+        return None if self.model is None else self.model.predict * tested
 
     def _properties_model(self, atoms: int) -> float | None:
         return None if self.model is None else self.model.predict * atoms / self.sizes.atoms
@@ -263,7 +268,8 @@ def cost(jobs: Jobs, laws: Laws, results: Path, *, slowest: bool = False) -> Cos
         if name and (wall := timed(results / "benchmarks" / name)) is not None:
             weight = weights[k]
             if law and jobs.works_on and (ranks := structures(results / jobs.works_on[k])):
-                weight = laws.about(jobs.kind, ranks)(jobs.rule, jobs.amounts[k]) or weight
+                then = laws.about(jobs.kind, ranks, grown=ranks / jobs.ranks[k])
+                weight = then(jobs.rule, jobs.amounts[k]) or weight
             known.append((wall * jobs.threads, weight))
     if not known:
         return Cost(law)
@@ -280,8 +286,8 @@ def unscaled(jobs: Jobs, laws: Laws) -> Cost:
 
 
 def _weights(jobs: Jobs, laws: Laws) -> tuple[float, ...] | None:
-    own = laws.about(jobs.kind, laws.ranks)
-    seconds = [own(jobs.rule, amount) for amount in jobs.amounts]
+    of = {ranks: laws.about(jobs.kind, ranks) for ranks in set(jobs.ranks)}
+    seconds = [of[ranks](jobs.rule, amount) for ranks, amount in zip(jobs.ranks, jobs.amounts, strict=True)]
     return None if None in seconds else tuple(float(value or 0) for value in seconds)
 
 

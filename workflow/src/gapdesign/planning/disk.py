@@ -38,21 +38,21 @@ def disk(jobs: list[Jobs], study: Study, sizes: Sizes, units: Mapping[str, Any])
     amounts = Counter({entry.rule: sum(entry.amounts) for entry in jobs})
     if not sizes.known:
         return {"descriptors": 4 * amounts["descriptors_shard"] * sizes.dimension}
-    candidates, designs = amounts["candidates_shard"], len(study.designs)
+    candidates, designs, chosen = amounts["candidates_shard"], len(study.designs), sum(study.budgets().values())
     reference = units["reference"]
     floats = sizes.dimension
     if study.kernel.structure != "average":
         layout = study.covariance().layout
         floats += sizes.environments * layout.spectrum
-    environments = study.budget * sizes.environments * sizes.dimension / reference["dimension"]
+    environments = chosen * sizes.environments * sizes.dimension / reference["dimension"]
     return {
         "candidates": round(candidates * (STRUCTURE + ATOM * sizes.atoms)),
         "descriptors": round(4 * amounts["descriptors_shard"] * floats),
         "design": round(
             amounts["design_compress"] * units["bytes"]["compressed"] * sizes.dimension / reference["dimension"]
-            + designs * study.budget * (FRAME + FRAME_ATOM * sizes.atoms + 4 * sizes.dimension)
+            + chosen * (FRAME + FRAME_ATOM * sizes.atoms + 4 * sizes.dimension)
         ),
-        "labels": round(COPIES * designs * study.budget * (FRAME + FRAME_ATOM * sizes.atoms)),
-        "models": round(designs * environments * units["bytes"]["environment"]),
-        "crossval": round(designs**2 * study.budget * (PREDICTION + PREDICTED_ATOM * sizes.atoms)),
+        "labels": round(COPIES * chosen * (FRAME + FRAME_ATOM * sizes.atoms)),
+        "models": round(environments * units["bytes"]["environment"]),
+        "crossval": round(designs * chosen * (PREDICTION + PREDICTED_ATOM * sizes.atoms)),
     }

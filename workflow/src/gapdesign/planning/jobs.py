@@ -23,6 +23,8 @@ class Jobs:
         Kind of model that they are about, if it is not the first one of the study.
     amounts
         For each job, the items it works on: candidates of a shard, ranks of a batch, atoms of all calculations, or 1.
+    ranks
+        For each job, the structures in the design that it is about; of the largest one it may be about, without one.
     timed
         For each job, the file under `benchmarks/` in which a run leaves its time; empty for local jobs.
     works_on
@@ -39,6 +41,7 @@ class Jobs:
     stage: str
     kind: str | None
     amounts: tuple[int, ...]
+    ranks: tuple[int, ...]
     timed: tuple[str, ...]
     works_on: tuple[str, ...]
     memory: int | None
@@ -104,6 +107,7 @@ def _jobs(job: Job, kind: str | None, planned: list[PlannedJob], study: Study, p
         stage=job.stage,
         kind=kind,
         amounts=tuple(_amount(job, each, study) for each in planned),
+        ranks=tuple(_at(each, study).budget for each in planned),
         timed=tuple(each.benchmark for each in planned),
         works_on=tuple(job.works_on.format(**each.wildcards) for each in planned) if job.works_on else (),
         memory=max((memory for memory, _ in asked), default=None),
@@ -113,10 +117,14 @@ def _jobs(job: Job, kind: str | None, planned: list[PlannedJob], study: Study, p
     )
 
 
+def _at(planned: PlannedJob, study: Study) -> At:
+    return At(study, planned.wildcards.get("design"), planned.wildcards.get("pool"))
+
+
 def _amount(job: Job, planned: PlannedJob, study: Study) -> int:
     wildcards = planned.wildcards
     if job.effort is not None:
-        return job.effort(At(study, wildcards.get("design"), wildcards.get("pool")))
+        return job.effort(_at(planned, study))
     for begin, end in (("start", "stop"), ("first", "last")):
         if end in wildcards:
             return int(wildcards[end]) - int(wildcards[begin])

@@ -40,16 +40,17 @@ def stored(study: Study, results: Path) -> Stored:
     results : Path
         Folder of the study's results, which may not exist yet.
     """
-    most = study.budget * len(study.designs)
+    budgets = study.budgets()
+    most = sum(budgets.values())
     files = {name: results / "designs" / f"{name}.extxyz" for name in study.designs}
     missing = [name for name, path in files.items() if not path.is_file()]
     if missing:
         why = "no design exists yet" if len(missing) == len(files) else f"{', '.join(missing)}: not designed yet"
         return Stored(most, None, why)
     frames = {name: read_frames(path) for name, path in files.items()}
-    other = [name for name, members in frames.items() if len(members) != study.budget]
+    other = [f"{name} has not {budgets[name]} structures" for name, own in frames.items() if len(own) != budgets[name]]
     if other:
-        return Stored(most, None, f"{', '.join(other)}: not a design of {study.budget} structures")
+        return Stored(most, None, ", ".join(other))
     store, engine = LabelStore(study.labels.store), engines.make(study.labels.engine, study.labels)
     try:
         keys = {label_key(atoms, engine) for members in frames.values() for atoms in members}

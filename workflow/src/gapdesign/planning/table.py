@@ -11,6 +11,7 @@ def table(plan: Plan) -> str:
     """Write one table with a row per stage and their sum, and below it the sources of the figures."""
     study = plan.study
     sizes = dict.fromkeys(str(study.pools.of(pool).size) for pool in study.pools.names)
+    budgets = " and ".join(map(str, sorted(set(study.budgets().values()))))
     rows = [_HEAD, *(_row(stage) for stage in plan.stages if stage.jobs), _total(plan)]
     widths = [max(len(row[k]) for row in rows) for k in range(len(_HEAD))]
     lines = [
@@ -22,7 +23,7 @@ def table(plan: Plan) -> str:
     return "\n".join(
         [
             f"Plan of {study.study}: {len(study.pools.names)} pools of {' and '.join(sizes)} candidates,"
-            f" {len(study.designs)} designs of {study.budget} structures, labels from {study.labels.engine}",
+            f" {len(study.designs)} designs of {budgets} structures, labels from {study.labels.engine}",
             "",
             *(lines[0], rule, *lines[1:-1], rule, lines[-1]),
             "",

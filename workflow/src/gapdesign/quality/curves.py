@@ -133,10 +133,12 @@ def curves(
     import pandas as pd
 
     rows = []
+    ends = {len(choice.candidates) for choice in choices if choice.of == pool.size}
     for done, choice in enumerate(choices):
         progress(done, len(choices))
         n = len(choice.candidates)
-        sizes = prefix_sizes(n) if choice.of == pool.size else [n]
+        # Designs of other sizes are compared at the size of the smaller one.
+        sizes = sorted({*prefix_sizes(n), *(end for end in ends if end < n)}) if choice.of == pool.size else [n]
         cost = np.cumsum([costs.get(int(candidate), np.nan) for candidate in choice.candidates])
         found = measure_prefixes(pool.rows(choice.candidates), sizes, sample, covariance, block_rows)
         rows += [

@@ -11,7 +11,7 @@ from math import isfinite, log2
 from typing import TYPE_CHECKING
 
 from gapdesign.methods import is_baseline
-from gapdesign.report.words import cost, count, method_name, number, percent, span
+from gapdesign.report.words import cost, count, method_name, number, percent, span, span_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,7 +113,7 @@ def random_radii(curves: pd.DataFrame, pool: str, size: int) -> pd.Series:
 
 
 def advice(curves: pd.DataFrame, methods: Mapping[str, str], quality: pd.DataFrame) -> str:
-    """Write one paragraph about the designs of the first method that does not draw blindly.
+    """Write one paragraph about the designs of the first method that does not draw blindly, of the first one's size.
 
     Parameters
     ----------
@@ -129,9 +129,12 @@ def advice(curves: pd.DataFrame, methods: Mapping[str, str], quality: pd.DataFra
         return "No design has been measured."
     looking = [methods[design] for design in present if not is_baseline(methods[design])]
     method = looking[0] if looking else methods[present[0]]
-    chosen = [design for design in present if methods[design] == method]
-    found = [outlook(curves, design) for design in chosen]
+    same = [outlook(curves, design) for design in present if methods[design] == method]
+    found = [each for each in same if each.size == same[0].size]
+    chosen = [each.design for each in found]
     name = f"the {method_name(method)} design{'s' if len(chosen) > 1 else ''}"
+    if len(found) < len(same):
+        name += f" of {count(found[0].size, 'structure')}"
     rows = quality[quality["design"].isin(chosen)]
     sentences = [_pool(found, name, method), _budget(found, name, method, curves), _next(found), _pairs(rows, name)]
     return " ".join(filter(None, sentences))
@@ -184,12 +187,6 @@ def _budget(found: list[Outlook], name: str, method: str, curves: pd.DataFrame) 
     if min(sizes) and max(sizes) < first.size:
         return f"{text}; {name} reach{'es' if len(found) == 1 else ''} it with {span_of(sizes)} structures."
     return f"{text}; {name} ha{'s' if len(found) == 1 else 've'} {span([each.radius for each in found])}."
-
-
-def span_of(sizes: list[int]) -> str:
-    """Write a range of whole numbers."""
-    low, high = number(min(sizes)), number(max(sizes))
-    return low if low == high else f"{low} to {high}"
 
 
 def _pools(curves: pd.DataFrame, design: str) -> list[str]:

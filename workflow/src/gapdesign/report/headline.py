@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from gapdesign.methods import is_baseline
-from gapdesign.report.words import listing, method_name, number, span
+from gapdesign.report.words import listing, method_name, number, span, span_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,8 +75,27 @@ def headline(errors: pd.DataFrame, methods: Mapping[str, str], bootstrap: pd.Dat
     bootstrap
         The table ``crossval/bootstrap.csv``, for intervals of the ratios of energies; without it there are none.
     """
-    energies = of_energies(errors, methods, bootstrap)
-    return f"{energies} {forces}" if (forces := of_forces(errors, methods)) else energies
+    sentences = [of_energies(errors, methods, bootstrap), of_forces(errors, methods), _of_sizes(errors, methods)]
+    return " ".join(filter(None, sentences))
+
+
+UNEQUAL = 1.1
+"""Ratio of the largest to the smallest design of a comparison above which it is pointed out."""
+
+
+def _of_sizes(errors: pd.DataFrame, methods: Mapping[str, str]) -> str:
+    """Say so where the designs that are compared differ in size by more than labels that failed explain."""
+    if not len(errors):
+        return ""
+    own = errors[errors["model"] == errors["test_set"]]
+    sizes: dict[str, list[int]] = {}
+    for design, size in zip(own["model"], own["n"], strict=True):
+        sizes.setdefault(methods.get(design, "other"), []).append(int(size))
+    every = [size for group in sizes.values() for size in group]
+    if len(every) < 2 or max(every) <= UNEQUAL * min(every):
+        return ""
+    each = [f"{span_of(group)} for {_designs(method, sizes)}" for method, group in sizes.items()]
+    return f"The designs are not of one size ({listing(each)}), which this comparison does not take into account."
 
 
 def of_energies(errors: pd.DataFrame, methods: Mapping[str, str], bootstrap: pd.DataFrame | None = None) -> str:

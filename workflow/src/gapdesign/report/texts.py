@@ -102,7 +102,7 @@ _BAND = "The band holds nine in ten of the random draws, from all pools together
 BEFORE_LABELS = {
     "nearest": (
         "How far each member of a design is from its nearest neighbour in it. The filled histogram is that of the "
-        "random draws."
+        "random draws, which are as large as the largest design."
     ),
     "distances": (
         "Squared kernel distance D² of all pairs of members, from 0 (overlap: the model cannot tell them apart) to 2 "
@@ -117,7 +117,10 @@ BEFORE_LABELS = {
     "pool": (
         "The same measures of whole designs chosen from a random half of their pool, a quarter, and so on, measured "
         "against all of it: a curve that has become level says that the pool is large enough (Barzdajn and Race, "
-        "section 3.1). " + _BAND + "For random draws, the size of the pool makes no difference beyond chance."
+        "section 3.1). "
+        + _BAND
+        + "For random draws, which are as large as the largest design, the size of the pool makes "
+        "no difference beyond chance."
     ),
     "coverage": (
         "Every design over the candidates of its pool (grey), on the two directions in which the pool varies most "
@@ -130,7 +133,8 @@ BEFORE_LABELS = {
 NEAREST_WITH_STRAINS = (
     "How far each member of a design is from its nearest neighbour in it and, for members that are deformed "
     "prototypes, how strongly it is strained: the Frobenius norm of F minus the identity. The filled histogram is that "
-    "of the random draws. A design that is spread by pushing the strain lies to the right of it in both panels."
+    "of the random draws, which are as large as the largest design. A design that is spread by pushing the strain lies "
+    "to the right of it in both panels."
 )
 """Caption of the figure `nearest` of the design page where it has a panel of strains."""
 

@@ -64,6 +64,12 @@ def span(values: Iterable[float], digits: int = 2) -> str:
     return low if low == high else f"{low} to {high}"
 
 
+def span_of(sizes: list[int]) -> str:
+    """Write a range of whole numbers."""
+    low, high = number(min(sizes)), number(max(sizes))
+    return low if low == high else f"{low} to {high}"
+
+
 def cost(hours: Iterable[float]) -> str:
     """Write the range of some core-hours; in core-seconds where they are few.
 
