@@ -563,6 +563,7 @@ def paged(study):
             *["--regrown", study.of_designs("regrown/{design}.csv"), "--output", study / f"{folder}/curves.csv"],
             *["--output-members", study / f"{folder}/members.csv"],
             *["--output-coverage", study / f"{folder}/coverage.csv", "--output-pools", study / f"{folder}/pools.csv"],
+            *["--output-groups", study / f"{folder}/groups.csv"],
         )
     tables = [[f"--{t}", study / f"pool/{t}.csv", f"--output-{t}", study / f"quality/{t}.csv"] for t in TABLES]
     study.run(
@@ -573,7 +574,7 @@ def paged(study):
     return study
 
 
-TABLES = ["curves", "members", "coverage", "pools"]
+TABLES = ["curves", "members", "coverage", "pools", "groups"]
 
 
 def test_a_design_of_half_the_pool_is_what_a_pool_half_as_large_gives(paged):

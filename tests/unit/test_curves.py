@@ -22,9 +22,8 @@ from gapdesign.quality.curves import (
 from gapdesign.quality.maps import coverage
 from gapdesign.quality.measures import squared_distances
 from gapdesign.quality.options import QualityOptions
-from gapdesign.quality.samples import SampledPool, evenly
 from gapdesign.quality.subpools import subpool_sizes
-from gapdesign.shards import FeaturePool, HeldPool, shard_path
+from gapdesign.shards import FeaturePool, HeldPool, SampledPool, evenly, shard_path
 
 LAYOUT = Layout(n_species=1, spectrum=4, pairs=3)
 COVARIANCE = Covariance(LAYOUT, KernelOptions(soap={"zeta": 2, "scale": 0.5}, pair={"scale": 0.7}))

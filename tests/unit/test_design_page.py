@@ -11,6 +11,7 @@ import pytest
 from ase import Atoms
 
 from browser import browser, faults, needs_browser
+from gapdesign.quality.groups import COLUMNS
 from gapdesign.quality.measures import Quality
 from gapdesign.report import design_page
 from gapdesign.report.advice import advice, outlook
@@ -57,6 +58,7 @@ def study(designs=METHODS) -> dict:
     ]
     return {
         "configuration": {"study": HOSTILE, "budget": 4, "designs": {}},
+        "groups": pd.DataFrame(columns=COLUMNS),
         "methods": designs,
         "designs": {name: [Atoms("Zr", info={"pool": "A", "prototype": "hcp"})] * 4 for name in designs},
         "distances": {name: np.linspace(0, 2, 6) for name in designs},
@@ -221,3 +223,17 @@ class TestPage:
         with browser() as tab:
             assert faults(tab, tmp_path / "design.html") == []
             assert tab.show(tmp_path / "design.html").evaluate("document.querySelectorAll('figure').length") == 5
+
+
+def test_groups_of_candidates_are_a_table_and_one_that_is_hardly_there_a_warning():
+    rows = [
+        ("A", "md", 900, "OPT", 1),
+        ("A", "md", 900, "RND", 90),
+        ("A", "<b>", 100, "OPT", 99),
+        ("A", "<b>", 100, "RND", 10),
+    ]
+    page = design_page.render(**study() | {"groups": pd.DataFrame(rows, columns=COLUMNS)})
+    assert page.count("Hardly there:") == 1
+    assert "OPT has 1 of the 900 candidates of md (a blind draw about 90)." in page
+    assert '<th scope="row">&lt;b&gt;</th><td class="n">100</td><td class="n">10.0 %</td>' in page
+    assert "Hardly there:" not in design_page.render(**study())

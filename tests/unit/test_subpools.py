@@ -17,9 +17,9 @@ from gapdesign.methods.maxmin.compression import Directions
 from gapdesign.methods.random import RandomMethod
 from gapdesign.methods.shared.distance import mean_descriptor, total
 from gapdesign.quality.curves import random_draws
-from gapdesign.quality.samples import SampledPool, order_of
+from gapdesign.quality.samples import order_of
 from gapdesign.quality.subpools import regrow
-from gapdesign.shards import HeldPool
+from gapdesign.shards import HeldPool, SampledPool
 
 LAYOUT = Layout(n_species=1, spectrum=4, pairs=3)
 COVARIANCE = Covariance(LAYOUT, KernelOptions())

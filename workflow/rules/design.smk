@@ -2,6 +2,7 @@ rule design:
     input:
         of_designs("designs/{design}.extxyz"),
         results("quality.csv"),
+        results("quality/groups.csv"),
         results("design.html"),
 
 

@@ -81,6 +81,7 @@ rule design_curves:
         members=results("quality/pools/{pool}/members.csv"),
         coverage=results("quality/pools/{pool}/coverage.csv"),
         pools=results("quality/pools/{pool}/pools.csv"),
+        groups=results("quality/pools/{pool}/groups.csv"),
     log:
         results("logs/design/curves/{pool}.log"),
     benchmark:
@@ -98,7 +99,7 @@ rule design_curves:
         "gapdesign curves --config {params.config:q} --pool {wildcards.pool:q} --candidates {input.candidates:q}"
         " --features {input.features:q} --designs {input.designs:q} --regrown {input.regrown:q}"
         " --memory {resources.allowance} --output {output.curves:q} --output-members {output.members:q}"
-        " --output-coverage {output.coverage:q} --output-pools {output.pools:q} > {log:q} 2>&1"
+        " --output-coverage {output.coverage:q} --output-pools {output.pools:q} --output-groups {output.groups:q} > {log:q} 2>&1"
 
 
 rule design_page:
@@ -107,6 +108,7 @@ rule design_page:
         members=of_pools_chosen("quality/pools/{pool}/members.csv"),
         coverage=of_pools_chosen("quality/pools/{pool}/coverage.csv"),
         pools=of_pools_chosen("quality/pools/{pool}/pools.csv"),
+        groups=of_pools_chosen("quality/pools/{pool}/groups.csv"),
         quality=results("quality.csv"),
         designs=of_designs("designs/{design}.extxyz"),
         features=of_designs("designs/{design}.npy"),
@@ -115,6 +117,7 @@ rule design_page:
         members=results("quality/members.csv"),
         coverage=results("quality/coverage.csv"),
         pools=results("quality/pools.csv"),
+        groups=results("quality/groups.csv"),
         page=report(results("design.html"), caption="../report/design.rst", category="Designs"),
     log:
         results("logs/design/page.log"),
@@ -128,6 +131,7 @@ rule design_page:
         "Writing {output.page}"
     shell:
         "gapdesign page --config {params.config:q} --curves {input.curves:q} --members {input.members:q}"
-        " --coverage {input.coverage:q} --pools {input.pools:q} --quality {input.quality:q} --designs {input.designs:q}"
+        " --coverage {input.coverage:q} --pools {input.pools:q} --groups {input.groups:q} --quality {input.quality:q} --designs {input.designs:q}"
         " --features {input.features:q} --output {output.page:q} --output-curves {output.curves:q}"
-        " --output-members {output.members:q} --output-coverage {output.coverage:q} --output-pools {output.pools:q} > {log:q} 2>&1"
+        " --output-members {output.members:q} --output-coverage {output.coverage:q} --output-pools {output.pools:q}"
+        " --output-groups {output.groups:q} > {log:q} 2>&1"

@@ -124,6 +124,7 @@ for folder, chosen in FOLDERS.items():
             bootstrap=results(f"{folder}crossval/bootstrap.csv"),
             failed=results("labels/failed.csv"),
             suspicions=results("labels/suspicions.csv"),
+            groups=results("quality/groups.csv"),
             engine=engine_record,
             provenance=results(f"{folder}provenance.json"),
             estimate=results("estimate.json"),
@@ -152,5 +153,5 @@ for folder, chosen in FOLDERS.items():
             " --figures {input.figures:q} {input.property_figures:q} {params.properties} {params.replay}"
             " --data {input.errors:q} {input.predictions:q} {input.forces:q} {input.tables:q} {input.properties:q} {input.curves:q} {input.replay_tables:q}"
             " --hyperparameters {input.hyperparameters:q} --quality {input.quality:q} --errors {input.errors:q}"
-            " --duplicates {input.duplicates:q} --bootstrap {input.bootstrap:q} --failed {input.failed:q} --suspicions {input.suspicions:q} --engine {input.engine:q} --candidates {input.candidates:q}"
+            " --duplicates {input.duplicates:q} --bootstrap {input.bootstrap:q} --failed {input.failed:q} --suspicions {input.suspicions:q} --groups {input.groups:q} --engine {input.engine:q} --candidates {input.candidates:q}"
             " --provenance {input.provenance:q} --estimate {input.estimate:q} --output {output.page:q} --output-headline {output.headline:q} > {log:q} 2>&1"

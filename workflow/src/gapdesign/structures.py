@@ -135,6 +135,13 @@ class Batch:
             annotate(atoms, bytes(self.notes[k]))
         return atoms
 
+    def groups(self) -> list[str]:
+        """Return the group of each structure: the `config_type` of its frame, its prototype, or nothing."""
+        from gapdesign.inputs.carried import config_type
+
+        of = [self.names[k] if k >= 0 else "" for k in self.prototypes.tolist()]
+        return [config_type(bytes(note)) or name if note else name for note, name in zip(self.notes, of, strict=True)]
+
     def take(self, rows: Iterable[int]) -> Batch:
         """Return the structures at ``rows``, in that order."""
         rows = np.asarray(rows if isinstance(rows, np.ndarray) else list(rows), dtype=np.int64)

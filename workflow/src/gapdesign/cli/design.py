@@ -166,7 +166,8 @@ def _select(arguments: argparse.Namespace, part: SelectPart) -> None:
         threads=arguments.threads,
         progress=say,
     )
-    selection = designs.select(design.member, task, reserve=part.reserve if arguments.output_reserve else 0)
+    reserve, quotas = part.reserve if arguments.output_reserve else 0, tasks.quotas_of(arguments.candidates, design)
+    selection = designs.select(design.member, task, reserve=reserve, quotas=quotas)
     frames = designs.frames(selection, arguments.candidates, pool=design.pool)
     features, budget = task.pool.rows(selection.candidates), part.budget
     write_array(arguments.output_features, features[:budget])
@@ -191,7 +192,8 @@ def _verify(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from gapdesign.files import read_frames
-    from gapdesign.methods.tasks import PoolFiles, existing_set, make_task
+    from gapdesign.methods.quotas import first_wrong_rank
+    from gapdesign.methods.tasks import PoolFiles, existing_set, make_task, quotas_of
     from gapdesign.shards import cut, shard_path
 
     study = config.load(arguments.config)
@@ -211,10 +213,15 @@ def _verify(arguments: argparse.Namespace) -> None:
     existing = existing_set(design.existing, described, say)
     settings = {"budget": part.budget, "seed": "", "memory": arguments.memory, "progress": say}
     task = make_task(files, design, described, existing=existing, **settings)
+    places = arguments.design.parent.parent / "candidates" / design.pool
+    quotas = quotas_of([shard_path(places, start, stop, "npz") for start, stop in ranges], design)
     frames = read_frames(arguments.design)
     columns = {"candidates": "candidate", "distances": "distance", "outside": "outside"}
     told = {column: np.array([atoms.info[key] for atoms in frames]) for column, key in columns.items()}
-    wrong = design.member.first_wrong_rank(task, **told)
+    if quotas is None:
+        wrong = design.member.first_wrong_rank(task, **told)
+    else:
+        wrong = first_wrong_rank(design.member, task, quotas, **told)
     if wrong is not None:
         raise ProgramError(f"{arguments.design}: not exact; rank {wrong.rank}: {wrong.reason}.")
     print(

@@ -31,14 +31,19 @@ Methods = Annotated[dict[str, str], From(lambda at: at.study.methods())]
 """Designs and the methods that choose them, in order."""
 
 
+def _design(at: At) -> DesignOptions:
+    """Return a design; its budget matters only beside quotas, and jobs that need it have a key of their own."""
+    return at.design.model_copy(update={"budget": at.budget if at.design.quotas else None})
+
+
 def _without_others(design: DesignOptions) -> dict[str, Any]:
-    """Return the keys of a design but for its budget, and the options of methods that do not choose it."""
-    others = {"budget", *METHODS} - {design.method}
+    """Return the keys of a design but for the options of other methods, and for quotas if there are none."""
+    others = set(METHODS) - {design.method} | (set() if design.quotas else {"budget", "quotas"})
     return {key: value for key, value in design.model_dump(mode="json").items() if key not in others}
 
 
-Design = Annotated[DesignOptions, From(lambda at: at.design), PlainSerializer(_without_others)]
-"""The design that a job is about; its budget is a key of its own."""
+Design = Annotated[DesignOptions, From(_design), PlainSerializer(_without_others)]
+"""The design that a job is about."""
 
 Budget = Annotated[int, From(lambda at: at.budget)]
 """Structures in the design that a job is about, or in the largest one of its pool."""

@@ -27,7 +27,7 @@ from gapdesign.config.part import From
 from gapdesign.errors import InputError
 from gapdesign.quality.options import QualityOptions
 
-TABLES = ("curves", "members", "coverage", "pools")
+TABLES = ("curves", "members", "coverage", "pools", "groups")
 """Tables of each pool, which the page collects."""
 
 
@@ -140,6 +140,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_output(verb, "--output-members", "members of designs and random draws to write (.csv)")
     add_output(verb, "--output-coverage", "the pool and its designs on two components to write (.csv)")
     add_output(verb, "--output-pools", "table about the pool to write (.csv)")
+    add_output(verb, "--output-groups", "groups of the pool in its designs to write (.csv)")
 
     verb = add(verbs, PAGE, _page, "write the design page: what is known before any label")
     for table in TABLES:
@@ -229,6 +230,7 @@ def _curves(arguments: argparse.Namespace, part: CurvesPart) -> None:
     write_csv(arguments.output_members, tables.members)
     write_csv(arguments.output_coverage, tables.coverage)
     write_csv(arguments.output_pools, tables.pools)
+    write_csv(arguments.output_groups, tables.groups)
     seen = min(pool.size, part.quality.sample)
     say(f"{len(designs)} designs and {part.quality.draws} random draws against {seen} of {pool.size} candidates")
 

@@ -230,7 +230,7 @@ def _start(arguments: argparse.Namespace, part: StartPart) -> None:
 def _choose(arguments: argparse.Namespace, part: ChoosePart) -> None:
     from gapdesign.files import write_csv
     from gapdesign.methods.designs import with_frames
-    from gapdesign.methods.tasks import existing_set, make_task
+    from gapdesign.methods.tasks import existing_set, make_task, quotas_of
     from gapdesign.replay.choices import choices
     from gapdesign.replay.testset import left_out, without
 
@@ -248,7 +248,15 @@ def _choose(arguments: argparse.Namespace, part: ChoosePart) -> None:
     )
     share = 0.0 if isinstance(part.test, str) else part.test
     task, rest = without(task, left_out(part.seed, design.pool, task.pool.size, share))
-    table = choices(design.member, task, arguments.design, budgets=part.budgets, draws=part.draws)
+    quotas = quotas_of(arguments.candidates, design, among=rest)
+    table = choices(
+        design.member,
+        task,
+        arguments.design,
+        budgets=part.budgets,
+        draws=part.draws,
+        quotas=quotas and {budget: quotas.scaled(budget / design.budget) for budget in part.budgets},
+    )
     table = table.assign(candidate=rest[table["candidate"]])
     write_csv(arguments.output, with_frames(table, arguments.candidates))
 

@@ -57,6 +57,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--failed", required=True, type=Path, metavar="FILE", help="labels/failed.csv")
     verb.add_argument("--engine", type=Path, metavar="FILE", help="labels/engine.json")
     verb.add_argument("--suspicions", type=Path, metavar="FILE", help="labels/suspicions.csv")
+    verb.add_argument("--groups", type=Path, metavar="FILE", help="quality/groups.csv")
     verb.add_argument("--candidates", type=Path, metavar="FILE", help="candidates.csv")
     verb.add_argument("--properties", type=Path, metavar="FILE", help="properties.csv")
     verb.add_argument("--bootstrap", type=Path, metavar="FILE", help="crossval/bootstrap.csv")
@@ -137,6 +138,7 @@ def _figures(arguments: argparse.Namespace, part: FiguresPart) -> None:
 def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
     from gapdesign.files import read_bytes, read_csv, read_frames, read_json, write_text
     from gapdesign.labels.suspicions import of_models
+    from gapdesign.report import groups_table
     from gapdesign.report import study_page as page
     from gapdesign.report.cost_table import Estimate
     from gapdesign.report.headline import headline
@@ -152,6 +154,7 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
     hyperparameters = {path.parent.name: read_json(path) for path in arguments.hyperparameters}
     noises = {name: found["noise"] for name, found in hyperparameters.items() if found["noise"] is not None}
     suspicions = read_csv(arguments.suspicions)["sentence"].tolist() if arguments.suspicions else []
+    hardly = groups_table.warnings(read_csv(arguments.groups)) if arguments.groups else []
     kinds = part.study.kinds
     own = kinds[arguments.kind] if arguments.kind else next(iter(kinds.values()))
     above = "" if own.kind == next(iter(kinds)) else "../"
@@ -172,6 +175,7 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
         duplicates=read_csv(arguments.duplicates),
         failed=read_csv(arguments.failed),
         suspicions=suspicions,
+        hardly=hardly,
         doubts=doubts,
         found=read_json(arguments.engine).get("found") if arguments.engine else None,
         labelled={name: [atoms.info["rank"] for atoms in frames] for name, frames in labelled.items()},
@@ -188,6 +192,7 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
         above=above,
     )
     warnings = "".join(f"Suspicious labels: {sentence}\n" for sentence in suspicions)
+    warnings += "".join(f"Hardly there: {sentence}\n" for sentence in hardly)
     warnings += "".join(f"Doubtful model: {sentence}\n" for sentence in doubts)
     write_text(arguments.output_headline, warnings + headline(errors, methods, bootstrap) + "\n")
     write_text(arguments.output, text)

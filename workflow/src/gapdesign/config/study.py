@@ -145,7 +145,7 @@ class Study(Options):
     def subpools(self, design: str) -> list[int]:
         """Return the sizes of the smaller pools from which a design is chosen again, increasing."""
         asked = self.designs[design]
-        if self.kernel.structure != "average" or asked.reads_environments:
+        if self.kernel.structure != "average" or asked.reads_environments or asked.quotas:
             return []
         size, is_light = self.pools.of(asked.pool).size, asked.member.is_light
         return subpool_sizes(size, self.budget_of(design), self.quality.subpools, is_light=is_light)

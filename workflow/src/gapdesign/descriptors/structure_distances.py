@@ -234,6 +234,12 @@ class StructurePool:
         part._places, part.size, part._own = candidates, len(candidates), Recent(self._limit)
         return part
 
+    def beside(self, candidates: np.ndarray) -> StructurePool:
+        """Return the same pool with some of its candidates (n,) among the existing structures."""
+        part = copy(self)
+        part.existing = [*self.existing, *(self[int(candidate)] for candidate in candidates)]
+        return part
+
     @property
     def bytes_each(self) -> float:
         """Bytes that a structure takes while it is held, on average."""

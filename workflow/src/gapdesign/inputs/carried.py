@@ -67,6 +67,11 @@ def origin(note: bytes) -> tuple[str, int]:
     return held["file"], held["frame"]
 
 
+def config_type(note: bytes) -> str:
+    """Return the `config_type` of the frame that a candidate is; empty if it has none."""
+    return str(json.loads(note)["info"].get("config_type", ""))
+
+
 def annotate(atoms: Atoms, note: bytes) -> None:
     """Give a candidate what its frame carried: names in ``info`` and ``arrays`` begin with :data:`PREFIX`."""
     held = json.loads(note)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.methods.base import Method, Selection, Task
+from gapdesign.methods.quotas import Parts, Quotas
 from gapdesign.methods.shared.chance import drawn
 from gapdesign.methods.shared.distance import down_the_design
 from gapdesign.shards import shard_range
@@ -19,14 +20,24 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 
-def select(method: type[Method], task: Task, *, reserve: int = 0) -> Selection:
+def select(method: type[Method], task: Task, *, reserve: int = 0, quotas: Quotas | None = None) -> Selection:
     """Choose a design of the task's budget and, behind it, ``reserve`` ranks that may replace others.
 
-    A method that chooses a design as a whole defines no reserve; its reserve is drawn blindly.
+    A method that chooses a design as a whole defines no reserve; its reserve is drawn blindly. Quotas do not bind the
+    reserve.
     """
+    if quotas is None:
+        return _select(method, task, reserve)
+    parts = Parts()
+    for stage in quotas.stages(task, parts.candidates):
+        parts.add(_select(method, stage.task, reserve if stage.is_last else 0), stage)
+    return parts.joined()
+
+
+def _select(method: type[Method], task: Task, reserve: int) -> Selection:
     if method.is_prefix:
         return method.select(replace(task, budget=min(task.budget + reserve, task.pool.size)))
-    design = method.select(task)
+    design = method.select(task) if task.budget else Selection(np.zeros(0, np.int64), np.zeros(0))
     lots = drawn(task, min(len(design.candidates) + reserve, task.pool.size))
     others = lots[~np.isin(lots, design.candidates)][:reserve]
     candidates = np.concatenate([design.candidates, others])

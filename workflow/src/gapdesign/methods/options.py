@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field, create_model
 
 from gapdesign.config.options import Options
@@ -23,6 +25,11 @@ class _Design(Options):
     )
     budget: int | None = Field(
         None, ge=1, description="Structures in it, where that is another number than the key `budget` says for all."
+    )
+    quotas: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        {},
+        description="Structures that it takes first from groups of the pool, by the `config_type` of frames or the name"
+        " of a prototype, such as `{surface: 30, liquid: 20}`; the rest of its budget comes from all candidates.",
     )
     start: int | None = Field(
         None,
@@ -108,7 +115,10 @@ def mismatch(design: DesignOptions, *, budget: int, structure: str, descriptor: 
             f"{_asks_for_derivatives(design)} needs derivatives, which {descriptor.backend} lacks; set"
             f" descriptor.backend: {others}."
         )
-    return design.member.mismatch(design.options, budget=budget, existing=design.existing is not None)
+    if (most := sum(design.quotas.values())) > budget:
+        return f"quotas: they add up to {most}, and the budget is {budget}; lower them or raise it."
+    first = next(iter(design.quotas.values()), budget)
+    return design.member.mismatch(design.options, budget=first, existing=design.existing is not None)
 
 
 def _asks_for_derivatives(design: DesignOptions) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gapdesign.descriptors.structure_distances import StructurePool
     from gapdesign.methods.maxmin.state import State
     from gapdesign.methods.options import DesignOptions
+    from gapdesign.methods.quotas import Quotas
 
 Existing = tuple[np.ndarray, "Environments"]
 """Features (m, dimension) and environments of the structures that a design starts from."""
@@ -148,6 +149,31 @@ def make_task(
         memory=memory,
         progress=progress,
     )
+
+
+def quotas_of(shards: Sequence[Path], design: DesignOptions, *, among: np.ndarray | None = None) -> Quotas | None:
+    """Return the quotas of a design, with the groups of all candidates; None if it has none.
+
+    Parameters
+    ----------
+    shards : sequence of path
+        All shards of candidates of the pool.
+    design : DesignOptions
+    among : (n,) int64, optional
+        Candidates that may be chosen, where that is not all of them; they are numbered from 0 then.
+
+    Raises
+    ------
+    InputError
+        If no candidate has a group that is named, or fewer than are asked for.
+    """
+    from gapdesign.methods.quotas import Quotas
+    from gapdesign.methods.shared.groups import Groups
+
+    if not design.quotas:
+        return None
+    quotas = Quotas.checked(Groups.read(shards), design.quotas)
+    return quotas if among is None else quotas.part(among)
 
 
 def existing_set(

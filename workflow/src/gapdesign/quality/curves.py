@@ -16,7 +16,7 @@ import numpy as np
 from gapdesign.descriptors.covariance import Covariance
 from gapdesign.methods.shared.chance import shuffled
 from gapdesign.quality.measures import measure_prefixes, nearest_distances, rounded, squared_distances
-from gapdesign.quality.samples import SampledPool
+from gapdesign.shards import SampledPool
 from gapdesign.structures import strain_magnitudes
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 from gapdesign.descriptors.covariance import Covariance
 from gapdesign.quality.curves import Choice
 from gapdesign.quality.measures import ORTHOGONAL, OVERLAPPING, pair_distances, rounded
-from gapdesign.quality.samples import SampledPool, evenly
+from gapdesign.shards import SampledPool, evenly
 
 if TYPE_CHECKING:
     import pandas as pd

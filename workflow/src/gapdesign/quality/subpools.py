@@ -11,7 +11,7 @@ import numpy as np
 from gapdesign.methods.base import Method, Task
 from gapdesign.methods.shared.distance import mean_descriptor, total
 from gapdesign.methods.shared.resources import block_rows, hold
-from gapdesign.quality.samples import SampledPool
+from gapdesign.shards import SampledPool
 
 if TYPE_CHECKING:
     import pandas as pd

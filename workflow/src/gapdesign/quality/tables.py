@@ -10,11 +10,14 @@ import numpy as np
 
 from gapdesign.descriptors.covariance import Covariance
 from gapdesign.methods.designs import structures
+from gapdesign.methods.shared.groups import Groups
 from gapdesign.methods.shared.resources import block_rows, hold
 from gapdesign.quality.curves import Choice, curves, members, random_draws
+from gapdesign.quality.groups import representation
 from gapdesign.quality.maps import coverage
-from gapdesign.quality.samples import SampledPool, order_of
+from gapdesign.quality.samples import order_of
 from gapdesign.quality.subpools import subpool_sizes
+from gapdesign.shards import SampledPool
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,12 +36,15 @@ class PoolTables(NamedTuple):
         Of its designs and of random draws; see :mod:`gapdesign.quality.curves`.
     coverage, pools : DataFrame
         Its map, and a row about it; see :mod:`gapdesign.quality.maps`.
+    groups : DataFrame
+        Its groups in each design; see :mod:`gapdesign.quality.groups`.
     """
 
     curves: pd.DataFrame
     members: pd.DataFrame
     coverage: pd.DataFrame
     pools: pd.DataFrame
+    groups: pd.DataFrame
 
 
 def pool_tables(
@@ -108,7 +114,13 @@ def pool_tables(
         progress=progress,
     )
     points, about = coverage(chosen, pool, sample, covariance, rows)
-    return PoolTables(measured, members(whole, pool, covariance, found, costs), points, pd.DataFrame([about]))
+    return PoolTables(
+        curves=measured,
+        members=members(whole, pool, covariance, found, costs),
+        coverage=points,
+        pools=pd.DataFrame([about]),
+        groups=representation(name, Groups.read(shards), designs),
+    )
 
 
 def _choices(name: str, size: int, designs: Mapping[str, np.ndarray], regrown: Mapping[str, pd.DataFrame]):

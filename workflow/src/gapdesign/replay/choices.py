@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,18 @@ from gapdesign.methods.designs import select
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gapdesign.methods.quotas import Quotas
 
-def choices(method: type[Method], task: Task, design: str, *, budgets: Sequence[int], draws: int) -> pd.DataFrame:
+
+def choices(
+    method: type[Method],
+    task: Task,
+    design: str,
+    *,
+    budgets: Sequence[int],
+    draws: int,
+    quotas: Mapping[int, Quotas] | None = None,
+) -> pd.DataFrame:
     """Choose a design for every budget; a prefix order is chosen once, for the largest, and cut for the others.
 
     Parameters
@@ -29,6 +39,8 @@ def choices(method: type[Method], task: Task, design: str, *, budgets: Sequence[
         Increasing.
     draws : int
         Number of designs of a method that draws by chance; the first has the seed of the task.
+    quotas : mapping, optional
+        Budget to the quotas of a design of this size, which then is no prefix of a larger one.
 
     Returns
     -------
@@ -40,8 +52,11 @@ def choices(method: type[Method], task: Task, design: str, *, budgets: Sequence[
     tables = []
     for draw in range(draws if method.by_chance else 1):
         mine = replace(task, seed=f"{task.seed}/draw/{draw}" if draw else task.seed)
-        searched = budgets[-1:] if method.is_prefix else budgets
-        chosen = {budget: select(method, replace(mine, budget=budget)).candidates for budget in searched}
+        searched = budgets[-1:] if method.is_prefix and quotas is None else budgets
+        chosen = {
+            budget: select(method, replace(mine, budget=budget), quotas=quotas and quotas[budget]).candidates
+            for budget in searched
+        }
         for budget in budgets:
             candidates = chosen.get(budget, chosen[budgets[-1]][:budget])
             place = {"design": design, "draw": draw, "budget": budget}

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
 from gapdesign.errors import InputError
 from gapdesign.methods.base import Task
 from gapdesign.methods.shared.chance import shuffled
-from gapdesign.methods.shared.distance import mean_descriptor, total
-from gapdesign.methods.shared.resources import block_rows, hold
-from gapdesign.quality.samples import SampledPool
-
-if TYPE_CHECKING:
-    from gapdesign.descriptors.environments import EnvironmentPool, Environments
+from gapdesign.methods.shared.parts import among
 
 
 def size_of(share: float, candidates: int) -> int:
@@ -62,46 +55,9 @@ def without(task: Task, left_out: np.ndarray) -> tuple[Task, np.ndarray]:
     InputError
         If `start` names a candidate that is left out.
     """
-    rest = np.setdiff1d(np.arange(task.pool.size), left_out)
-    if not len(left_out):
-        return task, rest
     if task.start is not None and task.start in left_out:
         raise InputError(
             f"start: candidate {task.start} is in the test set of the replay; name another, or set replay.test to 0."
         )
-    pool = SampledPool(task.pool, len(rest), rest)
-    environments = None if task.environments is None else _Some(task.environments, rest)
-    structures = None if task.structures is None else task.structures.among(rest)
-    sums = sum(total(block) for _, block in pool.blocks(block_rows(task.memory, pool.dimension, 0)))
-    compressed = None if task.compressed is None else SampledPool(task.compressed, len(rest), rest)
-    changed = replace(
-        task,
-        pool=pool,
-        mean=mean_descriptor(sums, pool.size, task.covariance.layout),
-        start=None if task.start is None else int(np.searchsorted(rest, task.start)),
-        compressed=None if compressed is None else hold(compressed, task.memory),
-        environments=environments,
-        structures=structures,
-        derivatives=None if task.derivatives is None else _renumbered(task.derivatives, rest),
-    )
-    return changed, rest
-
-
-class _Some:
-    """Environments of some candidates of a pool, numbered from 0."""
-
-    def __init__(self, environments: EnvironmentPool | Environments, candidates: np.ndarray) -> None:
-        self._environments, self._candidates = environments, candidates
-
-    def __len__(self) -> int:
-        return len(self._candidates)
-
-    def one(self, k: int) -> Environments:
-        """Candidate ``k`` alone."""
-        return self._environments.one(int(self._candidates[k]))
-
-
-def _renumbered(
-    derivatives: Callable[[int], Mapping[int, np.ndarray]], candidates: np.ndarray
-) -> Callable[[int], Mapping[int, np.ndarray]]:
-    return lambda k: derivatives(int(candidates[k]))
+    rest = np.setdiff1d(np.arange(task.pool.size), left_out)
+    return among(task, rest), rest

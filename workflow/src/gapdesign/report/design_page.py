@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gapdesign.files import csv_bytes
-from gapdesign.report import words
+from gapdesign.report import groups_table, words
 from gapdesign.report.advice import advice, outlook
 from gapdesign.report.configuration import as_yaml, asked
 from gapdesign.report.curve_figures import (
@@ -40,6 +40,7 @@ def render(
     members: pd.DataFrame,
     coverage: pd.DataFrame,
     pools: pd.DataFrame,
+    groups: pd.DataFrame,
     quality: pd.DataFrame,
 ) -> str:
     """Write the page of everything known before any label.
@@ -50,8 +51,8 @@ def render(
         As for :func:`gapdesign.report.study_page.render`.
     distances
         As for :class:`gapdesign.report.figures.Results`.
-    curves, members, coverage, pools
-        The tables of ``quality/``, see :mod:`gapdesign.quality.curves`.
+    curves, members, coverage, pools, groups
+        The tables of ``quality/``, see :mod:`gapdesign.quality.tables`.
     quality
         The table ``quality.csv``.
 
@@ -90,6 +91,8 @@ def render(
         study=study,
         elements=elements(designs),
         advice=advice(curves, methods, quality),
+        hardly=groups_table.warnings(groups),
+        groups=groups_table.tables(groups),
         facts=[
             words.count(len(designs), "design"),
             words.count(sum(map(len, designs.values())), "structure"),

@@ -48,6 +48,7 @@ def render(
     estimate: Estimate | None = None,
     files: Mapping[str, Sequence[File]] | None = None,
     suspicions: Sequence[str] = (),
+    hardly: Sequence[str] = (),
     doubts: Sequence[str] = (),
     kind: str = DEFAULT,
     others: Mapping[str, Other] | None = None,
@@ -91,6 +92,8 @@ def render(
         Figure name to the files offered below it.
     suspicions
         Sentences about labels that are probably wrong, for the head of the page.
+    hardly
+        Sentences about groups of candidates that designs hardly have, likewise.
     doubts
         Sentences about models that did not learn their own structures, likewise.
     kind
@@ -121,6 +124,7 @@ def render(
         headline=headline(errors, methods, bootstrap),
         headline_apart=errors_table.headline_apart(errors, duplicates, methods),
         suspicions=suspicions,
+        hardly=hardly,
         doubts=doubts,
         facts=_facts(configuration, designs, errors, failed),
         asked=asked(configuration),

@@ -1,0 +1,165 @@
+"""Designs with quotas: so many structures of some groups of the pool first, then the rest from all that are left.
+
+Every stage is the method's own choice from a part of the pool, and continues what the stages before have chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from gapdesign.errors import InputError
+from gapdesign.methods.base import Method, Selection, Task
+from gapdesign.methods.shared.groups import Groups
+from gapdesign.methods.shared.parts import among, beside
+
+if TYPE_CHECKING:
+    from gapdesign.methods.maxmin.certificate import Wrong
+
+
+class Stage(NamedTuple):
+    """A part of the choice of a design.
+
+    Attributes
+    ----------
+    task : Task
+        Choosing from one group, or at last from all that are left; it may have nothing to choose then.
+    members : (m,) int64
+        Candidates of the pool that the task numbers from 0.
+    is_last : bool
+    """
+
+    task: Task
+    members: np.ndarray
+    is_last: bool = False
+
+
+@dataclass(frozen=True)
+class Quotas:
+    """Numbers of structures that a design takes from groups of its pool before all others.
+
+    Attributes
+    ----------
+    groups : Groups
+        Of the candidates.
+    wanted : mapping
+        Group to number of structures.
+    """
+
+    groups: Groups
+    wanted: Mapping[str, int]
+
+    @classmethod
+    def checked(cls, groups: Groups, wanted: Mapping[str, int]) -> Quotas:
+        """Return quotas that the groups can fill.
+
+        Raises
+        ------
+        InputError
+            If there is no such group, or it has fewer candidates.
+        """
+        sizes = groups.sizes
+        for name, count in wanted.items():
+            if name not in sizes:
+                there = ", ".join(f"{group} ({size})" for group, size in sizes.items() if group)
+                raise InputError(
+                    f"quotas: no candidate has the group '{name}', its `config_type` or its prototype;"
+                    f" {f'there are {there}' if there else 'none has any'}."
+                )
+            if count > sizes[name]:
+                raise InputError(f"quotas.{name}: {count} structures are more than the {sizes[name]} of this group.")
+        return cls(groups, wanted)
+
+    def part(self, candidates: np.ndarray) -> Quotas:
+        """Return the same quotas for some candidates (n,), numbered from 0."""
+        return Quotas(self.groups.among(candidates), self.wanted)
+
+    def scaled(self, factor: float) -> Quotas:
+        """Return the quotas of a design that is ``factor`` times as large, rounded down, as far as groups have them."""
+        sizes = self.groups.sizes
+        return Quotas(self.groups, {name: min(int(factor * n + 1e-9), sizes[name]) for name, n in self.wanted.items()})
+
+    def stages(self, task: Task, chosen: Callable[[], np.ndarray]) -> Iterator[Stage]:
+        """Yield the stages by which a design is chosen, one after another.
+
+        Parameters
+        ----------
+        task : Task
+            On the whole pool.
+        chosen : callable
+            Returns the design (n,) so far, whenever the next stage begins.
+        """
+        for name, count in self.wanted.items():
+            if count:
+                members = self.groups.members(name)
+                part = among(beside(task, chosen()), members)
+                yield Stage(replace(part, budget=count, seed=f"{task.seed}/{name}"), members)
+        so_far = chosen()
+        rest = np.setdiff1d(np.arange(task.pool.size), so_far)
+        part = among(beside(task, so_far), rest)
+        yield Stage(replace(part, budget=task.budget - len(so_far)), rest, is_last=True)
+
+
+class Parts:
+    """What the stages of a design have chosen."""
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[Selection, np.ndarray]] = []
+
+    def add(self, found: Selection, stage: Stage) -> None:
+        """Add what was chosen in a stage."""
+        self._parts.append((found, stage.members[found.candidates]))
+
+    def candidates(self) -> np.ndarray:
+        """Return the candidates (n,) of the pool so far, in the order chosen."""
+        return np.concatenate([np.zeros(0, np.int64), *(candidates for _, candidates in self._parts)])
+
+    def joined(self) -> Selection:
+        """Return the whole design; scores and certificate are those that each stage gave, if all did."""
+
+        def all_or_none(name: str) -> np.ndarray | None:
+            values = [getattr(found, name) for found, candidates in self._parts if len(candidates)]
+            return None if any(value is None for value in values) else np.concatenate(values)
+
+        found = [part for part, _ in self._parts]
+        return Selection(
+            candidates=self.candidates(),
+            distances=np.concatenate([part.distances for part in found]),
+            outside=all_or_none("outside"),
+            passes=sum(part.passes for part in found),
+            scores=all_or_none("scores"),
+        )
+
+
+def first_wrong_rank(
+    method: type[Method],
+    task: Task,
+    quotas: Quotas,
+    *,
+    candidates: np.ndarray,
+    distances: np.ndarray,
+    outside: np.ndarray,
+) -> Wrong | None:
+    """Return the first rank (n,) of a design with quotas that the certificates of its stages do not prove."""
+    from gapdesign.methods.maxmin.certificate import Wrong
+
+    proved: list[np.ndarray] = [candidates[:0]]
+    for stage in quotas.stages(task, lambda: np.concatenate(proved)):
+        done = sum(map(len, proved))
+        mine = candidates[done : done + stage.task.budget]
+        held = np.isin(mine, stage.members)
+        mine = mine[: len(mine) if held.all() else int(np.argmin(held))]
+        ranks = slice(done, done + len(mine))
+        place = {"candidates": np.searchsorted(stage.members, mine)}
+        told = place | {"distances": distances[ranks], "outside": outside[ranks]}
+        if len(mine) and (wrong := method.first_wrong_rank(stage.task, **told)) is not None:
+            return replace(wrong, rank=done + wrong.rank)
+        proved.append(mine)
+        rank = done + len(mine)
+        is_exhausted = len(mine) > 0 and outside[rank - 1] ** 2 <= task.covariance.overlap
+        if not held.all() and not is_exhausted:
+            return Wrong(rank, f"candidate {candidates[rank]} is not of the group whose turn it is")
+    return None
