@@ -12,9 +12,13 @@ from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import read, write
 
+import gapdesign
 from gapdesign import cli
 from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.kernel import CovarianceOptions, PairKernelOptions, SoapKernelOptions
+from gapdesign.engines import ENGINES
+from gapdesign.methods.shared.distance import mean_descriptor, total
+from gapdesign.sets.held import FrameSet
 from gapdesign.sets.nearest import repeats
 
 
@@ -107,6 +111,49 @@ def test_groups_that_are_left_out_are_named(frames, capsys):
     assert all((f"group {number} (1)" in said) == (f"group {number}" not in picked) for number in range(25))
 
 
+def plain(costs: np.ndarray, budget: float, features: np.ndarray, covariance: Covariance) -> list[int]:
+    """Max-min by its definition: the farthest of all frames that what is left of the budget pays for."""
+    able = np.flatnonzero(costs <= budget)
+    mean = mean_descriptor(total(features[able]), len(able), covariance.layout)
+    chosen = [int(able[np.argmax(covariance.distance2(features[able], mean))])]
+    while True:
+        left = budget - costs[chosen].sum()
+        nearest = [covariance.distance2(features[chosen], row).min() for row in features]
+        able = [
+            k for k in range(len(costs)) if k not in chosen and costs[k] <= left and nearest[k] > covariance.overlap
+        ]
+        if not able:
+            return chosen
+        chosen.append(max(able, key=lambda k: (nearest[k], -k)))
+
+
+@pytest.mark.parametrize("budget", [3.0, 17.0, 40.0, 1000.0])
+def test_a_budget_of_core_hours_is_spent_on_the_farthest_frames_that_it_pays_for(budget, capsys):
+    given = [atoms for atoms in read("frames.xyz", ":") if len(atoms) > 1]
+    costs = np.random.default_rng(8).choice([0.5, 1.0, 2.5, 8.0], size=len(given))
+    for atoms, cost in zip(given, costs, strict=True):
+        atoms.info["hours"] = cost
+        atoms.calc = None
+    write("costly.xyz", given)
+    assert run("costly.xyz", "--budget-core-hours", str(budget), "--cost", "hours") == 0
+    picked = read("picked.extxyz", ":")
+    described = FrameSet.of("costly.xyz", "costly.xyz", "FILE")
+    found = gapdesign.features([frame.bare() for frame in described.frames], **described.description("dscribe"))
+    expected = plain(costs, budget, found.values, found.covariance)
+    assert [atoms.info["pick_frame"] for atoms in picked] == expected
+    assert [atoms.info["pick_core_hours"] for atoms in picked] == costs[expected].tolist()
+    spent = costs[expected].sum()
+    assert spent <= budget and f"their labels cost {spent:.4g} of {budget:g} core-hours" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [name for name, engine in ENGINES.items() if engine.computes])
+def test_every_engine_that_computes_estimates_costs(name):
+    assert run("frames.xyz", "--budget-core-hours", "1e6", "--engine", name) == 0
+    engine = ENGINES[name](ENGINES[name].Options())
+    for atoms in read("picked.extxyz", ":"):
+        assert atoms.info["pick_core_hours"] == pytest.approx(engine.core_hours(atoms))
+
+
 def test_frames_come_from_standard_input(monkeypatch):
     assert run("frames.xyz", "4") == 0
     first = Path("picked.extxyz").read_text()
@@ -127,6 +174,17 @@ def test_frames_come_from_standard_input(monkeypatch):
         (["frames.xyz", "3", "--method", "cur_environments"], "takes a study"),
         (["frames.xyz", "3", "--descriptor", "array"], "take a study"),
         (["frames.xyz", "3", "--descriptor", "soap"], "choose from ace"),
+        (["frames.xyz"], "give a number of frames, or --budget-core-hours"),
+        (["frames.xyz", "3", "--budget-core-hours", "2"], "and not both"),
+        (["frames.xyz", "3", "--engine", "gpaw"], "go with --budget-core-hours"),
+        (["frames.xyz", "--budget-core-hours", "nan"], "the cheapest frame costs"),
+        (["frames.xyz", "--budget-core-hours", "1e-9"], "the cheapest frame costs"),
+        (["frames.xyz", "--budget-core-hours", "9", "--engine", "file"], "choose from ase"),
+        (["frames.xyz", "--budget-core-hours", "9", "--cost", "hours"], "frame 0 of 'frames.xyz' has no value"),
+        (["frames.xyz", "--budget-core-hours", "9", "--cost", "config_type"], "has 'alloy'"),
+        (["frames.xyz", "--budget-core-hours", "9", "--cost", "dft_energy"], "not a cost above 0"),
+        (["frames.xyz", "--budget-core-hours", "9", "--method", "k_medoids"], "chooses a design as a whole"),
+        (["frames.xyz", "--budget-core-hours", "9", "--per-config-type"], "takes a number of frames of each"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_writes_nothing(arguments, words, capsys):

@@ -15,7 +15,12 @@ from gapdesign.cli.arguments import add, add_memory, say
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from gapdesign.sets.held import FrameSet
+
+ENGINE = "vasp"
+"""Engine whose law gives the costs of labels, if none is named."""
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -30,10 +35,19 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "same pick.\n"
         "\n"
         "example: gapdesign pick frames.xyz 100\n"
-        "example: gapdesign pick new.xyz 50 --existing training.xyz > study.yaml",
+        "example: gapdesign pick new.xyz 50 --existing training.xyz > study.yaml\n"
+        "example: gapdesign pick frames.xyz --budget-core-hours 200 --engine gpaw",
     )
     verb.add_argument("frames", metavar="FILE", help="file of structures that ASE reads; - for extended XYZ from stdin")
-    verb.add_argument("n", type=int, metavar="N", help="number of frames to choose")
+    verb.add_argument("n", type=int, nargs="?", metavar="N", help="number of frames to choose")
+    verb.add_argument(
+        "--budget-core-hours",
+        type=float,
+        metavar="H",
+        help="in place of N: as many frames as so many core-hours pay for, none that no longer fits",
+    )
+    verb.add_argument("--engine", metavar="NAME", help="engine that estimates the cost of labels (vasp)")
+    verb.add_argument("--cost", metavar="KEY", help="or the name under which frames carry theirs, in core-hours")
     verb.add_argument("--existing", type=Path, metavar="FILE", help="frames that you have already, and need no more")
     verb.add_argument("--method", metavar="NAME", help="method of the choice (max-min, which is exact)")
     verb.add_argument("--descriptor", metavar="NAME", help="features to compare by (that of studies: SOAP)")
@@ -61,25 +75,32 @@ def _pick(arguments: argparse.Namespace) -> None:
     refuse_overwriting(arguments, arguments.frames, arguments.existing)
     given = frames_of(arguments.frames, "FILE")
     existing = None if arguments.existing is None else frames_of(str(arguments.existing), "--existing")
-    if not 1 <= arguments.n <= len(given):
+    labels = _costs(arguments, given, method)
+    if labels is None and not 1 <= arguments.n <= len(given):
         raise InputError(f"N: {arguments.n} of the {len(given)} frames in '{given.name}'; ask for 1 to {len(given)}.")
     description = given.description(backend)
     found = pick(
         given,
-        arguments.n,
+        arguments.n if labels is None else arguments.budget_core_hours,
         description,
         method=method,
         existing=existing,
         is_per_group=arguments.per_config_type,
+        labels=labels,
         seed=arguments.seed,
         memory=arguments.memory,
         progress=say,
     )
     say(given.summary(found.duplicates))
-    if not len(found.places):
-        raise InputError(f"--existing: '{existing.name}' has all that is in '{given.name}'; nothing is left to choose.")
     write_frames(arguments.output, found.frames(given))
     say(f"picked {len(found.places)} by {method} with {backend}: {arguments.output}")
+    if found.costs is not None:
+        source = f"frames carry {arguments.cost}" if arguments.cost else f"by the law of {arguments.engine or ENGINE}"
+        say(
+            f"their labels cost {found.costs.sum():.4g} of {arguments.budget_core_hours:g} core-hours ({source},"
+            f" {labels.min():.2g} to {labels.max():.2g} a frame); random picks for as much have"
+            f" {found.size_by_chance:.0f} frames"
+        )
     if left_out := given.left_out(found.places):
         groups = ", ".join(f"{name} ({count})" for name, count in islice(left_out.items(), 6))
         groups += f" and {len(left_out) - 6} more" if len(left_out) > 6 else ""
@@ -89,12 +110,45 @@ def _pick(arguments: argparse.Namespace) -> None:
         f"frames left out are at most {largest:.3f} from the nearest picked, {mean:.3f} on average;"
         f" with random picks {by_chance:.3f} and {mean_by_chance:.3f} (mean of {DRAWS})"
     )
-    if arguments.per_config_type or existing or arguments.frames == "-":
+    if arguments.per_config_type or existing or arguments.frames == "-" or labels is not None:
         say(f"next: label {arguments.output}")
     else:
         say(f"next: label {arguments.output}; or save what follows as study.yaml, and run")
         say("snakemake design --configfile study.yaml")
         print(yaml.safe_dump(configuration(given, arguments.n, description, method), sort_keys=False), end="")
+
+
+def _costs(arguments: argparse.Namespace, given: FrameSet, method: str) -> np.ndarray | None:
+    """Return the core-hours of each frame's label; None if a number of frames is asked for.
+
+    Raises
+    ------
+    InputError
+        If the options do not go together, or the budget pays for no frame.
+    """
+    from gapdesign.methods import METHODS
+    from gapdesign.sets import costs
+
+    budget = arguments.budget_core_hours
+    if (arguments.n is None) == (budget is None):
+        raise InputError("N: give a number of frames, or --budget-core-hours, and not both.")
+    if budget is None:
+        if arguments.engine or arguments.cost:
+            raise InputError("--engine and --cost go with --budget-core-hours; give that, or leave them out.")
+        return None
+    if arguments.per_config_type:
+        raise InputError("--per-config-type: it takes a number of frames of each; give N in place of core-hours.")
+    if not METHODS[method].is_prefix:
+        raise InputError(f"--method {method}: it chooses a design as a whole, so no budget can end it; choose another.")
+    if arguments.engine and arguments.cost:
+        raise InputError("--cost: it takes the place of --engine; give one of them.")
+    if arguments.cost:
+        found = costs.carried(given, arguments.cost)
+    else:
+        found = costs.of_engine(given, arguments.engine or ENGINE)
+    if not budget >= found.min():
+        raise InputError(f"--budget-core-hours {budget:g}: the cheapest frame costs {found.min():.3g}; give more.")
+    return found
 
 
 def backend_of(arguments: argparse.Namespace) -> str:

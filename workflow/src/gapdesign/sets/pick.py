@@ -12,6 +12,7 @@ from gapdesign import notebook
 from gapdesign.errors import InputError
 from gapdesign.notebook.description import Features, options_of
 from gapdesign.progress import Pace
+from gapdesign.sets import costs
 from gapdesign.sets.held import FrameSet
 from gapdesign.sets.nearest import repeats, to_nearest
 
@@ -42,7 +43,11 @@ class Picked:
     covering : tuple of float
         Largest distance of a frame from the nearest one picked, and the mean.
     by_chance : tuple of float
-        The same for random designs, the mean of :data:`DRAWS`.
+        The same for random designs of the same size, or the same cost, the mean of :data:`DRAWS`.
+    costs : (n,) float64 or None
+        Core-hours of the label of each, where a budget of these was given.
+    size_by_chance : float
+        Frames in random designs, the mean.
     """
 
     places: np.ndarray
@@ -50,37 +55,46 @@ class Picked:
     duplicates: int
     covering: tuple[float, float]
     by_chance: tuple[float, float]
+    costs: np.ndarray | None = None
+    size_by_chance: float = 0.0
 
     def frames(self, given: FrameSet) -> list[Atoms]:
-        """Return the frames as they were read, with ``pick_rank``, ``pick_distance`` and ``pick_frame`` in ``info``."""
+        """Return the frames as they were read, with ``pick_rank``, ``pick_distance`` and others in ``info``."""
         found = []
         for rank, (place, distance) in enumerate(zip(self.places, self.distances, strict=True)):
             frame = given.frames[place]
             frame.atoms.info |= {"pick_rank": rank, "pick_distance": float(distance), "pick_frame": frame.number}
+            if self.costs is not None:
+                frame.atoms.info["pick_core_hours"] = float(self.costs[rank])
             found.append(frame.atoms)
         return found
 
 
 def pick(
     given: FrameSet,
-    n: int,
+    n: int | float,
     description: Mapping[str, Mapping[str, Any]],
     *,
     method: str,
     existing: FrameSet | None = None,
     is_per_group: bool = False,
+    labels: np.ndarray | None = None,
     seed: int = 0,
     memory: int = 1024,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Picked:
-    """Choose ``n`` frames of a set, or of each ``config_type`` in it.
+    """Choose ``n`` frames of a set, or of each ``config_type`` in it, or as many as ``n`` core-hours pay for.
 
     Parameters
     ----------
+    n : int or float
+        Frames, or core-hours where there are costs of labels.
     description : mapping
         Blocks `descriptor` and `kernel` of a configuration.
     existing : FrameSet, optional
         Frames that are there already.
+    labels : (N,) float64, optional
+        Core-hours of the label of each frame; the method must choose in an order of prefixes then.
 
     Raises
     ------
@@ -91,7 +105,45 @@ def pick(
     features = described(given, elements, description, progress)
     known = described(existing, elements, description, progress) if existing else None
     settings = {"method": method, "seed": seed, "memory": memory}
-    groups = given.groups() if is_per_group else {"": np.arange(len(given))}
+    rng, from_known = np.random.default_rng(seed), np.inf
+    orders = [rng.permutation(len(given)) for _ in range(DRAWS)]
+    if labels is None:
+        groups = given.groups() if is_per_group else {"": np.arange(len(given))}
+        chosen, distances = _from_groups(given, features, groups, int(n), known, settings)
+        drawn = [order[: len(chosen)] for order in orders]
+    else:
+        chosen, distances = costs.design(features, labels, n, existing=known, **settings)
+        drawn = [costs.drawn(labels, n, order) for order in orders]
+    if known is not None:
+        from_known, _ = to_nearest(features, known.values)
+    if not len(chosen):
+        raise InputError(f"--existing: it has all that is in '{given.name}'; nothing is left to choose.")
+    covering, *draws = [
+        _covering(np.minimum(to_nearest(features, features.values[places])[0], from_known))
+        for places in [chosen, *drawn]
+        if len(places)
+    ]
+    largest, mean = np.mean(draws, axis=0).tolist()
+    return Picked(
+        places=chosen,
+        distances=distances,
+        duplicates=int((repeats(features.values, features.covariance) >= 0).sum()),
+        covering=covering,
+        by_chance=(largest, mean),
+        costs=None if labels is None else labels[chosen],
+        size_by_chance=float(np.mean([len(places) for places in drawn])),
+    )
+
+
+def _from_groups(
+    given: FrameSet,
+    features: Features,
+    groups: Mapping[str, np.ndarray],
+    n: int,
+    known: Features | None,
+    settings: Mapping[str, Any],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose ``n`` frames of each group, each group after what is known and what was chosen before."""
     places, distances = [], []
     for name, members in groups.items():
         if len(members) < n:
@@ -103,22 +155,7 @@ def pick(
         design = notebook.select(rows_of(features, members), n, existing=held, **settings)
         places.append(members[design.indices])
         distances.append(design.distances)
-    chosen = np.concatenate(places)
-    rng, from_known = np.random.default_rng(seed), np.inf
-    if known is not None:
-        from_known, _ = to_nearest(features, known.values)
-    designs = [chosen, *(rng.permutation(len(given))[: len(chosen)] for _ in range(DRAWS))]
-    covering, *draws = [
-        _covering(np.minimum(to_nearest(features, features.values[places])[0], from_known)) for places in designs
-    ]
-    largest, mean = np.mean(draws, axis=0).tolist()
-    return Picked(
-        places=chosen,
-        distances=np.concatenate(distances),
-        duplicates=int((repeats(features.values, features.covariance) >= 0).sum()),
-        covering=covering,
-        by_chance=(largest, mean),
-    )
+    return np.concatenate(places), np.concatenate(distances)
 
 
 def described(
