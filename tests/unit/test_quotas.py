@@ -118,6 +118,8 @@ def test_a_replay_scales_quotas_with_its_budgets():
     budgets = {7: QUOTAS.scaled(7 / BUDGET), BUDGET: QUOTAS.scaled(1.0)}
     assert [dict(each.wanted) for each in budgets.values()] == [{"slab": 2, "bulk": 1}, {"slab": 5, "bulk": 3}]
     assert QUOTAS.scaled(10).wanted == {"slab": 20, "bulk": 20}, "as far as the groups have them"
+    assert QUOTAS.scaled(0.25).wanted == {"slab": 1}
+    assert QUOTAS.part(GROUPS.members("bulk")).scaled(1.0).wanted == {"bulk": 3}
     table = choices(METHODS["maxmin"], toy(), "D", budgets=list(budgets), draws=1, quotas=budgets)
     chosen = {budget: [group_of(k) for k in rows["candidate"]] for budget, rows in table.groupby("budget")}
     assert chosen[7][:3] == ["slab", "slab", "bulk"] and chosen[BUDGET][:8] == FIRST

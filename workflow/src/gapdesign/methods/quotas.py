@@ -37,6 +37,12 @@ class Stage(NamedTuple):
     is_last: bool = False
 
 
+def scaled(wanted: Mapping[str, int], factor: float) -> dict[str, int]:
+    """Return quotas of a design that is ``factor`` times as large, rounded down, without those that are nothing."""
+    found = {name: int(factor * count + 1e-9) for name, count in wanted.items()}
+    return {name: count for name, count in found.items() if count}
+
+
 @dataclass(frozen=True)
 class Quotas:
     """Numbers of structures that a design takes from groups of its pool before all others.
@@ -80,7 +86,8 @@ class Quotas:
     def scaled(self, factor: float) -> Quotas:
         """Return the quotas of a design that is ``factor`` times as large, rounded down, as far as groups have them."""
         sizes = self.groups.sizes
-        return Quotas(self.groups, {name: min(int(factor * n + 1e-9), sizes[name]) for name, n in self.wanted.items()})
+        able = {name: min(count, sizes[name]) for name, count in scaled(self.wanted, factor).items()}
+        return Quotas(self.groups, {name: count for name, count in able.items() if count})
 
     def stages(self, task: Task, chosen: Callable[[], np.ndarray]) -> Iterator[Stage]:
         """Yield the stages by which a design is chosen, one after another.
@@ -93,10 +100,9 @@ class Quotas:
             Returns the design (n,) so far, whenever the next stage begins.
         """
         for name, count in self.wanted.items():
-            if count:
-                members = self.groups.members(name)
-                part = among(beside(task, chosen()), members)
-                yield Stage(replace(part, budget=count, seed=f"{task.seed}/{name}"), members)
+            members = self.groups.members(name)
+            part = among(beside(task, chosen()), members)
+            yield Stage(replace(part, budget=count, seed=f"{task.seed}/{name}"), members)
         so_far = chosen()
         rest = np.setdiff1d(np.arange(task.pool.size), so_far)
         part = among(beside(task, so_far), rest)

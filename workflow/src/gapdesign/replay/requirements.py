@@ -8,6 +8,7 @@ from gapdesign.engines import ENGINES
 from gapdesign.engines.file import FileEngine
 from gapdesign.errors import InputError
 from gapdesign.methods.options import mismatch
+from gapdesign.methods.quotas import scaled
 from gapdesign.replay.options import CUBIC
 from gapdesign.replay.testset import size_of
 
@@ -50,8 +51,13 @@ def check(study: Study) -> None:
             raise InputError(
                 f"replay.budgets: {replay.budgets[-1]} candidates are more than {of} of pool {design.pool}; lower it."
             )
+        smallest = replay.budgets[0]
+        quotas = scaled(design.quotas, smallest / study.budget_of(name))
         problem = mismatch(
-            design, budget=replay.budgets[0], structure=study.kernel.structure, descriptor=study.descriptor
+            design.model_copy(update={"quotas": quotas}),
+            budget=smallest,
+            structure=study.kernel.structure,
+            descriptor=study.descriptor,
         )
         if problem is not None:
             raise InputError(f"designs.{name}.{problem}")
