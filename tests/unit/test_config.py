@@ -131,7 +131,10 @@ MISTAKES = [
     ),
     ("comparison/scaled_by", "C", r"comparison\.scaled_by: there is no pool 'C'; choose from A, B"),
     ("designs/OPT1/pool", "C", r"designs\.OPT1\.pool: there is no pool 'C'; choose from A, B"),
-    ("designs/OPT1/pool", ..., r"designs\.OPT1\.pool: this key is missing; see config/README\.md"),
+    ("designs/OPT1/pool", ..., r"designs\.OPT1: give `pool`, .* or `pools`, for a design from each"),
+    ("designs/OPT1/pools", ["A", "B"], r"designs\.OPT1: give `pool`, .* or `pools`, for a design from each"),
+    ("designs/MORE", {"pools": ["A", "A"], "method": "random"}, r"designs\.MORE: `pools` names a pool twice: A, A"),
+    ("designs/MORE", {"pools": ["A", "C"], "method": "random"}, r"designs\.MORE_C\.pool: there is no pool 'C'"),
     ("designs/OPT1", "maxmin", r"designs\.OPT1: 'maxmin' is not valid; give a block of keys"),
     ("designs", {}, r"designs: it is empty; give at least one"),
     ("designs", ..., r"designs: this key is missing; for example `designs: \{OPT1"),
@@ -404,3 +407,16 @@ def test_the_page_has_every_key_with_its_default():
         "| `pools.overrides.<name>.strain` | Replaces `pools.strain`. | see `pools.strain` above | none |",
     ):
         assert line in page
+
+
+def test_a_design_from_each_of_several_pools_is_written_out_once():
+    random = {"pool": "A", "method": "random"}
+    given = changed("designs", {"OPT": {"pools": ["B", "A"], "method": "maxmin"}, "RND": random})
+    study = config.parse(given)
+    assert {name: design.pool for name, design in study.designs.items()} == {"OPT_B": "B", "OPT_A": "A", "RND": "A"}
+    config.check(study)
+    by_hand = {f"OPT_{pool}": {"pool": pool, "method": "maxmin"} for pool in ("B", "A")} | {"RND": random}
+    assert config.checksum(study) == config.checksum(config.parse(changed("designs", by_hand)))
+    given["designs"]["OPT_A"] = random
+    with pytest.raises(InputError, match=r"designs\.OPT\.pools: a design 'OPT_A' is there already"):
+        config.parse(given)

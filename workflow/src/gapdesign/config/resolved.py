@@ -1,4 +1,4 @@
-"""What files say of a study: files that patterns stand for, sizes of pools, elements."""
+"""What stands for something longer, written out: designs from several pools, patterns of files, sizes, elements."""
 
 from __future__ import annotations
 
@@ -13,20 +13,24 @@ from gapdesign.samplers import SAMPLERS
 from gapdesign.samplers.options import ALL, OverrideOptions, PoolOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gapdesign.config.study import Study
+    from gapdesign.methods.options import DesignOptions
 
 KEY = "pools.file.path"
 
 
 def resolved(study: Study) -> Study:
-    """Return a study with all that its files determine written out, so that no job counts them again.
+    """Return a study with all that is implied or that its files determine written out, so that no job counts again.
 
     Raises
     ------
     InputError
         If a file is missing or cannot be read, or if something needs prototypes and there are none.
     """
-    pools = _without_patterns(study.pools)
+    pools, designs = _without_patterns(study.pools), _one_from_each_pool(study.designs)
+    study = study.model_copy(update={"designs": designs})
     try:
         each = {name: pools.of(name) for name in pools.names}
     except ValidationError:  # which the check explains
@@ -40,6 +44,24 @@ def resolved(study: Study) -> Study:
         if not study.elements:
             changes["elements"] = _elements(study, surveyed)
     return study.model_copy(update=changes)
+
+
+def _one_from_each_pool(designs: Mapping[str, DesignOptions]) -> dict[str, DesignOptions]:
+    """Return designs that each have one pool, those of several pools written out.
+
+    Raises
+    ------
+    InputError
+        If a name is taken already.
+    """
+    found: dict[str, DesignOptions] = {}
+    for name, design in designs.items():
+        own = {f"{name}_{pool}": design.model_copy(update={"pool": pool, "pools": ()}) for pool in design.pools}
+        for each in (own := own or {name: design}):
+            if each in found or (each != name and each in designs):
+                raise InputError(f"designs.{name}.pools: a design '{each}' is there already; rename one of them.")
+        found |= own
+    return found
 
 
 def _without_patterns(pools: PoolOptions) -> PoolOptions:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, create_model
+from pydantic import Field, create_model, model_validator
 
-from gapdesign.config.options import Options
+from gapdesign.config.options import Identifier, Options
 from gapdesign.descriptors import differentiable
 from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.methods import METHODS, Method
@@ -17,7 +17,12 @@ _STARTED = ", ".join(f"`{name}`" for name, method in METHODS.items() if method.t
 class _Design(Options):
     """A training set to choose."""
 
-    pool: str = Field(description="Pool that it is chosen from.")
+    pool: str = Field("", description="Pool that it is chosen from; required, or else `pools`.")
+    pools: tuple[Identifier, ...] = Field(
+        (),
+        description="Pools in place of `pool`: a design from each, named after both. `OPT: {pools: [A, B], method:"
+        " maxmin}` stands for the designs `OPT_A` and `OPT_B`.",
+    )
     existing: str | None = Field(
         None,
         description="File, in a format that ASE reads, of existing structures: the design continues them, and contains"
@@ -40,6 +45,14 @@ class _Design(Options):
     method: METHODS.names = Field(
         description=f"Method that chooses it. {METHODS.choices} docs/which-method.md compares them."
     )
+
+    @model_validator(mode="after")
+    def _of_something(self) -> _Design:
+        if bool(self.pool) == bool(self.pools):
+            raise ValueError("give `pool`, the pool that it is chosen from, or `pools`, for a design from each")
+        if len(set(self.pools)) < len(self.pools):
+            raise ValueError(f"`pools` names a pool twice: {', '.join(self.pools)}; a design would be there twice")
+        return self
 
     @property
     def member(self) -> type[Method]:
