@@ -49,7 +49,7 @@ class TestHeadline:
         # sqrt(39 * 55) / sqrt(10 * 12) = 4.228
         assert headline(errors, FOUR) == (
             "The worst off-sample 0.99 quantile of energies is 10 to 12 meV/atom for max-min designs and 39 to 55 for "
-            "random designs: 4.2 times smaller (geometric mean)."
+            "random designs: 4.2 times smaller (geometric mean; 95 % interval between designs 1.8 to 9.8)."
         )
 
     def test_a_fit_never_counts(self):
@@ -60,7 +60,7 @@ class TestHeadline:
     def test_a_failure_is_said_plainly(self):
         values = {"OPT1": 40, "OPT2": 40, "RND1": 10, "RND2": 10}
         text = headline(square(FOUR, lambda model, _: values[model]), FOUR)
-        assert "4.0 times larger (geometric mean)" in text
+        assert "4.0 times larger (geometric mean; 95 % interval between designs 4.0 to 4.0)" in text
         assert text.endswith("No gain over random was found here for max-min designs.")
 
     def test_equal_means_are_no_gain(self):

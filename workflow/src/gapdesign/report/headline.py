@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from gapdesign.crossval.between import Between, between
 from gapdesign.methods import is_baseline
 from gapdesign.report.words import listing, method_name, number, span, span_of
 
@@ -73,29 +74,28 @@ def headline(errors: pd.DataFrame, methods: Mapping[str, str], bootstrap: pd.Dat
     methods
         Design to method. Other methods are compared with the one that draws blindly, where there is one.
     bootstrap
-        The table ``crossval/bootstrap.csv``, for intervals of the ratios of energies; without it there are none.
+        The table ``crossval/bootstrap.csv``, for intervals of the ratios of energies over test structures.
     """
-    sentences = [of_energies(errors, methods, bootstrap), of_forces(errors, methods), _of_sizes(errors, methods)]
-    return " ".join(filter(None, sentences))
+    compared = [of_energies(errors, methods, bootstrap), of_forces(errors, methods)]
+    return " ".join(filter(None, [*compared, *_of_designs(errors, methods)]))
 
 
 UNEQUAL = 1.1
 """Ratio of the largest to the smallest design of a comparison above which it is pointed out."""
 
 
-def _of_sizes(errors: pd.DataFrame, methods: Mapping[str, str]) -> str:
-    """Say so where the designs that are compared differ in size by more than labels that failed explain."""
-    if not len(errors):
-        return ""
-    own = errors[errors["model"] == errors["test_set"]]
+def _of_designs(errors: pd.DataFrame, methods: Mapping[str, str]) -> Iterator[str]:
+    """Say what a comparison of these designs leaves out: other sizes than labels that failed explain, lone designs."""
+    own = errors[errors["model"] == errors["test_set"]] if len(errors) else errors
     sizes: dict[str, list[int]] = {}
-    for design, size in zip(own["model"], own["n"], strict=True):
+    for design, size in own[["model", "n"]].itertuples(index=False) if len(own) else ():
         sizes.setdefault(methods.get(design, "other"), []).append(int(size))
     every = [size for group in sizes.values() for size in group]
-    if len(every) < 2 or max(every) <= UNEQUAL * min(every):
-        return ""
-    each = [f"{span_of(group)} for {_designs(method, sizes)}" for method, group in sizes.items()]
-    return f"The designs are not of one size ({listing(each)}), which this comparison does not take into account."
+    if len(sizes) > 1 and max(every) > UNEQUAL * min(every):
+        each = [f"{span_of(group)} for {_designs(method, sizes)}" for method, group in sizes.items()]
+        yield f"The designs are not of one size ({listing(each)}), which this comparison does not take into account."
+    if len(sizes) > 1 and _baseline(sizes) is not None and min(map(len, sizes.values())) == 1:
+        yield "A method's only design does not show how much its designs differ."
 
 
 def of_energies(errors: pd.DataFrame, methods: Mapping[str, str], bootstrap: pd.DataFrame | None = None) -> str:
@@ -169,7 +169,10 @@ def _fit_only(errors: pd.DataFrame) -> str:
 
 
 def _intervals(bootstrap: pd.DataFrame | None, methods: Mapping[str, str]) -> dict[str, tuple[float, float]]:
-    """Return each method's interval of the ratio of random designs to its own, from the 0.025 to the 0.975 quantile."""
+    """Return each method's interval of the ratio of random designs to its own on test structures drawn anew.
+
+    From the 0.025 to the 0.975 quantile; the designs are the same in every draw.
+    """
     import numpy as np
 
     if bootstrap is None or not len(bootstrap):
@@ -197,16 +200,19 @@ def _compare(groups: Mapping[str, list[float]], intervals: Mapping[str, tuple[fl
     if blind is None or min(min(values) for values in groups.values()) <= 0:
         return f"{start}."
     ratios = {method: _geometric_mean(groups[blind]) / _geometric_mean(groups[method]) for method in others}
+    spread = {method: between(groups[method], groups[blind]) for method in others}
     if len(others) == 1:
-        interval = _interval(ratios[others[0]], intervals.get(others[0]))
+        interval = _interval(ratios[others[0]], spread[others[0]], intervals.get(others[0]))
         text = f"{start}: {_times(ratios[others[0]])} (geometric mean{interval and f'; {interval}'})."
     else:
         each = []
         for method in others:
-            interval = _interval(ratios[method], intervals.get(method))
+            interval = _interval(ratios[method], spread[method], intervals.get(method))
             each.append(f"{_times(ratios[method])} for {method_name(method)}{interval and f' ({interval})'}")
         text = f"{start}: against {method_name(blind)}, by geometric means, {listing(each)}."
-    return text + _reservations(groups, blind, ratios, intervals, subject.gain)
+    least = {method: low for method, (low, _) in intervals.items()}
+    least |= {method: found.low for method, found in spread.items() if found is not None}
+    return text + _reservations(groups, blind, ratios, least, subject.gain)
 
 
 def _baseline(methods: Iterable[str]) -> str | None:
@@ -214,18 +220,27 @@ def _baseline(methods: Iterable[str]) -> str | None:
     return next(filter(is_baseline, methods), None)
 
 
-def _interval(ratio: float, interval: tuple[float, float] | None) -> str:
-    if interval is None:
-        return ""
-    low, high = sorted(1 / end for end in interval) if ratio < 1 else interval
-    return f"95 % bootstrap interval {number(low, 2)} to {number(high, 2)}"
+def _interval(ratio: float, spread: Between | None, over_tests: tuple[float, float] | None) -> str:
+    """Write the 95 % intervals of a ratio, of the way round in which it is told."""
+
+    def ends(low: float, high: float) -> str:
+        low, high = (1 / high, 1 / low) if ratio < 1 else (low, high)
+        return f"{number(low, 2)} to {number(high, 2)}"
+
+    parts = []
+    if spread is not None:
+        tested = "" if spread.p is None else f" (exact permutation test: p = {number(spread.p, 2)})"
+        parts.append(f"between designs {ends(spread.low, spread.high)}{tested}")
+    if over_tests is not None:
+        parts.append(f"over test structures {ends(*over_tests)}")
+    return f"95 % interval {', '.join(parts)}" if parts else ""
 
 
 def _reservations(
     groups: Mapping[str, list[float]],
     blind: str,
     ratios: Mapping[str, float],
-    intervals: Mapping[str, tuple[float, float]],
+    least: Mapping[str, float],
     gain: str,
 ) -> str:
     failed = [method for method, ratio in ratios.items() if not _times(ratio).endswith("smaller")]
@@ -237,9 +252,9 @@ def _reservations(
     if unclear:
         names = listing(method_name(method) for method in unclear)
         text += f" The ranges of {names} and {method_name(blind)} designs overlap, so the gain{gain} is not certain."
-    if doubtful := [method for method in intervals if method not in failed + unclear and intervals[method][0] <= 1]:
+    if doubtful := [method for method in ratios if method not in failed + unclear and least.get(method, 2) <= 1]:
         names = listing(method_name(method) for method in doubtful)
-        text += f" The interval for {names} designs holds 1, so the gain is not certain."
+        text += f" The interval for {names} designs holds 1, so the gain{gain} is not certain."
     return text
 
 
