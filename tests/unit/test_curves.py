@@ -6,6 +6,7 @@ from itertools import pairwise
 from math import comb
 
 import numpy as np
+import pandas as pd
 import pytest
 from ase import Atoms
 
@@ -45,9 +46,9 @@ def choice(candidates, *, design="OPT", draw=None, of=40) -> Choice:
     return Choice("A", design, draw, of, np.array(candidates, np.int64))
 
 
-def curves_of(choices, sample=EVERYTHING, costs=None, block_rows=7):
+def curves_of(choices, sample=EVERYTHING, costs=None, block_rows=7, together=30):
     costs = dict.fromkeys(range(40), 0.5) if costs is None else costs
-    return curves(choices, POOL, sample, COVARIANCE, costs=costs, block_rows=block_rows)
+    return curves(choices, POOL, sample, COVARIANCE, costs=costs, block_rows=block_rows, together=together)
 
 
 def test_prefixes_halve_the_design_and_end_with_all_of_it():
@@ -134,6 +135,21 @@ def test_draws_from_a_large_pool_hold_what_they_drew_alone():
     assert len(draws) == 60
 
 
+@pytest.mark.parametrize("together", [1, 8, 11, 40])
+def test_choices_that_are_measured_together_are_measured_as_if_alone(together):
+    """Members in common or none, a design with more members than are held, and a design from a smaller pool."""
+    ranks = np.random.default_rng(1).permutation(40)
+    choices = [choice(ranks[:9]), choice(ranks[4:12], draw=0), choice(ranks[:2], of=20)]
+    choices.append(choice(ranks[20:], design="BIG"))
+    measured = curves_of(choices, together=together)
+    alone = pd.concat([curves_of([one]) for one in choices], ignore_index=True)
+    key = ["design", "draw", "candidates", "size"]
+    pd.testing.assert_frame_equal(alone[key].merge(measured, on=key)[list(alone)], alone, rtol=1e-7)
+    sizes = {name: set(rows["size"]) for name, rows in measured[measured["candidates"] == 40].groupby("design")}
+    assert {8, 9} <= sizes["BIG"], "designs of other sizes are measured at the size of each smaller one too"
+    assert not {9, 20} & set(measured["size"][measured["draw"] == 0])
+
+
 def test_the_band_of_random_draws_is_what_chance_gives():
     """With one far candidate among 40, a draw of 10 covers it in one draw of four; the rest have its distance."""
     rows = np.tile(ROWS[0], (40, 1))
@@ -142,7 +158,7 @@ def test_the_band_of_random_draws_is_what_chance_gives():
     draws = random_draws("A", 40, [], budget=10, draws=400, seed=5)
     costs = dict.fromkeys(range(40), 1.0)
     sample = SampledPool(HeldPool(rows), 40)
-    table = curves(draws, HeldPool(rows), sample, COVARIANCE, costs=costs, block_rows=40)
+    table = curves(draws, HeldPool(rows), sample, COVARIANCE, costs=costs, block_rows=40, together=40)
     radii = table[table["size"] == 10]["covering_radius"].to_numpy()
     missed = radii > far / 2
     np.testing.assert_allclose(radii[missed], far, rtol=1e-6)

@@ -246,9 +246,21 @@ class SampledPool(Blocks):
         """Return the candidates (size,), increasing."""
         return self._indices
 
-    def held(self) -> HeldPool:
+    def held(self) -> HeldSample:
         """Read all of it into memory."""
-        return HeldPool(self.block(0, self.size))
+        return HeldSample(self.block(0, self.size), self._indices)
+
+
+class HeldSample(HeldPool):
+    """A :class:`SampledPool` in memory."""
+
+    def __init__(self, features: np.ndarray, indices: np.ndarray) -> None:
+        super().__init__(features)
+        self._indices = indices
+
+    def indices(self) -> np.ndarray:
+        """Return the candidates (size,), increasing."""
+        return self._indices
 
 
 def evenly(size: int, count: int) -> np.ndarray:

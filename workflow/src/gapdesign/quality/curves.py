@@ -7,7 +7,7 @@ at most ``quality.sample`` of the whole pool, so that curves and bands may be co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from gapdesign.descriptors.covariance import Covariance
 from gapdesign.methods.shared.chance import shuffled
-from gapdesign.quality.measures import measure_prefixes, nearest_distances, rounded, squared_distances
+from gapdesign.quality.measures import Prefixes, nearest_distances, rounded, squared_distances
 from gapdesign.shards import SampledPool
 from gapdesign.structures import strain_magnitudes
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 SMALLEST = 5
 """Structures in the smallest prefix, except for designs of fewer than twice as many."""
+
+_COLUMNS = 256
+"""Members whose products with a block are computed at once."""
 
 
 @dataclass(frozen=True)
@@ -105,9 +108,12 @@ def curves(
     *,
     costs: Mapping[int, float],
     block_rows: int,
+    together: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> pd.DataFrame:
     """Measure the prefixes of each choice from the whole pool, and each choice from a smaller pool as a whole.
+
+    Draws of one pool have many members in common, and each is compared with the sample once for all of them.
 
     Parameters
     ----------
@@ -121,6 +127,8 @@ def curves(
         Candidate to core-hours of its label; where one has none, the cost is left out.
     block_rows : int
         Rows of the sample that are measured at once.
+    together : int
+        Most members, of one choice or of several, whose features and products with these rows are held.
     progress : callable
         Called with the number of choices done and all.
 
@@ -132,22 +140,61 @@ def curves(
     """
     import pandas as pd
 
-    rows = []
+    rows, done = [], 0
     ends = {len(choice.candidates) for choice in choices if choice.of == pool.size}
-    for done, choice in enumerate(choices):
-        progress(done, len(choices))
-        n = len(choice.candidates)
-        # Designs of other sizes are compared at the size of the smaller one.
-        sizes = sorted({*prefix_sizes(n), *(end for end in ends if end < n)}) if choice.of == pool.size else [n]
-        cost = np.cumsum([costs.get(int(candidate), np.nan) for candidate in choice.candidates])
-        found = measure_prefixes(pool.rows(choice.candidates), sizes, sample, covariance, block_rows)
-        rows += [
-            _names(choice)
-            | {"candidates": choice.of}
-            | rounded(asdict(quality) | {"label_core_hours": float(cost[quality.size - 1])})
-            for quality in found
+    for group in _groups(choices, together, together * pool.dimension // 2):
+        everyone, places = np.unique(np.concatenate([choice.candidates for choice in group]), return_inverse=True)
+        places = np.split(places, np.cumsum([len(choice.candidates) for choice in group])[:-1])
+        features = pool.rows(everyone)
+        prefixes = [
+            Prefixes(features[mine], _sizes(len(mine), ends) if choice.of == pool.size else [len(mine)], covariance)
+            for choice, mine in zip(group, places, strict=True)
         ]
+        for start, block in sample.blocks(block_rows):
+            progress(done + len(group) * start // sample.size, len(choices))
+            cross, prior = _products(block, features, covariance), covariance.diagonal(block)
+            for prefix, mine in zip(prefixes, places, strict=True):
+                prefix.add(cross[:, mine], prior)
+        for choice, prefix in zip(group, prefixes, strict=True):
+            cost = np.cumsum([costs.get(int(candidate), np.nan) for candidate in choice.candidates])
+            rows += [
+                _names(choice)
+                | {"candidates": choice.of}
+                | rounded(asdict(quality) | {"label_core_hours": float(cost[quality.size - 1])})
+                for quality in prefix.measured()
+            ]
+        done += len(group)
     return pd.DataFrame(rows).astype({"draw": "Int64"})
+
+
+def _groups(choices: Sequence[Choice], members: int, pairs: int) -> Iterator[list[Choice]]:
+    """Part choices, in order, into groups of so many distinct members and pairs of members, or of one choice."""
+    group: list[Choice] = []
+    known, among = np.array([], np.int64), 0
+    for choice in choices:
+        more = np.union1d(known, choice.candidates)
+        if group and (len(more) > members or among + len(choice.candidates) ** 2 > pairs):
+            yield group
+            group, more, among = [], np.unique(choice.candidates), 0
+        group.append(choice)
+        known, among = more, among + len(choice.candidates) ** 2
+    if group:
+        yield group
+
+
+def _products(block: np.ndarray, features: np.ndarray, covariance: Covariance) -> np.ndarray:
+    """Return the covariance (rows, n) of a block and n members."""
+    block = np.asarray(block, float)
+    cross = np.empty((len(block), len(features)))
+    for start in range(0, len(features), _COLUMNS):
+        part = slice(start, start + _COLUMNS)
+        cross[:, part] = covariance.gram(block, features[part])
+    return cross
+
+
+def _sizes(n: int, ends: Set[int]) -> list[int]:
+    """Return the sizes at which one of several designs is measured: its own, and the ends of smaller ones beside it."""
+    return sorted({*prefix_sizes(n), *(end for end in ends if end < n)})
 
 
 def _names(choice: Choice) -> dict[str, object]:

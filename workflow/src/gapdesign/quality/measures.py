@@ -116,37 +116,62 @@ def measure_prefixes(
     list of Quality
         One per size.
     """
-    from scipy.linalg import solve_triangular
-
-    features, starts = features[: sizes[-1]], [0, *sizes[:-1]]
-    own, gram = covariance.diagonal(features), covariance.gram(features, features)
-    within = _squared(own, own, gram)
-    gram[np.diag_indices(len(features))] += JITTER
-    lower = np.linalg.cholesky(gram)
-    covering, deviation = (np.zeros((2, len(sizes))) for _ in range(2))  # largest, sum
+    features = features[: sizes[-1]]
+    prefixes = Prefixes(features, sizes, covariance)
     for _, block in pool.blocks(block_rows):
-        cross = covariance.gram(block, features)
-        prior = covariance.diagonal(block)
-        squared = np.minimum.reduceat(prior[:, None] + own - 2 * cross, starts, axis=1)
-        _collect(covering, np.minimum.accumulate(squared, axis=1).T)
-        explained = np.add.reduceat(solve_triangular(lower, cross.T, lower=True) ** 2, starts, axis=0)
-        _collect(deviation, prior - np.add.accumulate(explained, axis=0))
-    covering[1] /= pool.size
-    deviation[1] /= pool.size
-    logarithms = 2 * np.log(np.diag(lower))
-    return [
-        Quality(
-            size=n,
-            **_among(within[:n, :n]),
-            covering_radius=float(covering[0, k]),
-            covering_mean=float(covering[1, k]),
-            log_det=float(logarithms[:n].sum()),
-            condition=_condition(gram[:n, :n]),
-            posterior_std_max=float(deviation[0, k]),
-            posterior_std_mean=float(deviation[1, k]),
-        )
-        for k, n in enumerate(sizes)
-    ]
+        prefixes.add(covariance.gram(block, features), covariance.diagonal(block))
+    return prefixes.measured()
+
+
+class Prefixes:
+    """The first members of a design, for several sizes, to be measured against blocks of a pool.
+
+    Parameters
+    ----------
+    features : (n, dimension)
+        Features of the members, in selection order. They are not kept.
+    sizes : sequence of int
+        Increasing, from 1 to n.
+    covariance : Covariance
+    """
+
+    def __init__(self, features: np.ndarray, sizes: Sequence[int], covariance: Covariance) -> None:
+        self._sizes, self._starts = sizes, [0, *sizes[:-1]]
+        self._own, gram = covariance.diagonal(features), covariance.gram(features, features)
+        within = _squared(self._own, self._own, gram)
+        gram[np.diag_indices(len(gram))] += JITTER
+        self._lower = np.linalg.cholesky(gram)
+        logarithms = 2 * np.log(np.diag(self._lower))
+        self._without_pool = [
+            _among(within[:n, :n]) | {"log_det": float(logarithms[:n].sum()), "condition": _condition(gram[:n, :n])}
+            for n in sizes
+        ]
+        self._seen = 0
+        self._covering, self._deviation = (np.zeros((2, len(sizes))) for _ in range(2))  # largest, sum
+
+    def add(self, cross: np.ndarray, prior: np.ndarray) -> None:
+        """Measure against a block: its covariance (rows, n) with the members, and with itself (rows,)."""
+        from scipy.linalg import solve_triangular
+
+        squared = np.minimum.reduceat(prior[:, None] + self._own - 2 * cross, self._starts, axis=1)
+        _collect(self._covering, np.minimum.accumulate(squared, axis=1).T)
+        explained = np.add.reduceat(solve_triangular(self._lower, cross.T, lower=True) ** 2, self._starts, axis=0)
+        _collect(self._deviation, prior - np.add.accumulate(explained, axis=0))
+        self._seen += len(prior)
+
+    def measured(self) -> list[Quality]:
+        """Return the measures against all blocks, one per size."""
+        return [
+            Quality(
+                size=n,
+                **self._without_pool[k],
+                covering_radius=float(self._covering[0, k]),
+                covering_mean=float(self._covering[1, k] / self._seen),
+                posterior_std_max=float(self._deviation[0, k]),
+                posterior_std_mean=float(self._deviation[1, k] / self._seen),
+            )
+            for k, n in enumerate(self._sizes)
+        ]
 
 
 def _collect(into: np.ndarray, squares: np.ndarray) -> None:

@@ -93,9 +93,8 @@ def pool_tables(
     """
     import pandas as pd
 
-    rows = block_rows(memory, pool.dimension, budget)
     order = order_of(seed, name, pool.size, is_ordered=is_ordered)
-    sample = SampledPool(pool, options.sample, order)
+    sample = hold(SampledPool(pool, options.sample, order), memory)
     chosen = list(_choices(name, pool.size, designs, regrown))
     halves = subpool_sizes(pool.size, budget, options.subpools, is_light=True)
     drawn = random_draws(
@@ -104,16 +103,18 @@ def pool_tables(
     whole = [choice for choice in [*chosen, *drawn] if choice.of == pool.size]
     found = structures(np.unique(np.concatenate([choice.candidates for choice in whole])), shards)
     costs = {candidate: engine.core_hours(atoms) for candidate, atoms in found.items()}
+    together = max(budget, min(pool.size, memory * 2**20 // 8 // (4 * pool.dimension)))
     measured = curves(
         [*chosen, *drawn],
         pool,
-        hold(sample, memory),
+        sample,
         covariance,
         costs=costs,
-        block_rows=rows,
+        block_rows=block_rows(memory, pool.dimension, together),
+        together=together,
         progress=progress,
     )
-    points, about = coverage(chosen, pool, sample, covariance, rows)
+    points, about = coverage(chosen, pool, sample, covariance, block_rows(memory, pool.dimension, budget))
     return PoolTables(
         curves=measured,
         members=members(whole, pool, covariance, found, costs),

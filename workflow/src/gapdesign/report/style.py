@@ -108,9 +108,12 @@ def svg_text(figure: Figure, *, dots_per_inch: int = 160) -> str:
     str
         A whole SVG document, without date, host or version.
     """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(buffer, format="svg", dpi=dots_per_inch, metadata=nothing)
+    with _as_saved(figure, dots_per_inch, PAPER):
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=nothing)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
 
 
@@ -130,10 +133,26 @@ def pdf_bytes(figure: Figure, *, dots_per_inch: int = 300) -> bytes:
     bytes
         A document of one page, without date, host or version.
     """
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+
     buffer = io.BytesIO()
     nothing = dict.fromkeys(("CreationDate", "Creator", "Producer"))
-    figure.savefig(buffer, format="pdf", dpi=dots_per_inch, facecolor="white", metadata=nothing)
+    with _as_saved(figure, dots_per_inch, "white"):
+        FigureCanvasPdf(figure).print_pdf(buffer, metadata=nothing)
     return buffer.getvalue()
+
+
+@contextmanager
+def _as_saved(figure: Figure, dots_per_inch: int, paper: str) -> Iterator[None]:
+    """Give a figure a resolution and a paper; a canvas then draws it once, where `savefig` draws it twice."""
+    before = figure.dpi, figure.get_facecolor()
+    figure.dpi = dots_per_inch
+    figure.set_facecolor(paper)
+    try:
+        yield
+    finally:
+        figure.dpi = before[0]
+        figure.set_facecolor(before[1])
 
 
 def text_width(text: str, size: float) -> float:
