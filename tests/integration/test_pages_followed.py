@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ pytestmark = pytest.mark.slow
 ELSEWHERE = {
     "toy-studies.md": "tests/unit/test_toy_studies.py",
     "tutorial.md": "test_the_tutorial_does_what_it_says",
+    "tutorial-trajectory.md": "test_the_tutorial_with_a_trajectory_does_what_it_says",
     "w-entropy.md": "test_the_set_made_by_hand_is_written",
 }
 """Pages that are followed by a test of their own."""
@@ -58,6 +61,29 @@ def test_the_tutorial_does_what_it_says(tutorial: Path) -> None:
     assert (results / "report.html").is_file() and (results / "design.html").is_file()
     errors = pd.read_csv(results / "crossval" / "errors.csv")
     assert len(errors) == 16
+
+
+def test_the_tutorial_with_a_trajectory_does_what_it_says(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What it quotes from standard error and from the design page is there, and so are the numbers in its text."""
+    page = ROOT / "docs" / "tutorial-trajectory.md"
+    pages.run(page, tmp_path)
+    said = capfd.readouterr().err
+    text = page.read_text(encoding="utf-8")
+    shown = [block.content for block in pages.blocks(text) if block.language == "text"]
+    assert len(shown) == 2 and all(lines in said for lines in shown)
+    results = tmp_path / "my-study/results/my-study"
+    design = " ".join(unescape(re.sub(r"<[^>]+>", "", (results / "design.html").read_text(encoding="utf-8"))).split())
+    quoted = " ".join(line.removeprefix("> ") for line in text.splitlines() if line.startswith("> "))
+    assert quoted in design
+    assert "39.5 % of the pairs overlap" in design and "63.7 %" in design
+    assert (results / "report.html").is_file()
+    picked, chosen = read(tmp_path / "picked.extxyz", ":"), read(results / "designs/OPT.extxyz", ":")
+    assert [atoms.info["pick_frame"] for atoms in picked] == [atoms.info["source_frame"] for atoms in chosen]
+    assert Counter(atoms.info["source_config_type"] for atoms in chosen) == {"300K": 3, "600K": 8, "900K": 9}
+    assert len(read(tmp_path / "more.extxyz", ":")) == 10
+    written = [read(tmp_path / "mace" / name, ":") for name in ("train.xyz", "valid.xyz")]
+    assert [sum(len(atoms) == 48 for atoms in frames) for frames in written] == [36, 4]
+    assert sum(atoms.info["config_type"] == "IsolatedAtom" for atoms in written[0]) == 1
 
 
 @pytest.mark.parametrize("page", [page for page in followed() if page not in ELSEWHERE])

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from shlex import quote
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
@@ -113,8 +114,10 @@ def _pick(arguments: argparse.Namespace) -> None:
     if arguments.per_config_type or existing or arguments.frames == "-" or labels is not None:
         say(f"next: label {arguments.output}")
     else:
-        say(f"next: label {arguments.output}; or save what follows as study.yaml, and run")
-        say("snakemake design --configfile study.yaml")
+        say(
+            f"next: label {arguments.output}; or go on with a study: gapdesign new my-study --frames"
+            f" {quote(arguments.frames)}, or, in a clone, what follows as study.yaml"
+        )
         print(yaml.safe_dump(configuration(given, arguments.n, description, method), sort_keys=False), end="")
 
 

@@ -88,7 +88,7 @@ def _check(arguments: argparse.Namespace) -> None:
     pools = map(study.pools.of, study.pools.names)
     kinds = Counter((pool.size, -(-pool.size // pool.shard_size), pool.sampler) for pool in pools)
     lines = [
-        f"{count} pools of {size} candidates, {shards} shards each ({sampler})"
+        f"{count} pool{'s' * (count > 1)} of {size} candidates, {shards} shard{'s' * (shards > 1)} each ({sampler})"
         for (size, shards, sampler), count in kinds.items()
     ]
     print(f"{study.study}: {'; '.join(lines)}")

@@ -22,8 +22,9 @@ def table(plan: Plan) -> str:
     rule = "-" * len(lines[0])
     return "\n".join(
         [
-            f"Plan of {study.study}: {len(study.pools.names)} pools of {' and '.join(sizes)} candidates,"
-            f" {len(study.designs)} designs of {budgets} structures, labels from {study.labels.engine}",
+            f"Plan of {study.study}: {_counted(len(study.pools.names), 'pool')} of {' and '.join(sizes)} candidates,"
+            f" {_counted(len(study.designs), 'design')} of {budgets} structures,"
+            f" labels from {study.labels.engine}",
             "",
             *(lines[0], rule, *lines[1:-1], rule, lines[-1]),
             "",
@@ -36,6 +37,10 @@ def table(plan: Plan) -> str:
             "not made again, and `snakemake -n` lists what would run now.",
         ]
     )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _row(stage: Stage) -> tuple[str, ...]:
