@@ -46,9 +46,9 @@ def choice(candidates, *, design="OPT", draw=None, of=40) -> Choice:
     return Choice("A", design, draw, of, np.array(candidates, np.int64))
 
 
-def curves_of(choices, sample=EVERYTHING, costs=None, block_rows=7, together=30):
+def curves_of(choices, sample=EVERYTHING, costs=None, rows=7, together=30):
     costs = dict.fromkeys(range(40), 0.5) if costs is None else costs
-    return curves(choices, POOL, sample, COVARIANCE, costs=costs, block_rows=block_rows, together=together)
+    return curves(choices, POOL, sample, COVARIANCE, costs=costs, rows=rows, together=together)
 
 
 def test_prefixes_halve_the_design_and_end_with_all_of_it():
@@ -76,12 +76,12 @@ def test_evenly_spaced_places_are_all_of_a_small_pool():
     assert len(set(places)) == 30 and places[0] == 0 and set(np.diff(places)) <= {33, 34}
 
 
-@pytest.mark.parametrize("block_rows", [3, 1000])
-def test_curves_are_the_measures_of_every_prefix_by_brute_force(block_rows):
+@pytest.mark.parametrize("rows", [3, 1000])
+def test_curves_are_the_measures_of_every_prefix_by_brute_force(rows):
     """Chosen from 8 of the candidates and measured against every third of them."""
     sample = SampledPool(POOL, 14)
     ranks = [3, 30, 11, 7, 25, 18, 2, 39, 12, 21]
-    table = curves_of([choice(ranks)], sample, block_rows=block_rows)
+    table = curves_of([choice(ranks)], sample, rows=rows)
     assert table["size"].tolist() == prefix_sizes(10) == [5, 8, 10]
     seen = ROWS[sample.indices()]
     for row in table.to_dict("records"):
@@ -158,7 +158,7 @@ def test_the_band_of_random_draws_is_what_chance_gives():
     draws = random_draws("A", 40, [], budget=10, draws=400, seed=5)
     costs = dict.fromkeys(range(40), 1.0)
     sample = SampledPool(HeldPool(rows), 40)
-    table = curves(draws, HeldPool(rows), sample, COVARIANCE, costs=costs, block_rows=40, together=40)
+    table = curves(draws, HeldPool(rows), sample, COVARIANCE, costs=costs, rows=40, together=40)
     radii = table[table["size"] == 10]["covering_radius"].to_numpy()
     missed = radii > far / 2
     np.testing.assert_allclose(radii[missed], far, rtol=1e-6)

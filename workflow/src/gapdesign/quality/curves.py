@@ -15,6 +15,7 @@ import numpy as np
 
 from gapdesign.descriptors.covariance import Covariance
 from gapdesign.methods.shared.chance import shuffled
+from gapdesign.methods.shared.resources import block_rows
 from gapdesign.quality.measures import Prefixes, nearest_distances, rounded, squared_distances
 from gapdesign.shards import SampledPool
 from gapdesign.structures import strain_magnitudes
@@ -107,7 +108,7 @@ def curves(
     covariance: Covariance,
     *,
     costs: Mapping[int, float],
-    block_rows: int,
+    rows: int,
     together: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> pd.DataFrame:
@@ -125,8 +126,8 @@ def curves(
     covariance : Covariance
     costs : mapping
         Candidate to core-hours of its label; where one has none, the cost is left out.
-    block_rows : int
-        Rows of the sample that are measured at once.
+    rows : int
+        Of the sample, that are measured at once.
     together : int
         Most members, of one choice or of several, whose features and products with these rows are held.
     progress : callable
@@ -140,7 +141,7 @@ def curves(
     """
     import pandas as pd
 
-    rows, done = [], 0
+    table, done = [], 0
     ends = {len(choice.candidates) for choice in choices if choice.of == pool.size}
     for group in _groups(choices, together, together * pool.dimension // 2):
         everyone, places = np.unique(np.concatenate([choice.candidates for choice in group]), return_inverse=True)
@@ -150,21 +151,26 @@ def curves(
             Prefixes(features[mine], _sizes(len(mine), ends) if choice.of == pool.size else [len(mine)], covariance)
             for choice, mine in zip(group, places, strict=True)
         ]
-        for start, block in sample.blocks(block_rows):
+        for start, block in sample.blocks(rows):
             progress(done + len(group) * start // sample.size, len(choices))
             cross, prior = _products(block, features, covariance), covariance.diagonal(block)
             for prefix, mine in zip(prefixes, places, strict=True):
                 prefix.add(cross[:, mine], prior)
         for choice, prefix in zip(group, prefixes, strict=True):
             cost = np.cumsum([costs.get(int(candidate), np.nan) for candidate in choice.candidates])
-            rows += [
+            table += [
                 _names(choice)
                 | {"candidates": choice.of}
                 | rounded(asdict(quality) | {"label_core_hours": float(cost[quality.size - 1])})
                 for quality in prefix.measured()
             ]
         done += len(group)
-    return pd.DataFrame(rows).astype({"draw": "Int64"})
+    return pd.DataFrame(table).astype({"draw": "Int64"})
+
+
+def rows_beside(memory: int, dimension: int, members: int) -> int:
+    """Return the number of rows of a sample that fit ``memory`` (MiB) with their products with so many members."""
+    return block_rows(memory, dimension, members // 4 + _COLUMNS)
 
 
 def _groups(choices: Sequence[Choice], members: int, pairs: int) -> Iterator[list[Choice]]:

@@ -12,7 +12,7 @@ from gapdesign.descriptors.covariance import Covariance
 from gapdesign.methods.designs import structures
 from gapdesign.methods.shared.groups import Groups
 from gapdesign.methods.shared.resources import block_rows, hold
-from gapdesign.quality.curves import Choice, curves, members, random_draws
+from gapdesign.quality.curves import Choice, curves, members, random_draws, rows_beside
 from gapdesign.quality.groups import representation
 from gapdesign.quality.maps import coverage
 from gapdesign.quality.samples import order_of
@@ -103,14 +103,16 @@ def pool_tables(
     whole = [choice for choice in [*chosen, *drawn] if choice.of == pool.size]
     found = structures(np.unique(np.concatenate([choice.candidates for choice in whole])), shards)
     costs = {candidate: engine.core_hours(atoms) for candidate, atoms in found.items()}
-    together = max(budget, min(pool.size, memory * 2**20 // 8 // (4 * pool.dimension)))
+    choices = [*chosen, *drawn]
+    distinct = len(np.unique(np.concatenate([choice.candidates for choice in choices])))
+    together = max(budget, min(distinct, memory * 2**20 // 8 // (4 * pool.dimension)))
     measured = curves(
-        [*chosen, *drawn],
+        choices,
         pool,
         sample,
         covariance,
         costs=costs,
-        block_rows=block_rows(memory, pool.dimension, together),
+        rows=rows_beside(memory, pool.dimension, together),
         together=together,
         progress=progress,
     )
