@@ -91,7 +91,7 @@ def gapdesign(*words: str) -> None:
         verbs = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
         sys.exit(None if words[0] in verbs.choices else f"gapdesign has no verb {words[0]}")
     given = vars(parser.parse_args(words))
-    study = config.load(given["config"]) if "config" in given else None
+    study = config.load(given["config"]) if given.get("config") else None
     if given["verb"] in RUN or given.get("action") == "import":
         sys.exit(cli.main(words))
     for name, value in given.items():

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MODULES = (
     *("study", "new", "candidates", "descriptors", "tune", "pools", "design", "sets", "audit", "cover", "worth"),
     *("strains", "quality", "labels", "store", "export", "models", "crossval", "properties", "replay", "replay_fits"),
-    *("report", "profiles"),
+    *("report", "crate", "profiles"),
 )
 
 _DESCRIPTION = """\
