@@ -6,10 +6,12 @@ come with the environments of models.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from ase import Atoms
 from ase.build import bulk, fcc111
 from ase.calculators.emt import EMT
@@ -277,7 +279,17 @@ def test_ase_reads_the_files_of_pacemaker_and_the_database_as_results(dataset, t
             if virial is not None:
                 stress = [-virial[place] / structure.get_volume() for place in ORDER]
                 assert np.allclose(atoms.get_stress(), stress, rtol=1e-14)
-    assert FORMATS["pacemaker"]().lines(dataset)[-1] == "  reference_energy: {Cu: 1.25, Au: -0.5}"
+
+
+def test_pacemaker_is_told_how_tables_are_made_and_what_atoms_cost(dataset):
+    """As extxyz2df of tensorpotential 0.6.2.1 and ACEDataset of python-ace 0.4.0rc1 take it; YAML 1.1 has traps."""
+    copper = dataset.isolated["Cu"]
+    small = replace(copper, values=replace(copper.values, energy=1e-5))
+    given = replace(dataset, isolated=dict(dataset.isolated) | {"Cu": small})
+    command, *lines = FORMATS["pacemaker"]().lines(given)
+    assert command == "extxyz2df train.extxyz --output-dataset-filename train.pkl.gz"
+    told = yaml.safe_load("\n".join(lines))
+    assert told == {"data": {"filename": "train.pkl.gz", "reference_energy": {"Cu": 1e-5, "Au": -0.5}}}
 
 
 def test_rows_of_the_database_are_found_by_what_frames_say(dataset, tmp_path):
