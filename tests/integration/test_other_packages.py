@@ -12,11 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from ase.build import bulk
+from ase import Atoms
+from ase.build import bulk, fcc111
+from ase.io import read
+from ase.units import Hartree
 
 from conftest import ROOT, Workflow
-from gapdesign.files import read_array, read_csv, read_frames
+from gapdesign.files import read_array, read_csv, read_frames, write_frames
 from other_package import FILES, install
+from strained_copper import labelled, strained
 
 ARGON = yaml.safe_load(FILES["argon.yaml"])
 
@@ -91,6 +95,39 @@ def test_the_study_of_the_page_runs_to_its_report(ran, site):
 def test_without_the_package_the_same_configuration_is_refused(ran, tmp_path):
     told = gapdesign("check", "--config", str(ran.folder / "config.yaml"), path=path_with(), cwd=tmp_path, status=2)
     assert "there is no 'shear'" in told and "'strain'" in told
+
+
+def test_the_format_is_what_ase_reads_for_runner(site, tmp_path):
+    slab = fcc111("Cu", (1, 1, 3), vacuum=2.0)
+    slab.info.clear()
+    slab.pbc = [True, True, False]
+    frames = [*strained()[:3], labelled(slab), labelled(Atoms("Cu2", positions=[[0, 0, 0], [2.3, 0.2, 0.1]]))]
+    alone = Atoms("Cu", cell=[20] * 3, pbc=True, info={"REF_energy": -1.5, "config_type": "isolated_atom"})
+    write_frames(tmp_path / "mine.extxyz", [*frames, alone])
+    command = ("export", "--format", "runner", "--valid", "0.2", "mine.extxyz", "--output", "nn")
+    told = gapdesign(*command, path=path_with(site), cwd=tmp_path)
+    assert f"number_of_elements 1\nelements Cu\natom_energy Cu {-1.5 / Hartree!r}\n" in told
+    found = [*read(tmp_path / "nn/train.data", ":", "runnerdata"), *read(tmp_path / "nn/valid.data", ":", "runnerdata")]
+    by_energy = sorted(found, key=lambda atoms: atoms.get_potential_energy())
+    truth = sorted(frames, key=lambda atoms: atoms.info["REF_energy"])
+    assert len(by_energy) == len(truth)
+    for atoms, given in zip(by_energy, truth, strict=True):
+        assert atoms.get_potential_energy() == pytest.approx(given.info["REF_energy"], rel=1e-12)
+        np.testing.assert_allclose(atoms.get_forces(), given.arrays["REF_forces"], atol=1e-12)
+        np.testing.assert_allclose(atoms.get_all_distances(), given.get_all_distances(), atol=1e-12)
+        assert list(atoms.pbc) == [given.pbc.any()] * 3
+        if given.pbc.all():
+            np.testing.assert_allclose(atoms.cell.array, given.cell.array, atol=1e-12)
+
+
+def test_a_structure_without_forces_is_refused_by_the_format(site, tmp_path):
+    frames = strained()[:2]
+    del frames[1].arrays["REF_forces"]
+    write_frames(tmp_path / "mine.extxyz", frames)
+    command = ("export", "--format", "runner", "mine.extxyz", "--output", "nn")
+    told = gapdesign(*command, path=path_with(site), cwd=tmp_path, status=2)
+    assert "it has no forces, without which RuNNer cannot learn from it" in told
+    assert not (tmp_path / "nn").exists()
 
 
 def test_configuration_check_and_plan_know_all_five(workflow: Workflow, site, tmp_path):
