@@ -3,36 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import stand_in_conda
 from conftest import Workflow
-
-CONDA = """#!/usr/bin/env bash
-# Answers as conda does; what it makes is a copy of an environment of the same kind.
-case "$*" in
-  --version) echo "conda 24.11.0" ;;
-  "info --json") echo '{{"conda_prefix": "{base}", "platform": "linux-64"}}' ;;
-  "config --get channel_priority --json") echo '{{"get": {{"channel_priority": "strict"}}}}' ;;
-  "env create "*)
-    file=$(sed 's/.*--file \\([^ ]*\\).*/\\1/' <<< "$*"); prefix=$(sed 's/.*--prefix \\([^ ]*\\).*/\\1/' <<< "$*")
-    kind=core
-    grep -q "  - gpaw" "$file" && kind=gpaw
-    grep -q "  - qe" "$file" && kind=espresso
-    cp -r "{base}/kinds/$kind" "$prefix" ;;
-  "clean "*) ;;
-  *) echo "the stand-in for conda does not know: $*" >&2; exit 1 ;;
-esac
-"""
-
-PYTHON = """#!/usr/bin/env bash
-export PYTHONPATH="{packages}${{PYTHONPATH:+:$PYTHONPATH}}"
-exec {python} "$@"
-"""
 
 GPAW = """
 __version__ = "99.1"
@@ -45,28 +22,15 @@ class world:
 """
 
 
-def script(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    path.chmod(0o755)
-
-
 class WithConda(Workflow):
     """A folder in which a study runs with ``--sdm conda``."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.base = folder / "conda"
-        script(self.base / "bin/conda", CONDA.format(base=self.base))
-        script(self.base / "bin/activate", 'export PATH="$1/bin:$PATH"\n')
-        for kind in ("core", "gpaw", "espresso"):
-            packages = self.base / "packages" / kind
-            packages.mkdir(parents=True)
-            script(self.base / "kinds" / kind / "bin/python", PYTHON.format(packages=packages, python=sys.executable))
+        self.base = stand_in_conda.install(folder)
 
     def start(self, *arguments: str, **environment: str):
-        path = os.pathsep.join([str(self.base / "bin"), os.environ["PATH"]])
-        return super().start(*arguments, "--sdm", "conda", PATH=path, **environment)
+        return super().start(*arguments, "--sdm", "conda", PATH=stand_in_conda.path(self.base), **environment)
 
     def install_gpaw(self) -> None:
         """Put a GPAW with a data set for zirconium where its kind of environment finds it."""
@@ -77,7 +41,7 @@ class WithConda(Workflow):
         (package / "Zr.PBE.gz").touch()
 
     def install_espresso(self) -> None:
-        script(self.base / "kinds/espresso/bin/pw.x", "#!/bin/sh\n")
+        stand_in_conda.script(self.base / "kinds/espresso/bin/pw.x", "#!/bin/sh\n")
 
 
 @pytest.fixture

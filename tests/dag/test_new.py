@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,10 +15,24 @@ import yaml
 from ase.build import bulk
 from ase.io import read, write
 
-from conftest import ROOT
+import stand_in_conda
+from conftest import ROOT, SMALL
 from gapdesign.config import study as config
 from gapdesign.errors import InputError
 from gapdesign.sets.new import files
+
+HIDE = """
+import sys
+
+
+class Hides:
+    def find_spec(self, name, path=None, target=None):
+        if name == "gapdesign":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+sys.meta_path.insert(0, Hides())
+"""
 
 SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "LICENSE", "workflow", "envs", "profiles")
 
@@ -49,12 +64,12 @@ def frames(tmp_path: Path) -> Path:
     return tmp_path / "md.xyz"
 
 
-def run(installed: Path, folder: Path, *command: str, status: int = 0) -> str:
+def run(installed: Path, folder: Path, *command: str, status: int = 0, **more: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GAPDESIGN")}
     done = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=folder,
-        env=environment | {"PYTHONPATH": str(installed)},
+        env=environment | {"PYTHONPATH": str(installed)} | more,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -84,6 +99,81 @@ def test_a_study_of_crystals_is_planned_to_its_report(installed, tmp_path):
     plan = run(installed, tmp_path / "mine", "snakemake", "-n", "--cores", "1", "report")
     assert "models_fit" in plan
     assert "Plan of mine" in run(installed, tmp_path / "mine", "gapdesign", "plan", "--config", "config.yaml")
+
+
+def test_without_a_target_the_study_is_planned_to_its_report(installed, tmp_path):
+    run(installed, tmp_path, "gapdesign", "new", "mine")
+    plan = run(installed, tmp_path / "mine", "snakemake", "-n", "--cores", "1")
+    assert re.search(r"^report +1$", plan, re.MULTILINE)
+    (tmp_path / "mine/Snakefile").write_text(
+        (tmp_path / "mine/Snakefile")
+        .read_text()
+        .replace("\nmodule", '\nrule all:\n    input:\n        "x"\n\n\nmodule')
+    )
+    assert "MissingInputException in rule all" in run(
+        installed, tmp_path / "mine", "snakemake", "-n", "--cores", "1", status=1
+    )
+
+
+def test_jobs_in_conda_environments_have_the_files_and_the_library_of_the_wheel(installed, frames):
+    run(installed, frames.parent, "gapdesign", "new", "mine", "--frames", "md.xyz")
+    study, base = frames.parent / "mine", stand_in_conda.install(frames.parent)
+    words = ("snakemake", "--cores", "2", "results/mine/designs/OPT.extxyz", "--sdm", "conda")
+    run(installed, study, *words, PATH=stand_in_conda.path(base))
+    assert len(read(study / "results/mine/designs/OPT.extxyz", ":")) == 6
+    texts = [path.read_text() for path in (study / ".snakemake/conda").glob("*.yaml")]
+    assert (installed / "gapdesign/shipped/envs/core.yaml").read_text() in texts
+
+
+SNAKEDEPLOY = """
+configfile: "config/config.yaml"
+
+
+module gapdesign:
+    snakefile:
+        github("someone/gapdesign", path="workflow/Snakefile", branch="main")
+    config:
+        config
+
+
+use rule * from gapdesign
+"""
+"""What snakedeploy 0.17 writes, as for every workflow of the catalogue; Snakemake fetches the rules one by one."""
+
+
+@pytest.fixture
+def deployed(tmp_path: Path) -> dict[str, str]:
+    """The workflow in a repository that git takes for one of GitHub, a folder for it, and what git has to know."""
+    repository, folder = tmp_path / "repository", tmp_path / "mine"
+    shutil.copytree(
+        ROOT / "workflow", repository / "workflow", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+    )
+    git = ["git", "-C", repository, "-c", "user.name=me", "-c", "user.email=me@example.org"]
+    for words in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "all"]):
+        subprocess.run([*git, *words], check=True)
+    (folder / "workflow").mkdir(parents=True)
+    (folder / "workflow/Snakefile").write_text(SNAKEDEPLOY)
+    (folder / "config").mkdir()
+    (folder / "config/config.yaml").write_text(yaml.safe_dump(SMALL))
+    return {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.file://{repository}.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://github.com/someone/gapdesign",
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+    }
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_a_deployed_workflow_runs_with_the_installed_library(installed, deployed, tmp_path):
+    plan = run(installed, tmp_path / "mine", "snakemake", "-n", "--cores", "1", **deployed)
+    assert re.search(r"^report +1$", plan, re.MULTILINE)
+    run(installed, tmp_path / "mine", "snakemake", "--cores", "2", "results/small/designs/RND.extxyz", **deployed)
+    assert len(read(tmp_path / "mine/results/small/designs/RND.extxyz", ":")) == 10
+    # Here the library is an editable installation, which a name that cannot be imported hides.
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden/sitecustomize.py").write_text(HIDE)
+    told = run(tmp_path / "hidden", tmp_path / "mine", "snakemake", "-n", "--cores", "1", status=1, **deployed)
+    assert "gapdesign: the package gapdesign is not installed beside snakemake" in told
 
 
 @pytest.mark.parametrize("case", [(), ("frames",), ("existing",), ("frames", "existing")])

@@ -6,7 +6,15 @@ import sys
 if (rules_folder().parent / "src").is_dir():
     sys.path.insert(0, str(rules_folder().parent / "src"))
 
-from gapdesign import installation
+try:
+    from gapdesign import installation
+except ModuleNotFoundError as error:
+    if error.name != "gapdesign":
+        raise
+    sys.exit(
+        "gapdesign: the package gapdesign is not installed beside snakemake, which a workflow that is not in a clone needs;"
+        " run `pip install .` in a clone of its repository."
+    )
 
 LIBRARY = installation.library_alone(Path(".snakemake"))
 
