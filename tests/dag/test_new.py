@@ -82,7 +82,7 @@ def test_a_study_of_frames_runs_from_the_wheel_in_an_empty_folder(installed, fra
     run(installed, frames.parent, "gapdesign", "new", "mine", "--frames", "md.xyz")
     study = frames.parent / "mine"
     assert sorted(path.name for path in study.iterdir()) == ["README.md", "Snakefile", "config.yaml"]
-    plan = run(installed, study, "snakemake", "-n", "--cores", "1")
+    plan = run(installed, study, "snakemake", "-n", "--cores", "1", "design")
     assert "design_select" in plan and "design_page" in plan and "labels" not in plan
     assert "would have been" not in plan
     run(installed, study, "snakemake", "--cores", "2", "results/mine/designs/OPT.extxyz")

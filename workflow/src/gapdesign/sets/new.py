@@ -24,18 +24,12 @@ module gapdesign:
 
 
 use rule * from gapdesign
-
-
-rule all:
-    default_target: True
-    input:
-        rules.design.input,
 """
 
 README = """\
 # {study}
 
-- `snakemake -n --cores all` lists the jobs; without `-n` it chooses the structures: `results/{study}/designs/`.
+- `snakemake -n --cores all design` lists the jobs; without `-n` it chooses the structures: `results/{study}/designs/`.
 - `results/{study}/design.html` says what the designs are worth; `snakemake --cores all plan` what the rest will cost.
 - `snakemake --cores all labels`, `models` and `report` go on, with the engine that `labels:` in config.yaml names.
 - `gapdesign check --config config.yaml` explains a mistake in config.yaml; gapdesign's config/README.md lists all keys.
