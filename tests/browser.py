@@ -193,6 +193,16 @@ class Browser:
         self._call("Emulation.setEmulatedMedia", media="")
         return height
 
+    def click(self, x: float, y: float) -> None:
+        """Click at a place of the window, in CSS pixels, as a reader would: the mouse moves there first."""
+        for kind, held in (("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 0)):
+            self._call(
+                "Input.dispatchMouseEvent", type=kind, x=x, y=y, buttons=held, clickCount=int(kind != "mouseMoved"),
+                button="none" if kind == "mouseMoved" else "left",
+            )  # fmt: skip
+            # What is under the mouse is found a while after it moved.
+            self.evaluate("new Promise(done => setTimeout(done, 100))")
+
     def save(self, selector: str, folder: Path) -> Path:
         """Click on a link and give the file that it saves into an empty folder."""
         self._call(
@@ -222,7 +232,7 @@ def browser() -> Iterator[Browser]:
     """Start Chromium with a profile of its own and no net, and end it."""
     command = [
         str(PROGRAM), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage",
-        "--host-resolver-rules=MAP * ~NOTFOUND", "--remote-debugging-pipe",
+        "--enable-unsafe-swiftshader", "--host-resolver-rules=MAP * ~NOTFOUND", "--remote-debugging-pipe",
     ]  # fmt: skip
     read, to = os.pipe()
     back, write = os.pipe()

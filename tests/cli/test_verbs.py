@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from ase.io import read
+from ase import Atoms
+from ase.io import read, write
 
 from gapdesign import cli, records
 from gapdesign.config import documentation as configdoc
@@ -171,7 +172,7 @@ def labelled(study):
 
 
 @pytest.fixture(scope="module")
-def reported(labelled):
+def reported(labelled, paged):
     """The whole study."""
     study = labelled
     for design in DESIGNS:
@@ -228,6 +229,8 @@ def reported(labelled):
             "--output-headline",
             study / "headline.txt",
         ],
+        *["--predictions", study / "predictions.csv", "--maps", study / "pool/A/map.json"],
+        *["--output-map", study / "report-map.html"],
     )
     return study
 
@@ -564,12 +567,14 @@ def paged(study):
             *["--output-members", study / f"{folder}/members.csv"],
             *["--output-coverage", study / f"{folder}/coverage.csv", "--output-pools", study / f"{folder}/pools.csv"],
             *["--output-groups", study / f"{folder}/groups.csv"],
+            *["--output-map", study / f"{folder}/A/map.json"],
         )
     tables = [[f"--{t}", study / f"pool/{t}.csv", f"--output-{t}", study / f"quality/{t}.csv"] for t in TABLES]
     study.run(
         *["page", "--config", study.part("page"), *chain(*tables), "--quality", study / "quality.csv"],
         *["--designs", study.of_designs("designs/{design}.extxyz")],
         *["--features", study.of_designs("designs/{design}.npy"), "--output", study / "design.html"],
+        *["--maps", study / "pool/A/map.json", "--output-map", study / "design-map.html"],
     )
     return study
 
@@ -607,8 +612,46 @@ def test_the_curves_end_where_quality_is(paged):
 
 
 def test_the_tables_of_the_page_do_not_depend_on_memory(paged):
-    for table in TABLES:
-        assert (paged / f"pool/{table}.csv").read_bytes() == (paged / f"frugal/{table}.csv").read_bytes()
+    for table in (*(f"{name}.csv" for name in TABLES), "A/map.json"):
+        assert (paged / f"pool/{table}").read_bytes() == (paged / f"frugal/{table}").read_bytes()
+
+
+def test_the_map_has_every_candidate_of_a_small_pool_and_its_errors_later(reported):
+    found = json.loads((reported / "pool/A/map.json").read_text())
+    values = {name: held["values"] for name, held in found["properties"].items()}
+    assert set(values["candidate"]) == set(range(24)) and len(found["structures"]) >= 24
+    for name in DESIGNS:
+        frames = read_frames(reported / f"designs/{name}.extxyz")
+        mine = [place for place, kind in enumerate(values["set"]) if kind == f"design {name}"]
+        ranks = {int(values["rank"][place]): found["structures"][place] for place in mine}
+        for rank, atoms in enumerate(frames):
+            np.testing.assert_allclose(ranks[rank]["z"], atoms.positions[:, 2], atol=6e-4)
+    assert "energy error of OPT" not in (reported / "design-map.html").read_text()
+    assert "energy error of OPT" in (reported / "report-map.html").read_text()
+
+
+def test_an_existing_set_lies_on_the_map_where_the_same_candidates_do(paged, tmp_path):
+    existing = tmp_path / "existing.extxyz"
+    write(
+        existing,
+        [Atoms(a.numbers, a.positions, cell=a.cell, pbc=True) for a in read_frames(paged / "designs/RND.extxyz")],
+    )
+    given = paged.config.model_dump(mode="json", exclude_none=True)
+    given["designs"]["OPT"]["existing"] = str(existing)
+    part = cli.jobs()["curves"].part(At(config.parse(given), pool_name="A"))
+    paged.run(
+        *["curves", "--config", part, "--pool", "A", "--features", paged.of_shards("descriptors/A/{start}-{stop}.npy")],
+        *["--candidates", paged.of_shards("candidates/A/{start}-{stop}.npz"), "--memory", 1024],
+        *["--designs", paged.of_designs("designs/{design}.extxyz"), "--output", tmp_path / "curves.csv"],
+        *["--output-members", tmp_path / "members.csv", "--output-coverage", tmp_path / "coverage.csv"],
+        *["--output-pools", tmp_path / "pools.csv", "--output-map", tmp_path / "map.json"],
+    )
+    found = json.loads((tmp_path / "map.json").read_text())
+    assert "all 6 existing structures" in found["meta"]["description"]
+    kinds = np.array(found["properties"]["set"]["values"])
+    for name in ("component 1", "component 2"):
+        values = np.array(found["properties"][name]["values"])
+        assert values[kinds == "existing"] == pytest.approx(values[kinds == "design RND"][::-1], abs=1e-4)
 
 
 def test_the_page_is_written(paged):

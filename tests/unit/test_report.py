@@ -432,7 +432,9 @@ class TestPage:
             for name, value in element.attrib.items():
                 plain = name.rsplit("}", 1)[-1]
                 if plain in ("src", "href", "srcset", "data", "poster") and not element.tag.endswith("}a"):
-                    linked = element.tag == "a" and value.startswith(("https://doi.org/", "design.html", "data:"))
+                    linked = element.tag == "a" and value.startswith(
+                        ("https://doi.org/", "design.html", "report-map.html", "data:")
+                    )
                     assert value.startswith(("#", "data:image/png;base64,")) or linked, (element.tag, value)
         assert not re.search(r"url\((?!#)|@import|<script|<link|<iframe", page)
 

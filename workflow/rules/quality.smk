@@ -76,30 +76,35 @@ rule design_curves:
         features=lambda wildcards: of_shards("descriptors/{pool}/{start}-{stop}.npy", pool=wildcards.pool),
         designs=lambda wildcards: of_designs_from(wildcards.pool, "designs/{design}.extxyz"),
         regrown=regrown_from,
+        existing=existing_from,
+        scaling=scaling_if_existing,
     output:
         curves=results("quality/pools/{pool}/curves.csv"),
         members=results("quality/pools/{pool}/members.csv"),
         coverage=results("quality/pools/{pool}/coverage.csv"),
         pools=results("quality/pools/{pool}/pools.csv"),
         groups=results("quality/pools/{pool}/groups.csv"),
+        map=results("quality/pools/{pool}/map.json"),
     log:
         results("logs/design/curves/{pool}.log"),
     benchmark:
         results("benchmarks/design/curves/{pool}.tsv")
     conda:
-        environment("core")
+        environment(CURVES_ENVIRONMENT)
     threads: cores("curves")
     resources:
         **asks("curves"),
     params:
-        config=part("curves"),
+        config=part("curves", existing_from, descriptor_files_if_existing),
+        others=lambda wildcards, input: options(scaling=input.scaling),
     message:
         "Measuring the designs of pool {wildcards.pool} against budget and pool size"
     shell:
         "gapdesign curves --config {params.config:q} --pool {wildcards.pool:q} --candidates {input.candidates:q}"
-        " --features {input.features:q} --designs {input.designs:q} --regrown {input.regrown:q}"
+        " --features {input.features:q} --designs {input.designs:q} --regrown {input.regrown:q} {params.others}"
         " --memory {resources.allowance} --output {output.curves:q} --output-members {output.members:q}"
-        " --output-coverage {output.coverage:q} --output-pools {output.pools:q} --output-groups {output.groups:q} > {log:q} 2>&1"
+        " --output-coverage {output.coverage:q} --output-pools {output.pools:q} --output-groups {output.groups:q}"
+        " --output-map {output.map:q} > {log:q} 2>&1"
 
 
 rule design_page:
@@ -109,6 +114,7 @@ rule design_page:
         coverage=of_pools_chosen("quality/pools/{pool}/coverage.csv"),
         pools=of_pools_chosen("quality/pools/{pool}/pools.csv"),
         groups=of_pools_chosen("quality/pools/{pool}/groups.csv"),
+        maps=of_pools_chosen("quality/pools/{pool}/map.json"),
         quality=results("quality.csv"),
         designs=of_designs("designs/{design}.extxyz"),
         features=of_designs("designs/{design}.npy"),
@@ -119,6 +125,7 @@ rule design_page:
         pools=results("quality/pools.csv"),
         groups=results("quality/groups.csv"),
         page=report(results("design.html"), caption="../report/design.rst", category="Designs"),
+        map=report(results("design-map.html"), caption="../report/map.rst", category="Designs"),
     log:
         results("logs/design/page.log"),
     localrule: True
@@ -131,7 +138,8 @@ rule design_page:
         "Writing {output.page}"
     shell:
         "gapdesign page --config {params.config:q} --curves {input.curves:q} --members {input.members:q}"
-        " --coverage {input.coverage:q} --pools {input.pools:q} --groups {input.groups:q} --quality {input.quality:q} --designs {input.designs:q}"
-        " --features {input.features:q} --output {output.page:q} --output-curves {output.curves:q}"
+        " --coverage {input.coverage:q} --pools {input.pools:q} --groups {input.groups:q} --maps {input.maps:q}"
+        " --quality {input.quality:q} --designs {input.designs:q}"
+        " --features {input.features:q} --output {output.page:q} --output-map {output.map:q} --output-curves {output.curves:q}"
         " --output-members {output.members:q} --output-coverage {output.coverage:q} --output-pools {output.pools:q}"
         " --output-groups {output.groups:q} > {log:q} 2>&1"

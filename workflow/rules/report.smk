@@ -119,6 +119,7 @@ for folder, chosen in FOLDERS.items():
             hyperparameters=of_designs(f"{folder}models/{{design}}/hyperparameters.json"),
             candidates=results("candidates.csv"),
             quality=results("quality.csv"),
+            maps=of_pools_chosen("quality/pools/{pool}/map.json"),
             errors=results(f"{folder}crossval/errors.csv"),
             duplicates=results(f"{folder}crossval/duplicates.csv"),
             bootstrap=results(f"{folder}crossval/bootstrap.csv"),
@@ -133,6 +134,7 @@ for folder, chosen in FOLDERS.items():
             pages=[results(f"{other}report.html") for other in FOLDERS if other and not folder],
         output:
             page=report(results(f"{folder}report.html"), caption="../report/report.rst", category="Report"),
+            map=report(results(f"{folder}report-map.html"), caption="../report/map.rst", category="Report"),
             headline=results(f"{folder}headline.txt"),
         log:
             results(f"logs/{folder}report/report.log"),
@@ -154,4 +156,5 @@ for folder, chosen in FOLDERS.items():
             " --data {input.errors:q} {input.predictions:q} {input.forces:q} {input.tables:q} {input.properties:q} {input.curves:q} {input.replay_tables:q}"
             " --hyperparameters {input.hyperparameters:q} --quality {input.quality:q} --errors {input.errors:q}"
             " --duplicates {input.duplicates:q} --bootstrap {input.bootstrap:q} --failed {input.failed:q} --suspicions {input.suspicions:q} --groups {input.groups:q} --engine {input.engine:q} --candidates {input.candidates:q}"
+            " --predictions {input.predictions:q} --maps {input.maps:q} --output-map {output.map:q}"
             " --provenance {input.provenance:q} --estimate {input.estimate:q} --output {output.page:q} --output-headline {output.headline:q} > {log:q} 2>&1"

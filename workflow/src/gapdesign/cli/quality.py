@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
@@ -15,17 +16,32 @@ from gapdesign.cli.arguments import (
     add_files,
     add_memory,
     add_output,
+    add_scaling,
     add_search,
     by_name,
     choose,
     progress,
     say,
 )
-from gapdesign.cli.parts import Budget, Design, DistancePart, EnginePart, SelectionPart, StudyPart, of_selection
+from gapdesign.cli.parts import (
+    Budget,
+    Design,
+    DistancePart,
+    EnginePart,
+    FeaturePart,
+    SelectionPart,
+    StudyPart,
+    of_selection,
+)
 from gapdesign.config.job import Job
-from gapdesign.config.part import From
+from gapdesign.config.part import At, From
 from gapdesign.errors import InputError
 from gapdesign.quality.options import QualityOptions
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from gapdesign.inputs.frames import Frame
 
 TABLES = ("curves", "members", "coverage", "pools", "groups")
 """Tables of each pool, which the page collects."""
@@ -33,6 +49,12 @@ TABLES = ("curves", "members", "coverage", "pools", "groups")
 
 IsOrdered = Annotated[bool, From(lambda at: at.pool.is_ordered)]
 """Whether neighbouring candidates of the pool are more alike than others."""
+
+
+def _existing(at: At) -> tuple[str, ...]:
+    """Return the files that designs from the pool start from."""
+    designs = (design for design in at.study.designs.values() if design.pool == at.pool_name)
+    return tuple(dict.fromkeys(design.existing for design in designs if design.existing))
 
 
 class QualityPart(DistancePart):
@@ -59,6 +81,8 @@ class CurvesPart(DistancePart):
     quality: QualityOptions
     is_ordered: IsOrdered
     engine: EnginePart
+    existing: Annotated[tuple[str, ...], From(_existing)]
+    features: FeaturePart
 
 
 class PagePart(StudyPart):
@@ -141,6 +165,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_output(verb, "--output-coverage", "the pool and its designs on two components to write (.csv)")
     add_output(verb, "--output-pools", "table about the pool to write (.csv)")
     add_output(verb, "--output-groups", "groups of the pool in its designs to write (.csv)")
+    add_output(verb, "--output-map", "map of the pool with its structures to write (.json, which chemiscope reads)")
+    add_scaling(verb)
 
     verb = add(verbs, PAGE, _page, "write the design page: what is known before any label")
     for table in TABLES:
@@ -149,7 +175,9 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--quality", required=True, type=Path, metavar="FILE", help="quality.csv")
     add_files(verb, "--designs", "designs (.extxyz)")
     add_files(verb, "--features", "features of the designs (.npy)")
+    add_files(verb, "--maps", "map of every pool (.json)")
     add_output(verb, what="page to write (.html)")
+    add_output(verb, "--output-map", "page of the maps to write (.html)")
 
 
 def _quality(arguments: argparse.Namespace, part: QualityPart) -> None:
@@ -205,17 +233,20 @@ def _regrow(arguments: argparse.Namespace, part: RegrowPart) -> None:
 
 
 def _curves(arguments: argparse.Namespace, part: CurvesPart) -> None:
-    from gapdesign.files import read_csv, write_csv
+    from gapdesign.files import read_csv, write_csv, write_text
     from gapdesign.quality.tables import pool_tables
-    from gapdesign.shards import FeaturePool
+    from gapdesign.report import map_structures
+    from gapdesign.shards import FeaturePool, evenly
 
     pool = FeaturePool(arguments.features)
     designs = {name: _members(path) for name, path in by_name(arguments.designs).items()}
+    existing = map_structures.existing_frames(part.existing)
+    shown = [existing[place] for place in evenly(len(existing), map_structures.EXISTING)] if existing else []
     tables = pool_tables(
         arguments.pool,
         pool,
         arguments.candidates,
-        designs=designs,
+        designs={name: np.array([a.info["candidate"] for a in frames], np.int64) for name, frames in designs.items()},
         regrown={name: read_csv(path) for name, path in by_name(arguments.regrown).items()},
         covariance=part.covariance,
         engine=part.engine.make(),
@@ -224,6 +255,7 @@ def _curves(arguments: argparse.Namespace, part: CurvesPart) -> None:
         seed=part.seed,
         is_ordered=part.is_ordered,
         memory=arguments.memory,
+        existing=_described(shown, part.features, arguments.scaling) if shown else None,
         progress=progress("designs and random draws measured"),
     )
     write_csv(arguments.output, tables.curves)
@@ -231,18 +263,38 @@ def _curves(arguments: argparse.Namespace, part: CurvesPart) -> None:
     write_csv(arguments.output_coverage, tables.coverage)
     write_csv(arguments.output_pools, tables.pools)
     write_csv(arguments.output_groups, tables.groups)
+    dataset = map_structures.dataset(
+        arguments.pool,
+        tables.coverage,
+        tables.pools.iloc[0],
+        designs=designs,
+        existing=list(zip(shown, tables.existing, strict=True)),
+        existing_size=len(existing),
+        shards=arguments.candidates,
+    )
+    write_text(arguments.output_map, map_structures.text(dataset))
     seen = min(pool.size, part.quality.sample)
     say(f"{len(designs)} designs and {part.quality.draws} random draws against {seen} of {pool.size} candidates")
 
 
-def _members(path: Path) -> np.ndarray:
-    """Return the candidates (n,) of a design, in the order chosen."""
+def _described(frames: Sequence[Frame], part: FeaturePart, scaling: Path | None) -> np.ndarray:
+    """Return features (m, dimension) of structures that designs start from."""
+    from gapdesign.inputs.carried import note
+    from gapdesign.structures import pack
+
+    say(f"describing {len(frames)} existing structures for the map")
+    batch = pack([frame.bare() for frame in frames], notes=[note(frame) for frame in frames])
+    return part.make(scaling).features(batch)
+
+
+def _members(path: Path) -> list[Atoms]:
+    """Return the members of a design, in the order chosen."""
     from gapdesign.files import read_frames
 
-    candidates = np.array([atoms.info["candidate"] for atoms in read_frames(path)], np.int64)
-    if not len(candidates):
+    frames = read_frames(path)
+    if not frames:
         raise InputError(f"{path}: an empty design has nothing to measure.")
-    return candidates
+    return frames
 
 
 def _page(arguments: argparse.Namespace, part: PagePart) -> None:
@@ -250,7 +302,7 @@ def _page(arguments: argparse.Namespace, part: PagePart) -> None:
 
     from gapdesign.files import read_array, read_csv, read_frames, write_csv, write_text
     from gapdesign.quality.measures import pair_distances
-    from gapdesign.report import design_page
+    from gapdesign.report import design_page, map_page
 
     features = {name: np.asarray(read_array(path)) for name, path in by_name(arguments.features).items()}
     tables = {}
@@ -268,3 +320,5 @@ def _page(arguments: argparse.Namespace, part: PagePart) -> None:
         quality=read_csv(arguments.quality),
     )
     write_text(arguments.output, page)
+    maps = list(map_page.read(arguments.maps).values())
+    write_text(arguments.output_map, map_page.render(part.study.study, maps, back="design.html"))

@@ -86,7 +86,10 @@ def register(verbs: argparse._SubParsersAction) -> None:
         metavar="FILE",
         help="crossval/errors.csv of the other kinds of models, in the order of the configuration",
     )
+    verb.add_argument("--predictions", required=True, type=Path, metavar="FILE", help="crossval/predictions.csv")
+    add_files(verb, "--maps", "map of every pool (.json)")
     add_output(verb, what="page to write (.html)")
+    add_output(verb, "--output-map", "page of the maps with the errors of models to write (.html)")
     add_output(verb, "--output-headline", "comparison in one sentence to write (.txt)")
 
     verb = add(
@@ -138,7 +141,7 @@ def _figures(arguments: argparse.Namespace, part: FiguresPart) -> None:
 def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
     from gapdesign.files import read_bytes, read_csv, read_frames, read_json, write_text
     from gapdesign.labels.suspicions import of_models
-    from gapdesign.report import groups_table
+    from gapdesign.report import groups_table, map_page
     from gapdesign.report import study_page as page
     from gapdesign.report.cost_table import Estimate
     from gapdesign.report.headline import headline
@@ -196,6 +199,9 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
     warnings += "".join(f"Doubtful model: {sentence}\n" for sentence in doubts)
     write_text(arguments.output_headline, warnings + headline(errors, methods, bootstrap) + "\n")
     write_text(arguments.output, text)
+    predictions = read_csv(arguments.predictions)
+    maps = [map_page.with_errors(dataset, pool, predictions) for pool, dataset in map_page.read(arguments.maps).items()]
+    write_text(arguments.output_map, map_page.render(part.study.study, maps, back="report.html"))
 
 
 def _others(kinds: Sequence[str], own: str, above: str, tables: Sequence[Path]) -> dict[str, Other]:

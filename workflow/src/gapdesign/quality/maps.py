@@ -72,6 +72,13 @@ def coverage(
     return pd.concat(tables, ignore_index=True).astype({"rank": "Int64"}), {"pool": name} | rounded(about)
 
 
+def placed(features: np.ndarray, sample: SampledPool, covariance: Covariance) -> np.ndarray:
+    """Project other structures, of given features (m, dimension), on the map of a pool: (m, 2)."""
+    anchors = sample.rows(evenly(sample.size, ANCHORS))
+    project, _ = _components(anchors, covariance.gram(anchors, anchors), covariance)
+    return np.round(project(features), 6) + 0.0
+
+
 def _points(pool: str, design: str, candidates: np.ndarray, points: np.ndarray) -> pd.DataFrame:
     """Return rows of the map, with six decimals, which no linear algebra library makes different."""
     import pandas as pd

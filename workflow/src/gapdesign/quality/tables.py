@@ -14,7 +14,7 @@ from gapdesign.methods.shared.groups import Groups
 from gapdesign.methods.shared.resources import block_rows, hold
 from gapdesign.quality.curves import Choice, curves, members, random_draws, rows_beside
 from gapdesign.quality.groups import representation
-from gapdesign.quality.maps import coverage
+from gapdesign.quality.maps import coverage, placed
 from gapdesign.quality.samples import order_of
 from gapdesign.quality.subpools import subpool_sizes
 from gapdesign.shards import SampledPool
@@ -38,6 +38,8 @@ class PoolTables(NamedTuple):
         Its map, and a row about it; see :mod:`gapdesign.quality.maps`.
     groups : DataFrame
         Its groups in each design; see :mod:`gapdesign.quality.groups`.
+    existing : (m, 2)
+        Where the structures that designs start from lie on the map.
     """
 
     curves: pd.DataFrame
@@ -45,6 +47,7 @@ class PoolTables(NamedTuple):
     coverage: pd.DataFrame
     pools: pd.DataFrame
     groups: pd.DataFrame
+    existing: np.ndarray
 
 
 def pool_tables(
@@ -61,6 +64,7 @@ def pool_tables(
     seed: int,
     is_ordered: bool,
     memory: int,
+    existing: np.ndarray | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> PoolTables:
     """Measure the designs of a pool against budget and pool size, beside random draws.
@@ -88,6 +92,8 @@ def pool_tables(
         Whether candidates with neighbouring indices are more alike than others, so that parts of the pool are drawn.
     memory : int
         In MiB.
+    existing : (m, dimension), optional
+        Features of structures that designs start from, for the map.
     progress : callable
         Called with the numbers of designs and draws done and in total.
     """
@@ -117,12 +123,14 @@ def pool_tables(
         progress=progress,
     )
     points, about = coverage(chosen, pool, sample, covariance, block_rows(memory, pool.dimension, budget))
+    others = np.zeros((0, 2)) if existing is None else placed(existing, sample, covariance)
     return PoolTables(
         curves=measured,
         members=members(whole, pool, covariance, found, costs),
         coverage=points,
         pools=pd.DataFrame([about]),
         groups=representation(name, Groups.read(shards), designs),
+        existing=others,
     )
 
 
