@@ -176,6 +176,18 @@ def test_a_deployed_workflow_runs_with_the_installed_library(installed, deployed
     assert "gapdesign: the package gapdesign is not installed beside snakemake" in told
 
 
+def test_the_workflow_catalogue_finds_what_its_standard_usage_needs():
+    """As source/docs/about/adding_workflows.md and scripts/generate-catalog.py of snakemake-workflow-catalog have it."""
+    usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    assert set(usage) <= {"mandatory-flags", "software-stack-deployment", "report"}
+    assert usage["report"] is True
+    deployment = usage["software-stack-deployment"]
+    assert set(deployment) <= {"conda", "apptainer", "apptainer+conda"}
+    assert deployment["conda"] is True
+    for name in ("workflow/Snakefile", "config/README.md", "config/config.yaml"):
+        assert (ROOT / name).is_file()
+
+
 @pytest.mark.parametrize("case", [(), ("frames",), ("existing",), ("frames", "existing")])
 def test_every_configuration_is_valid(case, frames):
     given = {name: frames for name in case}
