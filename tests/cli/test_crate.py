@@ -67,6 +67,12 @@ def crate(results: Path, *more: str, status: int = 0) -> Path:
     return output
 
 
+def references(value: Any) -> set[str]:
+    if isinstance(value, list):
+        return set().union(*map(references, value))
+    return {value["@id"]} if isinstance(value, dict) else set()
+
+
 def described(path: Path) -> dict[str, dict[str, Any]]:
     with ZipFile(path) as archive:
         return {entity["@id"]: entity for entity in json.loads(archive.read("ro-crate-metadata.json"))["@graph"]}
@@ -106,11 +112,10 @@ def test_every_result_comes_from_one_action_and_every_reference_leads_somewhere(
     assert entities["#engine"]["softwareVersion"] == "matscipy 1.0"
     assert {"@id": "ace/models/OPT/gp.xml"} in actions["#ace/crossval"]["object"]
     assert {"@id": "models/OPT/gp.xml"} not in actions["#ace/crossval"]["object"]
-
-    def references(value: Any) -> set[str]:
-        if isinstance(value, list):
-            return set().union(*map(references, value))
-        return {value["@id"]} if isinstance(value, dict) else set()
+    read = [{"@id": name} for name in ("config.yaml", "designs/OPT.extxyz", "designs/RND.extxyz")]
+    assert actions["#labels"]["object"] == read
+    for action in actions.values():  # nothing is read by what made it
+        assert not references(action["result"]) & references(action["object"])
 
     for name, entity in entities.items():
         for key, value in entity.items():

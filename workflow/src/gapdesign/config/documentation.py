@@ -18,9 +18,9 @@ evaluates expressions in a file that begins with `__use_yte__: true`. So read a 
 would a script, and run only those of people whose scripts you would run. `gapdesign check` runs nothing that stands in
 it, and nothing but the file's text is trusted: other files in the folder of a study are not imported as Python modules.
 
-In a folder that `snakedeploy` or `gapdesign new` wrote, Snakemake needs the package gapdesign beside it: `pip install .`
-in a clone of the repository. There `--configfile` adds to the configuration that the Snakefile names, and does not
-replace it.
+In a folder that `snakedeploy` or `gapdesign new` wrote, Snakemake needs the package gapdesign beside it: install it by
+`pip install .` in a clone of the repository. There `--configfile` adds to the configuration that the Snakefile names,
+and does not replace it.
 
 This page is generated: `make format` writes it, and `workflow/schemas/config.schema.json`, from the
 descriptions in the library.

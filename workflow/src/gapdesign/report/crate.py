@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -77,7 +78,7 @@ class Step:
     title, text : str
         What the stage did.
     reads : tuple of str
-        The stages whose results it reads.
+        Patterns of the files that it reads, with the ``{folder}`` of its kind of model.
     files : dict
         Descriptions of its files by their places, which may have a ``{design}`` and end with ``*``.
     always : tuple of str
@@ -107,7 +108,7 @@ SHARED = {
     "labels": Step(
         "Labels",
         "Computes or reads the reference energy, forces and virial of every chosen structure.",
-        ("design",),
+        ("designs/*",),
         {
             "labels/{design}.extxyz": "Structures of {design} with reference energies, forces and virials",
             "labels/isolated.extxyz": "Isolated atoms with their reference energies",
@@ -124,7 +125,7 @@ OF_KIND = {
     "models": Step(
         "Fits",
         "Fits a model to each labelled design.",
-        ("labels",),
+        ("labels/*.extxyz",),
         {
             "models/{design}/hyperparameters.json": "Hyperparameters of the model of {design}",
             "models/{design}/*": "Model fitted to {design}",
@@ -134,7 +135,7 @@ OF_KIND = {
     "crossval": Step(
         "Cross-validation",
         "Predicts every design by every model.",
-        ("labels", "models"),
+        ("labels/*.extxyz", "{folder}models/*"),
         {
             "crossval/errors.csv": "Errors of every model on every design",
             "crossval/errors_by_group.csv": "Errors by config_type and by element",
@@ -150,7 +151,10 @@ OF_KIND = {
     "report": Step(
         "Report",
         "Compares the designs by their models.",
-        ("design", "labels", "models", "crossval"),
+        (
+            *("candidates.csv", "designs/*", "quality.csv", "labels/*"),
+            *("{folder}models/*.json", "{folder}crossval/*.csv", "*crossval/errors.csv", "{folder}properties.csv"),
+        ),
         {
             "report.html": "The study on one page, with all figures and their data",
             "headline.txt": "The result in one sentence",
@@ -172,7 +176,7 @@ class Action:
     step : Step
         The stage.
     reads : list of str
-        Names of the stages that it reads.
+        Patterns of the files that it reads.
     found : dict
         Descriptions of its files by their places below the results.
     missing : list of str
@@ -251,8 +255,7 @@ class Run:
         actions = {name: Action(step, list(step.reads)) for name, step in SHARED.items()}
         for folder in _folders(self.kinds):
             for name, step in OF_KIND.items():
-                reads = [other if other in SHARED else f"{folder}{other}" for other in step.reads]
-                actions[f"{folder}{name}"] = Action(step, reads)
+                actions[f"{folder}{name}"] = Action(step, [pattern.format(folder=folder) for pattern in step.reads])
         taken: set[str] = set()
         for name, action in actions.items():
             folder = name.rpartition("/")[0]
@@ -381,7 +384,8 @@ def _graph(
 
 
 def _action(name: str, action: Action, run: Run, programs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    read = [path for other in action.reads for path in run.actions[other].found]
+    there = [path for other in run.actions.values() for path in other.found]
+    read = [path for path in there if any(fnmatchcase(path, pattern) for pattern in action.reads)]
     engine = [program["@id"] for program in programs if program["@id"] == _ENGINE]
     entity = {
         "@id": f"#{name}",
