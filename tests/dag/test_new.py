@@ -177,7 +177,7 @@ def test_a_deployed_workflow_runs_with_the_installed_library(installed, deployed
 
 
 def test_the_workflow_catalogue_finds_what_its_standard_usage_needs():
-    """As source/docs/about/adding_workflows.md and scripts/generate-catalog.py of snakemake-workflow-catalog have it."""
+    """As adding_workflows.md and scripts/generate-catalog.py of snakemake-workflow-catalog have it."""
     usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
     assert set(usage) <= {"mandatory-flags", "software-stack-deployment", "report"}
     assert usage["report"] is True
