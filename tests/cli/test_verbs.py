@@ -644,7 +644,8 @@ def test_an_existing_set_lies_on_the_map_where_the_same_candidates_do(paged, tmp
         *["--candidates", paged.of_shards("candidates/A/{start}-{stop}.npz"), "--memory", 1024],
         *["--designs", paged.of_designs("designs/{design}.extxyz"), "--output", tmp_path / "curves.csv"],
         *["--output-members", tmp_path / "members.csv", "--output-coverage", tmp_path / "coverage.csv"],
-        *["--output-pools", tmp_path / "pools.csv", "--output-map", tmp_path / "map.json"],
+        *["--output-pools", tmp_path / "pools.csv", "--output-groups", tmp_path / "groups.csv"],
+        *["--output-map", tmp_path / "map.json"],
     )
     found = json.loads((tmp_path / "map.json").read_text())
     assert "all 6 existing structures" in found["meta"]["description"]
