@@ -85,7 +85,8 @@ def test_a_study_of_frames_runs_from_the_wheel_in_an_empty_folder(installed, fra
     plan = run(installed, study, "snakemake", "-n", "--cores", "1", "design")
     assert "design_select" in plan and "design_page" in plan and "labels" not in plan
     assert "would have been" not in plan
-    run(installed, study, "snakemake", "--cores", "2", "results/mine/designs/OPT.extxyz")
+    run(installed, study, "snakemake", "--cores", "2", "results/mine/design-map.html")
+    assert "Chemiscope" in (study / "results/mine/design-map.html").read_text(encoding="utf-8")
     design = read(study / "results/mine/designs/OPT.extxyz", ":")
     assert len(design) == 6
     assert {Path(atoms.info["source_file"]) for atoms in design} == {frames}

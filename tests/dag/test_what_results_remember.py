@@ -84,6 +84,7 @@ def test_an_older_file_in_the_place_of_an_input_is_another_input(workflow, confi
         "candidates",
         "select",
         "regrow",
+        "curves",
         "engine",
         "isolated",
         "label",

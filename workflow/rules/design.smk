@@ -4,6 +4,7 @@ rule design:
         results("quality.csv"),
         results("quality/groups.csv"),
         results("design.html"),
+        results("design-map.html"),
 
 
 rule design_basis:
