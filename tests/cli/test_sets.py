@@ -179,6 +179,7 @@ def test_frames_come_from_standard_input(monkeypatch):
         (["frames.xyz", "3", "--engine", "gpaw"], "go with --budget-core-hours"),
         (["frames.xyz", "--budget-core-hours", "nan"], "the cheapest frame costs"),
         (["frames.xyz", "--budget-core-hours", "1e-9"], "the cheapest frame costs"),
+        (["frames.xyz", "--budget-core-hours", "inf"], "or N frames without a budget"),
         (["frames.xyz", "--budget-core-hours", "9", "--engine", "file"], "choose from ase"),
         (["frames.xyz", "--budget-core-hours", "9", "--cost", "hours"], "frame 0 of 'frames.xyz' has no value"),
         (["frames.xyz", "--budget-core-hours", "9", "--cost", "config_type"], "has 'alloy'"),

@@ -134,7 +134,11 @@ MISTAKES = [
     ("designs/OPT1/pool", ..., r"designs\.OPT1: give `pool`, .* or `pools`, for a design from each"),
     ("designs/OPT1/pools", ["A", "B"], r"designs\.OPT1: give `pool`, .* or `pools`, for a design from each"),
     ("designs/MORE", {"pools": ["A", "A"], "method": "random"}, r"designs\.MORE: `pools` names a pool twice: A, A"),
-    ("designs/MORE", {"pools": ["A", "C"], "method": "random"}, r"designs\.MORE_C\.pool: there is no pool 'C'"),
+    (
+        "designs/MORE",
+        {"pools": ["A", "C"], "method": "random"},
+        r"designs\.MORE\.pools: there is no pool 'C'; choose from A, B",
+    ),
     ("designs/OPT1", "maxmin", r"designs\.OPT1: 'maxmin' is not valid; give a block of keys"),
     ("designs", {}, r"designs: it is empty; give at least one"),
     ("designs", ..., r"designs: this key is missing; for example `designs: \{OPT1"),

@@ -92,7 +92,7 @@ def test_every_method_has_its_interval():
 
 def test_an_interval_that_holds_one_settles_nothing():
     text = headline(errors({"OPT": 10, "RND": 20}), METHODS, drawn({"OPT": 30 / RATIOS, "RND": np.full(41, 10.0)}))
-    assert text.endswith("The interval for max-min designs holds 1, so the gain is not certain." + LONE)
+    assert text.endswith("An interval for max-min designs holds 1, so the gain is not certain." + LONE)
 
 
 def test_draws_without_a_finite_error_give_no_interval():
@@ -114,7 +114,7 @@ def test_the_interval_between_designs_is_student_s_of_logarithms():
     assert (found.low, found.high) == pytest.approx((np.exp(other.low), np.exp(other.high)))
     text = headline(errors({"O1": 10.0, "O2": 40.0, "R1": 80.0, "R2": 320.0}), methods)
     assert "8.0 times smaller (geometric mean; 95 % interval between designs 0.12 to 540)." in text
-    assert text.endswith("The interval for max-min designs holds 1, so the gain is not certain.")
+    assert text.endswith("An interval for max-min designs holds 1, so the gain is not certain.")
     text = headline(errors({"O1": 80.0, "O2": 320.0, "R1": 10.0, "R2": 40.0}), methods)
     assert "8.0 times larger (geometric mean; 95 % interval between designs 0.12 to 540)." in text
 
@@ -130,6 +130,21 @@ def test_the_permutation_test_counts_all_ways():
     assert between(own, others).p == pytest.approx(np.mean(ways))
     values = dict(zip(MANY, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0], strict=True))
     assert "(exact permutation test: p = 0.029)" in headline(errors(values), MANY)
+
+
+def test_designs_of_other_sizes_have_no_interval_between_them():
+    values = dict(zip(MANY, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0], strict=True))
+    text = headline(errors(values, dict(zip(MANY, [50, 100] * 4, strict=True))), MANY)
+    assert "between designs" not in text and "not of one size (50 to 100 for max-min designs" in text
+
+
+def test_any_interval_that_holds_one_is_said():
+    methods = {"O1": "maxmin", "O2": "maxmin", "R1": "random", "R2": "random"}
+    table = errors({"O1": 10.0, "O2": 10.1, "R1": 30.0, "R2": 30.3})
+    draws = drawn({"O1": 30 / RATIOS, "O2": 30 / RATIOS, "R1": np.full(41, 10.0), "R2": np.full(41, 10.0)})
+    text = headline(table, methods, draws)
+    assert "between designs 2.9 to 3.1, over test structures 0.70 to 2.0" in text
+    assert text.endswith("An interval for max-min designs holds 1, so the gain is not certain.")
 
 
 def test_designs_that_do_not_vary_and_lone_ones():

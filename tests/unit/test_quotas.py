@@ -11,6 +11,7 @@ import pytest
 from ase import Atoms
 
 from gapdesign.config.study import Study
+from gapdesign.descriptors.environments import Environments
 from gapdesign.descriptors.kernel import KernelOptions
 from gapdesign.descriptors.structure_distances import StructurePool
 from gapdesign.errors import InputError
@@ -92,7 +93,7 @@ def test_the_certificate_proves_each_stage_and_nothing_else(structure):
     assert quotas.first_wrong_rank(method, mine, QUOTAS, **told) is not None
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if name not in ("d_optimal",)])
+@pytest.mark.parametrize("name", METHODS)
 def test_every_method_fills_its_quotas_and_has_a_reserve(name):
     found = designs.select(METHODS[name], toy(), reserve=RESERVE, quotas=QUOTAS)
     assert [group_of(k) for k in found.candidates[: len(FIRST)]] == FIRST
@@ -112,6 +113,25 @@ def test_a_group_of_copies_ends_early_and_the_rest_takes_its_place():
     assert [group_of(k) for k in found.candidates].count("slab") == 2
     told = {name: getattr(found, name) for name in ("candidates", "distances", "outside")}
     assert quotas.first_wrong_rank(METHODS["maxmin"], mine, QUOTAS, **told) is None
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_group_that_exists_already_gives_nothing_and_says_so(name):
+    said = []
+    mine = toy()
+    slabs = GROUPS.members("slab")
+    around = Environments.joined([mine.environments.one(int(k)) for k in slabs])
+    mine = replace(mine, existing=ROWS[slabs], existing_environments=around, progress=said.append)
+    found = designs.select(METHODS[name], mine, reserve=RESERVE, quotas=QUOTAS)
+    assert "slab" not in {group_of(k) for k in found.candidates}
+    assert [line for line in said if line.startswith("quotas.")] == [
+        "quotas.slab: only 0 of 5 structures; all others of the group are copies of these, or of what is there already"
+    ]
+    assert 0 < len(found.candidates) == len(set(found.candidates.tolist()))
+    if METHODS[name].is_certified:
+        assert len(found.candidates) == BUDGET + RESERVE
+        told = {column: getattr(found, column)[:BUDGET] for column in ("candidates", "distances", "outside")}
+        assert quotas.first_wrong_rank(METHODS[name], mine, QUOTAS, **told) is None
 
 
 def test_a_replay_scales_quotas_with_its_budgets():
@@ -153,6 +173,9 @@ def test_quotas_beyond_the_budget():
     problem = mismatch(design, budget=12, structure="average", descriptor=Study().descriptor)
     assert problem == "quotas: they add up to 13, and the budget is 12; lower them or raise it."
     assert mismatch(design, budget=13, structure="average", descriptor=Study().descriptor) is None
+    begun = design.model_copy(update={"start": 4})
+    problem = mismatch(begun, budget=13, structure="average", descriptor=Study().descriptor)
+    assert problem == "start: with quotas the farthest of each group comes first; leave one of the two out."
 
 
 def drawn_at_most(count: int, pool: int, size: int, chosen: int) -> float:
@@ -171,10 +194,16 @@ def test_a_group_is_hardly_there_where_chance_would_not_leave_it_so():
     assert (hardly.group, hardly.candidates, hardly.structures) == ("md", 100, 2)
     assert hardly.expected == pytest.approx(40 * 100 / 205)
     assert drawn_at_most(2, 205, 100, 40) < 0.01 < drawn_at_most(0, 205, 5, 40), "a rare group may be missed"
-    (sentence,) = warnings(table)
+    designs = {"FEW": {"quotas": {"slab": 38}}, "EVEN": {}}
+    (sentence,) = warnings(table, designs)
     assert sentence == (
         "FEW has 2 of the 100 candidates of md (a blind draw about 20). A model fitted to it may do badly there;"
-        " designs.FEW.quotas gives a group its structures."
+        " `quotas` give a group its structures."
+    )
+    assert not warnings(table, designs | {"FEW": {"existing": "mine.xyz"}}), "the existing set may have it"
+    (sentence,) = warnings(table, {"FEW": {"quotas": {"md": 3, "slab": 38}, "existing": "mine.xyz"}, "EVEN": {}})
+    assert sentence == (
+        "FEW has 2 of 3 of md that its quotas ask for: all others are copies of these, or of what is there already."
     )
     (shown,) = tables(table)
     assert [row["structures"] for row in shown["rows"]] == [[2, 20], [0, 0], [38, 20]]
@@ -192,6 +221,6 @@ def test_the_probability_decides_at_the_border():
 
 def test_a_pool_of_one_group_has_no_table():
     table = representation("A", Groups.named([""] * 5), {"D": np.arange(3)})
-    assert table.empty and not warnings(table) and not tables(table)
+    assert table.empty and not warnings(table, {"D": {}}) and not tables(table)
     assert list(table) == ["pool", "group", "candidates", "design", "structures"]
-    assert not warnings(pd.DataFrame(columns=list(table)))
+    assert not warnings(pd.DataFrame(columns=list(table)), {"D": {}})

@@ -157,7 +157,8 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
     hyperparameters = {path.parent.name: read_json(path) for path in arguments.hyperparameters}
     noises = {name: found["noise"] for name, found in hyperparameters.items() if found["noise"] is not None}
     suspicions = read_csv(arguments.suspicions)["sentence"].tolist() if arguments.suspicions else []
-    hardly = groups_table.warnings(read_csv(arguments.groups)) if arguments.groups else []
+    configuration = part.study.model_dump(mode="json", exclude_none=True)
+    hardly = groups_table.warnings(read_csv(arguments.groups), configuration["designs"]) if arguments.groups else []
     kinds = part.study.kinds
     own = kinds[arguments.kind] if arguments.kind else next(iter(kinds.values()))
     above = "" if own.kind == next(iter(kinds)) else "../"
@@ -169,7 +170,7 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
         trainings = {path.parent.name: read_csv(path) for path in arguments.trainings}
         drawn["training"] = svg_text(training_figure(trainings, methods))
     text = page.render(
-        configuration=part.study.model_dump(mode="json", exclude_none=True),
+        configuration=configuration,
         methods=methods,
         designs={name: read_frames(path) for name, path in by_name(arguments.designs).items()},
         figures=drawn,
@@ -195,7 +196,7 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
         above=above,
     )
     warnings = "".join(f"Suspicious labels: {sentence}\n" for sentence in suspicions)
-    warnings += "".join(f"Hardly there: {sentence}\n" for sentence in hardly)
+    warnings += "".join(f"Groups: {sentence}\n" for sentence in hardly)
     warnings += "".join(f"Doubtful model: {sentence}\n" for sentence in doubts)
     write_text(arguments.output_headline, warnings + headline(errors, methods, bootstrap) + "\n")
     write_text(arguments.output, text)

@@ -105,7 +105,8 @@ def _pick(arguments: argparse.Namespace) -> None:
     if left_out := given.left_out(found.places):
         groups = ", ".join(f"{name} ({count})" for name, count in islice(left_out.items(), 6))
         groups += f" and {len(left_out) - 6} more" if len(left_out) > 6 else ""
-        say(f"no frame of these groups, which a model may then not know: {groups}; --per-config-type takes N of each")
+        remedy = "; --per-config-type takes N of each" if labels is None else ""
+        say(f"no frame of these groups, which a model may then not know: {groups}{remedy}")
     (largest, mean), (by_chance, mean_by_chance) = found.covering, found.by_chance
     say(
         f"frames left out are at most {largest:.3f} from the nearest picked, {mean:.3f} on average;"
@@ -149,6 +150,8 @@ def _costs(arguments: argparse.Namespace, given: FrameSet, method: str) -> np.nd
         found = costs.carried(given, arguments.cost)
     else:
         found = costs.of_engine(given, arguments.engine or ENGINE)
+    if budget == float("inf"):
+        raise InputError(f"--budget-core-hours {budget:g}: give a number, or N frames without a budget.")
     if not budget >= found.min():
         raise InputError(f"--budget-core-hours {budget:g}: the cheapest frame costs {found.min():.3g}; give more.")
     return found

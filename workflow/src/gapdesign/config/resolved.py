@@ -13,7 +13,7 @@ from gapdesign.samplers import SAMPLERS
 from gapdesign.samplers.options import ALL, OverrideOptions, PoolOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from gapdesign.config.study import Study
     from gapdesign.methods.options import DesignOptions
@@ -29,7 +29,7 @@ def resolved(study: Study) -> Study:
     InputError
         If a file is missing or cannot be read, or if something needs prototypes and there are none.
     """
-    pools, designs = _without_patterns(study.pools), _one_from_each_pool(study.designs)
+    pools, designs = _without_patterns(study.pools), _one_from_each_pool(study.designs, study.pools.names)
     study = study.model_copy(update={"designs": designs})
     try:
         each = {name: pools.of(name) for name in pools.names}
@@ -46,16 +46,18 @@ def resolved(study: Study) -> Study:
     return study.model_copy(update=changes)
 
 
-def _one_from_each_pool(designs: Mapping[str, DesignOptions]) -> dict[str, DesignOptions]:
+def _one_from_each_pool(designs: Mapping[str, DesignOptions], pools: Sequence[str]) -> dict[str, DesignOptions]:
     """Return designs that each have one pool, those of several pools written out.
 
     Raises
     ------
     InputError
-        If a name is taken already.
+        If there is no such pool, or a name is taken already.
     """
     found: dict[str, DesignOptions] = {}
     for name, design in designs.items():
+        if unknown := [pool for pool in design.pools if pool not in pools]:
+            raise InputError(f"designs.{name}.pools: there is no pool '{unknown[0]}'; choose from {', '.join(pools)}.")
         own = {f"{name}_{pool}": design.model_copy(update={"pool": pool, "pools": ()}) for pool in design.pools}
         for each in (own := own or {name: design}):
             if each in found or (each != name and each in designs):

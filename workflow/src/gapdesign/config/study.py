@@ -252,6 +252,12 @@ def check(study: Study) -> None:
         problem = methods.mismatch(design, budget=budget, structure=study.kernel.structure, descriptor=study.descriptor)
         if problem is not None:
             raise InputError(f"designs.{name}.{problem}")
+        unknown = [group for group in design.quotas if group not in study.prototypes]
+        if unknown and not pools.of(design.pool).reader:
+            raise InputError(
+                f"designs.{name}.quotas: '{unknown[0]}' is no prototype, and candidates of pool {design.pool} have no"
+                f" other groups; choose from {', '.join(study.prototypes)}."
+            )
     _check_models(study)
     if problem := mismatch(study.properties, list(study.prototypes), study.symbols(), ENGINES[study.labels.engine]):
         raise InputError(f"properties.{problem}")

@@ -52,7 +52,11 @@ def between(own: Sequence[float], others: Sequence[float]) -> Between | None:
     freedom = sum(counts) - 2
     half = float(t.ppf(0.975, freedom)) * sqrt(squares / freedom * sum(1 / count for count in counts))
     middle = means[1] - means[0]
-    return Between(exp(middle - half), exp(middle + half), _permuted(*logs))
+    return Between(_exp(middle - half), _exp(middle + half), _permuted(*logs))
+
+
+def _exp(value: float) -> float:
+    return exp(min(value, 700.0))  # of errors as far apart as doubles can be
 
 
 def _permuted(own: list[float], others: list[float]) -> float | None:

@@ -30,7 +30,13 @@ def select(method: type[Method], task: Task, *, reserve: int = 0, quotas: Quotas
         return _select(method, task, reserve)
     parts = Parts()
     for stage in quotas.stages(task, parts.candidates):
-        parts.add(_select(method, stage.task, reserve if stage.is_last else 0), stage)
+        found = _select(method, stage.task, reserve if stage.is_last else 0)
+        if not stage.is_last and len(found.candidates) < stage.task.budget:
+            task.progress(
+                f"quotas.{stage.group}: only {len(found.candidates)} of {stage.task.budget} structures; all others of"
+                " the group are copies of these, or of what is there already"
+            )
+        parts.add(found, stage)
     return parts.joined()
 
 

@@ -130,6 +130,8 @@ def mismatch(design: DesignOptions, *, budget: int, structure: str, descriptor: 
         )
     if (most := sum(design.quotas.values())) > budget:
         return f"quotas: they add up to {most}, and the budget is {budget}; lower them or raise it."
+    if design.quotas and design.start is not None:
+        return "start: with quotas the farthest of each group comes first; leave one of the two out."
     first = next(iter(design.quotas.values()), budget)
     return design.member.mismatch(design.options, budget=first, existing=design.existing is not None)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from gapdesign.errors import InputError
 from gapdesign.methods.base import Method, Selection, Task
+from gapdesign.methods.shared.distance import free
 from gapdesign.methods.shared.groups import Groups
 from gapdesign.methods.shared.parts import among, beside
 
@@ -29,12 +30,18 @@ class Stage(NamedTuple):
         Choosing from one group, or at last from all that are left; it may have nothing to choose then.
     members : (m,) int64
         Candidates of the pool that the task numbers from 0.
-    is_last : bool
+    group : str or None
+        None in the last stage.
     """
 
     task: Task
     members: np.ndarray
-    is_last: bool = False
+    group: str | None
+
+    @property
+    def is_last(self) -> bool:
+        """Whether it chooses from all that are left."""
+        return self.group is None
 
 
 def scaled(wanted: Mapping[str, int], factor: float) -> dict[str, int]:
@@ -102,11 +109,11 @@ class Quotas:
         for name, count in self.wanted.items():
             members = self.groups.members(name)
             part = among(beside(task, chosen()), members)
-            yield Stage(replace(part, budget=count, seed=f"{task.seed}/{name}"), members)
+            yield Stage(replace(part, budget=count, seed=f"{task.seed}/{name}"), members, name)
         so_far = chosen()
         rest = np.setdiff1d(np.arange(task.pool.size), so_far)
         part = among(beside(task, so_far), rest)
-        yield Stage(replace(part, budget=task.budget - len(so_far)), rest, is_last=True)
+        yield Stage(replace(part, budget=task.budget - len(so_far)), rest, None)
 
 
 class Parts:
@@ -164,8 +171,7 @@ def first_wrong_rank(
         if len(mine) and (wrong := method.first_wrong_rank(stage.task, **told)) is not None:
             return replace(wrong, rank=done + wrong.rank)
         proved.append(mine)
-        rank = done + len(mine)
-        is_exhausted = len(mine) > 0 and outside[rank - 1] ** 2 <= task.covariance.overlap
-        if not held.all() and not is_exhausted:
+        if not held.all() and free(beside(stage.task, place["candidates"])).any():
+            rank = done + len(mine)
             return Wrong(rank, f"candidate {candidates[rank]} is not of the group whose turn it is")
     return None

@@ -24,7 +24,8 @@ def asked(configuration: Mapping[str, Any]) -> list[tuple[str, str]]:
         elif key == "designs" and isinstance(value, Mapping):
             rows.append(("designs", "; ".join(f"{name}: {_design(part)}" for name, part in value.items())))
         elif key == "budget" and isinstance(value, int):
-            rows.append(("budget", f"{words.count(value, 'structure')} per design"))
+            own = any(part.get("budget") for part in configuration.get("designs", {}).values())
+            rows.append(("budget", f"{words.count(value, 'structure')} per design{' without its own' if own else ''}"))
         elif key == "prototypes" and isinstance(value, Mapping):
             rows.append(("prototypes", "; ".join(f"{name}: {words.plain(part)}" for name, part in value.items())))
         else:
@@ -82,6 +83,6 @@ def _pools(pools: Mapping[str, Any]) -> str:
 def _design(part: Any) -> str:
     if not isinstance(part, Mapping):
         return words.plain(part)
-    rest = {key: value for key, value in part.items() if key not in ("method", "pool") and value not in (None, {})}
+    rest = {key: value for key, value in part.items() if key not in ("method", "pool") and value not in (None, {}, [])}
     text = f"{words.method_name(str(part.get('method', '?')))} from pool {part.get('pool', '?')}"
     return text + (f", {words.plain(rest)}" if rest else "")

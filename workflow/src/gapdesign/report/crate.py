@@ -101,7 +101,9 @@ SHARED = {
             "candidates.csv": "Candidates that were refused",
             "designs/{design}.extxyz": "Structures of {design}, in the order of their choice",
             "quality.csv": "Measures of the designs that are known before any label",
+            "quality/*.csv": "Curves, members, maps and groups behind the page of the designs",
             "design.html": "The designs on one page",
+            "design-map.html": "Pools and designs on a map, with their structures",
         },
         ("designs/{design}.extxyz", "quality.csv", "design.html"),
     ),
@@ -157,6 +159,7 @@ OF_KIND = {
         ),
         {
             "report.html": "The study on one page, with all figures and their data",
+            "report-map.html": "Pools and designs on a map, with the errors of the models",
             "headline.txt": "The result in one sentence",
             "estimate.json": "Estimated cost of the stages",
             "provenance.json": "Versions, seed, configuration and checksums",
@@ -262,7 +265,7 @@ class Run:
             below = self.results / folder
             for pattern, text in action.step.files.items():
                 for place, description in self._each(pattern, text):
-                    for path in sorted(below.glob(place)) if place.endswith("*") else [below / place]:
+                    for path in sorted(below.glob(place)) if "*" in place else [below / place]:
                         inside = path.relative_to(self.results).as_posix()
                         if path.is_file() and inside not in taken:
                             taken.add(inside)
@@ -446,11 +449,14 @@ def _person(author: Author, n: int) -> dict[str, Any]:
 
 def _about(run: Run) -> str:
     """Return the study in a few sentences, with what it lacks."""
-    designs = ", ".join(f"{name} ({design['method']})" for name, design in run.configuration["designs"].items())
+    common = run.configuration["budget"]
+    designs = ", ".join(
+        f"{name} ({design['method']}, budget {design.get('budget') or common})"
+        for name, design in run.configuration["designs"].items()
+    )
     text = (
         f"Structures on which a machine-learning interatomic potential is trained, chosen by gapdesign: {designs}."
-        f" Budget: {run.configuration['budget']} structures per design. Labels: engine"
-        f" {run.configuration['labels']['engine']}. Models: {', '.join(run.kinds)}."
+        f" Labels: engine {run.configuration['labels']['engine']}. Models: {', '.join(run.kinds)}."
     )
     if run.provenance is None:
         text += " The versions of the programs were not recorded."

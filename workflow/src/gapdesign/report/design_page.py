@@ -91,7 +91,7 @@ def render(
         study=study,
         elements=elements(designs),
         advice=advice(curves, methods, quality),
-        hardly=groups_table.warnings(groups),
+        hardly=groups_table.warnings(groups, configuration["designs"]),
         groups=groups_table.tables(groups),
         facts=[
             words.count(len(designs), "design"),

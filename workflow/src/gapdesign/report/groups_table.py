@@ -8,6 +8,8 @@ from gapdesign.quality.groups import hardly_there
 from gapdesign.report import words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
 MOST = 5
@@ -33,10 +35,32 @@ def tables(groups: pd.DataFrame) -> list[dict[str, Any]]:
     return found
 
 
-def warnings(groups: pd.DataFrame) -> list[str]:
-    """Say which groups are hardly in a design: a sentence per design."""
+def warnings(groups: pd.DataFrame, designs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Say which quotas were not filled, and which groups are hardly in a design: a sentence per design.
+
+    Designs that continue an existing set are left out of the second: that may have these groups.
+
+    Parameters
+    ----------
+    groups
+        The table ``quality/groups.csv``.
+    designs
+        The block `designs` of the configuration.
+    """
     sentences = []
-    for design, hardly in hardly_there(groups).items():
+    chosen = {(row["design"], row["group"]): row["structures"] for row in groups.to_dict("records")}
+    for design, options in designs.items():
+        short = {
+            name: count for name, count in options.get("quotas", {}).items() if chosen.get((design, name), 0) < count
+        }
+        if short:
+            each = [f"{chosen.get((design, name), 0)} of {count} of {name}" for name, count in short.items()]
+            sentences.append(
+                f"{design} has {words.listing(each)} that its quotas ask for: all others are copies of these, or of"
+                " what is there already."
+            )
+    alone = groups[~groups["design"].isin([name for name, options in designs.items() if options.get("existing")])]
+    for design, hardly in hardly_there(alone).items():
         named = sorted(hardly, key=lambda each: -each.expected)
         each = [
             f"{words.number(one.structures) if one.structures else 'none'} of the {words.number(one.candidates)}"
@@ -45,7 +69,7 @@ def warnings(groups: pd.DataFrame) -> list[str]:
         ]
         each += [f"as few of {words.count(len(named) - MOST, 'other group')}"] if len(named) > MOST else []
         sentences.append(
-            f"{design} has {words.listing(each)}. A model fitted to it may do badly there; designs.{design}.quotas"
-            " gives a group its structures."
+            f"{design} has {words.listing(each)}. A model fitted to it may do badly there; `quotas` give a"
+            " group its structures."
         )
     return sentences

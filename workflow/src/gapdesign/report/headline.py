@@ -77,21 +77,31 @@ def headline(errors: pd.DataFrame, methods: Mapping[str, str], bootstrap: pd.Dat
         The table ``crossval/bootstrap.csv``, for intervals of the ratios of energies over test structures.
     """
     compared = [of_energies(errors, methods, bootstrap), of_forces(errors, methods)]
-    return " ".join(filter(None, [*compared, *_of_designs(errors, methods)]))
+    return " ".join(filter(None, [*compared, *_of_designs(_sizes(errors, methods))]))
 
 
 UNEQUAL = 1.1
 """Ratio of the largest to the smallest design of a comparison above which it is pointed out."""
 
 
-def _of_designs(errors: pd.DataFrame, methods: Mapping[str, str]) -> Iterator[str]:
-    """Say what a comparison of these designs leaves out: other sizes than labels that failed explain, lone designs."""
+def _sizes(errors: pd.DataFrame, methods: Mapping[str, str]) -> dict[str, list[int]]:
+    """Return the sizes of the designs of each method."""
     own = errors[errors["model"] == errors["test_set"]] if len(errors) else errors
     sizes: dict[str, list[int]] = {}
     for design, size in own[["model", "n"]].itertuples(index=False) if len(own) else ():
         sizes.setdefault(methods.get(design, "other"), []).append(int(size))
+    return sizes
+
+
+def _differ(sizes: Mapping[str, Sequence[int]]) -> bool:
+    """Return whether designs differ in size by more than labels that failed explain."""
     every = [size for group in sizes.values() for size in group]
-    if len(sizes) > 1 and max(every) > UNEQUAL * min(every):
+    return len(every) > 1 and max(every) > UNEQUAL * min(every)
+
+
+def _of_designs(sizes: Mapping[str, list[int]]) -> Iterator[str]:
+    """Say what a comparison of these designs leaves out."""
+    if len(sizes) > 1 and _differ(sizes):
         each = [f"{span_of(group)} for {_designs(method, sizes)}" for method, group in sizes.items()]
         yield f"The designs are not of one size ({listing(each)}), which this comparison does not take into account."
     if len(sizes) > 1 and _baseline(sizes) is not None and min(map(len, sizes.values())) == 1:
@@ -112,7 +122,8 @@ def of_energies(errors: pd.DataFrame, methods: Mapping[str, str], bootstrap: pd.
     table = worst_off_sample(errors)
     if table.empty:
         return _fit_only(errors)
-    return _compared(table, TAIL, methods, _ENERGIES, _intervals(bootstrap, methods))
+    alike = not _differ(_sizes(errors, methods))
+    return _compared(table, TAIL, methods, _ENERGIES, _intervals(bootstrap, methods), alike)
 
 
 def of_forces(errors: pd.DataFrame, methods: Mapping[str, str]) -> str:
@@ -122,7 +133,8 @@ def of_forces(errors: pd.DataFrame, methods: Mapping[str, str]) -> str:
     table = worst_off_sample(errors, FORCE_TAIL)
     if table.empty:
         return f"That of forces is {number(float(errors.iloc[0][FORCE_TAIL]), 2)} meV/Å."
-    return _compared(table, FORCE_TAIL, methods, _FORCES, {})
+    alike = not _differ(_sizes(errors, methods))
+    return _compared(table, FORCE_TAIL, methods, _FORCES, {}, alike)
 
 
 @dataclass(frozen=True)
@@ -144,13 +156,14 @@ def _compared(
     methods: Mapping[str, str],
     subject: _Subject,
     intervals: Mapping[str, tuple[float, float]],
+    alike: bool,
 ) -> str:
     groups: dict[str, list[float]] = {}
     broken = [str(model) for model in table["model"][table[column].isna()]]
     for model, value in zip(table["model"], table[column], strict=True):
         if not math.isnan(value):
             groups.setdefault(methods.get(model, "other"), []).append(value)
-    sentences = [_compare(groups, intervals, subject)] if groups else []
+    sentences = [_compare(groups, intervals, subject, alike)] if groups else []
     if broken:
         noun = "Model" if len(broken) == 1 else "Models"
         sentences.append(
@@ -186,7 +199,13 @@ def _intervals(bootstrap: pd.DataFrame | None, methods: Mapping[str, str]) -> di
     return {method: tuple(np.quantile(ratios[method], [0.025, 0.975])) for method in ratios}
 
 
-def _compare(groups: Mapping[str, list[float]], intervals: Mapping[str, tuple[float, float]], subject: _Subject) -> str:
+def _compare(
+    groups: Mapping[str, list[float]],
+    intervals: Mapping[str, tuple[float, float]],
+    subject: _Subject,
+    alike: bool,
+) -> str:
+    """Write the comparison; of designs that are not alike in size the spread is that of size, and not written."""
     blind = _baseline(groups)
     others = [method for method in groups if method != blind]
     order = [*others, *([] if blind is None else [blind])]
@@ -200,7 +219,7 @@ def _compare(groups: Mapping[str, list[float]], intervals: Mapping[str, tuple[fl
     if blind is None or min(min(values) for values in groups.values()) <= 0:
         return f"{start}."
     ratios = {method: _geometric_mean(groups[blind]) / _geometric_mean(groups[method]) for method in others}
-    spread = {method: between(groups[method], groups[blind]) for method in others}
+    spread = {method: between(groups[method], groups[blind]) if alike else None for method in others}
     if len(others) == 1:
         interval = _interval(ratios[others[0]], spread[others[0]], intervals.get(others[0]))
         text = f"{start}: {_times(ratios[others[0]])} (geometric mean{interval and f'; {interval}'})."
@@ -211,7 +230,9 @@ def _compare(groups: Mapping[str, list[float]], intervals: Mapping[str, tuple[fl
             each.append(f"{_times(ratios[method])} for {method_name(method)}{interval and f' ({interval})'}")
         text = f"{start}: against {method_name(blind)}, by geometric means, {listing(each)}."
     least = {method: low for method, (low, _) in intervals.items()}
-    least |= {method: found.low for method, found in spread.items() if found is not None}
+    for method, found in spread.items():
+        if found is not None:
+            least[method] = min(found.low, least.get(method, found.low))
     return text + _reservations(groups, blind, ratios, least, subject.gain)
 
 
@@ -254,7 +275,7 @@ def _reservations(
         text += f" The ranges of {names} and {method_name(blind)} designs overlap, so the gain{gain} is not certain."
     if doubtful := [method for method in ratios if method not in failed + unclear and least.get(method, 2) <= 1]:
         names = listing(method_name(method) for method in doubtful)
-        text += f" The interval for {names} designs holds 1, so the gain{gain} is not certain."
+        text += f" An interval for {names} designs holds 1, so the gain{gain} is not certain."
     return text
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gapdesign.report.map_structures import CANDIDATE, SET, X, Y, structure_property, text
+from gapdesign.report.map_structures import CANDIDATE, X, Y, structure_property, text
 from gapdesign.report.template import fill
 
 if TYPE_CHECKING:
@@ -105,7 +105,6 @@ def render(study: str, datasets: Sequence[Mapping[str, Any]], *, back: str) -> s
                 "shown": dataset["meta"]["description"],
                 "colours": [name for name in dataset["properties"] if name not in (X, Y)],
                 "colour": dataset["settings"]["map"]["color"]["property"],
-                "has_existing": "existing" in dataset["properties"][SET]["values"],
             }
             for dataset in datasets
         ],

@@ -117,7 +117,8 @@ def pick(
     if known is not None:
         from_known, _ = to_nearest(features, known.values)
     if not len(chosen):
-        raise InputError(f"--existing: it has all that is in '{given.name}'; nothing is left to choose.")
+        paid = "" if labels is None else f" and that {n:g} core-hours pay for"
+        raise InputError(f"--existing: it has all that is in '{given.name}'{paid}; nothing is left to choose.")
     covering, *draws = [
         _covering(np.minimum(to_nearest(features, features.values[places])[0], from_known))
         for places in [chosen, *drawn]

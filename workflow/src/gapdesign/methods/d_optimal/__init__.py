@@ -69,6 +69,8 @@ class DOptimalMethod(Method):
             rows.each(lambda span, block: features.__setitem__(span, block @ directions))
             existing = there @ directions
             usable = np.flatnonzero(distance.free(task))
+            if not len(usable):
+                return distance.selection(task, [], [], passes=2)
             chosen = optimality.greedy(features[usable], task.budget, existing)
             chosen = optimality.exchange(features[usable], chosen, existing, progress=task.progress)
             members = features[usable[chosen]]
