@@ -202,6 +202,11 @@ def test_a_study_that_runs_again_is_refused(results, capsys, change, sentence):
         (("--date", "2026-02-30"), "--date 2026-02-30: there is no such day"),
         (("--author", "Ada", "--orcid", "0000-0002-1825-0096"), "--orcid 0000-0002-1825-0096: this is no ORCID iD"),
         (("--author", "Ada", "--orcid", "1825"), "--orcid 1825: this is no ORCID iD"),
+        (("--author", " "), "--author: a name is empty"),
+        (
+            ("--author", "A", "--orcid", "0000-0002-1825-0097", "--author", "B", "--orcid", "0000-0002-1825-0097"),
+            "two authors have the same ORCID iD",
+        ),
         (("--output", "crate"), "--output crate: a crate is an archive; end its name with .zip."),
         (("--output", "config.zip"), "--output config.zip: it exists already"),
     ],

@@ -57,6 +57,10 @@ def _crate(arguments: argparse.Namespace) -> None:
     licence, published = licence_of(arguments.license), date_of(arguments.date)
     orcids = {n: orcid_of(given) for n, given in arguments.orcid.items()}
     authors = [Author(name, orcids.get(n)) for n, name in enumerate(arguments.author)]
+    if not all(author.name.strip() for author in authors):
+        raise InputError("--author: a name is empty; give it, or leave the author out.")
+    if len(set(orcids.values())) < len(orcids):
+        raise InputError("--orcid: two authors have the same ORCID iD; give each their own.")
     given = study.load(arguments.config).model_dump(mode="json", exclude_none=True) if arguments.config else None
     run = Run(arguments.results, given)
     write_crate(output, run, licence=licence, published=published, authors=authors)

@@ -136,7 +136,7 @@ class Prefixes:
     """
 
     def __init__(self, features: np.ndarray, sizes: Sequence[int], covariance: Covariance) -> None:
-        self._sizes, self._starts = sizes, [0, *sizes[:-1]]
+        self._sizes, self._starts, self._overlap = sizes, [0, *sizes[:-1]], covariance.overlap
         self._own, gram = covariance.diagonal(features), covariance.gram(features, features)
         within = _squared(self._own, self._own, gram)
         gram[np.diag_indices(len(gram))] += JITTER
@@ -154,6 +154,8 @@ class Prefixes:
         from scipy.linalg import solve_triangular
 
         squared = np.minimum.reduceat(prior[:, None] + self._own - 2 * cross, self._starts, axis=1)
+        # The root of what rounding leaves of zero is large, and differs with the cut of the pool.
+        squared[squared <= self._overlap] = 0.0
         _collect(self._covering, np.minimum.accumulate(squared, axis=1).T)
         explained = np.add.reduceat(solve_triangular(self._lower, cross.T, lower=True) ** 2, self._starts, axis=0)
         _collect(self._deviation, prior - np.add.accumulate(explained, axis=0))
