@@ -80,7 +80,7 @@ class Step:
     reads : tuple of str
         Patterns of the files that it reads, with the ``{folder}`` of its kind of model.
     files : dict
-        Descriptions of its files by their places, which may have a ``{design}`` and end with ``*``.
+        Descriptions of its files by their places, which may have a ``{design}`` and ``*``.
     always : tuple of str
         The places that a finished stage has.
     """
