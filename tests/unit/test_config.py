@@ -405,7 +405,7 @@ def test_the_page_has_every_key_with_its_default():
     page = configdoc.page()
     for line in (
         "| `descriptor.soap.r_cut` | Radius of an environment, in angstrom. | number > 0 and <= 30 | `6.8` |",
-        "| `designs.<name>.pool` | Pool that it is chosen from. | text | required |",
+        '| `designs.<name>.pool` | Pool that it is chosen from; required, or else `pools`. | text | `""` |',
         "| `pools.shard_size` | Candidates per job. It changes the number of jobs, but no result."
         " | whole number >= 1 | `5000` |",
         "| `pools.overrides.<name>.strain` | Replaces `pools.strain`. | see `pools.strain` above | none |",

@@ -11,7 +11,7 @@ from gapdesign.crossval.between import between
 from gapdesign.report.headline import headline
 
 METHODS = {"OPT": "maxmin", "VAR": "variance", "RND": "random"}
-LONE = " A method's only design does not show how much its designs differ."
+LONE = " One design of a method does not show how much such designs differ."
 
 
 def errors(values: dict[str, float], sizes: dict[str, int] | None = None) -> pd.DataFrame:

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from gapdesign.descriptors.environments import on_grid
 from gapdesign.errors import InputError
 from gapdesign.methods.bayesian import BayesianMethod, BayesianOptions
-from gapdesign.methods.shared.rows import linear_features
+from gapdesign.methods.shared.rows import in_two, linear_features
 from toy_pools import COVARIANCE, assert_same_however_cut, environments, features, task
 
 
@@ -151,3 +152,15 @@ def test_memory_is_asked_for_before_it_is_taken():
     there = environments(4000, width=200)
     with pytest.raises(InputError, match=r"selection\.memory: bayesian keeps the rows of \d+ environments"):
         BayesianMethod.select(task(features(4000), 2, environments=there, options=options, memory=4))
+
+
+def test_products_with_a_matrix_in_two_parts_are_exact_however_rows_are_cut():
+    rng = np.random.default_rng(3)
+    rows = on_grid(rng.normal(size=(200, 300)) / 40).astype(float)
+    matrix = np.linalg.inv(np.eye(300) + 1e4 * rows[:9].T @ rows[:9])
+    parts = in_two(matrix)
+    whole = rows @ parts[0] + rows @ parts[1]
+    for block in (1, 7, 64):
+        cut = [rows[k : k + block] @ parts[0] + rows[k : k + block] @ parts[1] for k in range(0, 200, block)]
+        assert np.concatenate(cut).tobytes() == whole.tobytes()
+    assert np.abs(whole - rows @ matrix).max() < 1e-12

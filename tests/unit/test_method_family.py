@@ -168,7 +168,7 @@ def evenly(tmp_path):
 def test_a_method_of_another_package_chooses_designs(evenly):
     study = copy.deepcopy(SMALL) | {"designs": {"EVEN": {"pool": "A", "method": "evenly", "evenly": {"offset": 3}}}}
     assert "EVEN: 10 structures of pool A by evenly" in gapdesign(evenly, study, "check")
-    assert "1 designs of 10 structures" in gapdesign(evenly, study, "plan")
+    assert "1 design of 10 structures" in gapdesign(evenly, study, "plan")
     shard = ["--candidates", "c/0-60.npz"]
     gapdesign(evenly, study, "candidates", "--pool", "A", "--start", "0", "--stop", "60", "--output", "c/0-60.npz")
     gapdesign(evenly, study, "descriptors", *shard, "--output", "f/0-60.npy", "--output-sum", "s/0-60.npy")

@@ -105,7 +105,7 @@ def _of_designs(sizes: Mapping[str, list[int]]) -> Iterator[str]:
         each = [f"{span_of(group)} for {_designs(method, sizes)}" for method, group in sizes.items()]
         yield f"The designs are not of one size ({listing(each)}), which this comparison does not take into account."
     if len(sizes) > 1 and _baseline(sizes) is not None and min(map(len, sizes.values())) == 1:
-        yield "A method's only design does not show how much its designs differ."
+        yield "One design of a method does not show how much such designs differ."
 
 
 def of_energies(errors: pd.DataFrame, methods: Mapping[str, str], bootstrap: pd.DataFrame | None = None) -> str:

@@ -27,7 +27,7 @@ from gapdesign.methods.base import Method, Selection, Task
 from gapdesign.methods.bayesian.environment_rows import EnvironmentRows
 from gapdesign.methods.shared import distance
 from gapdesign.methods.shared.resources import one_blas_thread, require
-from gapdesign.methods.shared.rows import TransformedRows, first_largest, linear_rows
+from gapdesign.methods.shared.rows import TransformedRows, first_largest, in_two, linear_rows
 from gapdesign.progress import Pace
 
 
@@ -178,7 +178,12 @@ class OneRow:
         if np.array_equal(inverse, np.eye(len(inverse))):
             self._rows.each(lambda span, block: self._variance.__setitem__(span, dot(block, block)))
         else:
-            self._rows.each(lambda span, block: self._variance.__setitem__(span, dot(block @ inverse, block)))
+            high, low = in_two(inverse)
+
+            def work(span: slice, block: np.ndarray) -> None:
+                self._variance[span] = dot(block @ high + block @ low, block)
+
+            self._rows.each(work)
 
     def scores(self) -> np.ndarray:
         """Scores (N,)."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapdesign.descriptors.environments import on_grid
+from gapdesign.descriptors.environments import GRID, on_grid
 
 if TYPE_CHECKING:
     from gapdesign.descriptors.covariance import Covariance
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 BLOCK = 2048
 """Number of vectors that a thread processes at once."""
+
+FINE = 2.0**46
 
 SAMPLE = 8192
 """Number of vectors of a pool, evenly spaced, that determine its principal directions."""
@@ -38,6 +40,16 @@ def steady(scores: np.ndarray) -> np.ndarray:
 def first_largest(scores: np.ndarray) -> int:
     """Return the place of the largest score; of scores that are equal up to rounding, the first."""
     return int(np.argmax(steady(scores)))
+
+
+def in_two(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return two matrices that add up to one (p, p) and whose products with vectors on the grid are exact.
+
+    No row of the matrix may be longer than one. Its multiples of 2^-26 are the first; the second has the rest as
+    multiples of 2^-46, of which no sum of p < 2^16 products exceeds 2^53. What is left out is below 2^-47.
+    """
+    high = np.rint(matrix * GRID) / GRID
+    return high, np.rint((matrix - high) * FINE) / FINE
 
 
 def linear_features(features: np.ndarray, covariance: Covariance) -> np.ndarray:
