@@ -17,6 +17,7 @@ from tests.unit.test_curves import COVARIANCE, EVERYTHING, POOL, ROWS, choice
 from browser import browser, needs_browser
 from gapdesign.inputs.carried import note
 from gapdesign.inputs.frames import Frame
+from gapdesign.methods.tasks import existing_frames
 from gapdesign.quality.curves import Choice
 from gapdesign.quality.maps import coverage, placed
 from gapdesign.report import map_page, map_structures
@@ -137,7 +138,8 @@ class TestDataset:
             atoms.info = {"config_type": f"old{index}"}
         path = tmp_path / "old.extxyz"
         write(path, [Atoms("Mo", cell=[20, 20, 20], pbc=True), *started])
-        frames = map_structures.existing_frames([str(path)])
+        frames, isolated = existing_frames(str(path), {int(z) for atoms in started for z in atoms.numbers} | {42})
+        assert isolated == 1
         assert [frame.number for frame in frames] == [1, 2, 3]  # the isolated atom is left out
         places = np.array([[1, 2], [3, 4], [5, 6]])
         found = make(existing=list(zip(frames, places, strict=True)), existing_size=3)

@@ -32,7 +32,7 @@ from toy_pools import COVARIANCE, LAYOUT, environments, features, task
 
 N, BUDGET, RESERVE = 60, 14, 4
 ROWS = features(N, seed=3)
-GROUPS = Groups.named(["bulk", "slab", ""] * (N // 3))
+GROUPS = Groups.named([["bulk", "slab", ""] * (N // 3)])
 QUOTAS = Quotas(GROUPS, {"slab": 5, "bulk": 3})
 FIRST = [name for name, count in QUOTAS.wanted.items() for _ in range(count)]
 AVERAGE_OR_NOT = pytest.mark.parametrize("structure", ["average", "environment"])
@@ -185,7 +185,7 @@ def drawn_at_most(count: int, pool: int, size: int, chosen: int) -> float:
 
 
 def test_a_group_is_hardly_there_where_chance_would_not_leave_it_so():
-    groups = Groups.named(["md"] * 100 + ["slab"] * 100 + ["rare"] * 5)
+    groups = Groups.named([["md"] * 100 + ["slab"] * 100 + ["rare"] * 5])
     few, none = np.r_[0:2, 100:138], np.r_[0:20, 100:120]
     table = representation("A", groups, {"FEW": few, "EVEN": none})
     found = hardly_there(table)
@@ -212,7 +212,7 @@ def test_a_group_is_hardly_there_where_chance_would_not_leave_it_so():
 
 def test_the_probability_decides_at_the_border():
     """Of 1000 candidates 60 are of a group; a draw of 100 has 6 of them, and 1 by chance about once in a hundred."""
-    groups = Groups.named(["a"] * 60 + ["b"] * 940)
+    groups = Groups.named([["a"] * 60 + ["b"] * 940])
     one, no_more = np.r_[0:1, 60:159], np.r_[0:0, 60:160]
     probability = drawn_at_most(1, 1000, 60, 100)
     assert ("ONE" in hardly_there(representation("A", groups, {"ONE": one}))) == (probability < 0.01)
@@ -220,7 +220,7 @@ def test_the_probability_decides_at_the_border():
 
 
 def test_a_pool_of_one_group_has_no_table():
-    table = representation("A", Groups.named([""] * 5), {"D": np.arange(3)})
+    table = representation("A", Groups.named([[""] * 5]), {"D": np.arange(3)})
     assert table.empty and not warnings(table, {"D": {}}) and not tables(table)
     assert list(table) == ["pool", "group", "candidates", "design", "structures"]
     assert not warnings(pd.DataFrame(columns=list(table)), {"D": {}})

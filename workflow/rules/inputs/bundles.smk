@@ -23,7 +23,7 @@ BUNDLED = {
 
 KINDS = {pattern: kind for kind, pattern in BUNDLED.items()}
 
-DESIGNS_OF_POOLS = {pool: [name for name in DESIGNS if STUDY.designs[name].pool == pool] for pool in STUDY.pools.names}
+DESIGNS_OF_POOLS = {pool: STUDY.designs_from(pool) for pool in STUDY.pools.names}
 
 SERIES = {
     "designs": [{"design": name} for name in DESIGNS],

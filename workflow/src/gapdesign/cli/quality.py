@@ -34,7 +34,7 @@ from gapdesign.cli.parts import (
     of_selection,
 )
 from gapdesign.config.job import Job
-from gapdesign.config.part import At, From
+from gapdesign.config.part import From
 from gapdesign.errors import InputError
 from gapdesign.quality.options import QualityOptions
 
@@ -49,12 +49,6 @@ TABLES = ("curves", "members", "coverage", "pools", "groups")
 
 IsOrdered = Annotated[bool, From(lambda at: at.pool.is_ordered)]
 """Whether neighbouring candidates of the pool are more alike than others."""
-
-
-def _existing(at: At) -> tuple[str, ...]:
-    """Return the files that designs from the pool start from."""
-    designs = (design for design in at.study.designs.values() if design.pool == at.pool_name)
-    return tuple(dict.fromkeys(design.existing for design in designs if design.existing))
 
 
 class QualityPart(DistancePart):
@@ -81,7 +75,7 @@ class CurvesPart(DistancePart):
     quality: QualityOptions
     is_ordered: IsOrdered
     engine: EnginePart
-    existing: Annotated[tuple[str, ...], From(_existing)]
+    existing: Annotated[tuple[str, ...], From(lambda at: at.study.existing_from(at.pool_name))]
     features: FeaturePart
 
 
@@ -234,13 +228,14 @@ def _regrow(arguments: argparse.Namespace, part: RegrowPart) -> None:
 
 def _curves(arguments: argparse.Namespace, part: CurvesPart) -> None:
     from gapdesign.files import read_csv, write_csv, write_text
+    from gapdesign.methods.tasks import existing_frames
     from gapdesign.quality.tables import pool_tables
     from gapdesign.report import map_structures
     from gapdesign.shards import FeaturePool, evenly
 
     pool = FeaturePool(arguments.features)
     designs = {name: _members(path) for name, path in by_name(arguments.designs).items()}
-    existing = map_structures.existing_frames(part.existing)
+    existing = [frame for path in part.existing for frame in existing_frames(path, part.features.species)[0]]
     shown = [existing[place] for place in evenly(len(existing), map_structures.EXISTING)] if existing else []
     tables = pool_tables(
         arguments.pool,
@@ -279,12 +274,10 @@ def _curves(arguments: argparse.Namespace, part: CurvesPart) -> None:
 
 def _described(frames: Sequence[Frame], part: FeaturePart, scaling: Path | None) -> np.ndarray:
     """Return features (m, dimension) of structures that designs start from."""
-    from gapdesign.inputs.carried import note
-    from gapdesign.structures import pack
+    from gapdesign.inputs.carried import packed
 
     say(f"describing {len(frames)} existing structures for the map")
-    batch = pack([frame.bare() for frame in frames], notes=[note(frame) for frame in frames])
-    return part.make(scaling).features(batch)
+    return part.make(scaling).features(packed(frames))
 
 
 def _members(path: Path) -> list[Atoms]:

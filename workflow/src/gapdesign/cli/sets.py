@@ -76,18 +76,18 @@ def _pick(arguments: argparse.Namespace) -> None:
     refuse_overwriting(arguments, arguments.frames, arguments.existing)
     given = frames_of(arguments.frames, "FILE")
     existing = None if arguments.existing is None else frames_of(str(arguments.existing), "--existing")
-    labels = _costs(arguments, given, method)
-    if labels is None and not 1 <= arguments.n <= len(given):
+    core_hours = _costs(arguments, given, method)
+    if core_hours is None and not 1 <= arguments.n <= len(given):
         raise InputError(f"N: {arguments.n} of the {len(given)} frames in '{given.name}'; ask for 1 to {len(given)}.")
     description = given.description(backend)
     found = pick(
         given,
-        arguments.n if labels is None else arguments.budget_core_hours,
+        arguments.n if core_hours is None else arguments.budget_core_hours,
         description,
         method=method,
         existing=existing,
         is_per_group=arguments.per_config_type,
-        labels=labels,
+        core_hours=core_hours,
         seed=arguments.seed,
         memory=arguments.memory,
         progress=say,
@@ -99,20 +99,20 @@ def _pick(arguments: argparse.Namespace) -> None:
         source = f"frames carry {arguments.cost}" if arguments.cost else f"by the law of {arguments.engine or ENGINE}"
         say(
             f"their labels cost {found.costs.sum():.4g} of {arguments.budget_core_hours:g} core-hours ({source},"
-            f" {labels.min():.2g} to {labels.max():.2g} a frame); random picks for as much have"
+            f" {core_hours.min():.2g} to {core_hours.max():.2g} a frame); random picks for as much have"
             f" {found.size_by_chance:.0f} frames"
         )
     if left_out := given.left_out(found.places):
         groups = ", ".join(f"{name} ({count})" for name, count in islice(left_out.items(), 6))
         groups += f" and {len(left_out) - 6} more" if len(left_out) > 6 else ""
-        remedy = "; --per-config-type takes N of each" if labels is None else ""
+        remedy = "; --per-config-type takes N of each" if core_hours is None else ""
         say(f"no frame of these groups, which a model may then not know: {groups}{remedy}")
     (largest, mean), (by_chance, mean_by_chance) = found.covering, found.by_chance
     say(
         f"frames left out are at most {largest:.3f} from the nearest picked, {mean:.3f} on average;"
         f" with random picks {by_chance:.3f} and {mean_by_chance:.3f} (mean of {DRAWS})"
     )
-    if arguments.per_config_type or existing or arguments.frames == "-" or labels is not None:
+    if arguments.per_config_type or existing or arguments.frames == "-" or core_hours is not None:
         say(f"next: label {arguments.output}")
     else:
         say(

@@ -71,7 +71,9 @@ class At:
     def budget(self) -> int:
         """Structures in the design that the job is about; in the largest design of its pool, or of all, without one."""
         study = self.study
-        mine = [self.design_name] if self.design_name is not None else study.designs_from(self.pool_name)
+        if self.design_name is not None:
+            return study.budget_of(self.design_name)
+        mine = study.designs if self.pool_name is None else study.designs_from(self.pool_name)
         return max(map(study.budget_of, mine), default=study.budget)
 
     @cached_property

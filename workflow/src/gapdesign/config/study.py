@@ -125,9 +125,14 @@ class Study(Options):
             return self.kinds[kind]
         return ChosenModel(kind=kind, options=getattr(self.model, kind, None) or MODELS[kind].Options())
 
-    def designs_from(self, pool: str | None) -> list[str]:
-        """Return the designs that are chosen from a pool, in order; all of them if it is None."""
-        return [name for name, design in self.designs.items() if pool is None or design.pool == pool]
+    def designs_from(self, pool: str) -> list[str]:
+        """Return the designs that are chosen from a pool, in order."""
+        return [name for name, design in self.designs.items() if design.pool == pool]
+
+    def existing_from(self, pool: str) -> tuple[str, ...]:
+        """Return the files that the designs from a pool start from, in order."""
+        files = (self.designs[name].existing for name in self.designs_from(pool))
+        return tuple(dict.fromkeys(filter(None, files)))
 
     def budget_of(self, design: str) -> int:
         """Return the number of structures that a design is to have."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from gapdesign.inputs.frames import Frame
+    from gapdesign.structures import Batch
 
 CARRIED = "gapdesign_carried"
 """Key of all that a frame carries, in a file that was converted."""
@@ -59,6 +61,13 @@ def note(frame: Frame) -> bytes:
     for kind, found in everything.items():
         held[kind] = {name: value for name, value in found.items() if (kind, name) in kept}
     return _text(held).encode("ascii")
+
+
+def packed(frames: Sequence[Frame], names: Sequence[str] | None = None) -> Batch:
+    """Pack structures of frames with what each carries; for ``names`` see :func:`gapdesign.structures.pack`."""
+    from gapdesign.structures import pack
+
+    return pack([frame.bare() for frame in frames], names=names, notes=[note(frame) for frame in frames])
 
 
 def origin(note: bytes) -> tuple[str, int]:

@@ -29,11 +29,12 @@ def select(method: type[Method], task: Task, *, reserve: int = 0, quotas: Quotas
     if quotas is None:
         return _select(method, task, reserve)
     parts = Parts()
-    for stage in quotas.stages(task, parts.candidates):
-        found = _select(method, stage.task, reserve if stage.is_last else 0)
-        if not stage.is_last and len(found.candidates) < stage.task.budget:
+    for turn in quotas.turns:
+        stage = quotas.stage(task, turn, parts.candidates())
+        found = _select(method, stage.task, reserve if turn is None else 0)
+        if turn is not None and len(found.candidates) < stage.task.budget:
             task.progress(
-                f"quotas.{stage.group}: only {len(found.candidates)} of {stage.task.budget} structures; all others of"
+                f"quotas.{turn}: only {len(found.candidates)} of {stage.task.budget} structures; all others of"
                 " the group are copies of these, or of what is there already"
             )
         parts.add(found, stage)

@@ -5,7 +5,7 @@ Every stage is the method's own choice from a part of the pool, and continues wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,18 +30,10 @@ class Stage(NamedTuple):
         Choosing from one group, or at last from all that are left; it may have nothing to choose then.
     members : (m,) int64
         Candidates of the pool that the task numbers from 0.
-    group : str or None
-        None in the last stage.
     """
 
     task: Task
     members: np.ndarray
-    group: str | None
-
-    @property
-    def is_last(self) -> bool:
-        """Whether it chooses from all that are left."""
-        return self.group is None
 
 
 def scaled(wanted: Mapping[str, int], factor: float) -> dict[str, int]:
@@ -96,24 +88,31 @@ class Quotas:
         able = {name: min(count, sizes[name]) for name, count in scaled(self.wanted, factor).items()}
         return Quotas(self.groups, {name: count for name, count in able.items() if count})
 
-    def stages(self, task: Task, chosen: Callable[[], np.ndarray]) -> Iterator[Stage]:
-        """Yield the stages by which a design is chosen, one after another.
+    @property
+    def turns(self) -> tuple[str | None, ...]:
+        """The groups in turn, and at last None for all candidates that are left."""
+        return (*self.wanted, None)
+
+    def stage(self, task: Task, turn: str | None, chosen: np.ndarray) -> Stage:
+        """Return a stage of the choice.
 
         Parameters
         ----------
         task : Task
             On the whole pool.
-        chosen : callable
-            Returns the design (n,) so far, whenever the next stage begins.
+        turn : str or None
+            One of :attr:`turns`.
+        chosen : (n,) int64
+            The design so far.
         """
-        for name, count in self.wanted.items():
-            members = self.groups.members(name)
-            part = among(beside(task, chosen()), members)
-            yield Stage(replace(part, budget=count, seed=f"{task.seed}/{name}"), members, name)
-        so_far = chosen()
-        rest = np.setdiff1d(np.arange(task.pool.size), so_far)
-        part = among(beside(task, so_far), rest)
-        yield Stage(replace(part, budget=task.budget - len(so_far)), rest, None)
+        if turn is None:
+            members = np.setdiff1d(np.arange(task.pool.size), chosen)
+            count, seed = task.budget - len(chosen), task.seed
+        else:
+            members = self.groups.members(turn)
+            count, seed = self.wanted[turn], f"{task.seed}/{turn}"
+        part = among(beside(task, chosen), members)
+        return Stage(replace(part, budget=count, seed=seed), members)
 
 
 class Parts:
@@ -159,19 +158,17 @@ def first_wrong_rank(
     """Return the first rank (n,) of a design with quotas that the certificates of its stages do not prove."""
     from gapdesign.methods.maxmin.certificate import Wrong
 
-    proved: list[np.ndarray] = [candidates[:0]]
-    for stage in quotas.stages(task, lambda: np.concatenate(proved)):
-        done = sum(map(len, proved))
+    done = 0
+    for turn in quotas.turns:
+        stage = quotas.stage(task, turn, candidates[:done])
         mine = candidates[done : done + stage.task.budget]
         held = np.isin(mine, stage.members)
         mine = mine[: len(mine) if held.all() else int(np.argmin(held))]
-        ranks = slice(done, done + len(mine))
-        place = {"candidates": np.searchsorted(stage.members, mine)}
-        told = place | {"distances": distances[ranks], "outside": outside[ranks]}
+        places, ranks = np.searchsorted(stage.members, mine), slice(done, done + len(mine))
+        told = {"candidates": places, "distances": distances[ranks], "outside": outside[ranks]}
         if len(mine) and (wrong := method.first_wrong_rank(stage.task, **told)) is not None:
             return replace(wrong, rank=done + wrong.rank)
-        proved.append(mine)
-        if not held.all() and free(beside(stage.task, place["candidates"])).any():
-            rank = done + len(mine)
-            return Wrong(rank, f"candidate {candidates[rank]} is not of the group whose turn it is")
+        done += len(mine)
+        if not held.all() and free(beside(stage.task, places)).any():
+            return Wrong(done, f"candidate {candidates[done]} is not of the group whose turn it is")
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gapdesign.descriptors.kernel import KernelOptions
     from gapdesign.descriptors.options import ChosenDescriptor, DescriptorOptions
     from gapdesign.descriptors.structure_distances import StructurePool
+    from gapdesign.inputs.frames import Frame
     from gapdesign.methods.maxmin.state import State
     from gapdesign.methods.options import DesignOptions
     from gapdesign.methods.quotas import Quotas
@@ -188,24 +189,34 @@ def existing_set(
     """
     if path is None:
         return None
-    from gapdesign.inputs.carried import note
+    from gapdesign.inputs.carried import packed
+
+    frames, isolated = existing_frames(path, described.species)
+    left_out = f", {isolated} isolated atoms left out" if isolated else ""
+    progress(f"describing {len(frames)} existing structures{left_out}")
+    return described.make().features_and_environments(packed(frames))
+
+
+def existing_frames(path: str, species: Collection[int]) -> tuple[list[Frame], int]:
+    """Return the structures of a file that a design starts from, and the number of isolated atoms left out.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, holds nothing else, or has elements besides these atomic numbers.
+    """
     from gapdesign.inputs.frames import read, refuse_undescribed
-    from gapdesign.structures import pack
 
     frames, isolated = [], 0
     for frame in read(path, "existing"):
         if frame.is_isolated:
             isolated += 1
             continue
-        refuse_undescribed(frame, "existing", described.species)
+        refuse_undescribed(frame, "existing", species)
         frames.append(frame)
     if not frames:
         raise InputError(f"existing: '{path}' holds isolated atoms only; name a file of structures, or leave it out.")
-    left_out = f", {isolated} isolated atoms left out" if isolated else ""
-    progress(f"describing {len(frames)} existing structures{left_out}")
-    return described.make().features_and_environments(
-        pack([frame.bare() for frame in frames], notes=[note(frame) for frame in frames])
-    )
+    return frames, isolated
 
 
 def identity(configuration: str, basis: Path | None, existing: Existing | None) -> str:

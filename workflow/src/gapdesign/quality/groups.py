@@ -39,10 +39,11 @@ def representation(pool: str, groups: Groups, designs: Mapping[str, np.ndarray])
     """
     import pandas as pd
 
+    chosen = {design: groups.count(candidates) for design, candidates in designs.items()}
     rows = [
-        (pool, group, size, design, groups.count(candidates)[group])
+        (pool, group, size, design, counts[group])
         for group, size in groups.sizes.items()
-        for design, candidates in designs.items()
+        for design, counts in chosen.items()
         if len(groups.names) > 1
     ]
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,13 +79,6 @@ class Shown:
     candidate: float = np.nan
     texts: Mapping[str, str]
     frame: float = np.nan
-
-
-def existing_frames(paths: Iterable[str]) -> list[Frame]:
-    """Return the structures of files that designs start from, without isolated atoms, as when a design is chosen."""
-    from gapdesign.inputs.frames import read
-
-    return [frame for path in paths for frame in read(path, "existing") if not frame.is_isolated]
 
 
 def dataset(

@@ -13,14 +13,14 @@ import numpy as np
 from pydantic import Field
 
 from gapdesign.errors import InputError
-from gapdesign.inputs.carried import note
+from gapdesign.inputs.carried import packed
 from gapdesign.inputs.filters import FilterOptions
 from gapdesign.inputs.frames import refuse_undescribed
 from gapdesign.samplers.base import Sampler
 from gapdesign.samplers.shared import frames
 from gapdesign.samplers.shared.draw import Draw
 from gapdesign.streams import stream
-from gapdesign.structures import Batch, Prototype, pack
+from gapdesign.structures import Batch, Prototype
 
 _Path = Annotated[str, Field(min_length=1)]
 
@@ -114,7 +114,7 @@ class FileSampler(Sampler):
             known = set(np.concatenate([prototype.atoms.numbers for prototype in self.prototypes]).tolist())
             for frame in found:
                 refuse_undescribed(frame, frames.KEY, known)
-        return pack([frame.bare() for frame in found], names=self.names, notes=[note(frame) for frame in found])
+        return packed(found, self.names)
 
     def _which(self, draw: Draw) -> np.ndarray:
         count = len(self._places)

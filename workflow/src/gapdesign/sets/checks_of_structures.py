@@ -10,10 +10,10 @@ import numpy as np
 
 from gapdesign.errors import InputError
 from gapdesign.inputs.frames import Frame
+from gapdesign.sets.features import described
 from gapdesign.sets.findings import Findings, isare
 from gapdesign.sets.held import FrameSet
 from gapdesign.sets.nearest import among, repeats
-from gapdesign.sets.pick import described
 
 OVERLAP = 0.5
 """Distance of two atoms, in sums of their covalent radii, below which they overlap."""

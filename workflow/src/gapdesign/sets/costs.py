@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gapdesign import notebook
 from gapdesign.errors import InputError
+from gapdesign.sets.features import beside, rows_of
 
 if TYPE_CHECKING:
     from gapdesign.notebook.description import Features
@@ -57,7 +57,6 @@ def design(
     costs: np.ndarray,
     budget: float,
     *,
-    method: str,
     existing: Features | None = None,
     **settings: Any,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -72,7 +71,7 @@ def design(
         In core-hours.
     existing : Features, optional
     **settings
-        Of :func:`gapdesign.select`.
+        Of :func:`gapdesign.select`, with a method of prefixes.
 
     Returns
     -------
@@ -83,11 +82,8 @@ def design(
     distances: list[float] = []
     left, rest = budget, np.flatnonzero(costs <= budget)
     while len(rest):
-        known = [part.values for part in (existing,) if part is not None]
-        known += [features.values[places]] if places else []
-        start = replace(features, values=np.concatenate(known)) if known else None
         count = min(len(rest), max(16, int(2 * left / costs[rest].mean())))
-        found = notebook.select(_rows(features, rest), count, method=method, existing=start, **settings)
+        found = notebook.select(rows_of(features, rest), count, existing=beside(features, existing, places), **settings)
         chosen = rest[found.indices]
         paid = int(np.searchsorted(np.cumsum(costs[chosen]), left, side="right"))
         places += chosen[:paid].tolist()
@@ -107,7 +103,3 @@ def drawn(costs: np.ndarray, budget: float, order: np.ndarray) -> np.ndarray:
             taken.append(place)
             left -= costs[place]
     return np.array(taken, np.int64)
-
-
-def _rows(features: Features, places: np.ndarray) -> Features:
-    return replace(features, values=features.values[places])

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gapdesign.errors import InputError
+from gapdesign.sets.features import described
 from gapdesign.sets.held import FrameSet
 from gapdesign.sets.nearest import among, to_nearest
-from gapdesign.sets.pick import described
 
 if TYPE_CHECKING:
     import pandas as pd

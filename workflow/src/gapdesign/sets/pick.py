@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gapdesign import notebook
 from gapdesign.errors import InputError
-from gapdesign.notebook.description import Features, options_of
-from gapdesign.progress import Pace
+from gapdesign.notebook.description import Features
 from gapdesign.sets import costs
+from gapdesign.sets.features import beside, described, rows_of
 from gapdesign.sets.held import FrameSet
 from gapdesign.sets.nearest import repeats, to_nearest
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-MOST_NUMBERS = 2**29
-"""Numbers of all features that are held in memory: 2 GiB in single precision."""
-
 DRAWS = 5
 """Random designs that a pick is compared with."""
-
-_BATCH = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +73,7 @@ def pick(
     method: str,
     existing: FrameSet | None = None,
     is_per_group: bool = False,
-    labels: np.ndarray | None = None,
+    core_hours: np.ndarray | None = None,
     seed: int = 0,
     memory: int = 1024,
     progress: Callable[[str], None] = lambda line: None,
@@ -88,12 +83,12 @@ def pick(
     Parameters
     ----------
     n : int or float
-        Frames, or core-hours where there are costs of labels.
+        Frames, or core-hours where it is known what labels cost.
     description : mapping
         Blocks `descriptor` and `kernel` of a configuration.
     existing : FrameSet, optional
         Frames that are there already.
-    labels : (N,) float64, optional
+    core_hours : (N,) float64, optional
         Core-hours of the label of each frame; the method must choose in an order of prefixes then.
 
     Raises
@@ -107,17 +102,17 @@ def pick(
     settings = {"method": method, "seed": seed, "memory": memory}
     rng, from_known = np.random.default_rng(seed), np.inf
     orders = [rng.permutation(len(given)) for _ in range(DRAWS)]
-    if labels is None:
+    if core_hours is None:
         groups = given.groups() if is_per_group else {"": np.arange(len(given))}
         chosen, distances = _from_groups(given, features, groups, int(n), known, settings)
         drawn = [order[: len(chosen)] for order in orders]
     else:
-        chosen, distances = costs.design(features, labels, n, existing=known, **settings)
-        drawn = [costs.drawn(labels, n, order) for order in orders]
+        chosen, distances = costs.design(features, core_hours, n, existing=known, **settings)
+        drawn = [costs.drawn(core_hours, n, order) for order in orders]
     if known is not None:
         from_known, _ = to_nearest(features, known.values)
     if not len(chosen):
-        paid = "" if labels is None else f" and that {n:g} core-hours pay for"
+        paid = "" if core_hours is None else f" and that {n:g} core-hours pay for"
         raise InputError(f"--existing: it has all that is in '{given.name}'{paid}; nothing is left to choose.")
     covering, *draws = [
         _covering(np.minimum(to_nearest(features, features.values[places])[0], from_known))
@@ -131,7 +126,7 @@ def pick(
         duplicates=int((repeats(features.values, features.covariance) >= 0).sum()),
         covering=covering,
         by_chance=(largest, mean),
-        costs=None if labels is None else labels[chosen],
+        costs=None if core_hours is None else core_hours[chosen],
         size_by_chance=float(np.mean([len(places) for places in drawn])),
     )
 
@@ -150,55 +145,11 @@ def _from_groups(
         if len(members) < n:
             group = f" with config_type {name}" if name else ""
             raise InputError(f"N: '{given.name}' has {len(members)} frames{group}, not {n}; ask for fewer.")
-        before = rows_of(features, np.concatenate(places)) if places else None
-        start = [part.values for part in (known, before) if part is not None]
-        held = replace(features, values=np.concatenate(start)) if start else None
-        design = notebook.select(rows_of(features, members), n, existing=held, **settings)
+        start = beside(features, known, np.concatenate(places) if places else ())
+        design = notebook.select(rows_of(features, members), n, existing=start, **settings)
         places.append(members[design.indices])
         distances.append(design.distances)
     return np.concatenate(places), np.concatenate(distances)
-
-
-def described(
-    given: FrameSet,
-    elements: list[str],
-    description: Mapping[str, Mapping[str, Any]],
-    progress: Callable[[str], None] = lambda line: None,
-) -> Features:
-    """Return the features of a set, without environments.
-
-    Raises
-    ------
-    InputError
-        If an option is not valid, a frame cannot be described, or all features do not fit into memory.
-    """
-    from ase.data import atomic_numbers
-
-    from gapdesign.descriptors import Descriptor
-    from gapdesign.descriptors.covariance import Covariance
-    from gapdesign.descriptors.kernel import KernelOptions
-    from gapdesign.descriptors.options import DescriptorOptions
-    from gapdesign.structures import pack
-
-    options = options_of(DescriptorOptions, description["descriptor"], "descriptor")
-    kernel = options_of(KernelOptions, description["kernel"], "kernel")
-    species = sorted(atomic_numbers[symbol] for symbol in elements)
-    options.member.check(options.options, species)
-    describe = Descriptor(options, kernel.pair.shape, species)
-    numbers = describe.layout.dimension * len(given)
-    if numbers > MOST_NUMBERS:
-        raise InputError(
-            f"'{given.name}': features of {len(given)} frames take {numbers / 2**28:.1f} GiB, too many for one line;"
-            " choose a shorter descriptor, or make the file the pool of a study, which reads it in shards"
-            " (docs/candidates.md)."
-        )
-    values, pace = np.empty((len(given), describe.layout.dimension), np.float32), Pace()
-    for start in range(0, len(given), _BATCH):
-        part = given.frames[start : start + _BATCH]
-        values[start : start + len(part)] = describe.features(pack([frame.bare() for frame in part]))
-        if pace.is_due():
-            progress(f"{start + len(part)} of {len(given)} frames described")
-    return Features(values=values, covariance=Covariance(describe.layout, kernel), kernel=kernel)
 
 
 def configuration(given: FrameSet, n: int, description: Mapping[str, Mapping[str, Any]], method: str) -> dict[str, Any]:
@@ -215,11 +166,6 @@ def configuration(given: FrameSet, n: int, description: Mapping[str, Mapping[str
         "budget": n,
         "designs": {"PICKED": {"pool": "A", "method": method}},
     }
-
-
-def rows_of(features: Features, places: np.ndarray) -> Features:
-    """Return the features of some frames."""
-    return replace(features, values=features.values[places])
 
 
 def _covering(nearest: np.ndarray) -> tuple[float, float]:

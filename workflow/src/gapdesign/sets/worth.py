@@ -16,8 +16,8 @@ from gapdesign.inputs.frames import Frame
 from gapdesign.inputs.labels import Labelled
 from gapdesign.methods import METHODS, certified
 from gapdesign.replay.options import SHARE
+from gapdesign.sets.features import described, rows_of
 from gapdesign.sets.held import FrameSet
-from gapdesign.sets.pick import described, rows_of
 
 if TYPE_CHECKING:
     import pandas as pd

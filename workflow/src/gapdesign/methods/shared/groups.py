@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,23 +25,18 @@ class Groups:
     of: np.ndarray
 
     @classmethod
-    def named(cls, names: Sequence[str]) -> Groups:
-        """Return the groups of candidates whose groups have these names."""
-        known = sorted(set(names))
-        place = {name: number for number, name in enumerate(known)}
-        return cls(tuple(known), np.array([place[name] for name in names], np.int32))
-
-    @classmethod
     def read(cls, shards: Sequence[str | Path]) -> Groups:
         """Read the groups of all candidates of a pool from its shards, one of which is held at a time."""
         from gapdesign.shards import in_order
         from gapdesign.structures import read_batch
 
+        return cls.named(read_batch(path).groups() for path in in_order(shards)[0])
+
+    @classmethod
+    def named(cls, parts: Iterable[Sequence[str]]) -> Groups:
+        """Return the groups of candidates from the names of these, part by part."""
         place: dict[str, int] = {}
-        found = [
-            np.array([place.setdefault(name, len(place)) for name in read_batch(path).groups()], np.int32)
-            for path in in_order(shards)[0]
-        ]
+        found = [np.array([place.setdefault(name, len(place)) for name in names], np.int32) for names in parts]
         known = sorted(place)
         order = np.array([known.index(name) for name in place], np.int32)
         return cls(tuple(known), order[np.concatenate(found)])
@@ -49,14 +44,13 @@ class Groups:
     @property
     def sizes(self) -> dict[str, int]:
         """Number of candidates of each group."""
-        counts = np.bincount(self.of, minlength=len(self.names)).tolist()
-        return dict(zip(self.names, counts, strict=True))
+        return self.count(slice(None))
 
     def members(self, name: str) -> np.ndarray:
         """Return the candidates (n,) of a group, increasing."""
-        return np.flatnonzero(self.of == self.names.index(name)) if name in self.names else np.zeros(0, np.int64)
+        return np.flatnonzero(self.of == self.names.index(name))
 
-    def count(self, candidates: np.ndarray) -> dict[str, int]:
+    def count(self, candidates: np.ndarray | slice) -> dict[str, int]:
         """Return how many of some candidates each group has."""
         counts = np.bincount(self.of[candidates], minlength=len(self.names)).tolist()
         return dict(zip(self.names, counts, strict=True))

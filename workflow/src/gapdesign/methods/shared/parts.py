@@ -23,24 +23,23 @@ def among(task: Task, candidates: np.ndarray) -> Task:
 
     A candidate to start from that is not among them is forgotten.
     """
-    rest = candidates
-    if len(rest) == task.pool.size:
+    if len(candidates) == task.pool.size:
         return task
-    start = task.start if task.start is not None and task.start in rest else None
-    pool = SampledPool(task.pool, len(rest), rest)
-    environments = None if task.environments is None else _Some(task.environments, rest)
-    structures = None if task.structures is None else task.structures.among(rest)
+    start = task.start if task.start is not None and task.start in candidates else None
+    pool = SampledPool(task.pool, len(candidates), candidates)
+    environments = None if task.environments is None else _Some(task.environments, candidates)
+    structures = None if task.structures is None else task.structures.among(candidates)
     sums = sum(total(block) for _, block in pool.blocks(block_rows(task.memory, pool.dimension, 0)))
-    compressed = None if task.compressed is None else SampledPool(task.compressed, len(rest), rest)
+    compressed = None if task.compressed is None else SampledPool(task.compressed, len(candidates), candidates)
     return replace(
         task,
         pool=pool,
         mean=mean_descriptor(sums, pool.size, task.covariance.layout),
-        start=None if start is None else int(np.searchsorted(rest, start)),
+        start=None if start is None else int(np.searchsorted(candidates, start)),
         compressed=None if compressed is None else hold(compressed, task.memory),
         environments=environments,
         structures=structures,
-        derivatives=None if task.derivatives is None else _renumbered(task.derivatives, rest),
+        derivatives=None if task.derivatives is None else _renumbered(task.derivatives, candidates),
         earlier=None,
     )
 

@@ -24,6 +24,7 @@ BLOCK = 2048
 """Number of vectors that a thread processes at once."""
 
 FINE = 2.0**46
+"""The second part of a matrix by :func:`in_two` has multiples of 1 / FINE."""
 
 SAMPLE = 8192
 """Number of vectors of a pool, evenly spaced, that determine its principal directions."""
