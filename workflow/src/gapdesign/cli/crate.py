@@ -47,7 +47,9 @@ class _Orcid(argparse.Action):
 
 def _crate(arguments: argparse.Namespace) -> None:
     from gapdesign.config import study
-    from gapdesign.report.crate import Author, Run, date_of, licence_of, orcid_of, write_crate
+    from gapdesign.report.crate.archive import write_crate
+    from gapdesign.report.crate.credits import Author, date_of, licence_of, orcid_of
+    from gapdesign.report.crate.run import Run
 
     output = arguments.output
     if output.suffix != ".zip":
