@@ -6,7 +6,6 @@ import yaml
 
 from gapdesign import cli
 from gapdesign.config import study as config
-from gapdesign.descriptors import Descriptor
 from gapdesign.files import read_array, read_frames
 from gapdesign.methods import METHODS
 from gapdesign.structures import read_batch
@@ -92,26 +91,6 @@ def test_a_design_of_every_method_continues_what_exists(pool, design):
     assert not candidates & {2, 4, 6}
     before = [atoms.info["candidate"] for atoms in select(pool, design)[0]]
     assert [atoms.info["candidate"] for atoms in frames] != before
-
-
-def test_derivatives_of_environments_are_those_of_finite_differences(pool):
-    study = config.load(str(pool / "config.yaml"))
-    descriptor = Descriptor(study.descriptor, study.kernel.pair, study.species())
-    atoms = read_batch(pool / "candidates/0-10.npz").atoms(1)
-    atoms *= (2, 1, 1)
-    atoms.rattle(0.1, seed=1)
-    from gapdesign.structures import pack
-
-    (derivative,) = descriptor.derivatives(pack([atoms]), 0).values()
-    for atom, axis in [(0, 0), (1, 2)]:
-        sums = []
-        for step in (1e-4, -1e-4):
-            moved = atoms.copy()
-            moved.positions[atom, axis] += step
-            batch = pack([moved])
-            spectra = descriptor._environments(batch, 0, np.arange(len(moved)))
-            sums.append((spectra / np.linalg.norm(spectra, axis=1, keepdims=True)).sum(axis=0))
-        np.testing.assert_allclose(derivative[3 * atom + axis], (sums[0] - sums[1]) / 2e-4, atol=2e-7)
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, make_supercell
 
+from finite_differences import check_sums
 from gapdesign.descriptors import Descriptor, layout
 from gapdesign.descriptors.dscribe import DscribeDescriptor
 from gapdesign.descriptors.kernel import PairKernelOptions
 from gapdesign.descriptors.options import ChosenDescriptor, DescriptorOptions
 from gapdesign.descriptors.pairs import PairFeatures, fade
+from gapdesign.descriptors.quippy import QuippyDescriptor
 from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.errors import InputError
 from gapdesign.samplers import sample
@@ -378,3 +380,8 @@ def test_the_chosen_descriptor_is_the_same_without_the_options_of_others():
     batch = pack([zirconium()])
     one, other = (Descriptor(options, PAIR, [40]).features(batch) for options in (whole, chosen))
     assert one.tobytes() == other.tobytes()
+
+
+def test_derivatives_of_quip_are_finite_differences():
+    options = SoapOptions(r_cut=4.0, n_max=3, l_max=2)
+    check_sums(QuippyDescriptor(options, [29, 40]), alloy(), tolerance=1e-6)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapdesign.descriptors.base import EnvironmentDescriptor
+from gapdesign.descriptors.base import EnvironmentDescriptor, KernelFunctions
 from gapdesign.descriptors.covariance import Layout
 from gapdesign.descriptors.environments import Environments, on_grid
 from gapdesign.descriptors.pairs import PairFeatures
@@ -26,7 +26,15 @@ if TYPE_CHECKING:
     from gapdesign.descriptors.scaling import Scaling
     from gapdesign.structures import Batch
 
-__all__ = ["DESCRIPTORS", "Descriptor", "EnvironmentDescriptor", "differentiable", "environments_of", "layout"]
+__all__ = [
+    "DESCRIPTORS",
+    "Descriptor",
+    "EnvironmentDescriptor",
+    "KernelFunctions",
+    "differentiable",
+    "environments_of",
+    "layout",
+]
 
 DESCRIPTORS: Family[EnvironmentDescriptor] = Family("gapdesign.descriptors", EnvironmentDescriptor)
 """Descriptors of the environments of atoms, by name."""
@@ -93,14 +101,28 @@ class Descriptor:
         features, batch = np.empty((len(batch), self.layout.dimension), dtype=np.float32), _prepared(batch)
         return features, Environments.joined([self._describe(batch, k, features[k]) for k in range(len(batch))])
 
-    def derivatives(self, batch: Batch, k: int) -> dict[int, np.ndarray]:
-        """Differentiate the summed environments of each species of structure ``k``: (3 n, dimension), in 1/angstrom.
+    def sums(self, batch: Batch, k: int, functions: KernelFunctions | None = None) -> dict[int, np.ndarray]:
+        """Sum functions of the environments of structure ``k``; see :meth:`EnvironmentDescriptor.sums`.
 
         Raises
         ------
         InputError
-            If the descriptor has none.
+            If the descriptor has no derivatives.
         """
+        return self._differentiable().sums(_prepared(batch.take([k])), 0, functions)
+
+    def derivatives(self, batch: Batch, k: int) -> dict[int, np.ndarray]:
+        """Differentiate the environments of structure ``k``; see :meth:`EnvironmentDescriptor.derivatives`.
+
+        Raises
+        ------
+        InputError
+            If the descriptor has no derivatives.
+        """
+        return self._differentiable().derivatives(_prepared(batch.take([k])), 0)
+
+    def _differentiable(self) -> EnvironmentDescriptor:
+        """Return the environments' descriptor, if they have derivatives."""
         if not self._options.member.has_derivatives:
             raise InputError(
                 f"descriptor.backend: '{self._options.backend}' has no derivatives by positions; choose from"
@@ -110,7 +132,7 @@ class Descriptor:
             raise InputError(
                 f"descriptor.components: there are no derivatives of '{self._options.components}' ones; use raw."
             )
-        return self._environments.derivatives(_prepared(batch.take([k])), 0)
+        return self._environments
 
     @property
     def _reach(self) -> str:

@@ -18,7 +18,7 @@ from ase.data import chemical_symbols, covalent_radii
 from pydantic import Field
 
 from gapdesign.config.options import Options
-from gapdesign.descriptors.base import EnvironmentDescriptor, add_unit_slopes
+from gapdesign.descriptors.base import EnvironmentDescriptor, Slopes
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
@@ -100,16 +100,13 @@ class AceDescriptor(EnvironmentDescriptor):
         blocks = self._blocks(batch, k, centers)
         return np.concatenate([self._program.describe(*block.arguments)[: block.count] for block in blocks])
 
-    def derivatives(self, batch: Batch, k: int) -> dict[int, np.ndarray]:
-        """Differentiate the summed vectors; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
-        atoms, width = batch.atoms(k), self.dimension(self.options, len(self.species))
-        found = {int(z): np.zeros((len(atoms), 3, width)) for z in np.unique(atoms.numbers)}
-        for block in self._blocks(batch, k, np.arange(len(atoms))):
+    def slopes(self, batch: Batch, k: int) -> Iterator[Slopes]:
+        """Differentiate the vectors; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
+        for block in self._blocks(batch, k, np.arange(int(batch.offsets[k + 1] - batch.offsets[k]))):
             vectors, jacobian = self._program.differentiate(*block.arguments)
             for row, (center, others) in enumerate(zip(block.centers, block.neighbours, strict=True)):
-                slopes = jacobian[row, : len(others)].transpose(0, 2, 1)
-                add_unit_slopes(found[int(atoms.numbers[center])], center, others, vectors[row], slopes)
-        return {z: total.reshape(-1, width) for z, total in found.items()}
+                bonds = block.arguments[0][row, : len(others)]
+                yield Slopes(center, vectors[row], others, bonds, jacobian[row, : len(others)].transpose(0, 2, 1))
 
     def _blocks(self, batch: Batch, k: int, centers: np.ndarray) -> Iterator[_Block]:
         """Yield the environments of some atoms of a structure, ``ATOMS`` at once."""

@@ -3,39 +3,54 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from gapdesign.families import Member
+from gapdesign.structures import VOIGT
 
 if TYPE_CHECKING:
     from gapdesign.structures import Batch
 
 
-def add_unit_slopes(total: np.ndarray, center: int, others: np.ndarray, vector: np.ndarray, slopes: np.ndarray) -> None:
-    """Add the derivatives of one vector, once it has unit length, to those of a sum of vectors.
+class Slopes(NamedTuple):
+    """The vector of an environment and its derivatives.
 
-    Parameters
+    Attributes
     ----------
-    total : (n, 3, d)
-        Derivatives of the sum by the positions of n atoms, to which is added.
     center : int
         The atom whose environment the vector describes.
-    others : (m,) int
-        Its neighbours, each as often as it has images within the cut-off.
     vector : (d,)
         Of any length.
+    others : (m,) int
+        Its neighbours, each as often as it has images within the cut-off.
+    bonds : (m, 3)
+        From the atom to each of them, in angstrom.
     slopes : (m, 3, d)
-        Its derivatives by the positions of the neighbours; minus their sum is that by the central atom's own.
+        Derivatives of the vector by the positions of the neighbours; minus their sum is that by the central atom's own.
     """
-    length = np.sqrt(np.add.reduce(vector * vector))
-    unit, slopes = vector / length, slopes / length
-    # Without the part along the vector, which changes only its length.
-    slopes = slopes - (slopes @ unit)[..., None] * unit
-    np.add.at(total, others, slopes)
-    total[center] -= slopes.sum(axis=0)
+
+    center: int
+    vector: np.ndarray
+    others: np.ndarray
+    bonds: np.ndarray
+    slopes: np.ndarray
+
+
+class KernelFunctions(NamedTuple):
+    """Functions of the vector of an environment: similarities (v . p)^zeta with points p.
+
+    Attributes
+    ----------
+    points : dict of int to (m, d)
+        Vectors of unit length, by the atomic number of the central atom.
+    zeta : int
+    """
+
+    points: Mapping[int, np.ndarray]
+    zeta: int
 
 
 class EnvironmentDescriptor(Member, ABC):
@@ -113,13 +128,67 @@ class EnvironmentDescriptor(Member, ABC):
     def __call__(self, batch: Batch, k: int, centers: np.ndarray) -> np.ndarray:
         """Describe the atoms ``centers`` (n,) of structure ``k`` by vectors (n, dimension), of any length."""
 
+    def slopes(self, batch: Batch, k: int) -> Iterator[Slopes]:
+        """Yield the vector around each atom of structure ``k``, with its derivatives; for those that have them."""
+        raise NotImplementedError
+
+    def sums(self, batch: Batch, k: int, functions: KernelFunctions | None = None) -> dict[int, np.ndarray]:
+        """Sum functions of the unit vectors around the n atoms of each species, and differentiate the sums.
+
+        Parameters
+        ----------
+        functions : KernelFunctions, optional
+            By default the components of the vectors themselves.
+
+        Returns
+        -------
+        dict of int to (1 + 6 + 3 n, m)
+            By the atomic number of the central atoms: the sums; their derivatives by the components xx, yy, zz, yz, xz
+            and xy of a strain; and those by x, y and z of each atom in turn, in 1/angstrom.
+        """
+        numbers = batch.numbers[batch.offsets[k] : batch.offsets[k + 1]]
+        found: dict[int, np.ndarray] = {}
+        for one in self.slopes(batch, k):
+            species = int(numbers[one.center])
+            values, slopes = _of_unit_length(one)
+            if functions is not None:
+                products = values @ functions.points[species].T
+                outer = functions.zeta * products ** (functions.zeta - 1)
+                values, slopes = products**functions.zeta, (slopes @ functions.points[species].T) * outer
+            if species not in found:
+                found[species] = np.zeros((OFFSET + 3 * len(numbers), len(values)))
+            _add(found[species], one, values, slopes)
+        return found
+
     def derivatives(self, batch: Batch, k: int) -> dict[int, np.ndarray]:
         """Differentiate the sum of the vectors, each of unit length, around the n atoms of each species.
 
         Returns
         -------
-        dict of int to (3 n, dimension)
-            Atomic number of the central atoms to derivatives by the positions of all atoms, in 1/angstrom; x, y and z
-            of each atom in turn.
+        dict of int to (6 + 3 n, dimension)
+            As :meth:`sums`, without the sums.
         """
-        raise NotImplementedError
+        return {species: rows[1:] for species, rows in self.sums(batch, k).items()}
+
+
+OFFSET = 1 + len(VOIGT)
+"""Rows of :meth:`EnvironmentDescriptor.sums` before the derivatives by positions."""
+
+
+def _of_unit_length(one: Slopes) -> tuple[np.ndarray, np.ndarray]:
+    """Return a vector (d,) of unit length, and its derivatives (m, 3, d) by the positions of neighbours."""
+    length = np.sqrt(np.add.reduce(one.vector * one.vector))
+    unit, slopes = one.vector / length, one.slopes / length
+    # Without the part along the vector, which changes only its length.
+    return unit, slopes - (slopes @ unit)[..., None] * unit
+
+
+def _add(total: np.ndarray, one: Slopes, values: np.ndarray, slopes: np.ndarray) -> None:
+    """Add functions (m,) of an environment, with derivatives (k, 3, m) by its neighbours, to rows of a structure."""
+    total[0] += values
+    turned = np.einsum("ka,kbm->abm", one.bonds, slopes, optimize=True)
+    for place, (a, b) in enumerate(VOIGT):
+        total[1 + place] += (turned[a, b] + turned[b, a]) / 2
+    moved = total[OFFSET:].reshape(-1, 3, total.shape[1])
+    np.add.at(moved, one.others, slopes)
+    moved[one.center] -= slopes.sum(axis=0)

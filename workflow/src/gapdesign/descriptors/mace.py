@@ -15,7 +15,14 @@ from ase.data import chemical_symbols
 from pydantic import Field
 
 from gapdesign.config.options import Options
-from gapdesign.descriptors.torch_models import TorchDescriptor, refuse_damaged, stored, when_written
+from gapdesign.descriptors.torch_models import (
+    Run,
+    TorchDescriptor,
+    refuse_damaged,
+    stored,
+    strained,
+    when_written,
+)
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
@@ -130,11 +137,14 @@ class MaceDescriptor(TorchDescriptor):
             raise InputError(f"{_PATH}: '{options.path}' knows no {missing[0]}; name another model.")
         refuse_damaged(options.path, _PATH)
 
-    def _run(self, batch: Batch, k: int) -> tuple[Any, Any]:
+    def _run(self, batch: Batch, k: int) -> Run:
         """Run the model; see :class:`.torch_models.TorchDescriptor`."""
-        structure = graph(batch.atoms(k), self._known, float(self._model.r_max))
+        atoms = batch.atoms(k)
+        structure = graph(atoms, self._known, float(self._model.r_max))
+        strain, positions, shifts = strained(atoms.positions, structure["shifts"].numpy())
+        structure |= {"positions": positions, "shifts": shifts}
         features = self._model(structure, compute_force=False)["node_feats"]
-        return structure["positions"], features[:, self._columns]
+        return Run(positions, strain, features[:, self._columns])
 
 
 def graph(atoms: Atoms, known: Sequence[int], r_max: float) -> dict[str, Any]:

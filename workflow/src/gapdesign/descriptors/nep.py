@@ -6,7 +6,7 @@ arXiv:2504.21286 (2025).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from pydantic import Field
 
 from gapdesign.cells import periodic
 from gapdesign.config.options import Options
-from gapdesign.descriptors.base import EnvironmentDescriptor, add_unit_slopes
+from gapdesign.descriptors.base import EnvironmentDescriptor, Slopes
 from gapdesign.descriptors.neuroevolution import PATH, Functions, header, refuse_unsound
 from gapdesign.errors import InputError
 
@@ -96,8 +96,8 @@ class NepDescriptor(EnvironmentDescriptor):
         """Describe some atoms of one structure; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
         return self._calculator.predict_descriptors([periodic(batch.atoms(k), self._cutoff)])[centers]
 
-    def derivatives(self, batch: Batch, k: int) -> dict[int, np.ndarray]:
-        """Differentiate the summed vectors; see :class:`gapdesign.descriptors.EnvironmentDescriptor`.
+    def slopes(self, batch: Batch, k: int) -> Iterator[Slopes]:
+        """Differentiate the vectors; see :class:`gapdesign.descriptors.EnvironmentDescriptor`.
 
         Raises
         ------
@@ -106,12 +106,11 @@ class NepDescriptor(EnvironmentDescriptor):
         """
         atoms, count = batch.atoms(k), int(batch.offsets[k + 1] - batch.offsets[k])
         vectors = self(batch, k, np.arange(count))
-        found = {int(z): np.zeros((count, 3, vectors.shape[1])) for z in np.unique(atoms.numbers)}
-        for center, (vector, others, gradients) in enumerate(self._functions(atoms)):
-            if not np.allclose(vector, vectors[center], rtol=0, atol=1e-9 * np.abs(vector).max()):
+        for one in self._functions(atoms):
+            vector = vectors[one.center]
+            if not np.allclose(one.vector, vector, rtol=0, atol=1e-9 * np.abs(vector).max()):
                 raise InputError(f"{PATH}: derivatives of '{self.options.path}' are unknown; its formulas are others.")
-            add_unit_slopes(found[int(atoms.numbers[center])], center, others, vector, gradients)
-        return {z: total.reshape(3 * count, -1) for z, total in found.items()}
+            yield one
 
     @cached_property
     def _functions(self) -> Functions:

@@ -16,6 +16,7 @@ from ase.data import atomic_numbers
 from numpy.polynomial.chebyshev import chebder, chebval, chebvander
 from numpy.polynomial.legendre import legder, legval
 
+from gapdesign.descriptors.base import Slopes
 from gapdesign.errors import InputError
 
 
@@ -169,17 +170,8 @@ class Functions:
         self._angular = numbers[middle:end].reshape(*model.angular, types, types)
         self._scale = numbers[end : end + model.dimension]
 
-    def __call__(self, atoms: Atoms) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Describe the n atoms of a structure one after the other.
-
-        Yields
-        ------
-        vector : (d,) float64
-        others : (m,) int
-            Neighbours, each as often as it has images within the cut-off.
-        gradients : (m, 3, d) float64
-            Derivatives by the positions of these, in 1/angstrom; minus their sum is that by the atom's own.
-        """
+    def __call__(self, atoms: Atoms) -> Iterator[Slopes]:
+        """Describe the atoms of a structure one after the other."""
         from matscipy.neighbours import neighbour_list
 
         kinds = np.array([self._header.elements.index(symbol) for symbol in atoms.symbols])
@@ -192,7 +184,7 @@ class Functions:
             r, u, other = lengths[span], units[span], second[span]
             parts = [self._two_bodies(r, u, kinds[center], kinds[other]), self._more(r, u, kinds[center], kinds[other])]
             values, gradients = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
-            yield self._scale * values, other, self._scale * gradients
+            yield Slopes(center, self._scale * values, other, r[:, None] * u, self._scale * gradients)
 
     def _two_bodies(self, r: np.ndarray, u: np.ndarray, kind: int, kinds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         g, dg = _functions(r, self._header.cutoffs[0], self._radial[:, :, kind, kinds])

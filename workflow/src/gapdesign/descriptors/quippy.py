@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gapdesign.descriptors.base import Slopes
 from gapdesign.descriptors.quip import soap_string
 from gapdesign.descriptors.soap import SoapDescriptor, SoapOptions
 from gapdesign.errors import InputError
@@ -58,13 +59,22 @@ class QuippyDescriptor(SoapDescriptor):
             spectra[atoms.numbers == z] = self._descriptors[int(z)].calc_descriptor(atoms)
         return spectra[centers]
 
-    def derivatives(self, batch: Batch, k: int) -> dict[int, np.ndarray]:
-        """Differentiate the summed spectra; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
+    def slopes(self, batch: Batch, k: int) -> Iterator[Slopes]:
+        """Differentiate the spectra; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
         atoms = batch.atoms(k)
-        found = {}
         for z in np.unique(atoms.numbers):
             result = self._descriptors[int(z)].calc(atoms, grad=True)
-            total = np.zeros((len(atoms), 3, self._dimension))
-            np.add.at(total, result["grad_index_0based"][:, 1], result["grad_data"])
-            found[int(z)] = total.reshape(-1, self._dimension)
-        return found
+            which, moved = result["grad_index_0based"].T
+            centers = np.flatnonzero(atoms.numbers == z)
+            for number, center in enumerate(centers):
+                mine = which == center
+                # QUIP counts the central atom itself among those that move, where it is.
+                bonds = result["pos"][mine] - atoms.positions[center]
+                is_other = np.abs(bonds).max(axis=1) > 1e-8
+                yield Slopes(
+                    int(center),
+                    result["data"][number],
+                    moved[mine][is_other],
+                    bonds[is_other],
+                    result["grad_data"][mine][is_other],
+                )

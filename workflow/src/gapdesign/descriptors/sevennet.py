@@ -17,7 +17,14 @@ from ase.data import chemical_symbols
 from pydantic import Field
 
 from gapdesign.config.options import Options
-from gapdesign.descriptors.torch_models import TorchDescriptor, refuse_damaged, stored, when_written
+from gapdesign.descriptors.torch_models import (
+    Run,
+    TorchDescriptor,
+    refuse_damaged,
+    stored,
+    strained,
+    when_written,
+)
 from gapdesign.errors import InputError
 from gapdesign.files import sha256
 
@@ -156,20 +163,20 @@ class SevenNetDescriptor(TorchDescriptor):
         if options.path not in SHIPPED:
             refuse_damaged(options.path, _PATH)
 
-    def _run(self, batch: Batch, k: int) -> tuple[Any, Any]:
+    def _run(self, batch: Batch, k: int) -> Run:
         """Run the model; see :class:`.torch_models.TorchDescriptor`."""
         import torch
         from matscipy.neighbours import neighbour_list
 
         atoms = batch.atoms(k)
         i, j, shifts = neighbour_list("ijS", atoms, float(self._model.cutoff))
-        positions = torch.tensor(atoms.positions, requires_grad=True)
+        strain, positions, shifted = strained(atoms.positions, shifts @ atoms.cell.array)
         edges = torch.from_numpy(np.stack([i, j]).astype(np.int64))
-        bonds = positions[edges[1]] - positions[edges[0]] + torch.from_numpy(shifts @ atoms.cell.array)
+        bonds = positions[edges[1]] - positions[edges[0]] + shifted
         vectors = self._features(atoms.numbers, edges, bonds)
         if self._is_mirrored:  # through a point, which is a reflection and a rotation
             vectors = (vectors + self._features(atoms.numbers, edges, -bonds)) / 2
-        return positions, vectors
+        return Run(positions, strain, vectors)
 
     def _features(self, numbers: np.ndarray, edges: Any, bonds: Any) -> Any:
         """Return the features (n, dimension) of atoms with bonds (m, 3) from and to those of ``edges`` (2, m)."""

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gapdesign.descriptors.base import EnvironmentDescriptor
+from gapdesign.descriptors.base import EnvironmentDescriptor, KernelFunctions
 from gapdesign.errors import InputError
+from gapdesign.structures import VOIGT
 
 if TYPE_CHECKING:
     from gapdesign.structures import Batch
@@ -150,28 +151,44 @@ def _damaged(path: str, changed: int) -> Any:
         return error
 
 
+class Run(NamedTuple):
+    """What a model makes of a structure, as tensors.
+
+    Attributes
+    ----------
+    positions : (n, 3)
+        Those of the strained structure.
+    strain : (3, 3)
+        Zero.
+    vectors : (n, d)
+        Computed from both, of any length.
+    """
+
+    positions: Any
+    strain: Any
+    vectors: Any
+
+
 class TorchDescriptor(EnvironmentDescriptor):
     """Base of descriptors whose vectors a model of torch computes, which it also differentiates."""
 
     has_derivatives = True
 
     @abstractmethod
-    def _run(self, batch: Batch, k: int) -> tuple[Any, Any]:
-        """Return the positions (n, 3) of a structure and its vectors (n, dimension), as tensors."""
+    def _run(self, batch: Batch, k: int) -> Run:
+        """Run the model on a structure."""
 
     def __call__(self, batch: Batch, k: int, centers: np.ndarray) -> np.ndarray:
         """Describe some atoms of one structure; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
         import torch
 
         with reproducibly(), torch.no_grad():
-            _, vectors = self._run(batch, k)
-            return vectors.numpy()[centers]
+            return self._run(batch, k).vectors.numpy()[centers]
 
-    def derivatives(self, batch: Batch, k: int) -> dict[int, np.ndarray]:
-        """Differentiate the summed vectors; see :class:`gapdesign.descriptors.EnvironmentDescriptor`."""
+    def sums(self, batch: Batch, k: int, functions: KernelFunctions | None = None) -> dict[int, np.ndarray]:
+        """Sum functions of the vectors, and differentiate the sums; see :class:`EnvironmentDescriptor`."""
         with reproducibly():
-            positions, vectors = self._run(batch, k)
-            return _slopes_of_sums(positions, vectors, batch.atoms(k).numbers)
+            return _sums(self._run(batch, k), batch.atoms(k).numbers, functions)
 
 
 @contextmanager
@@ -188,30 +205,36 @@ def reproducibly() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _slopes_of_sums(positions: Any, vectors: Any, numbers: np.ndarray) -> dict[int, np.ndarray]:
-    """Differentiate the sum of vectors, each of unit length, around the n atoms of each species.
+def strained(positions: np.ndarray, lattice: np.ndarray) -> tuple[Any, Any, Any]:
+    """Return a strain (3, 3) of zero, and positions (n, 3) and vectors of the lattice (m, 3) that follow it."""
+    import torch
 
-    Parameters
-    ----------
-    positions : tensor (n, 3)
-    vectors : tensor (n, d)
-        Computed from the positions, of any length.
-    numbers : (n,) int
-        Atomic numbers.
+    strain = torch.zeros((3, 3), dtype=torch.float64, requires_grad=True)
+    deformed = torch.eye(3, dtype=torch.float64) + strain
+    return strain, torch.tensor(positions) @ deformed.T, torch.from_numpy(lattice) @ deformed.T
+
+
+def _sums(run: Run, numbers: np.ndarray, functions: KernelFunctions | None) -> dict[int, np.ndarray]:
+    """Sum functions of vectors, each of unit length, around the n atoms of each species, and differentiate.
 
     Returns
     -------
-    dict of int to (3 n, d)
-        Atomic number to derivatives by x, y and z of each atom in turn.
+    dict of int to (1 + 6 + 3 n, m)
+        See :meth:`gapdesign.descriptors.EnvironmentDescriptor.sums`.
     """
     import torch
 
-    kinds = np.unique(numbers)
-    units = vectors / vectors.norm(dim=1, keepdim=True)
-    sums = torch.stack([units[torch.from_numpy(numbers == z)].sum(dim=0) for z in kinds])
-    # A product with any weights, and its derivatives by those: one pass a coordinate, and not one a component.
-    weights = torch.zeros_like(sums, requires_grad=True)
-    (products,) = torch.autograd.grad(sums, positions, weights, create_graph=True)
-    rows = [torch.autograd.grad(one, weights, retain_graph=True)[0] for one in products.flatten()]
-    found = torch.stack(rows, dim=1).numpy()
-    return {int(z): found[number] for number, z in enumerate(kinds)}
+    units = run.vectors / run.vectors.norm(dim=1, keepdim=True)
+    found = {}
+    for z in np.unique(numbers).tolist():
+        own = units[torch.from_numpy(numbers == z)]
+        if functions is not None:
+            own = (own @ torch.from_numpy(functions.points[z]).double().T) ** functions.zeta
+        sums = own.sum(dim=0)
+        # A product with any weights, and its derivatives by those: one pass a coordinate, and not one a component.
+        weights = torch.zeros_like(sums, requires_grad=True)
+        by_strain, by_positions = torch.autograd.grad(sums, (run.strain, run.positions), weights, create_graph=True)
+        strains = [(by_strain[a, b] + by_strain[b, a]) / 2 for a, b in VOIGT]
+        rows = [torch.autograd.grad(one, weights, retain_graph=True)[0] for one in (*strains, *by_positions.flatten())]
+        found[z] = torch.stack([sums.detach(), *rows]).numpy()
+    return found

@@ -12,6 +12,7 @@ from gapdesign.descriptors.covariance import dot
 from gapdesign.errors import InputError
 from gapdesign.methods.shared.resources import require
 from gapdesign.methods.shared.rows import BLOCK
+from gapdesign.structures import VOIGT
 
 if TYPE_CHECKING:
     from gapdesign.descriptors.environments import Environments
@@ -84,10 +85,11 @@ class EnvironmentRows:
     def _forces(self, candidate: int) -> np.ndarray:
         """Return the rows (3 n, p) of the forces on the n atoms of a candidate."""
         by_species = self._task.derivatives(candidate)
-        rows = np.zeros((len(next(iter(by_species.values()))), len(self._species), self._width))
+        count = len(next(iter(by_species.values()))) - len(VOIGT)
+        rows = np.zeros((count, len(self._species), self._width))
         for number, z in enumerate(self._species):
             if z in by_species:
-                rows[:, number] = -by_species[z]
+                rows[:, number] = -by_species[z][len(VOIGT) :]
         return rows.reshape(len(rows), -1)
 
     def information_of_existing(self) -> np.ndarray:
