@@ -156,4 +156,4 @@ def test_a_lone_atom_is_refused_by_its_index(ace):
 
 
 def test_derivatives_are_finite_differences(ace):
-    check_sums(ace, alloy(), tolerance=1e-07)
+    check_sums(ace, alloy(), tolerance=1e-8)

@@ -249,7 +249,7 @@ def test_an_atom_without_neighbours_has_a_vector(member):
 
 
 def test_derivatives_are_finite_differences(member):
-    check_sums(member, alloy(), tolerance=1e-06)
+    check_sums(member, alloy(), tolerance=1e-8)
 
 
 @pytest.mark.parametrize("model", ["modal"], indirect=True)

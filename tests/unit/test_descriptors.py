@@ -384,4 +384,4 @@ def test_the_chosen_descriptor_is_the_same_without_the_options_of_others():
 
 def test_derivatives_of_quip_are_finite_differences():
     options = SoapOptions(r_cut=4.0, n_max=3, l_max=2)
-    check_sums(QuippyDescriptor(options, [29, 40]), alloy(), tolerance=1e-6)
+    check_sums(QuippyDescriptor(options, [29, 40]), alloy(), tolerance=1e-8)
