@@ -64,10 +64,10 @@ def _pick(arguments: argparse.Namespace) -> None:
     import yaml
 
     from gapdesign.files import write_frames
-    from gapdesign.methods import METHODS, certified
+    from gapdesign.methods import METHODS, default
     from gapdesign.sets.pick import DRAWS, configuration, pick
 
-    method = arguments.method or certified()
+    method = arguments.method or default()
     backend = backend_of(arguments)
     if method not in METHODS:
         raise InputError(f"--method {method}: there is no such method; choose from {', '.join(METHODS)}.")

@@ -15,6 +15,7 @@ from gapdesign.config.part import At, Part
 STAGES = {
     "candidates": 3,
     "descriptors": 1,
+    "rows": 1,
     "design": 2,
     "labels": 1,
     "hyperparameters": 1,

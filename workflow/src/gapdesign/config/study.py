@@ -35,6 +35,7 @@ from gapdesign.properties.options import PropertiesOptions, mismatch
 from gapdesign.quality.options import QualityOptions
 from gapdesign.quality.subpools import subpool_sizes
 from gapdesign.replay.options import ReplayOptions
+from gapdesign.rows.options import RowsOptions
 from gapdesign.samplers.options import PoolOptions
 from gapdesign.structures import PrototypeOptions, nearest_neighbour, prototypes
 
@@ -62,6 +63,7 @@ class Study(Options):
     kernel: KernelOptions = Field(
         KernelOptions(), description="Covariance of structures, which defines their distance."
     )
+    rows: RowsOptions = Field(RowsOptions(), description="Model in which labels have rows, for designs by what they teach.")
     budget: int = Field(100, ge=1, description="Structures in each design that has no `budget` of its own.")
     designs: dict[Identifier, DesignOptions] = Field(
         {}, min_length=1, description="Training sets to choose, by name; required."

@@ -106,9 +106,9 @@ def scaling_of(
     return Scaling(means, matrices)
 
 
-def evenly(batches: Iterable[Batch], size: int) -> Iterable[tuple[Batch, int]]:
-    """Yield up to about :data:`SAMPLE` of ``size`` structures in batches, evenly spaced, as batch and place."""
-    step, number = max(1, -(-size // SAMPLE)), 0
+def evenly(batches: Iterable[Batch], size: int, count: int = SAMPLE) -> Iterable[tuple[Batch, int]]:
+    """Yield up to about ``count`` of ``size`` structures in batches, evenly spaced, as batch and place."""
+    step, number = max(1, -(-size // count)), 0
     for batch in batches:
         for k in range(len(batch)):
             if number % step == 0:

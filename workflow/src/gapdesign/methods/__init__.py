@@ -8,15 +8,15 @@ their options in the configuration.
 from gapdesign.families import Family
 from gapdesign.methods.base import Method, Selection, Task
 
-__all__ = ["METHODS", "Method", "Selection", "Task", "certified", "is_baseline", "is_by_chance"]
+__all__ = ["METHODS", "Method", "Selection", "Task", "default", "is_baseline", "is_by_chance"]
 
 METHODS: Family[Method] = Family("gapdesign.methods", Method)
 """Every method by its name."""
 
 
-def certified() -> str:
-    """Return the name of the method that proves its choice, which commands take unless another is named."""
-    return next(name for name, member in METHODS.items() if member.is_certified)
+def default() -> str:
+    """Return the name of the method that commands take unless another is named."""
+    return next(name for name, member in METHODS.items() if member.is_default)
 
 
 def is_baseline(name: str) -> bool:

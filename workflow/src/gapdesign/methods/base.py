@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gapdesign.methods.maxmin.certificate import Wrong
     from gapdesign.methods.maxmin.compression import Directions
     from gapdesign.methods.maxmin.state import State
+    from gapdesign.rows.pool import LabelRows
     from gapdesign.shards import FeaturePool, HeldPool
 
 
@@ -39,7 +40,8 @@ class Selection:
     state : State or None
         State at the end, if it takes a later selection further than the state from which this one began.
     scores : (n,) float64 or None
-        Score by which each was chosen, if that is not the distance; every method defines its own.
+        Score by which each was chosen, if that is not the distance; every method defines its own. ``outside`` is then
+        the largest score, and not the largest distance.
     """
 
     candidates: np.ndarray
@@ -76,6 +78,12 @@ class Task:
         Environments of the pool and of the existing set, for methods that read them.
     derivatives : callable, optional
         Returns, for a candidate of n atoms, the derivatives (3 n, d) of its summed environments by species.
+    rows : LabelRows, optional
+        Rows of the labels of the pool, for methods that read them.
+    existing_rows : sequence of (7 + 3 n, m)
+        Those of the existing set.
+    scale : float
+        Standard deviation, before any label, of the energy of an atom in the model of the rows, in eV.
     options : Options, optional
         Options of the method; its defaults if there are none.
     start : int, optional
@@ -101,6 +109,9 @@ class Task:
     environments: EnvironmentPool | Environments | None = None
     existing_environments: Environments | None = None
     derivatives: Callable[[int], Mapping[int, np.ndarray]] | None = None
+    rows: LabelRows | None = None
+    existing_rows: Sequence[np.ndarray] = ()
+    scale: float = 1.0
     options: Options | None = None
     start: int | None = None
     earlier: State | None = None
@@ -137,6 +148,8 @@ class Method(Member, ABC):
         Whether it needs the covariance of every pair, which only `kernel.structure: average` gives.
     is_certified
         Whether `gapdesign verify` can prove its designs, by :meth:`first_wrong_rank`.
+    is_default
+        Whether commands take it unless another is named.
     """
 
     title: ClassVar[str] = ""
@@ -149,6 +162,7 @@ class Method(Member, ABC):
     is_compressed: ClassVar[bool] = False
     by_average_only: ClassVar[bool] = False
     is_certified: ClassVar[bool] = False
+    is_default: ClassVar[bool] = False
 
     @classmethod
     def reads_environments(cls, options: Any) -> bool:
@@ -158,6 +172,11 @@ class Method(Member, ABC):
     @classmethod
     def reads_derivatives(cls, options: Any) -> bool:
         """Return whether it needs the derivatives of environments by positions."""
+        return False
+
+    @classmethod
+    def reads_rows(cls, options: Any) -> bool:
+        """Return whether it needs the rows of the labels of the pool."""
         return False
 
     @classmethod
@@ -190,7 +209,13 @@ class Method(Member, ABC):
 
     @classmethod
     def first_wrong_rank(
-        cls, task: Task, *, candidates: np.ndarray, distances: np.ndarray, outside: np.ndarray
+        cls, task: Task, *, candidates: np.ndarray, distances: np.ndarray, outside: np.ndarray, scores: np.ndarray | None
     ) -> Wrong | None:
-        """Return the first rank (n,) of a design that its certificate does not prove; for certified methods only."""
+        """Return the first rank (n,) of a design that its certificate does not prove; for certified methods only.
+
+        Parameters
+        ----------
+        candidates, distances, outside, scores : (n,)
+            The design; see :class:`Selection`.
+        """
         raise NotImplementedError

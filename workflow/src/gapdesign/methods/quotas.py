@@ -154,6 +154,7 @@ def first_wrong_rank(
     candidates: np.ndarray,
     distances: np.ndarray,
     outside: np.ndarray,
+    scores: np.ndarray | None,
 ) -> Wrong | None:
     """Return the first rank (n,) of a design with quotas that the certificates of its stages do not prove."""
     from gapdesign.methods.maxmin.certificate import Wrong
@@ -166,6 +167,7 @@ def first_wrong_rank(
         mine = mine[: len(mine) if held.all() else int(np.argmin(held))]
         places, ranks = np.searchsorted(stage.members, mine), slice(done, done + len(mine))
         told = {"candidates": places, "distances": distances[ranks], "outside": outside[ranks]}
+        told["scores"] = None if scores is None else scores[ranks]
         if len(mine) and (wrong := method.first_wrong_rank(stage.task, **told)) is not None:
             return replace(wrong, rank=done + wrong.rank)
         done += len(mine)

@@ -36,6 +36,7 @@ class MaxminMethod(Method):
     takes_start = True
     is_compressed = True
     is_certified = True
+    is_default = True
 
     @classmethod
     def select(cls, task: Task) -> Selection:
@@ -52,7 +53,7 @@ class MaxminMethod(Method):
 
     @classmethod
     def first_wrong_rank(
-        cls, task: Task, *, candidates: np.ndarray, distances: np.ndarray, outside: np.ndarray
+        cls, task: Task, *, candidates: np.ndarray, distances: np.ndarray, outside: np.ndarray, scores: np.ndarray | None
     ) -> Wrong | None:
         """Check a design against every candidate of the pool, by another computation than the one that chose it."""
         from gapdesign.methods.maxmin import certificate, exhaustive

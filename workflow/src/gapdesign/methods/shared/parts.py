@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +13,6 @@ from gapdesign.methods.base import Task
 from gapdesign.methods.shared.distance import existing_features, mean_descriptor, total
 from gapdesign.methods.shared.resources import block_rows, hold
 from gapdesign.shards import SampledPool
-
-if TYPE_CHECKING:
-    from gapdesign.descriptors.environments import EnvironmentPool
 
 
 def among(task: Task, candidates: np.ndarray) -> Task:
@@ -38,6 +35,7 @@ def among(task: Task, candidates: np.ndarray) -> Task:
         start=None if start is None else int(np.searchsorted(candidates, start)),
         compressed=None if compressed is None else hold(compressed, task.memory),
         environments=environments,
+        rows=None if task.rows is None else _Some(task.rows, candidates),
         structures=structures,
         derivatives=None if task.derivatives is None else _renumbered(task.derivatives, candidates),
         earlier=None,
@@ -52,26 +50,30 @@ def beside(task: Task, candidates: np.ndarray) -> Task:
     if task.environments is not None:
         known = [] if task.existing_environments is None else [task.existing_environments]
         environments = Environments.joined([*known, *(task.environments.one(int(k)) for k in candidates)])
+    rows = task.existing_rows
+    if task.rows is not None:
+        rows = [*rows, *(task.rows.one(int(k)) for k in candidates)]
     return replace(
         task,
         existing=np.concatenate([existing_features(task), task.pool.rows(candidates)]),
         existing_environments=environments,
+        existing_rows=rows,
         structures=None if task.structures is None else task.structures.beside(candidates),
     )
 
 
 class _Some:
-    """Environments of some candidates of a pool, numbered from 0."""
+    """Environments or rows of some candidates of a pool, numbered from 0."""
 
-    def __init__(self, environments: EnvironmentPool | Environments, candidates: np.ndarray) -> None:
-        self._environments, self._candidates = environments, candidates
+    def __init__(self, whole: Any, candidates: np.ndarray) -> None:
+        self._whole, self._candidates = whole, candidates
 
     def __len__(self) -> int:
         return len(self._candidates)
 
-    def one(self, k: int) -> Environments:
+    def one(self, k: int) -> Any:
         """Candidate ``k`` alone."""
-        return self._environments.one(int(self._candidates[k]))
+        return self._whole.one(int(self._candidates[k]))
 
 
 def _renumbered(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gapdesign.descriptors.pivots import pivots as pivoted
 from gapdesign.descriptors.quip import pair_string, soap_string
 from gapdesign.files import read_arrays, write_arrays
 
@@ -146,16 +147,13 @@ def pivots(vectors: np.ndarray, points: int, model: Model) -> np.ndarray:
 
     Ties go to the first. The search ends early where no vector has more variance left than the jitter.
     """
-    variance = np.full(len(vectors), model.kernel.soap.scale**2)
-    factor, chosen = np.empty((min(points, len(vectors)), len(vectors))), []
-    for row in factor:
-        best = int(np.argmax(variance))
-        if variance[best] <= model.jitter:
-            break
-        known = factor[: len(chosen)]
-        row[:] = soap_covariance(vectors[best : best + 1], vectors, model)[0] - known[:, best] @ known
-        row /= np.sqrt(variance[best])
-        variance -= row**2
-        variance[best] = 0.0
-        chosen.append(best)
-    return vectors[chosen]
+    scale = model.kernel.soap.scale
+    return vectors[
+        pivoted(
+            vectors,
+            points,
+            lambda one, all_: soap_covariance(one, all_, model),
+            variance=scale**2,
+            least=model.jitter,
+        )
+    ]

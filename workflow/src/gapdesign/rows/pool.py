@@ -1,0 +1,96 @@
+"""Rows of the labels of whole pools, in files of one shard each, of which only the structures asked for are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from gapdesign.descriptors.base import OFFSET
+from gapdesign.errors import InputError
+from gapdesign.files import reading, write_arrays
+from gapdesign.shards import in_order
+from gapdesign.stored import StoredArray
+
+
+class LabelRows(Protocol):
+    """Rows of the labels of structures."""
+
+    def __len__(self) -> int:
+        """Return the number of structures."""
+
+    def one(self, k: int) -> np.ndarray:
+        """Return the rows (7 + 3 n, m) of structure ``k``; see :meth:`.functions.RowFunctions.rows`."""
+
+
+def write_rows(path: str | Path, rows: Sequence[np.ndarray]) -> None:
+    """Write the rows of structures atomically; equal ones give equal bytes."""
+    offsets = np.concatenate([[0], np.cumsum([len(one) for one in rows])]).astype(np.int64)
+    write_arrays(path, {"offsets": offsets, "rows": np.concatenate(rows)}, in_part=["offsets", "rows"])
+
+
+class RowFile:
+    """Rows in a file, read on demand and not held in memory.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, truncated, or not written by :func:`write_rows`.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        with reading(path, "not complete", run="gapdesign rows"), self._path.open("rb") as stream:
+            with np.load(stream, allow_pickle=False) as archive:
+                self._offsets = archive["offsets"]
+            self._rows = StoredArray.within(stream, "rows")
+        if self._rows.dtype != np.float32 or self._offsets[-1] != self._rows.shape[0]:
+            raise InputError(f"{path}: its arrays do not belong together; delete it and run its stage again.")
+        self.dimension = self._rows.shape[1]
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    def one(self, k: int) -> np.ndarray:
+        """Structure ``k`` alone."""
+        with self._path.open("rb", buffering=0) as stream:
+            return self._rows.read(stream, int(self._offsets[k]), int(self._offsets[k + 1]))
+
+
+class RowPool:
+    """Rows of a whole pool, read from its shards one structure at a time.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Shards that together cover candidates 0 to ``len``, in any order.
+
+    Raises
+    ------
+    InputError
+        If a shard is missing or truncated, or its number of structures differs from its name.
+    """
+
+    def __init__(self, paths: Sequence[str | Path]) -> None:
+        ordered, self._bounds = in_order(paths)
+        self._shards = [RowFile(path) for path in ordered]
+        self.dimension = self._shards[0].dimension
+        for path, shard, (start, stop) in zip(ordered, self._shards, pairwise(self._bounds), strict=True):
+            if len(shard) != stop - start or shard.dimension != self.dimension:
+                raise InputError(f"{path}: its rows do not match its name or other shards; run its stage again.")
+
+    def __len__(self) -> int:
+        return self._bounds[-1]
+
+    def one(self, k: int) -> np.ndarray:
+        """Candidate ``k`` alone."""
+        number = int(np.searchsorted(self._bounds, k, side="right")) - 1
+        return self._shards[number].one(k - self._bounds[number])
+
+
+def atoms_of(rows: np.ndarray) -> int:
+    """Return the number of atoms of a structure with rows (7 + 3 n, m)."""
+    return (len(rows) - OFFSET) // 3
