@@ -63,7 +63,12 @@ class Task:
     mean : (dimension,) float32
         The pool's mean descriptor.
     budget : int
-        Structures to choose.
+        Structures to choose; at most, where there is a budget of core-hours too.
+    costs : (N,) float64, optional
+        Core-hours of the label of each candidate; every number is above 0.
+    core_hours : float, optional
+        Core-hours that the labels of the design may cost together; None if only their number counts. Methods that do
+        not weigh costs (see ``spends``) need not read it.
     seed : str
         Names the stream of random numbers; methods without chance ignore it.
     existing : (m, dimension) float32, optional
@@ -101,6 +106,8 @@ class Task:
     covariance: Covariance
     mean: np.ndarray
     budget: int
+    costs: np.ndarray | None = None
+    core_hours: float | None = None
     seed: str = ""
     existing: np.ndarray | None = None
     compressed: FeaturePool | HeldPool | None = None
@@ -150,6 +157,8 @@ class Method(Member, ABC):
         Whether `gapdesign verify` can prove its designs, by :meth:`first_wrong_rank`.
     is_default
         Whether commands take it unless another is named.
+    spends
+        Whether its own choice weighs costs, so that it ends a budget of core-hours itself.
     """
 
     title: ClassVar[str] = ""
@@ -163,6 +172,7 @@ class Method(Member, ABC):
     by_average_only: ClassVar[bool] = False
     is_certified: ClassVar[bool] = False
     is_default: ClassVar[bool] = False
+    spends: ClassVar[bool] = False
 
     @classmethod
     def reads_environments(cls, options: Any) -> bool:
