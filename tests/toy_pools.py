@@ -13,6 +13,7 @@ from gapdesign.descriptors.kernel import KernelOptions
 from gapdesign.files import write_array
 from gapdesign.methods import Task
 from gapdesign.methods.shared.distance import mean_descriptor, total
+from gapdesign.rows.pool import HeldRows
 from gapdesign.shards import FeaturePool, HeldPool, shard_path
 
 LAYOUT = Layout(n_species=1, spectrum=6, pairs=4)
@@ -42,12 +43,21 @@ def environments(count: int, seed: int = 0, *, width: int = 5, species: int = 1)
     )
 
 
-def task(rows: np.ndarray, budget: int, *, covariance: Covariance = COVARIANCE, **given) -> Task:
+def label_rows(count: int, seed: int = 0, *, width: int = 12, atoms: tuple[int, int] = (1, 3)) -> HeldRows:
+    """Rows of the labels of structures of a few atoms, whose forces add up to zero."""
+    rng, found = np.random.default_rng(seed), []
+    for size in rng.integers(atoms[0], atoms[1] + 1, count):
+        forces = rng.normal(size=(size, 3, width))
+        rows = [size * rng.normal(size=(1, width)), rng.normal(size=(6, width)), forces - forces.mean(axis=0)]
+        found.append(np.concatenate([part.reshape(-1, width) for part in rows]).astype(np.float32))
+    return HeldRows(found)
+
+
+def task(vectors: np.ndarray, budget: int, /, *, covariance: Covariance = COVARIANCE, **given) -> Task:
     """A task on a pool in memory."""
-    mean = mean_descriptor(total(rows), len(rows), covariance.layout)
-    return Task(
-        **{"pool": HeldPool(rows), "covariance": covariance, "mean": mean, "budget": budget, "seed": "s"} | given
-    )
+    mean = mean_descriptor(total(vectors), len(vectors), covariance.layout)
+    usual = {"pool": HeldPool(vectors), "covariance": covariance, "mean": mean, "budget": budget, "seed": "s"}
+    return Task(**usual | {"rows": label_rows(len(vectors))} | given)
 
 
 def open_pool(folder: Path, rows: np.ndarray, cuts: tuple[int, ...]) -> FeaturePool:

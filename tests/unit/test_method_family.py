@@ -56,6 +56,8 @@ def test_traits_hold(name):
         assert started[0] == (long[0] + 1) % SIZE or started != long
     if not method.reads_environments(method.Options()):
         assert method.select(replace(whole(12), environments=None)).candidates.tolist() == long
+    if not method.reads_rows(method.Options()):
+        assert method.select(replace(whole(12), rows=None)).candidates.tolist() == long
     if not method.is_compressed:
         assert method.select(replace(whole(12), compressed=None, basis=None)).candidates.tolist() == long
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from math import comb
 
 import numpy as np
@@ -79,18 +79,15 @@ def test_maxmin_is_the_plain_greedy_choice_from_each_group_in_turn(structure):
 def test_the_certificate_proves_each_stage_and_nothing_else(structure):
     mine, method = toy(structure), METHODS["maxmin"]
     found = designs.select(method, mine, quotas=QUOTAS)
-    told = {name: getattr(found, name) for name in ("candidates", "distances", "outside")}
-    assert quotas.first_wrong_rank(method, mine, QUOTAS, **told) is None
-    swapped = told["candidates"].copy()
+    assert quotas.first_wrong_rank(method, mine, QUOTAS, found) is None
+    swapped = found.candidates.copy()
     swapped[[2, 6]] = swapped[[6, 2]]
-    wrong = quotas.first_wrong_rank(method, mine, QUOTAS, **told | {"candidates": swapped})
+    wrong = quotas.first_wrong_rank(method, mine, QUOTAS, replace(found, candidates=swapped))
     assert (wrong.rank, wrong.reason) == (2, f"candidate {swapped[2]} is not of the group whose turn it is")
-    other = told["candidates"].copy()
+    other = found.candidates.copy()
     other[10] = next(k for k in range(N) if k not in other)
-    assert quotas.first_wrong_rank(method, mine, QUOTAS, **told | {"candidates": other}).rank == 10
-    free = method.select(mine)
-    told = {name: getattr(free, name) for name in told}
-    assert quotas.first_wrong_rank(method, mine, QUOTAS, **told) is not None
+    assert quotas.first_wrong_rank(method, mine, QUOTAS, replace(found, candidates=other)).rank == 10
+    assert quotas.first_wrong_rank(method, mine, QUOTAS, method.select(mine)) is not None
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -111,8 +108,7 @@ def test_a_group_of_copies_ends_early_and_the_rest_takes_its_place():
     found = designs.select(METHODS["maxmin"], mine, quotas=QUOTAS)
     assert len(found.candidates) == BUDGET
     assert [group_of(k) for k in found.candidates].count("slab") == 2
-    told = {name: getattr(found, name) for name in ("candidates", "distances", "outside")}
-    assert quotas.first_wrong_rank(METHODS["maxmin"], mine, QUOTAS, **told) is None
+    assert quotas.first_wrong_rank(METHODS["maxmin"], mine, QUOTAS, found) is None
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -130,8 +126,9 @@ def test_a_group_that_exists_already_gives_nothing_and_says_so(name):
     assert 0 < len(found.candidates) == len(set(found.candidates.tolist()))
     if METHODS[name].is_certified:
         assert len(found.candidates) == BUDGET + RESERVE
-        told = {column: getattr(found, column)[:BUDGET] for column in ("candidates", "distances", "outside")}
-        assert quotas.first_wrong_rank(METHODS[name], mine, QUOTAS, **told) is None
+        columns = [field.name for field in fields(found) if isinstance(getattr(found, field.name), np.ndarray)]
+        design = replace(found, **{column: getattr(found, column)[:BUDGET] for column in columns})
+        assert quotas.first_wrong_rank(METHODS[name], mine, QUOTAS, design) is None
 
 
 def test_a_replay_scales_quotas_with_its_budgets():

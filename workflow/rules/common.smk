@@ -294,6 +294,17 @@ def environments_of(pattern):
     return lambda wildcards: of_pool(pattern)(wildcards) if reads_environments(wildcards.design) else []
 
 
+def rows_of(wildcards):
+    """Return the rows of the labels of the pool of a design, for methods that read them."""
+    is_read = STUDY.designs[wildcards.design].reads_rows
+    return of_pool("rows/{pool}/{start}-{stop}.npz")(wildcards) if is_read else []
+
+
+def functions_of(wildcards):
+    """Return the functions that rows are made of, for methods that read these."""
+    return results("rows/functions.npz") if STUDY.designs[wildcards.design].reads_rows else []
+
+
 def reads_environments(design):
     return STUDY.kernel.structure != "average" or STUDY.designs[design].reads_environments
 

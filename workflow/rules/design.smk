@@ -63,6 +63,8 @@ rule design_select:
         compressed=of_compressed("designs/compressed/{pool}/{start}-{stop}.npy"),
         basis=basis_of,
         environments=environments_of("descriptors/{pool}/environments/{start}-{stop}.npz"),
+        rows=rows_of,
+        functions=functions_of,
         existing=existing_of,
         scaling=scaling_of,
     output:
@@ -83,7 +85,9 @@ rule design_select:
         **asks("select"),
     params:
         config=part("select", existing_of, descriptor_files),
-        others=lambda wildcards, input: options(basis=input.basis, scaling=input.scaling),
+        others=lambda wildcards, input: options(
+            basis=input.basis, scaling=input.scaling, rows=input.rows, functions=input.functions
+        ),
     message:
         "Choosing {wildcards.design}"
     shell:

@@ -107,6 +107,8 @@ rule replay_choose:
         compressed=of_compressed("designs/compressed/{pool}/{start}-{stop}.npy"),
         basis=basis_of,
         environments=environments_of("descriptors/{pool}/environments/{start}-{stop}.npz"),
+        rows=rows_of,
+        functions=functions_of,
         existing=existing_of,
         scaling=scaling_of,
     output:
@@ -122,7 +124,9 @@ rule replay_choose:
         **asks("replay-choose"),
     params:
         config=part("replay-choose", existing_of, descriptor_files),
-        others=lambda wildcards, input: options(basis=input.basis, scaling=input.scaling),
+        others=lambda wildcards, input: options(
+            basis=input.basis, scaling=input.scaling, rows=input.rows, functions=input.functions
+        ),
     message:
         "Choosing {wildcards.design} for every budget"
     shell:

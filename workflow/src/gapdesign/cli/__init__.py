@@ -26,7 +26,20 @@ if TYPE_CHECKING:
     from gapdesign.config.job import Job
 
 MODULES = (
-    *("study", "new", "candidates", "descriptors", "rows", "tune", "pools", "design", "sets", "audit", "cover", "worth"),
+    *(
+        "study",
+        "new",
+        "candidates",
+        "descriptors",
+        "rows",
+        "tune",
+        "pools",
+        "design",
+        "sets",
+        "audit",
+        "cover",
+        "worth",
+    ),
     *("strains", "quality", "labels", "store", "export", "models", "crossval", "properties", "replay", "replay_fits"),
     *("report", "crate", "profiles"),
 )

@@ -95,7 +95,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         verbs,
         "verify",
         _verify,
-        "prove a max-min design in one pass over its pool, independently of how it was chosen",
+        "prove a design that has a certificate (maxmin, ...) against its pool, independently of how it was chosen",
         "Reports that the design is exact, or names the first wrong rank and exits with status 1.\n\n"
         "example: gapdesign verify results/zr-demo/designs/OPT1.extxyz",
     )
@@ -116,6 +116,10 @@ def add_selection(verb: argparse.ArgumentParser) -> None:
         "all shards of environments of the pool (.npz); some methods and values of kernel.structure need them",
         may_be_none=True,
     )
+    add_files(
+        verb, "--rows", "all shards of rows of labels of the pool (.npz); some methods need them", may_be_none=True
+    )
+    verb.add_argument("--functions", type=Path, metavar="FILE", help="functions that rows are made of (.npz)")
 
 
 def pool_files(arguments: argparse.Namespace) -> PoolFiles:
@@ -192,6 +196,7 @@ def _verify(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from gapdesign.files import read_frames
+    from gapdesign.methods import Selection
     from gapdesign.methods.quotas import first_wrong_rank
     from gapdesign.methods.tasks import PoolFiles, existing_set, make_task, quotas_of
     from gapdesign.shards import cut, shard_path
@@ -199,29 +204,34 @@ def _verify(arguments: argparse.Namespace) -> None:
     study = config.load(arguments.config)
     name = arguments.design.stem
     part = SelectPart.of(At(study, name))
-    folder = arguments.design.parent.parent / "descriptors"
+    results = arguments.design.parent.parent
+    folder = results / "descriptors"
     scaling = None if study.descriptor.components == "raw" else folder / "scaling.npz"
     design, described = part.design, replace(part.described, scaling=scaling)
     if not design.member.is_certified:
-        raise InputError(f"{arguments.design}: chosen by {design.method}; only max-min designs can be verified.")
+        raise InputError(f"{arguments.design}: chosen by {design.method}, which leaves no certificate.")
     folder /= design.pool
     ranges = cut(study.pools.of(design.pool).size, study.pools.shard_size)
     files = PoolFiles(
         features=[shard_path(folder, start, stop, "npy") for start, stop in ranges],
         environments=[shard_path(folder / "environments", start, stop, "npz") for start, stop in ranges],
+        rows=[shard_path(results / "rows" / design.pool, start, stop, "npz") for start, stop in ranges],
+        functions=results / "rows/functions.npz",
     )
     existing = existing_set(design.existing, described, say)
     settings = {"budget": part.budget, "seed": "", "memory": arguments.memory, "progress": say}
     task = make_task(files, design, described, existing=existing, **settings)
-    places = arguments.design.parent.parent / "candidates" / design.pool
+    places = results / "candidates" / design.pool
     quotas = quotas_of([shard_path(places, start, stop, "npz") for start, stop in ranges], design)
     frames = read_frames(arguments.design)
     columns = {"candidates": "candidate", "distances": "distance", "outside": "outside"}
     told = {column: np.array([atoms.info[key] for atoms in frames]) for column, key in columns.items()}
+    scores = np.array([atoms.info["score"] for atoms in frames]) if "score" in frames[0].info else None
+    told = Selection(**told, scores=scores)
     if quotas is None:
-        wrong = design.member.first_wrong_rank(task, **told)
+        wrong = design.member.first_wrong_rank(task, told)
     else:
-        wrong = first_wrong_rank(design.member, task, quotas, **told)
+        wrong = first_wrong_rank(design.member, task, quotas, told)
     if wrong is not None:
         raise ProgramError(f"{arguments.design}: not exact; rank {wrong.rank}: {wrong.reason}.")
     print(

@@ -63,7 +63,7 @@ class Study(Options):
     kernel: KernelOptions = Field(
         KernelOptions(), description="Covariance of structures, which defines their distance."
     )
-    rows: RowsOptions = Field(RowsOptions(), description="Model in which labels have rows, for designs by what they teach.")
+    rows: RowsOptions = Field(RowsOptions(), description="Linear model, for designs by what labels teach.")
     budget: int = Field(100, ge=1, description="Structures in each design that has no `budget` of its own.")
     designs: dict[Identifier, DesignOptions] = Field(
         {}, min_length=1, description="Training sets to choose, by name; required."
@@ -152,7 +152,7 @@ class Study(Options):
     def subpools(self, design: str) -> list[int]:
         """Return the sizes of the smaller pools from which a design is chosen again, increasing."""
         asked = self.designs[design]
-        if self.kernel.structure != "average" or asked.reads_environments or asked.quotas:
+        if self.kernel.structure != "average" or asked.reads_environments or asked.reads_rows or asked.quotas:
             return []
         size, is_light = self.pools.of(asked.pool).size, asked.member.is_light
         return subpool_sizes(size, self.budget_of(design), self.quality.subpools, is_light=is_light)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from gapdesign.descriptors.covariance import Covariance
     from gapdesign.descriptors.environments import EnvironmentPool, Environments
     from gapdesign.descriptors.structure_distances import StructurePool
-    from gapdesign.methods.maxmin.certificate import Wrong
     from gapdesign.methods.maxmin.compression import Directions
     from gapdesign.methods.maxmin.state import State
     from gapdesign.rows.pool import LabelRows
@@ -127,6 +126,14 @@ class Task:
     progress: Callable[[str], None] = lambda line: None
 
 
+@dataclass(frozen=True)
+class Wrong:
+    """The first rank of a design that differs from the greedy algorithm, and the reason."""
+
+    rank: int
+    reason: str
+
+
 class Method(Member, ABC):
     """A way to choose a design from a pool.
 
@@ -218,14 +225,6 @@ class Method(Member, ABC):
         """
 
     @classmethod
-    def first_wrong_rank(
-        cls, task: Task, *, candidates: np.ndarray, distances: np.ndarray, outside: np.ndarray, scores: np.ndarray | None
-    ) -> Wrong | None:
-        """Return the first rank (n,) of a design that its certificate does not prove; for certified methods only.
-
-        Parameters
-        ----------
-        candidates, distances, outside, scores : (n,)
-            The design; see :class:`Selection`.
-        """
+    def first_wrong_rank(cls, task: Task, design: Selection) -> Wrong | None:
+        """Return the first rank of a design that its certificate does not prove; for certified methods only."""
         raise NotImplementedError

@@ -74,6 +74,11 @@ class _Design(Options):
         """True if its method needs derivatives of environments."""
         return self.member.reads_derivatives(self.options)
 
+    @property
+    def reads_rows(self) -> bool:
+        """True if its method needs the rows of the labels of the pool."""
+        return self.member.reads_rows(self.options)
+
     def is_compressed(self, structure: str) -> bool:
         """Return whether its method works on compressed features, for a value of `kernel.structure`."""
         return structure == "average" and self.member.is_compressed
@@ -122,12 +127,14 @@ def mismatch(design: DesignOptions, *, budget: int, structure: str, descriptor: 
             f"method: '{method}' needs the covariance of every pair, which exists for kernel.structure: average only,"
             f" not '{structure}'; use maxmin."
         )
-    if design.reads_derivatives and not descriptor.member.has_derivatives:
+    if (design.reads_derivatives or design.reads_rows) and not descriptor.member.has_derivatives:
         others = " or ".join(differentiable())
         return (
             f"{_asks_for_derivatives(design)} needs derivatives, which {descriptor.backend} lacks; set"
             f" descriptor.backend: {others}."
         )
+    if design.reads_rows and descriptor.components != "raw":
+        return f"method: '{design.method}' needs derivatives, which only raw descriptor.components have."
     if (most := sum(design.quotas.values())) > budget:
         return f"quotas: they add up to {most}, and the budget is {budget}; lower them or raise it."
     if design.quotas and design.start is not None:

@@ -7,18 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from gapdesign.errors import InputError
-from gapdesign.methods.base import Method, Selection, Task
+from gapdesign.methods.base import Method, Selection, Task, Wrong
 from gapdesign.methods.shared.distance import free
 from gapdesign.methods.shared.groups import Groups
 from gapdesign.methods.shared.parts import among, beside
-
-if TYPE_CHECKING:
-    from gapdesign.methods.maxmin.certificate import Wrong
 
 
 class Stage(NamedTuple):
@@ -146,29 +143,23 @@ class Parts:
         )
 
 
-def first_wrong_rank(
-    method: type[Method],
-    task: Task,
-    quotas: Quotas,
-    *,
-    candidates: np.ndarray,
-    distances: np.ndarray,
-    outside: np.ndarray,
-    scores: np.ndarray | None,
-) -> Wrong | None:
-    """Return the first rank (n,) of a design with quotas that the certificates of its stages do not prove."""
-    from gapdesign.methods.maxmin.certificate import Wrong
-
-    done = 0
+def first_wrong_rank(method: type[Method], task: Task, quotas: Quotas, design: Selection) -> Wrong | None:
+    """Return the first rank of a design with quotas that the certificates of its stages do not prove."""
+    candidates, done = design.candidates, 0
     for turn in quotas.turns:
         stage = quotas.stage(task, turn, candidates[:done])
         mine = candidates[done : done + stage.task.budget]
         held = np.isin(mine, stage.members)
         mine = mine[: len(mine) if held.all() else int(np.argmin(held))]
         places, ranks = np.searchsorted(stage.members, mine), slice(done, done + len(mine))
-        told = {"candidates": places, "distances": distances[ranks], "outside": outside[ranks]}
-        told["scores"] = None if scores is None else scores[ranks]
-        if len(mine) and (wrong := method.first_wrong_rank(stage.task, **told)) is not None:
+        part = replace(
+            design,
+            candidates=places,
+            distances=design.distances[ranks],
+            outside=design.outside[ranks],
+            scores=None if design.scores is None else design.scores[ranks],
+        )
+        if len(mine) and (wrong := method.first_wrong_rank(stage.task, part)) is not None:
             return replace(wrong, rank=done + wrong.rank)
         done += len(mine)
         if not held.all() and free(beside(stage.task, places)).any():

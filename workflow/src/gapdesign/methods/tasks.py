@@ -47,6 +47,10 @@ class PoolFiles:
         The directions of the compression.
     environments : sequence of path
         Environments, which some methods and values of `kernel.structure` need.
+    rows : sequence of path
+        Rows of labels, for methods that read them.
+    functions : path, optional
+        The functions that rows are made of.
     """
 
     features: Sequence[Path]
@@ -55,6 +59,8 @@ class PoolFiles:
     compressed: Sequence[Path] = ()
     basis: Path | None = None
     environments: Sequence[Path] = ()
+    rows: Sequence[Path] = ()
+    functions: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +149,7 @@ def make_task(
         options=design.options,
         existing=None if existing is None else existing[0],
         **_environments(files, design, described, existing),
+        **_rows(files, design, described),
         compressed=FeaturePool(files.compressed) if files.compressed else None,
         basis=Directions.read(files.basis, covariance.layout) if files.basis else None,
         structures=_structures(files, pool, covariance, described.kernel, existing, memory),
@@ -267,6 +274,27 @@ def _environments(
         found["existing_environments"] = existing[1]
     if design.reads_derivatives:
         found["derivatives"] = _derivatives(files.candidates, described.make())
+    return found
+
+
+def _rows(files: PoolFiles, design: DesignOptions, described: Description) -> dict[str, Any]:
+    """Return the fields of a task for methods that read the rows of labels."""
+    from gapdesign.inputs.carried import packed
+    from gapdesign.rows.functions import RowFunctions
+    from gapdesign.rows.pool import RowPool
+
+    if not design.reads_rows:
+        return {}
+    if not files.rows:
+        raise InputError(f"--rows: the method {design.method} needs the rows of labels; run `gapdesign rows`.")
+    found: dict[str, Any] = {"rows": RowPool(files.rows), "scale": described.kernel.soap.scale}
+    if design.existing is not None:
+        if files.functions is None:
+            raise InputError("--functions: rows of existing structures need the functions of those of the pool.")
+        functions, descriptor = RowFunctions.read(files.functions), described.make()
+        frames, _ = existing_frames(design.existing, described.species)
+        batch = packed(frames)
+        found["existing_rows"] = [functions.rows(descriptor, batch, k) for k in range(len(batch))]
     return found
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gapdesign.descriptors.covariance import Covariance
     from gapdesign.descriptors.environments import Environments
     from gapdesign.descriptors.kernel import KernelOptions
+    from gapdesign.rows.functions import RowFunctions
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,6 +37,8 @@ class Features:
         Options of the kernel, for structures.
     derivatives : callable, optional
         From a structure of n atoms, by its index, to derivatives of its summed environments, for some methods.
+    rows : callable, optional
+        From functions and a structure, by its index, to the rows of its labels, for some methods.
     """
 
     values: np.ndarray
@@ -44,6 +47,7 @@ class Features:
     environments: Environments | None = field(default=None, repr=False)
     kernel: KernelOptions | None = None
     derivatives: Callable[[int], Mapping[int, np.ndarray]] | None = field(default=None, repr=False)
+    rows: Callable[[RowFunctions, int], np.ndarray] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -123,6 +127,7 @@ def features(
         environments=environments,
         kernel=compared,
         derivatives=lambda k: describe.derivatives(batch, k),
+        rows=lambda functions, k: functions.rows(describe, batch, k),
     )
 
 

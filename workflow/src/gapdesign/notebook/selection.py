@@ -187,10 +187,32 @@ def _task(given: Features, existing: Features | None, member: type[Method], opti
     if given.environments is not None:
         more |= {"environments": given.environments, "derivatives": given.derivatives}
         more |= {} if existing is None else {"existing_environments": existing.environments}
+    if member.reads_rows(options):
+        more |= _rows(given, existing, member.name)
     mean = given.values.mean(axis=0, dtype=float).astype(np.float32)
     if given.kernel is not None:
         mean = mean_descriptor(total(given.values), len(given), layout)
     return Task(pool=pool, covariance=given.covariance, mean=mean, budget=1, options=options, existing=known, **more)
+
+
+def _rows(given: Features, existing: Features | None, method: str) -> dict[str, Any]:
+    """Rows of labels in memory, in functions that are chosen among the environments of both sets."""
+    from gapdesign.rows.functions import RowFunctions
+    from gapdesign.rows.options import RowsOptions
+    from gapdesign.rows.pool import HeldRows
+
+    if given.rows is None or given.environments is None:
+        raise InputError(f"pool: the method '{method}' weighs the labels of structures; give structures.")
+    options, own = RowsOptions(), given.environments
+    species = sorted(set(own.species.tolist()))
+    most = options.sample * len(species)
+    step = max(1, own.count // most)
+    functions = RowFunctions.chosen(
+        [(own.vectors[::step], own.species[::step])], species, given.kernel.soap.zeta, options.points
+    )
+    known = [] if existing is None else [existing.rows(functions, k) for k in range(len(existing))]
+    rows = HeldRows([given.rows(functions, k) for k in range(len(given))])
+    return {"rows": rows, "existing_rows": known, "scale": given.kernel.soap.scale}
 
 
 def _indices(chosen: Any) -> np.ndarray | None:

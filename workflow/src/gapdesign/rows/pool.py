@@ -32,6 +32,20 @@ def write_rows(path: str | Path, rows: Sequence[np.ndarray]) -> None:
     write_arrays(path, {"offsets": offsets, "rows": np.concatenate(rows)}, in_part=["offsets", "rows"])
 
 
+class HeldRows:
+    """Rows of structures in memory."""
+
+    def __init__(self, rows: Sequence[np.ndarray]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def one(self, k: int) -> np.ndarray:
+        """Structure ``k`` alone."""
+        return self._rows[k]
+
+
 class RowFile:
     """Rows in a file, read on demand and not held in memory.
 

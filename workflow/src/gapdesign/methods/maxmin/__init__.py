@@ -7,17 +7,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from gapdesign.errors import InputError
-from gapdesign.methods.base import Method, Selection, Task
+from gapdesign.methods.base import Method, Selection, Task, Wrong
 from gapdesign.methods.shared.resources import hold
 from gapdesign.shards import FeaturePool
-
-if TYPE_CHECKING:
-    from gapdesign.methods.maxmin.certificate import Wrong
 
 
 class MaxminMethod(Method):
@@ -52,15 +46,12 @@ class MaxminMethod(Method):
         return greedy.select(task)
 
     @classmethod
-    def first_wrong_rank(
-        cls, task: Task, *, candidates: np.ndarray, distances: np.ndarray, outside: np.ndarray, scores: np.ndarray | None
-    ) -> Wrong | None:
+    def first_wrong_rank(cls, task: Task, design: Selection) -> Wrong | None:
         """Check a design against every candidate of the pool, by another computation than the one that chose it."""
         from gapdesign.methods.maxmin import certificate, exhaustive
 
-        design = {"candidates": candidates, "distances": distances, "outside": outside, "progress": task.progress}
+        told = {"candidates": design.candidates, "distances": design.distances, "outside": design.outside}
         if task.structures is not None:
-            return exhaustive.first_wrong_rank(task.structures, **design)
-        return certificate.first_wrong_rank(
-            task.pool, task.covariance, existing=task.existing, memory=task.memory, **design
-        )
+            return exhaustive.first_wrong_rank(task.structures, progress=task.progress, **told)
+        given = {"existing": task.existing, "memory": task.memory, "progress": task.progress}
+        return certificate.first_wrong_rank(task.pool, task.covariance, **given, **told)

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from gapdesign.descriptors.covariance import Covariance, reach
+from gapdesign.methods.base import Wrong
 from gapdesign.methods.shared.resources import block_rows
 from gapdesign.shards import FeaturePool, HeldPool
-
-
-@dataclass(frozen=True)
-class Wrong:
-    """The first rank of a design that differs from the greedy algorithm, and the reason."""
-
-    rank: int
-    reason: str
 
 
 def first_wrong_rank(

@@ -8,7 +8,7 @@ import numpy as np
 
 from gapdesign.descriptors.covariance import reach
 from gapdesign.descriptors.structure_distances import StructurePool
-from gapdesign.methods.maxmin.certificate import Wrong
+from gapdesign.methods.base import Wrong
 
 EVERY = 100
 """Number of candidates between lines of progress."""

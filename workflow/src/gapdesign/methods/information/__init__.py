@@ -1,0 +1,108 @@
+"""Method `information`: each next structure is the one whose energy, forces and virial teach a linear model most.
+
+The information that the labels of a set of structures give about the weights, 1/2 log det (1 + Phi' Phi), with a row of
+Phi for each label over its expected error, grows with every structure, and by less the more are there: it is monotone
+and submodular. What a structure would add to fewer structures is therefore a bound of what it adds to more, and most
+candidates need not be looked at again: the greedy choice is exact (Minoux 1978), and certified.
+
+:mod:`.scores` holds the model and what a structure scores, :mod:`.greedy` the choice, :mod:`.proof` its verification.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from gapdesign.config.options import Options
+from gapdesign.methods.base import Method, Selection, Task, Wrong
+from gapdesign.methods.shared import distance
+from gapdesign.methods.shared.resources import one_blas_thread
+
+Score = Literal["entropy", "energy", "force", "largest", "trace"]
+
+
+class ErrorsOptions(Options):
+    """Expected errors of labels in the model, by which these count; labels without one are left out."""
+
+    energy: float | None = Field(0.001, gt=0, description="Of energies, in eV per atom.")
+    force: float | None = Field(0.05, gt=0, description="Of components of forces, in eV/angstrom.")
+    virial: float | None = Field(0.05, gt=0, description="Of components of virials, in eV per atom.")
+
+    @model_validator(mode="after")
+    def _of_something(self) -> ErrorsOptions:
+        if self.energy is None and self.force is None and self.virial is None:
+            raise ValueError("no label has an expected error; give that of energy, force or virial")
+        return self
+
+
+class InformationOptions(Options):
+    """Options of the method `information`."""
+
+    errors: ErrorsOptions = Field(ErrorsOptions(), description="Expected errors of labels.")
+    scores: dict[Score, float] = Field(
+        {"entropy": 1.0},
+        min_length=1,
+        description="Weights of the scores whose sum is largest for the next structure. `entropy`: the information in"
+        " its labels about the weights of the model (D-optimal). `energy`: posterior variance of its energy per atom,"
+        " in eV^2. `force`: largest posterior variance of a component of a force, in (eV/angstrom)^2. `largest`:"
+        " largest posterior variance of a label, in units of its expected error (G-optimal). `trace`: fall of the mean"
+        " variance of the weights (A-optimal); it is no bound of what comes later, so that every candidate is scored at"
+        " every rank, and no design is certified.",
+    )
+
+    @model_validator(mode="after")
+    def _counts(self) -> InformationOptions:
+        if any(weight < 0 for weight in self.scores.values()) or not any(self.scores.values()):
+            raise ValueError("the weights of `scores` must not be negative, and one must be positive")
+        return self
+
+
+class InformationMethod(Method):
+    """Greedy choice by the information in all labels, or by other scores of a linear model with their rows."""
+
+    name = "information"
+    summary = "each next structure is the one whose energy, forces and virial teach a linear model most"
+    Options = InformationOptions
+    title = "information"
+    reference = (
+        "M. Minoux, Accelerated greedy algorithms for maximizing submodular set functions, Optimization Techniques,"
+        " Lecture Notes in Control and Information Sciences 7, 234 (1978)",
+        "10.1007/BFb0006528",
+        "the lazy greedy algorithm",
+    )
+    is_prefix = True
+    is_certified = True
+    spends = True
+
+    @classmethod
+    def reads_rows(cls, options: InformationOptions) -> bool:
+        """Return True: rows are all that it goes by."""
+        return True
+
+    @classmethod
+    def select(cls, task: Task) -> Selection:
+        """Choose one by one; the score of a structure is that by which it was chosen.
+
+        Scores that differ by less than a millionth count as equal, and the first of equal ones wins. Copies of existing
+        structures and of one another are left out. With a budget of core-hours, scores are divided by costs.
+        """
+        from gapdesign.methods.information.greedy import Greedy
+
+        with one_blas_thread():
+            found = Greedy(task, task.options or cls.Options()).choose()
+        return Selection(
+            candidates=found.candidates,
+            distances=distance.down_the_design(task, found.candidates),
+            outside=found.outside,
+            passes=found.passes,
+            scores=found.scores,
+        )
+
+    @classmethod
+    def first_wrong_rank(cls, task: Task, design: Selection) -> Wrong | None:
+        """Check a design against every candidate of the pool, by another computation than the one that chose it."""
+        from gapdesign.methods.information import proof
+
+        with one_blas_thread():
+            return proof.first_wrong_rank(task, task.options or cls.Options(), design)

@@ -1,0 +1,187 @@
+"""The greedy choice, which scores again only candidates whose earlier score could still win."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from gapdesign.descriptors.covariance import reach
+from gapdesign.methods.information.scores import Pool, Posterior, only_falls, score
+from gapdesign.methods.shared import distance
+from gapdesign.progress import Pace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gapdesign.methods.base import Task
+    from gapdesign.methods.information import InformationOptions
+
+CHUNK = 32
+"""Candidates that are scored between two looks at the bounds of the others."""
+
+
+class Chosen(NamedTuple):
+    """A greedy choice.
+
+    Attributes
+    ----------
+    candidates : (n,) int64
+    scores : (n,) float64
+        Of each when it was chosen.
+    outside : (n,) float64
+        After each, the largest score of a candidate left out; per core-hour and of those that are still paid for, with
+        a budget of core-hours.
+    passes : int
+        Candidates that were scored, in units of the pool, rounded up.
+    """
+
+    candidates: np.ndarray
+    scores: np.ndarray
+    outside: np.ndarray
+    passes: int
+
+
+class Greedy:
+    """The choice for a task.
+
+    Parameters
+    ----------
+    task : Task
+    options : InformationOptions
+    """
+
+    def __init__(self, task: Task, options: InformationOptions) -> None:
+        self._task, self._options, self._pool = task, options, Pool(task, options)
+        self._pays = task.core_hours is not None
+        self._costs = task.costs if self._pays else np.ones(task.pool.size)
+        self._free = distance.free(task)
+        self._pace = Pace()
+
+    def choose(self) -> Chosen:
+        """Choose until the budget is spent, or nothing is left that differs from what is there.
+
+        By information per core-hour, the choice is worth at least 1 - 1 / sqrt(e), 39 %, of the most that the budget
+        can buy, if it or the best single structure is taken, whichever is better (Leskovec et al. 2007).
+        """
+        threads = ThreadPoolExecutor(self._task.threads) if self._task.threads > 1 else nullcontext()
+        with threads as executor:
+            ranks = _Ranks(self._task, self._options, self._pool, executor)
+            alone = ranks.scores(np.flatnonzero(self._free), tell=self._tell("candidates"))
+            found = self._run(ranks, alone)
+            if self._pays and set(self._options.scores) == {"entropy"}:
+                is_paid = self._free & (self._costs <= self._task.core_hours)
+                best = int(np.argmax(np.where(is_paid, alone, -np.inf)))
+                if is_paid.any() and alone[best] > found.scores.sum():
+                    self._task.progress(
+                        f"candidate {best} alone teaches more than {len(found.candidates)} cheaper ones"
+                    )
+                    found = self._run(_Ranks(self._task, self._options, self._pool, executor), alone, first=best)
+        return found
+
+    def _run(self, ranks: _Ranks, alone: np.ndarray, first: int | None = None) -> Chosen:
+        """Choose, beginning with one that is given, by scores (N,) before any choice."""
+        task, free, left = self._task, self._free.copy(), self._task.core_hours if self._pays else np.inf
+        bounds, is_new = alone.copy(), np.ones(task.pool.size, bool)
+        candidates: list[int] = []
+        scores: list[float] = []
+        outside: list[float] = []
+        while True:
+            may = free & (self._costs <= left)
+            best, largest = ranks.best(bounds, is_new, may, self._costs) if first is None else (first, 0.0)
+            if best is not None and ranks.is_copy(best, candidates):
+                free[best] = False
+                continue
+            if candidates:
+                outside.append(largest)
+            if best is None or len(candidates) == task.budget:
+                break
+            first, free[best] = None, False
+            candidates.append(best)
+            scores.append(float(bounds[best]))
+            left -= self._costs[best] if self._pays else 0.0
+            ranks.learn(best)
+            is_new[:] = False
+            if self._pace.is_due():
+                task.progress(f"rank {len(candidates)} of {task.budget}, score {scores[-1]:.4g}")
+        passes = -(-ranks.scored // task.pool.size)
+        return Chosen(np.array(candidates, np.int64), np.array(scores), np.array(outside), passes)
+
+    def _tell(self, what: str) -> Callable[[int, int], None]:
+        def tell(done: int, total: int) -> None:
+            if self._pace.is_due():
+                self._task.progress(f"{done} of {total} {what} scored")
+
+        return tell
+
+
+class _Ranks:
+    """What was learnt from the ranks so far, and the scores of candidates then."""
+
+    def __init__(
+        self, task: Task, options: InformationOptions, pool: Pool, executor: ThreadPoolExecutor | None
+    ) -> None:
+        self._task, self._options, self._pool, self._executor = task, options, pool, executor
+        self._posterior = Posterior(pool.dimension)
+        for raw in task.existing_rows:
+            self._posterior.learn(pool.of(raw).learnt)
+        self.scored = 0
+
+    def learn(self, candidate: int) -> None:
+        """Learn the labels of a candidate."""
+        self._posterior.learn(self._pool.one(candidate).learnt)
+
+    def scores(self, some: np.ndarray, tell: Callable[[int, int], None] = lambda done, total: None) -> np.ndarray:
+        """Return scores (N,), infinite but for some candidates (n,)."""
+        found = np.full(self._task.pool.size, np.inf)
+        for start in range(0, len(some), CHUNK):
+            chunk = some[start : start + CHUNK]
+            labels = [self._pool.one(int(candidate)) for candidate in chunk]
+            run = map if self._executor is None else self._executor.map
+            found[chunk] = list(run(lambda one: score(one, self._posterior, self._options), labels))
+            tell(start + len(chunk), len(some))
+        self.scored += len(some)
+        return found
+
+    def best(
+        self, bounds: np.ndarray, is_new: np.ndarray, may: np.ndarray, costs: np.ndarray
+    ) -> tuple[int | None, float]:
+        """Return the candidate with the largest score per cost, and that; ties go to the first.
+
+        Parameters
+        ----------
+        bounds, is_new : (N,)
+            Scores, and whether they are those of this rank; both are brought up to date as far as needed.
+        may : (N,) bool
+            Candidates that may be chosen.
+        costs : (N,)
+        """
+        if not only_falls(self._options):
+            waiting = np.flatnonzero(may & ~is_new)
+            bounds[waiting], is_new[waiting] = self.scores(waiting)[waiting], True
+        ratios = np.where(may, bounds, -np.inf) / costs
+        while True:
+            largest = ratios[is_new].max(initial=-np.inf)
+            waiting = np.flatnonzero(may & ~is_new & (ratios >= reach(largest)))
+            if not len(waiting):
+                break
+            if len(waiting) > CHUNK:
+                waiting = waiting[np.argpartition(-ratios[waiting], CHUNK)[:CHUNK]]
+            bounds[waiting], is_new[waiting] = self.scores(waiting)[waiting], True
+            ratios[waiting] = bounds[waiting] / costs[waiting]
+        if not np.isfinite(largest):
+            return None, 0.0
+        return int(np.argmax(is_new & (ratios >= reach(largest)))), float(largest)
+
+    def is_copy(self, candidate: int, chosen: list[int]) -> bool:
+        """Return whether a candidate coincides with one that is chosen."""
+        if not chosen:
+            return False
+        if self._task.structures is not None:
+            pool = self._task.structures
+            return pool.psi(pool[candidate], [pool[k] for k in chosen]) <= pool.distance.overlap
+        (features,) = self._task.pool.rows([candidate])
+        others = self._task.pool.rows(chosen)
+        return self._task.covariance.distance2(others, features).min() <= self._task.covariance.overlap
