@@ -61,7 +61,12 @@ class Task:
     mean : (dimension,) float32
         The pool's mean descriptor.
     budget : int
-        Structures to choose.
+        Structures to choose; at most, where there is a budget of core-hours too.
+    costs : (N,) float64, optional
+        Core-hours of the label of each candidate; every number is above 0.
+    core_hours : float, optional
+        Core-hours that the labels of the design may cost together; None if only their number counts. Methods that do
+        not weigh costs (see ``spends``) need not read it.
     seed : str
         Names the stream of random numbers; methods without chance ignore it.
     existing : (m, dimension) float32, optional
@@ -93,6 +98,8 @@ class Task:
     covariance: Covariance
     mean: np.ndarray
     budget: int
+    costs: np.ndarray | None = None
+    core_hours: float | None = None
     seed: str = ""
     existing: np.ndarray | None = None
     compressed: FeaturePool | HeldPool | None = None
@@ -137,6 +144,8 @@ class Method(Member, ABC):
         Whether it needs the covariance of every pair, which only `kernel.structure: average` gives.
     is_certified
         Whether `gapdesign verify` can prove its designs, by :meth:`first_wrong_rank`.
+    spends
+        Whether its own choice weighs costs, so that it ends a budget of core-hours itself.
     """
 
     title: ClassVar[str] = ""
@@ -149,6 +158,7 @@ class Method(Member, ABC):
     is_compressed: ClassVar[bool] = False
     by_average_only: ClassVar[bool] = False
     is_certified: ClassVar[bool] = False
+    spends: ClassVar[bool] = False
 
     @classmethod
     def reads_environments(cls, options: Any) -> bool:
