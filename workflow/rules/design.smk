@@ -7,6 +7,32 @@ rule design:
         results("design-map.html"),
 
 
+rule design_costs:
+    input:
+        candidates=results("candidates/{pool}/{start}-{stop}.npz"),
+        timed=timed_frames,
+    output:
+        results("designs/costs/{pool}/{start}-{stop}.npy"),
+    log:
+        results("logs/design/costs/{pool}/{start}-{stop}.log"),
+    benchmark:
+        results("benchmarks/design/costs/{pool}/{start}-{stop}.tsv")
+    group:
+        "costs"
+    conda:
+        environment("core")
+    threads: cores("costs")
+    resources:
+        **asks("costs"),
+    params:
+        config=part("costs", timed_frames),
+    message:
+        "Estimating the costs of labels of candidates {wildcards.start} to {wildcards.stop} of pool {wildcards.pool}"
+    shell:
+        "gapdesign costs --config {params.config:q} --pool {wildcards.pool:q} --candidates {input.candidates:q}"
+        " --output {output:q} > {log:q} 2>&1"
+
+
 rule design_basis:
     input:
         features=lambda wildcards: of_sample("descriptors/{pool}/{start}-{stop}.npy", pool=wildcards.pool),
@@ -65,6 +91,7 @@ rule design_select:
         environments=environments_of("descriptors/{pool}/environments/{start}-{stop}.npz"),
         existing=existing_of,
         scaling=scaling_of,
+        costs=costs_of_design,
     output:
         design=results("designs/{design}.extxyz"),
         features=results("designs/{design}.npy"),
@@ -83,7 +110,7 @@ rule design_select:
         **asks("select"),
     params:
         config=part("select", existing_of, descriptor_files),
-        others=lambda wildcards, input: options(basis=input.basis, scaling=input.scaling),
+        others=lambda wildcards, input: options(basis=input.basis, scaling=input.scaling, costs=input.costs),
     message:
         "Choosing {wildcards.design}"
     shell:

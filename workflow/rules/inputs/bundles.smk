@@ -10,6 +10,7 @@ BUNDLED = {
     "sums": "descriptors/{pool}/sums/{start}-{stop}.npy",
     "environments": "descriptors/{pool}/environments/{start}-{stop}.npz",
     "compressed": "designs/compressed/{pool}/{start}-{stop}.npy",
+    "costs": "designs/costs/{pool}/{start}-{stop}.npy",
     "rows": "replay/rows/{pool}/{start}-{stop}.npy",
     "designs": "designs/{design}.extxyz",
     "features": "designs/{design}.npy",

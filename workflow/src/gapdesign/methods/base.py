@@ -40,6 +40,8 @@ class Selection:
         State at the end, if it takes a later selection further than the state from which this one began.
     scores : (n,) float64 or None
         Score by which each was chosen, if that is not the distance; every method defines its own.
+    reserved : int
+        Ranks at the end that are the reserve of a design.
     """
 
     candidates: np.ndarray
@@ -48,6 +50,7 @@ class Selection:
     passes: int = 1
     state: State | None = None
     scores: np.ndarray | None = None
+    reserved: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,5 +205,8 @@ class Method(Member, ABC):
     def first_wrong_rank(
         cls, task: Task, *, candidates: np.ndarray, distances: np.ndarray, outside: np.ndarray
     ) -> Wrong | None:
-        """Return the first rank (n,) of a design that its certificate does not prove; for certified methods only."""
+        """Return the first rank (n,) of a design that its certificate does not prove; for certified methods only.
+
+        If the task has core-hours, every rank is compared with the candidates that were still affordable.
+        """
         raise NotImplementedError

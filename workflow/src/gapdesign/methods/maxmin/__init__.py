@@ -58,6 +58,7 @@ class MaxminMethod(Method):
         from gapdesign.methods.maxmin import certificate, exhaustive
 
         design = {"candidates": candidates, "distances": distances, "outside": outside, "progress": task.progress}
+        design |= {"costs": task.costs, "core_hours": task.core_hours}
         if task.structures is not None:
             return exhaustive.first_wrong_rank(task.structures, **design)
         return certificate.first_wrong_rank(

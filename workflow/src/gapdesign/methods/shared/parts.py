@@ -40,6 +40,7 @@ def among(task: Task, candidates: np.ndarray) -> Task:
         environments=environments,
         structures=structures,
         derivatives=None if task.derivatives is None else _renumbered(task.derivatives, candidates),
+        costs=None if task.costs is None else task.costs[candidates],
         earlier=None,
     )
 
