@@ -29,8 +29,7 @@ rule design_costs:
     message:
         "Estimating the costs of labels of candidates {wildcards.start} to {wildcards.stop} of pool {wildcards.pool}"
     shell:
-        "gapdesign costs --config {params.config:q} --pool {wildcards.pool:q} --candidates {input.candidates:q}"
-        " --output {output:q} > {log:q} 2>&1"
+        "gapdesign costs --config {params.config:q} --candidates {input.candidates:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule design_basis:

@@ -3,6 +3,7 @@ rule design_quality:
         structures=results("designs/{design}.extxyz"),
         features=of_pool("descriptors/{pool}/{start}-{stop}.npy"),
         designs=bundled("designs/{design}.npy", "designs"),
+        timed=timed_frames,
     output:
         results("designs/quality/{design}.csv"),
     log:
@@ -15,7 +16,7 @@ rule design_quality:
     resources:
         **asks("quality"),
     params:
-        config=part("quality"),
+        config=part("quality", timed_frames),
     message:
         "Measuring {wildcards.design}"
     shell:
@@ -78,6 +79,7 @@ rule design_curves:
         regrown=regrown_from,
         existing=existing_from,
         scaling=scaling_if_existing,
+        timed=timed_frames,
     output:
         curves=results("quality/pools/{pool}/curves.csv"),
         members=results("quality/pools/{pool}/members.csv"),
@@ -95,7 +97,7 @@ rule design_curves:
     resources:
         **asks("curves"),
     params:
-        config=part("curves", existing_from, descriptor_files_if_existing),
+        config=part("curves", existing_from, descriptor_files_if_existing, timed_frames),
         others=lambda wildcards, input: options(scaling=input.scaling),
     message:
         "Measuring the designs of pool {wildcards.pool} against budget and pool size"

@@ -71,7 +71,6 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "estimate what the label of every candidate of one shard costs, in core-hours",
         "By the block `costs` of the configuration: the engine's estimate, a number of each frame, or a fitted law.",
     )
-    verb.add_argument("--pool", required=True, help="name of the pool")
     verb.add_argument("--candidates", required=True, type=Path, metavar="FILE", help="shard of candidates (.npz)")
     add_output(verb, what="costs to write, float64 (n,) (.npy)")
 
@@ -155,12 +154,11 @@ def pool_files(arguments: argparse.Namespace) -> PoolFiles:
 
 def _costs(arguments: argparse.Namespace, part: CostsPart) -> None:
     from gapdesign.files import write_array
-    from gapdesign.methods.costs import costs_of
+    from gapdesign.methods.costs import Prices, costs_of
     from gapdesign.structures import read_batch
 
-    batch = read_batch(arguments.candidates)
     engine = None if part.engine is None else part.engine.make()
-    found = costs_of(batch, arguments.pool, part.costs, engine, say)
+    found = costs_of(read_batch(arguments.candidates), Prices(part.costs, engine, say))
     write_array(arguments.output, found)
     each = f"{found.min():.3g} to {found.max():.3g} core-hours"
     say(f"labels of {len(found)} candidates cost {each}, {found.sum():.4g} in all")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,8 +27,8 @@ from gapdesign.cli.parts import (
     Budget,
     Design,
     DistancePart,
-    EnginePart,
     FeaturePart,
+    PricesPart,
     SelectionPart,
     StudyPart,
     of_selection,
@@ -36,6 +36,7 @@ from gapdesign.cli.parts import (
 from gapdesign.config.job import Job
 from gapdesign.config.part import From
 from gapdesign.errors import InputError
+from gapdesign.methods.designs import LEFT
 from gapdesign.quality.options import QualityOptions
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class QualityPart(DistancePart):
 
     design: Design
     budget: Budget
-    engine: EnginePart
+    engine: PricesPart
 
 
 class RegrowPart(SelectionPart):
@@ -74,7 +75,7 @@ class CurvesPart(DistancePart):
     budget: Budget
     quality: QualityOptions
     is_ordered: IsOrdered
-    engine: EnginePart
+    engine: PricesPart
     existing: Annotated[tuple[str, ...], From(lambda at: at.study.existing_from(at.pool_name))]
     features: FeaturePart
 
@@ -180,6 +181,7 @@ def _quality(arguments: argparse.Namespace, part: QualityPart) -> None:
     import pandas as pd
 
     from gapdesign.files import read_array, read_frames, write_csv
+    from gapdesign.methods.designs import CORE_HOURS
     from gapdesign.methods.shared.resources import block_rows
     from gapdesign.quality import measures as quality
     from gapdesign.shards import FeaturePool
@@ -188,13 +190,15 @@ def _quality(arguments: argparse.Namespace, part: QualityPart) -> None:
     pool, covariance = FeaturePool(arguments.features), part.covariance
     features = {name: np.asarray(read_array(path)) for name, path in by_name(arguments.designs).items()}
     rows = block_rows(arguments.memory, pool.dimension, part.budget)
-    engine = part.engine.make()
+    prices = part.engine.prices(say)
     row = {
         "design": arguments.design,
         "method": design.method,
         "pool": design.pool,
         **asdict(quality.measure(choose(arguments.design, features, "--designs"), pool, covariance, rows)),
-        "label_core_hours": sum(engine.core_hours(atoms) for atoms in read_frames(arguments.structures)),
+        "label_core_hours": sum(
+            atoms.info.get(CORE_HOURS) or prices(atoms) for atoms in read_frames(arguments.structures)
+        ),
         **quality.nearest_to_others(arguments.design, features, covariance),
     }
     write_csv(arguments.output, pd.DataFrame([quality.rounded(row)]))
@@ -244,9 +248,9 @@ def _curves(arguments: argparse.Namespace, part: CurvesPart) -> None:
         designs={name: np.array([a.info["candidate"] for a in frames], np.int64) for name, frames in designs.items()},
         regrown={name: read_csv(path) for name, path in by_name(arguments.regrown).items()},
         covariance=part.covariance,
-        engine=part.engine.make(),
+        prices=part.engine.prices(say),
         options=part.quality,
-        budget=part.budget,
+        budget=_most(part.budget, designs),
         seed=part.seed,
         is_ordered=part.is_ordered,
         memory=arguments.memory,
@@ -270,6 +274,12 @@ def _curves(arguments: argparse.Namespace, part: CurvesPart) -> None:
     write_text(arguments.output_map, map_structures.text(dataset))
     seen = min(pool.size, part.quality.sample)
     say(f"{len(designs)} designs and {part.quality.draws} random draws against {seen} of {pool.size} candidates")
+
+
+def _most(budget: int, designs: Mapping[str, list[Atoms]]) -> int:
+    """Return the structures in random draws: as many as asked for, or as in the largest design that core-hours end."""
+    ends = [LEFT in frames[-1].info for frames in designs.values()]
+    return max(map(len, designs.values())) if any(ends) else budget
 
 
 def _described(frames: Sequence[Frame], part: FeaturePart, scaling: Path | None) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 from gapdesign.errors import InputError
 from gapdesign.methods.base import Method, Selection, Task
 from gapdesign.methods.shared.chance import shuffled
-from gapdesign.methods.shared.costs import affordable, drawn_within, spent_before
+from gapdesign.methods.shared.costs import ROUNDING, affordable, drawn_within, spent_before
 from gapdesign.methods.shared.parts import among, beside
 
 DRAWS = 20
@@ -74,9 +74,11 @@ def end(task: Task, costs: np.ndarray, most: int) -> str:
     if len(costs) >= most:
         return f"it ends at {most} structures (at_most)"
     left = task.core_hours - float(spent_before(costs)[-1])
+    if left <= task.core_hours * ROUNDING:
+        return "all are spent"
     if affordable(task.costs.min(), 0.0, left):
         return "all candidates that are still affordable are copies of these, or of existing structures"
-    return f"no candidate costs as little as the {max(left, 0.0):.3g} that are left"
+    return f"no candidate costs as little as the {left:.3g} that are left"
 
 
 def by_chance(task: Task) -> tuple[float, float]:
@@ -116,6 +118,8 @@ def _design(method: type[Method], task: Task) -> Selection:
 def _reserve(method: type[Method], task: Task, design: np.ndarray, count: int) -> list[Selection]:
     """Choose the ranks that may replace structures without a label, those for expensive structures first."""
     costs = task.costs
+    if not count or not len(design):
+        return []
     left = task.core_hours - float(spent_before(costs[design])[-1])
     shares = np.array_split(np.arange(count), len(REPLACED))
     ordered, most = np.sort(costs[design]), Counter()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +11,7 @@ from pydantic import Field
 
 from gapdesign.config.options import Options
 from gapdesign.errors import InputError
+from gapdesign.inputs.carried import PREFIX
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -119,57 +119,72 @@ def number(info: Mapping[str, Any], key: str, where: str) -> float:
     return float(value)
 
 
-def costs_of(
-    batch: Batch,
-    pool: str,
-    options: CostOptions,
-    engine: Engine | None = None,
-    progress: Callable[[str], None] = lambda line: None,
-) -> np.ndarray:
-    """Return the core-hours (n,) float64 of the label of each candidate of a shard.
+class Prices:
+    """Costs of the labels of candidates, which carry what their frames in files did.
 
     Parameters
     ----------
-    batch : Batch
-    pool : str
-        Name of its pool, for messages.
     options : CostOptions
     engine : Engine, optional
         Where ``options.needs_engine``.
     progress : callable
-        Called with a line of text about the law.
+        Called with a line of text about the law that is fitted, if one is.
 
     Raises
     ------
     InputError
-        If a candidate has no cost, or the law cannot be fitted.
+        If the law cannot be fitted.
     """
-    if options.source == "column":
-        return np.array([_carried(batch, k, pool, options) for k in range(len(batch))])
-    cost = engine.core_hours if options.source == ENGINE else Law.of(options, engine)
-    if isinstance(cost, Law):
-        progress(
-            f"law of {cost.frames} frames of '{options.path}': {cost.unit:.3g} times the {cost.power:.3g}th power of"
-            f" {_AGAINST[options.against]}; measured costs scatter by a factor of {np.exp(cost.scatter):.2f}"
-        )
-    found = np.array([cost(batch.atoms(k)) for k in range(len(batch))], float)
+
+    def __init__(
+        self,
+        options: CostOptions,
+        engine: Engine | None = None,
+        progress: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self._options, self._engine = options, engine
+        self._law = Law.of(options, engine) if options.source == "measured" else None
+        if self._law is not None:
+            progress(self._law.in_words(options))
+
+    def __call__(self, atoms: Atoms) -> float:
+        """Return the core-hours of the label of a candidate or a member of a design.
+
+        Raises
+        ------
+        InputError
+            If its frame carries no such number, or it is of no frame.
+        """
+        options = self._options
+        if options.source == ENGINE:
+            return self._engine.core_hours(atoms)
+        if self._law is not None:
+            return self._law(atoms)
+        if f"{PREFIX}file" not in atoms.info:
+            raise InputError(
+                f"costs.source: candidate {atoms.info.get('candidate')} is no frame of a file, and carries no"
+                f" {options.column}; choose engine or measured."
+            )
+        where = f"frame {atoms.info[f'{PREFIX}frame']} of '{atoms.info[f'{PREFIX}file']}'"
+        key = f"{PREFIX}{options.column}"
+        return options.factor * number(atoms.info, key, f"costs.column: {options.column}: {where}")
+
+
+def costs_of(batch: Batch, prices: Callable[[Atoms], float]) -> np.ndarray:
+    """Return the core-hours (n,) float64 of the label of each candidate of a shard.
+
+    Raises
+    ------
+    InputError
+        If one has no cost above 0.
+    """
+    found = np.array([prices(batch.annotated(k)) for k in range(len(batch))], float)
     for k in np.flatnonzero(~((found > 0) & (found < np.inf))):
         raise InputError(
-            f"costs.source: the label of candidate {batch.candidates[k]} of pool {pool} would cost {found[k]:g}"
-            " core-hours; a cost is a number above 0, so choose another source."
+            f"costs.source: the label of candidate {batch.candidates[k]} would cost {found[k]:g} core-hours, and a cost"
+            " is a number above 0; choose another source."
         )
     return found
-
-
-def _carried(batch: Batch, k: int, pool: str, options: CostOptions) -> float:
-    if not batch.notes[k]:
-        raise InputError(
-            f"costs.source: candidate {batch.candidates[k]} of pool {pool} is no frame of a file, and carries no"
-            f" {options.column}; choose engine or measured."
-        )
-    note = json.loads(bytes(batch.notes[k]))
-    where = f"costs.column: {options.column}: frame {note['frame']} of '{note['file']}'"
-    return options.factor * number(note["info"], options.column, where)
 
 
 @dataclass(frozen=True)
@@ -218,6 +233,13 @@ class Law:
         # Least squares of logarithms give a median; a budget is about sums.
         unit = float(np.sum(costs) / np.sum(np.exp(power * x)))
         return cls(size, unit, power, len(x), float(np.std(y - np.log(unit) - power * x)))
+
+    def in_words(self, options: CostOptions) -> str:
+        """Return what it is, and how well it fits."""
+        return (
+            f"law of {self.frames} frames of '{options.path}': {self.unit:.3g} times the {self.power:.3g}th power of"
+            f" {_AGAINST[options.against]}; measured costs scatter by a factor of {np.exp(self.scatter):.2f}"
+        )
 
     def __call__(self, atoms: Atoms) -> float:
         """Return the cost of a label, in core-hours."""
