@@ -78,7 +78,7 @@ def test_learning_curves_are_told_where_there_are_any():
     assert found["measures"] == ["energy error, meV/atom"]
     assert [(row["design"], row["budget"]) for row in found["rows"]] == [("OPT1", 10), ("OPT1", 20)]
     first = found["rows"][0]["cells"][0]
-    assert (first["error"], first["random_error"], first["random_structures"]) == (5.0, 9.0, 40.0)
+    assert (first["error"], first["random_error"], first["needed"]) == (5.0, 9.0, 40.0)
     assert section(None) == section(equivalents().iloc[:0]) == {"measures": [], "rows": []}
 
 

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import (
-    PlainSerializer,
-    SerializeAsAny,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-    model_validator,
-)
+from pydantic import PlainSerializer, SerializeAsAny, model_validator
 
 from gapdesign.config.keys import AverageKernel, Species
 from gapdesign.config.options import Options
@@ -127,21 +121,8 @@ class EnginePart(Part):
 class PricesPart(EnginePart):
     """The source of what labels cost: the engine, unless the configuration names another."""
 
-    costs: Annotated[CostOptions, From(lambda at: at.study.costs)]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _by_the_engine(cls, given: Any) -> Any:
-        """Read what :meth:`_without_usual_costs` wrote."""
-        return {"costs": CostOptions(), **given} if isinstance(given, dict) else given
-
-    @model_serializer(mode="wrap")
-    def _without_usual_costs(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out costs that nothing is said about, so that what was made before they could be is not made again."""
-        values = write(self)
-        if self.costs == CostOptions():
-            del values["costs"]
-        return values
+    usual: ClassVar = {"costs": CostOptions()}
+    costs: CostOptions
 
     def prices(self, progress: Callable[[str], None]) -> Prices:
         """Return what computes them, and report the law that is fitted, if one is."""

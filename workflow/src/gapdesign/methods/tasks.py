@@ -233,8 +233,8 @@ def identity(configuration: str, basis: Path | None, existing: Existing | None) 
 
 
 def _costs(files: PoolFiles, design: DesignOptions, size: int) -> np.ndarray | None:
-    """Return the core-hours (N,) of the labels of all candidates, if the design has a budget of these."""
-    if design.core_hours is None:
+    """Return the core-hours (N,) of the labels of all candidates, if they are known."""
+    if not files.costs and design.core_hours is None:
         return None
     if not files.costs:
         raise InputError("--costs: a budget of core-hours needs the cost of every candidate; run `gapdesign costs`.")
