@@ -43,7 +43,9 @@ GIVEN: dict[str, Any] = {
     "kernel.pair": {"r_cut": 4.8, "length": 0.25, "scale": 0.7, "transition": 0.4},
     "kernel.soap": {"form": "gaussian", "zeta": 2, "length": 0.4, "scale": 0.4},
     "budget": 8,
+    "costs": {"unit": "seconds", "cores": 2.0},
     "designs": {
+        "C": {"pool": "P", "method": "maxmin", "budget": {"core_hours": 0.0065, "at_most": 7}},
         "M": {"pool": "Q", "method": "maxmin", "start": 3},
         "F": {"pool": "P", "method": "fps"},
         "R": {"pool": "P", "method": "random"},

@@ -547,6 +547,48 @@ def test_what_failed_for_one_design_fails_for_all_and_is_not_tried_again(store):
     assert (failure["design"], failure["rank"], failure["reason"]) == ("RND1", 1, rows[0]["reason"])
 
 
+class FailsRanks(FakeEngine):
+    """Fails for some structures."""
+
+    def __init__(self, bad):
+        super().__init__()
+        self.bad = {structure_key(atoms) for atoms in bad}
+
+    def label(self, atoms, folder, *, attempt=0, isolated=False):
+        if structure_key(atoms) in self.bad:
+            raise ValueError("It failed.")
+        return super().label(atoms, folder, attempt=attempt, isolated=isolated)
+
+
+@pytest.mark.parametrize(
+    ("bad", "taken"),
+    [
+        ([1], [4]),  # its 3 core-hours and the half that was left pay for the first rank of the reserve
+        ([0], [5]),  # 1 and a half pay for the second only
+        ([0, 2], [5, 6]),
+        ([0, 1], [4, 7]),
+        ([0, 5], [6]),  # a rank of the reserve that fails costs nothing
+        ([1, 4], [5]),
+    ],
+)
+def test_a_replacement_costs_no_more_than_the_budget_has_left(store, bad, taken):
+    frames = design_frames(8)
+    for atoms, cost in zip(frames, [1.0, 3.0, 1.0, 2.0, 3.5, 1.2, 1.3, 1.0], strict=True):
+        atoms.info["core_hours"] = cost
+    for rank, atoms in enumerate(frames[:4]):
+        atoms.info["core_hours_left"] = 7.5 - sum(frame.info["core_hours"] for frame in frames[: rank + 1])
+    labelled, _ = fill(frames[:4], frames[4:], FailsRanks([frames[rank] for rank in bad]), store)
+    ranks = [atoms.info["rank"] for atoms in labelled]
+    assert ranks == [*(rank for rank in range(4) if rank not in bad), *taken]
+    assert sum(atoms.info["core_hours"] for atoms in labelled) <= 7.5 + 1e-9
+
+
+def test_without_core_hours_the_next_rank_is_taken_whatever_it_costs(store):
+    frames = design_frames(6)
+    labelled, _ = fill(frames[:4], frames[4:], FailsRanks(frames[:1]), store)
+    assert [atoms.info["rank"] for atoms in labelled] == [1, 2, 3, 4]
+
+
 def test_what_an_earlier_design_holds_in_reserve_is_left_to_the_last_job():
     ranks = design_frames(9)
     designs = {"OPT1": ranks[:4], "RND1": [ranks[6], ranks[1], ranks[5]]}

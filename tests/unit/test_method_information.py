@@ -230,15 +230,15 @@ class TestCoreHours:
         """All subsets of nine candidates that a budget pays for."""
         rng, rows = np.random.default_rng(seed), label_rows(9, seed)
         costs = rng.uniform(1, 6, 9)
-        found = InformationMethod.select(
-            task(features(9), 9, options=options(), rows=rows, costs=costs, core_hours=10.0)
-        )
+        mine = task(features(9), 9, options=options(), rows=rows, costs=costs, core_hours=10.0)
+        found = InformationMethod.select(mine)
         optimum = 0.0
         for chosen in itertools.chain.from_iterable(itertools.combinations(range(9), n) for n in range(1, 9)):
             if costs[list(chosen)].sum() <= 10.0:
                 own = np.concatenate([weighted(rows.one(k)) for k in chosen])
                 optimum = max(optimum, 0.5 * np.linalg.slogdet(np.eye(12) + own.T @ own)[1])
         assert (1 - 1 / np.sqrt(np.e)) * optimum <= found.scores.sum() <= optimum + 1e-9
+        assert optimum <= greedy.Greedy(mine, options()).choose().most + 1e-9
 
 
 class TestRockeAndKermode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
@@ -235,6 +236,28 @@ def test_a_batch_that_the_store_answered_says_nothing_of_the_cost(study, tmp_pat
     for name, seconds in zip(batches.timed, (600, 1, 1, 1), strict=True):
         write_benchmark(tmp_path / "benchmarks" / name, seconds)
     assert max(cost(batches, laws_of(study), tmp_path, slowest=True).seconds) == pytest.approx(600)
+
+
+def test_core_hours_bound_the_labels_of_the_designs_that_they_end(configuration, tmp_path):
+    """Whatever a label costs, and however long the batches that have something to do take."""
+    priced = copy.deepcopy(configuration["designs"])
+    priced["OPT"]["budget"] = {"core_hours": 30.0, "at_most": 40}
+    study = changed(configuration, designs=priced)
+    (batches,) = [entry for entry in all_jobs(study) if entry.rule == "labels_batch"]
+    bounded = [bound for bound in batches.bounds if bound is not None]
+    assert len(bounded) == 7 and sum(bounded) == pytest.approx(30.0)
+    laws = laws_of(study)
+    before = cost(batches, laws, tmp_path).seconds
+    assert sum(before) / 3600 == pytest.approx(30.0, abs=0.1)
+    for name in batches.timed:
+        write_benchmark(tmp_path / "benchmarks" / name, 1000)
+    after = cost(batches, laws, tmp_path, slowest=True).seconds
+    for bound, one, other in zip(batches.bounds, before, after, strict=True):
+        assert other == one if bound is not None else other > one
+    text = table(planning.plan(study, all_jobs(study), tmp_path / "none"))
+    assert "2 designs of 10 and at most 40 structures" in text
+    assert "  OPT: labels of 30 core-hours at most." in text
+    assert "Core-hours of labels: the estimate of the engine eam for the prototypes, and the budget of OPT." in text
 
 
 def test_a_file_that_is_no_benchmark_is_passed_over(tmp_path):

@@ -78,8 +78,17 @@ def test_learning_curves_are_told_where_there_are_any():
     assert found["measures"] == ["energy error, meV/atom"]
     assert [(row["design"], row["budget"]) for row in found["rows"]] == [("OPT1", 10), ("OPT1", 20)]
     first = found["rows"][0]["cells"][0]
-    assert (first["error"], first["random_error"], first["random_structures"]) == (5.0, 9.0, 40.0)
-    assert section(None) == section(equivalents().iloc[:0]) == {"measures": [], "rows": []}
+    assert (first["error"], first["random_error"], first["needed"]) == (5.0, 9.0, 40.0)
+    assert found["unit"] == "structures"
+    assert section(None) == section(equivalents().iloc[:0]) == {"unit": "structures", "measures": [], "rows": []}
+
+
+def test_learning_curves_within_core_hours_count_these():
+    found = section(
+        equivalents().rename(columns={"random_structures": "random_core_hours"}).assign(budget=[2.5, 2.5, 5.0])
+    )
+    assert (found["unit"], found["rows"][0]["budget"]) == ("core-hours", 2.5)
+    assert found["rows"][0]["cells"][0]["needed"] == 40.0
 
 
 @pytest.mark.parametrize("asked", [True, False])

@@ -53,6 +53,7 @@ if jobs_at_once() is not None:
     free_threads()
 
 DESIGNS = list(STUDY.designs)
+PRICED = STUDY.priced()
 DESCRIPTOR_ENVIRONMENT = STUDY.descriptor.member.environment
 COMPARISON_ENVIRONMENT = STUDY.comparison.descriptor.environment
 COMPARED = "environments" if STUDY.comparison.of == "environments" else "features"
@@ -307,6 +308,16 @@ def functions_of(wildcards):
 
 def reads_environments(design):
     return STUDY.kernel.structure != "average" or STUDY.designs[design].reads_environments
+
+
+def costs_of_design(wildcards):
+    """Return the costs of the labels of the pool of a design, if a budget of core-hours ends it."""
+    return of_pool("designs/costs/{pool}/{start}-{stop}.npy")(wildcards) if wildcards.design in PRICED else []
+
+
+def timed_frames(wildcards):
+    """Return the file of frames whose labels were timed, if a law of the costs is fitted to them."""
+    return given(STUDY.costs.path)
 
 
 def prototype_files(wildcards):

@@ -7,6 +7,31 @@ rule design:
         results("design-map.html"),
 
 
+rule design_costs:
+    input:
+        candidates=results("candidates/{pool}/{start}-{stop}.npz"),
+        timed=timed_frames,
+    output:
+        results("designs/costs/{pool}/{start}-{stop}.npy"),
+    log:
+        results("logs/design/costs/{pool}/{start}-{stop}.log"),
+    benchmark:
+        results("benchmarks/design/costs/{pool}/{start}-{stop}.tsv")
+    group:
+        "costs"
+    conda:
+        environment("core")
+    threads: cores("costs")
+    resources:
+        **asks("costs"),
+    params:
+        config=part("costs", timed_frames),
+    message:
+        "Estimating the costs of labels of candidates {wildcards.start} to {wildcards.stop} of pool {wildcards.pool}"
+    shell:
+        "gapdesign costs --config {params.config:q} --candidates {input.candidates:q} --output {output:q} > {log:q} 2>&1"
+
+
 rule design_basis:
     input:
         features=lambda wildcards: of_sample("descriptors/{pool}/{start}-{stop}.npy", pool=wildcards.pool),
@@ -67,6 +92,7 @@ rule design_select:
         functions=functions_of,
         existing=existing_of,
         scaling=scaling_of,
+        costs=costs_of_design,
     output:
         design=results("designs/{design}.extxyz"),
         features=results("designs/{design}.npy"),
@@ -86,7 +112,7 @@ rule design_select:
     params:
         config=part("select", existing_of, descriptor_files),
         others=lambda wildcards, input: options(
-            basis=input.basis, scaling=input.scaling, rows=input.rows, functions=input.functions
+            basis=input.basis, scaling=input.scaling, rows=input.rows, functions=input.functions, costs=input.costs
         ),
     message:
         "Choosing {wildcards.design}"

@@ -3,6 +3,7 @@ rule design_quality:
         structures=results("designs/{design}.extxyz"),
         features=of_pool("descriptors/{pool}/{start}-{stop}.npy"),
         designs=bundled("designs/{design}.npy", "designs"),
+        timed=timed_frames,
     output:
         results("designs/quality/{design}.csv"),
     log:
@@ -15,7 +16,7 @@ rule design_quality:
     resources:
         **asks("quality"),
     params:
-        config=part("quality"),
+        config=part("quality", timed_frames),
     message:
         "Measuring {wildcards.design}"
     shell:
@@ -70,6 +71,41 @@ rule design_regrow:
         " --output {output:q} > {log:q} 2>&1"
 
 
+rule design_raise:
+    input:
+        structures=results("designs/{design}.extxyz"),
+        candidates=of_pool("candidates/{pool}/{start}-{stop}.npz"),
+        features=of_pool("descriptors/{pool}/{start}-{stop}.npy"),
+        sums=of_pool("descriptors/{pool}/sums/{start}-{stop}.npy"),
+        compressed=of_compressed("designs/compressed/{pool}/{start}-{stop}.npy"),
+        basis=basis_of,
+        environments=environments_of("descriptors/{pool}/environments/{start}-{stop}.npz"),
+        existing=existing_of,
+        scaling=scaling_of,
+        costs=costs_of_design,
+    output:
+        results("designs/raised/{design}.csv"),
+    log:
+        results("logs/design/raise/{design}.log"),
+    benchmark:
+        results("benchmarks/design/raise/{design}.tsv")
+    conda:
+        environment(DESCRIPTOR_ENVIRONMENT)
+    threads: cores("raise")
+    resources:
+        **asks("raise"),
+    params:
+        config=part("raise", existing_of, descriptor_files),
+        others=lambda wildcards, input: options(basis=input.basis, scaling=input.scaling, costs=input.costs),
+    message:
+        "Choosing {wildcards.design} with more core-hours"
+    shell:
+        "gapdesign raise --config {params.config:q} --design {wildcards.design:q} --structures {input.structures:q}"
+        " --candidates {input.candidates:q} --features {input.features:q} --sums {input.sums:q} {params.others}"
+        " --compressed {input.compressed:q} --environments {input.environments:q} --memory {resources.allowance}"
+        " --threads {threads} --output {output:q} > {log:q} 2>&1"
+
+
 rule design_curves:
     input:
         candidates=lambda wildcards: of_shards("candidates/{pool}/{start}-{stop}.npz", pool=wildcards.pool),
@@ -78,6 +114,7 @@ rule design_curves:
         regrown=regrown_from,
         existing=existing_from,
         scaling=scaling_if_existing,
+        timed=timed_frames,
     output:
         curves=results("quality/pools/{pool}/curves.csv"),
         members=results("quality/pools/{pool}/members.csv"),
@@ -95,7 +132,7 @@ rule design_curves:
     resources:
         **asks("curves"),
     params:
-        config=part("curves", existing_from, descriptor_files_if_existing),
+        config=part("curves", existing_from, descriptor_files_if_existing, timed_frames),
         others=lambda wildcards, input: options(scaling=input.scaling),
     message:
         "Measuring the designs of pool {wildcards.pool} against budget and pool size"
@@ -118,7 +155,9 @@ rule design_page:
         quality=results("quality.csv"),
         designs=of_designs("designs/{design}.extxyz"),
         features=of_designs("designs/{design}.npy"),
+        raised=[results(f"designs/raised/{design}.csv") for design in PRICED],
     output:
+        raised=results_where(PRICED, "quality/raised.csv"),
         curves=results("quality/curves.csv"),
         members=results("quality/members.csv"),
         coverage=results("quality/coverage.csv"),
@@ -134,6 +173,7 @@ rule design_page:
     threads: 1
     params:
         config=part("page"),
+        raised=lambda wildcards, input, output: options(raised=input.raised, output_raised=output.raised),
     message:
         "Writing {output.page}"
     shell:
@@ -142,4 +182,4 @@ rule design_page:
         " --quality {input.quality:q} --designs {input.designs:q}"
         " --features {input.features:q} --output {output.page:q} --output-map {output.map:q} --output-curves {output.curves:q}"
         " --output-members {output.members:q} --output-coverage {output.coverage:q} --output-pools {output.pools:q}"
-        " --output-groups {output.groups:q} > {log:q} 2>&1"
+        " --output-groups {output.groups:q} {params.raised} > {log:q} 2>&1"

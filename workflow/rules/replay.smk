@@ -111,6 +111,7 @@ rule replay_choose:
         functions=functions_of,
         existing=existing_of,
         scaling=scaling_of,
+        costs=costs_if_known,
     output:
         results("replay/choices/{design}.csv"),
     log:
@@ -125,7 +126,7 @@ rule replay_choose:
     params:
         config=part("replay-choose", existing_of, descriptor_files),
         others=lambda wildcards, input: options(
-            basis=input.basis, scaling=input.scaling, rows=input.rows, functions=input.functions
+            basis=input.basis, scaling=input.scaling, rows=input.rows, functions=input.functions, costs=input.costs
         ),
     message:
         "Choosing {wildcards.design} for every budget"
@@ -169,6 +170,7 @@ rule replay_bounds:
         start=results(f"replay/{START}"),
         labels=expand(results("replay/labels/{pool}.npz"), pool=STUDY.pools.names),
         rows=of_all_shards("replay/rows/{pool}/{start}-{stop}.npy"),
+        costs=costs_of_candidates(),
     output:
         errors=results("replay/bounds.csv"),
         coefficients=results("replay/bounds.npy"),
@@ -183,11 +185,12 @@ rule replay_bounds:
         **asks("replay-bounds"),
     params:
         config=part("replay-bounds"),
+        costs=lambda wildcards, input: options(costs=input.costs),
     message:
         "Fitting the potentials of no candidate and of all candidates"
     shell:
         "gapdesign replay-bounds --config {params.config:q} --start {input.start:q} --labels {input.labels:q}"
-        " --rows {input.rows:q} --output {output.errors:q} --output-coefficients {output.coefficients:q} > {log:q} 2>&1"
+        " --rows {input.rows:q} {params.costs} --output {output.errors:q} --output-coefficients {output.coefficients:q} > {log:q} 2>&1"
 
 
 rule replay_surfaces:

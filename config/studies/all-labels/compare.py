@@ -5,8 +5,8 @@
     python config/studies/all-labels/compare.py hours silicon
 
 `prepare` keeps the frames of a set and computes, once, features and rows for the choice, and the rows of GAPs of
-another basis, by which designs are judged. `compare` draws ten test sets, chooses designs of growing size from what is left,
-fits a GAP to each and writes its errors; `hours` does the same with budgets of core-hours. Everything is kept in
+another basis, by which designs are judged. `compare` draws ten test sets, chooses designs of growing size from what is
+left, fits a GAP to each and writes its errors; `hours` does the same with budgets of core-hours. Everything is kept in
 `results/all-labels/<set>/`.
 """
 

@@ -11,6 +11,7 @@ BUNDLED = {
     "environments": "descriptors/{pool}/environments/{start}-{stop}.npz",
     "compressed": "designs/compressed/{pool}/{start}-{stop}.npy",
     "label_rows": "rows/{pool}/{start}-{stop}.npz",
+    "costs": "designs/costs/{pool}/{start}-{stop}.npy",
     "rows": "replay/rows/{pool}/{start}-{stop}.npy",
     "designs": "designs/{design}.extxyz",
     "features": "designs/{design}.npy",

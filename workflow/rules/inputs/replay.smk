@@ -1,4 +1,5 @@
 # Inputs of the rules of the replay.
+from gapdesign.methods.costs import ENGINE as BY_THE_ENGINE
 from gapdesign.models import MODELS
 from gapdesign.replay.requirements import check as check_replay
 
@@ -36,6 +37,21 @@ def core_of_replay():
     core = STUDY.replay.core
     labels = [results(f"replay/labels/{core}.npz")] if core else []
     return {"labels": labels, "rows": of_shards("replay/rows/{pool}/{start}-{stop}.npy", core) if core else []}
+
+
+KNOWS_COSTS = STUDY.costs.source != BY_THE_ENGINE or STUDY.replay.is_priced
+
+
+def costs_if_known(wildcards):
+    """Return the costs of the labels of the pool of a design, if anything says what labels in files cost."""
+    return of_pool("designs/costs/{pool}/{start}-{stop}.npy")(wildcards) if KNOWS_COSTS else []
+
+
+def costs_of_candidates():
+    """Return the costs of the labels of all pools but the core and the test set, if they are known."""
+    pools = [pool for pool in STUDY.pools.names if pool not in (STUDY.replay.core, STUDY.replay.tested)]
+    shards = [of_shards("designs/costs/{pool}/{start}-{stop}.npy", pool) for pool in pools] if KNOWS_COSTS else []
+    return [path for paths in shards for path in paths]
 
 
 def of_fits(pattern):

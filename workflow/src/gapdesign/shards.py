@@ -59,7 +59,7 @@ def in_order(paths: Sequence[str | Path]) -> tuple[list[str | Path], list[int]]:
 
 _FOLDERS = (
     *("candidates/{}", "descriptors/{}", "descriptors/{}/sums", "descriptors/{}/environments"),
-    *("rows/{}", "designs/compressed/{}", "replay/rows/{}"),
+    *("rows/{}", "designs/compressed/{}", "designs/costs/{}", "replay/rows/{}"),
 )
 """Folders of the shards of a pool, below those of the results of a study."""
 

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from gapdesign.cli.arguments import add, add_config, add_design, add_files, add_memory, add_output, add_search, say
-from gapdesign.cli.parts import Budget, FeaturePart, SelectionPart, of_selection
+from gapdesign.cli.parts import Budget, EnginePart, FeaturePart, SelectionPart, of_selection
 from gapdesign.config import study as config
 from gapdesign.config.job import Job
-from gapdesign.config.part import At, From
+from gapdesign.config.part import At, From, Part
 from gapdesign.errors import InputError, ProgramError
+from gapdesign.methods.costs import CostOptions
 
 if TYPE_CHECKING:
+    from gapdesign.methods.base import Selection, Task
     from gapdesign.methods.tasks import PoolFiles
+
+
+class CostsPart(Part):
+    """Keys that the costs of labels depend on, besides the structures."""
+
+    costs: CostOptions
+    engine: Annotated[EnginePart | None, From(lambda at: EnginePart.of(at) if at.study.costs.needs_engine else None)]
 
 
 class SelectPart(SelectionPart):
@@ -29,6 +39,7 @@ class SelectPart(SelectionPart):
         return self.model_copy(update={"budget": 1, "reserve": 0}).text()
 
 
+COSTS = Job(verb="costs", rule="design_costs", stage="design", reads=CostsPart, memory=1500, minutes=60)
 BASIS = Job(verb="basis", rule="design_basis", stage="design", reads=FeaturePart, allowance=of_selection, minutes=30)
 COMPRESS = Job(
     verb="compress",
@@ -48,11 +59,21 @@ SELECT = Job(
     threads=2,
     works_on="designs/{design}.extxyz",
 )
-JOBS = (BASIS, COMPRESS, SELECT)
+JOBS = (COSTS, BASIS, COMPRESS, SELECT)
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
     """Add the verbs of this module."""
+    verb = add(
+        verbs,
+        COSTS,
+        _costs,
+        "estimate what the label of every candidate of one shard costs, in core-hours",
+        "By the block `costs` of the configuration: the engine's estimate, a number of each frame, or a fitted law.",
+    )
+    verb.add_argument("--candidates", required=True, type=Path, metavar="FILE", help="shard of candidates (.npz)")
+    add_output(verb, what="costs to write, float64 (n,) (.npy)")
+
     verb = add(
         verbs,
         BASIS,
@@ -75,7 +96,9 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "choose a design from a whole pool",
         "Writes the structures in the order chosen, with pool, candidate, rank, distance and, for max-min, the\n"
         "largest distance of any candidate left out (outside), which proves the order. The ranks after the budget\n"
-        "are the reserve: they replace structures without a label.",
+        "are the reserve: they replace structures without a label. With a budget of core-hours, each next structure\n"
+        "is chosen among those still affordable, and carries what its label costs (core_hours) and what is left then\n"
+        "(core_hours_left).",
     )
     add_selection(verb)
     add_output(verb, what="design to write (.extxyz)")
@@ -120,6 +143,9 @@ def add_selection(verb: argparse.ArgumentParser) -> None:
         verb, "--rows", "all shards of rows of labels of the pool (.npz); some methods need them", may_be_none=True
     )
     verb.add_argument("--functions", type=Path, metavar="FILE", help="functions that rows are made of (.npz)")
+    add_files(
+        verb, "--costs", "all shards of costs of the pool (.npy), which budgets of core-hours need", may_be_none=True
+    )
 
 
 def pool_files(arguments: argparse.Namespace) -> PoolFiles:
@@ -128,6 +154,18 @@ def pool_files(arguments: argparse.Namespace) -> PoolFiles:
 
     given = vars(arguments)
     return PoolFiles(**{name: given[name] for name in PoolFiles.__dataclass_fields__ if given.get(name)})
+
+
+def _costs(arguments: argparse.Namespace, part: CostsPart) -> None:
+    from gapdesign.files import write_array
+    from gapdesign.methods.costs import Prices, costs_of
+    from gapdesign.structures import read_batch
+
+    engine = None if part.engine is None else part.engine.make()
+    found = costs_of(read_batch(arguments.candidates), Prices(part.costs, engine, say))
+    write_array(arguments.output, found)
+    each = f"{found.min():.3g} to {found.max():.3g} core-hours"
+    say(f"labels of {len(found)} candidates cost {each}, {found.sum():.4g} in all")
 
 
 def _basis(arguments: argparse.Namespace, part: FeaturePart) -> None:
@@ -172,8 +210,9 @@ def _select(arguments: argparse.Namespace, part: SelectPart) -> None:
     )
     reserve, quotas = part.reserve if arguments.output_reserve else 0, tasks.quotas_of(arguments.candidates, design)
     selection = designs.select(design.member, task, reserve=reserve, quotas=quotas)
-    frames = designs.frames(selection, arguments.candidates, pool=design.pool)
-    features, budget = task.pool.rows(selection.candidates), part.budget
+    priced = {"costs": task.costs, "core_hours": task.core_hours}
+    frames = designs.frames(selection, arguments.candidates, pool=design.pool, **priced)
+    features, budget = task.pool.rows(selection.candidates), len(frames) - selection.reserved
     write_array(arguments.output_features, features[:budget])
     write_frames(arguments.output, frames[:budget])
     if arguments.output_reserve:
@@ -182,14 +221,27 @@ def _select(arguments: argparse.Namespace, part: SelectPart) -> None:
         write_array(arguments.output_reserve_features, features[budget:])
     if arguments.state and (selection.state or not arguments.state.exists()):
         (selection.state or State.nothing()).write(arguments.state, identity, arguments.sums)
-    if len(frames) < budget:
-        say(
-            f"only {len(frames)} candidates differ from one another and from existing structures; the design ends there"
-        )
+    if task.core_hours is not None:
+        for line in _spent(task, selection, part.budget):
+            say(line)
+    elif budget < part.budget:
+        say(f"only {budget} candidates differ from one another and from existing structures; the design ends there")
     say(
         f"{len(frames[:budget])} of {task.pool.size} candidates chosen by {design.method} and {len(frames[budget:])} in"
         f" reserve, {selection.passes} passes over the pool"
     )
+
+
+def _spent(task: Task, selection: Selection, most: int) -> Iterator[str]:
+    """Yield what a design costs of its core-hours, why it ends there, and what random designs buy, in sentences."""
+    from gapdesign.methods.budgets import by_chance, end
+
+    count = len(selection.candidates) - selection.reserved
+    costs = task.costs[selection.candidates[:count]]
+    budget = f"{task.core_hours:g} core-hours"
+    yield f"labels of {count} structures cost {costs.sum():.4g} of {budget}; {end(task, costs, most)}"
+    mean, spent = by_chance(task)
+    yield f"random designs within {budget} have {mean:.0f} structures on average, for {spent:.4g}"
 
 
 def _verify(arguments: argparse.Namespace) -> None:
@@ -205,7 +257,7 @@ def _verify(arguments: argparse.Namespace) -> None:
     name = arguments.design.stem
     part = SelectPart.of(At(study, name))
     results = arguments.design.parent.parent
-    folder = results / "descriptors"
+    folder, costs = results / "descriptors", arguments.design.parent / "costs"
     scaling = None if study.descriptor.components == "raw" else folder / "scaling.npz"
     design, described = part.design, replace(part.described, scaling=scaling)
     if not design.member.is_certified:
@@ -217,6 +269,7 @@ def _verify(arguments: argparse.Namespace) -> None:
         environments=[shard_path(folder / "environments", start, stop, "npz") for start, stop in ranges],
         rows=[shard_path(results / "rows" / design.pool, start, stop, "npz") for start, stop in ranges],
         functions=results / "rows/functions.npz",
+        costs=[shard_path(costs / design.pool, start, stop, "npy") for start, stop in ranges],
     )
     existing = existing_set(design.existing, described, say)
     settings = {"budget": part.budget, "seed": "", "memory": arguments.memory, "progress": say}

@@ -307,6 +307,7 @@ def _labels(arguments: argparse.Namespace, part: LabelPart) -> None:
     from gapdesign.labels.failures import COLUMNS, Allowance, structures
     from gapdesign.labels.labelling import complete
     from gapdesign.labels.version import refuse_mixture
+    from gapdesign.methods.designs import LEFT
 
     designs, reserves = _read(arguments.designs), _read(arguments.reserves)
     members, reserve = choose(arguments.design, designs, "--designs"), reserves.get(arguments.design, [])
@@ -332,7 +333,8 @@ def _labels(arguments: argparse.Namespace, part: LabelPart) -> None:
     replaced = sum(atoms.info["rank"] >= len(members) for atoms in frames)
     say(f"{len(frames)} of {len(members)} structures have a label, {replaced} of them from the reserve")
     if len(frames) < len(members):
-        say(f"the reserve of {len(reserve)} is used up; raise labels.reserve to keep the budget")
+        fits = " that fits the budget of core-hours" if LEFT in members[-1].info else ""
+        say(f"nothing is left in the reserve of {len(reserve)}{fits}; raise labels.reserve to keep the budget")
 
 
 def _rows(path: Path) -> list[dict]:

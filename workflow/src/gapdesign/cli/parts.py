@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import PlainSerializer, SerializeAsAny, model_validator
 
@@ -16,7 +17,8 @@ from gapdesign.descriptors.options import ChosenDescriptor
 from gapdesign.engines import ENGINES
 from gapdesign.labels.gate import LimitOptions
 from gapdesign.methods import METHODS
-from gapdesign.methods.options import DesignOptions
+from gapdesign.methods.costs import CostOptions, Prices
+from gapdesign.methods.options import CoreHoursOptions, DesignOptions
 
 if TYPE_CHECKING:
     from gapdesign.descriptors import Descriptor
@@ -32,13 +34,17 @@ Methods = Annotated[dict[str, str], From(lambda at: at.study.methods())]
 
 
 def _design(at: At) -> DesignOptions:
-    """Return a design; its budget matters only beside quotas, and jobs that need it have a key of their own."""
-    return at.design.model_copy(update={"budget": at.budget if at.design.quotas else None})
+    """Return a design; a number of structures matters only beside quotas, and jobs that need it have their own key."""
+    design, core_hours = at.design, at.study.core_hours_of(at.design_name)
+    if core_hours is not None:
+        return design.model_copy(update={"budget": CoreHoursOptions(core_hours=core_hours, at_most=at.budget)})
+    return design.model_copy(update={"budget": at.budget if design.quotas else None})
 
 
 def _without_others(design: DesignOptions) -> dict[str, Any]:
-    """Return the keys of a design but for the options of other methods, and for quotas if there are none."""
-    others = {"pools"} | set(METHODS) - {design.method} | (set() if design.quotas else {"budget", "quotas"})
+    """Return the keys of a design but for the options of other methods, quotas if there are none, and idle budgets."""
+    others = {"pools"} | set(METHODS) - {design.method} | (set() if design.quotas else {"quotas"})
+    others |= set() if design.quotas or design.core_hours is not None else {"budget"}
     return {key: value for key, value in design.model_dump(mode="json").items() if key not in others}
 
 
@@ -110,6 +116,17 @@ class EnginePart(Part):
     def make(self) -> Engine:
         """Return the engine; nothing is loaded or checked yet."""
         return ENGINES[self.name](self.options)
+
+
+class PricesPart(EnginePart):
+    """The source of what labels cost: the engine, unless the configuration names another."""
+
+    usual: ClassVar = {"costs": CostOptions()}
+    costs: CostOptions
+
+    def prices(self, progress: Callable[[str], None]) -> Prices:
+        """Return what computes them, and report the law that is fitted, if one is."""
+        return Prices(self.costs, self.make(), progress)
 
 
 class GatePart(Part):

@@ -1,9 +1,9 @@
-"""Verbs that judge designs before any label: quality, regrow, curves, page."""
+"""Verbs that judge designs before any label: quality, regrow, raise, curves, page."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,12 +23,13 @@ from gapdesign.cli.arguments import (
     progress,
     say,
 )
+from gapdesign.cli.design import add_selection, pool_files
 from gapdesign.cli.parts import (
     Budget,
     Design,
     DistancePart,
-    EnginePart,
     FeaturePart,
+    PricesPart,
     SelectionPart,
     StudyPart,
     of_selection,
@@ -36,6 +37,7 @@ from gapdesign.cli.parts import (
 from gapdesign.config.job import Job
 from gapdesign.config.part import From
 from gapdesign.errors import InputError
+from gapdesign.methods.designs import LEFT
 from gapdesign.quality.options import QualityOptions
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ class QualityPart(DistancePart):
 
     design: Design
     budget: Budget
-    engine: EnginePart
+    engine: PricesPart
 
 
 class RegrowPart(SelectionPart):
@@ -67,6 +69,12 @@ class RegrowPart(SelectionPart):
     is_ordered: IsOrdered
 
 
+class RaisePart(SelectionPart):
+    """Keys that a design with more core-hours depends on, besides its pool."""
+
+    budget: Budget
+
+
 class CurvesPart(DistancePart):
     """Keys that the tables of one pool on the design page depend on, besides its designs."""
 
@@ -74,7 +82,7 @@ class CurvesPart(DistancePart):
     budget: Budget
     quality: QualityOptions
     is_ordered: IsOrdered
-    engine: EnginePart
+    engine: PricesPart
     existing: Annotated[tuple[str, ...], From(lambda at: at.study.existing_from(at.pool_name))]
     features: FeaturePart
 
@@ -102,6 +110,16 @@ REGROW = Job(
     allowance=of_selection,
     minutes=120,
 )
+RAISE = Job(
+    verb="raise",
+    rule="design_raise",
+    stage="design",
+    reads=RaisePart,
+    allowance=of_selection,
+    minutes=240,
+    threads=2,
+    works_on="designs/{design}.extxyz",
+)
 CURVES = Job(
     verb="curves",
     rule="design_curves",
@@ -111,7 +129,7 @@ CURVES = Job(
     minutes=120,
 )
 PAGE = Job(verb="page", rule="design_page", stage="design", reads=PagePart)
-JOBS = (QUALITY, REGROW, CURVES, PAGE)
+JOBS = (QUALITY, REGROW, RAISE, CURVES, PAGE)
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -143,6 +161,17 @@ def register(verbs: argparse._SubParsersAction) -> None:
 
     verb = add(
         verbs,
+        RAISE,
+        _raise,
+        "choose a design again with more core-hours, and measure what they buy",
+        "Only for designs with a budget of core-hours. Writes a row for the design and for each larger budget.",
+    )
+    add_selection(verb)
+    verb.add_argument("--structures", required=True, type=Path, metavar="FILE", help="the design (.extxyz)")
+    add_output(verb, what="table to write (.csv)")
+
+    verb = add(
+        verbs,
         CURVES,
         _curves,
         "measure the designs of a pool against budget and pool size, beside random draws",
@@ -170,6 +199,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_files(verb, "--designs", "designs (.extxyz)")
     add_files(verb, "--features", "features of the designs (.npy)")
     add_files(verb, "--maps", "map of every pool (.json)")
+    add_files(verb, "--raised", "designs with more core-hours (.csv, one per design)", may_be_none=True)
+    verb.add_argument("--output-raised", type=Path, metavar="FILE", help="these of all designs to write (.csv)")
     add_output(verb, what="page to write (.html)")
     add_output(verb, "--output-map", "page of the maps to write (.html)")
 
@@ -180,6 +211,7 @@ def _quality(arguments: argparse.Namespace, part: QualityPart) -> None:
     import pandas as pd
 
     from gapdesign.files import read_array, read_frames, write_csv
+    from gapdesign.methods.designs import CORE_HOURS
     from gapdesign.methods.shared.resources import block_rows
     from gapdesign.quality import measures as quality
     from gapdesign.shards import FeaturePool
@@ -188,13 +220,15 @@ def _quality(arguments: argparse.Namespace, part: QualityPart) -> None:
     pool, covariance = FeaturePool(arguments.features), part.covariance
     features = {name: np.asarray(read_array(path)) for name, path in by_name(arguments.designs).items()}
     rows = block_rows(arguments.memory, pool.dimension, part.budget)
-    engine = part.engine.make()
+    prices = part.engine.prices(say)
     row = {
         "design": arguments.design,
         "method": design.method,
         "pool": design.pool,
         **asdict(quality.measure(choose(arguments.design, features, "--designs"), pool, covariance, rows)),
-        "label_core_hours": sum(engine.core_hours(atoms) for atoms in read_frames(arguments.structures)),
+        "label_core_hours": sum(
+            atoms.info.get(CORE_HOURS) or prices(atoms) for atoms in read_frames(arguments.structures)
+        ),
         **quality.nearest_to_others(arguments.design, features, covariance),
     }
     write_csv(arguments.output, pd.DataFrame([quality.rounded(row)]))
@@ -202,7 +236,6 @@ def _quality(arguments: argparse.Namespace, part: QualityPart) -> None:
 
 
 def _regrow(arguments: argparse.Namespace, part: RegrowPart) -> None:
-    from gapdesign.cli.design import pool_files
     from gapdesign.files import write_csv
     from gapdesign.methods.tasks import existing_set, make_task
     from gapdesign.quality.samples import order_of
@@ -226,6 +259,31 @@ def _regrow(arguments: argparse.Namespace, part: RegrowPart) -> None:
     write_csv(arguments.output, regrow(design.member, task, part.subpools, order=order))
 
 
+def _raise(arguments: argparse.Namespace, part: RaisePart) -> None:
+    from gapdesign.files import write_csv
+    from gapdesign.methods.tasks import existing_set, make_task
+    from gapdesign.quality.raises import raised
+
+    design, described = part.design, replace(part.described, scaling=arguments.scaling)
+    if design.core_hours is None:
+        raise InputError(f"--design {arguments.design}: no budget of core-hours ends it, so there is none to raise.")
+    task = make_task(
+        pool_files(arguments),
+        design,
+        described,
+        budget=part.budget,
+        seed=f"{part.seed}/design/{arguments.design}",
+        existing=existing_set(design.existing, described, say),
+        memory=arguments.memory,
+        threads=arguments.threads,
+        progress=say,
+    )
+    candidates = [atoms.info["candidate"] for atoms in _members(arguments.structures)]
+    table = raised(design.member, task, candidates)
+    table.insert(0, "design", arguments.design)
+    write_csv(arguments.output, table)
+
+
 def _curves(arguments: argparse.Namespace, part: CurvesPart) -> None:
     from gapdesign.files import read_csv, write_csv, write_text
     from gapdesign.methods.tasks import existing_frames
@@ -244,9 +302,9 @@ def _curves(arguments: argparse.Namespace, part: CurvesPart) -> None:
         designs={name: np.array([a.info["candidate"] for a in frames], np.int64) for name, frames in designs.items()},
         regrown={name: read_csv(path) for name, path in by_name(arguments.regrown).items()},
         covariance=part.covariance,
-        engine=part.engine.make(),
+        prices=part.engine.prices(say),
         options=part.quality,
-        budget=part.budget,
+        budget=_most(part.budget, designs),
         seed=part.seed,
         is_ordered=part.is_ordered,
         memory=arguments.memory,
@@ -270,6 +328,12 @@ def _curves(arguments: argparse.Namespace, part: CurvesPart) -> None:
     write_text(arguments.output_map, map_structures.text(dataset))
     seen = min(pool.size, part.quality.sample)
     say(f"{len(designs)} designs and {part.quality.draws} random draws against {seen} of {pool.size} candidates")
+
+
+def _most(budget: int, designs: Mapping[str, list[Atoms]]) -> int:
+    """Return the structures in random draws: as many as asked for, or as in the largest design that core-hours end."""
+    ends = [LEFT in frames[-1].info for frames in designs.values()]
+    return max(map(len, designs.values())) if any(ends) else budget
 
 
 def _described(frames: Sequence[Frame], part: FeaturePart, scaling: Path | None) -> np.ndarray:
@@ -304,6 +368,9 @@ def _page(arguments: argparse.Namespace, part: PagePart) -> None:
         whole = {column: "Int64" for column in ("draw", "rank") if column in table}
         tables[name] = table.astype(whole)
         write_csv(getattr(arguments, f"output_{name}"), tables[name])
+    raised = pd.concat([read_csv(path) for path in arguments.raised], ignore_index=True) if arguments.raised else None
+    if arguments.output_raised and raised is not None:
+        write_csv(arguments.output_raised, raised)
     page = design_page.render(
         configuration=part.study.model_dump(mode="json", exclude_none=True),
         methods=part.study.methods(),
@@ -311,6 +378,7 @@ def _page(arguments: argparse.Namespace, part: PagePart) -> None:
         distances={name: pair_distances(rows, part.distances.covariance) for name, rows in features.items()},
         **tables,
         quality=read_csv(arguments.quality),
+        raised=raised,
     )
     write_text(arguments.output, page)
     maps = list(map_page.read(arguments.maps).values())

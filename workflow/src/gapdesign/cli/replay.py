@@ -17,7 +17,9 @@ from gapdesign.cli.parts import SelectionPart, of_selection
 from gapdesign.config.job import Job
 from gapdesign.config.part import From, Part
 from gapdesign.engines.file import FileOptions
+from gapdesign.errors import InputError
 from gapdesign.models import MODELS
+from gapdesign.replay.options import Budgets, CoreHourBudgets
 
 if TYPE_CHECKING:
     from gapdesign.models.linear import Linear
@@ -78,7 +80,7 @@ class StartPart(FunctionsPart, WeightsPart, LabelsPart):
 class ChoosePart(SelectionPart):
     """Keys that the designs of every budget depend on, besides their pool."""
 
-    budgets: Annotated[tuple[int, ...], From(lambda at: at.study.replay.budgets)]
+    budgets: Annotated[Budgets, From(lambda at: at.study.replay.budgets)]
     test: Test
     draws: Annotated[int, From(lambda at: at.study.replay.draws)]
 
@@ -235,11 +237,15 @@ def _choose(arguments: argparse.Namespace, part: ChoosePart) -> None:
     from gapdesign.replay.testset import left_out, without
 
     design, described = part.design, replace(part.described, scaling=arguments.scaling)
+    is_priced = isinstance(part.budgets, CoreHourBudgets)
+    if is_priced and not arguments.costs:
+        raise InputError("--costs: budgets of core-hours need the cost of every candidate; run `gapdesign costs`.")
+    budgets = part.budgets.core_hours if is_priced else part.budgets
     task = make_task(
         pool_files(arguments),
         design,
         described,
-        budget=part.budgets[-1],
+        budget=1,
         seed=f"{part.seed}/design/{arguments.design}",
         existing=existing_set(design.existing, described, say),
         memory=arguments.memory,
@@ -253,9 +259,10 @@ def _choose(arguments: argparse.Namespace, part: ChoosePart) -> None:
         design.member,
         task,
         arguments.design,
-        budgets=part.budgets,
+        budgets=budgets,
         draws=part.draws,
-        quotas=quotas and {budget: quotas.scaled(budget / design.budget) for budget in part.budgets},
+        quotas=quotas and {budget: quotas.scaled(budget / design.budget) for budget in budgets},
+        is_priced=is_priced,
     )
     table = table.assign(candidate=rest[table["candidate"]])
     write_csv(arguments.output, with_frames(table, arguments.candidates))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 
@@ -15,16 +15,22 @@ from gapdesign.cli.replay import Core, KindPart, Test, WeightsPart, add_rows, po
 from gapdesign.config.job import Job
 from gapdesign.config.part import From, Part
 from gapdesign.errors import InputError
+from gapdesign.methods.designs import CORE_HOURS
 from gapdesign.replay.options import SurfaceEnergyOptions
 from gapdesign.structures import PrototypeOptions
+
+IsPriced = Annotated[bool, From(lambda at: at.study.replay.is_priced)]
+"""Whether the budgets of the replay are core-hours."""
 
 
 class ErrorsPart(WeightsPart):
     """Keys that potentials of the replay and their errors depend on, besides rows, labels and start."""
 
+    usual: ClassVar = {"is_priced": False}
     core: Core
     seed: int
     test: Test
+    is_priced: IsPriced
 
 
 class FitPart(ErrorsPart):
@@ -44,8 +50,10 @@ class SurfacesPart(KindPart):
 class ReplayPart(Part):
     """Keys that the tables and figures of the replay depend on, besides the errors."""
 
+    usual: ClassVar = {"is_priced": False}
     methods: Methods
     core: Core
+    is_priced: IsPriced
 
 
 FIT = Job(verb="replay-fit", rule="replay_fit", stage="replay", reads=FitPart, memory=4000, minutes=120)
@@ -73,6 +81,9 @@ def register(verbs: argparse._SubParsersAction) -> None:
         verbs, BOUNDS, _bounds, "fit and test the potentials that are trained on no candidate and on all candidates"
     )
     _add_fits(verb)
+    add_files(
+        verb, "--costs", "all shards of costs, in folders named after their pools (.npy), if known", may_be_none=True
+    )
 
     verb = add(verbs, SURFACES, _surfaces, "compute surface energies with some potentials of the replay")
     _add_potentials(verb)
@@ -97,7 +108,11 @@ def register(verbs: argparse._SubParsersAction) -> None:
     )
     _add_potentials(verb)
     verb.add_argument(
-        "--budget", required=True, type=int, metavar="N", help="number of candidates that it was trained on"
+        "--budget",
+        required=True,
+        type=float,
+        metavar="N",
+        help="number of candidates that it was trained on, or core-hours of their labels",
     )
     verb.add_argument("--draw", type=int, default=0, metavar="N", help="which of several draws (%(default)s)")
     add_output(verb, what="potential to write (.xml)")
@@ -125,11 +140,12 @@ def _fit(arguments: argparse.Namespace, part: FitPart) -> None:
     from gapdesign.files import read_csv
 
     own = {"design": arguments.design, "method": part.method}
-    chosen, places = [], []
+    chosen, places, costs = [], [], []
     for (draw, budget), mine in read_csv(arguments.choices).groupby(["draw", "budget"]):
         chosen.append({part.pool: mine["candidate"].tolist()})
         places.append(own | {"budget": budget, "draw": draw})
-    _fit_and_test(arguments, part, chosen, places)
+        costs += [float(mine[CORE_HOURS].sum())] if CORE_HOURS in mine else []
+    _fit_and_test(arguments, part, chosen, places, costs)
 
 
 def _bounds(arguments: argparse.Namespace, part: ErrorsPart) -> None:
@@ -143,11 +159,23 @@ def _bounds(arguments: argparse.Namespace, part: ErrorsPart) -> None:
         for pool, size in sizes.items()
         if pool not in (part.core, part.test)
     }
+    known = _costs(arguments.costs) if arguments.costs else {}
+    costs = [0.0, sum(float(known[pool][mine].sum()) for pool, mine in candidates.items())] if known else []
+    most = costs[-1] if part.is_priced else sum(map(len, candidates.values()))
     places = [
         {"design": "", "method": "none", "budget": 0, "draw": 0},
-        {"design": "", "method": "all", "budget": sum(map(len, candidates.values())), "draw": 0},
+        {"design": "", "method": "all", "budget": most, "draw": 0},
     ]
-    _fit_and_test(arguments, part, [{}, candidates], places)
+    _fit_and_test(arguments, part, [{}, candidates], places, costs)
+
+
+def _costs(paths: list[Path]) -> dict[str, np.ndarray]:
+    """Return the core-hours (N,) of the labels of each pool, from shards in folders named after it."""
+    from gapdesign.files import read_array
+    from gapdesign.shards import in_order
+
+    folders = {path.parent.name: [other for other in paths if other.parent == path.parent] for path in paths}
+    return {pool: np.concatenate(list(map(read_array, in_order(own)[0]))) for pool, own in folders.items()}
 
 
 def _fit_and_test(
@@ -155,8 +183,12 @@ def _fit_and_test(
     part: ErrorsPart,
     chosen: list[Mapping[str, list[int]]],
     places: list[dict[str, object]],
+    costs: list[float],
 ) -> None:
-    """Fit a potential to each of several training sets, test all on everything, and write both."""
+    """Fit a potential to each of several training sets, test all on everything, and write both.
+
+    If it is known what the labels of each training set cost, that is the last column of the table.
+    """
     import pandas as pd
 
     from gapdesign.files import write_array, write_csv
@@ -171,7 +203,10 @@ def _fit_and_test(
     sizes = {name: len(pool.labels.sizes) for name, pool in known.items()}
     test = test_members(part.seed, sizes, part.core, part.test)
     table = errors(known, part.core, np.array(found), chosen, test)
-    table = pd.concat([pd.DataFrame([places[k] for k in table["number"]]), table.drop(columns="number")], axis=1)
+    numbers = table.pop("number")
+    table = pd.concat([pd.DataFrame([places[k] for k in numbers]), table], axis=1)
+    if costs:
+        table[CORE_HOURS] = [costs[k] for k in numbers]
     write_array(arguments.output_coefficients, np.array(found))
     write_csv(arguments.output, table)
     say(f"{len(chosen)} potentials, tested on {sum(len(pool.labels.sizes) for pool in known.values())} structures")
@@ -212,13 +247,13 @@ def _replay(arguments: argparse.Namespace, part: ReplayPart) -> None:
 
     errors = pd.concat([read_csv(path) for path in arguments.errors], ignore_index=True)
     write_csv(arguments.output_errors, errors)
-    write_csv(arguments.output_equivalents, equivalents(errors, core=part.core))
+    write_csv(arguments.output_equivalents, equivalents(errors, core=part.core, is_priced=part.is_priced))
     figures = {"errors": errors_figure(errors, part.methods, core=part.core)}
     say(f"{len(errors)} rows of errors")
     if arguments.surfaces:
         surfaces = pd.concat([read_csv(path) for path in arguments.surfaces], ignore_index=True)
         write_csv(arguments.output_surfaces, surfaces)
-        figures["surface_energies"] = surfaces_figure(surfaces, part.methods)
+        figures["surface_energies"] = surfaces_figure(surfaces, part.methods, is_priced=part.is_priced)
     write_figures(arguments.output_figures, figures)
 
 
@@ -232,9 +267,9 @@ def _potential(arguments: argparse.Namespace) -> None:
         raise InputError(f"--potential {arguments.potential}: no replay writes such a file; give its {known}.")
     places = [(place["budget"], place["draw"]) for place in _places(arguments)]
     if (arguments.budget, arguments.draw) not in places:
-        known = ", ".join(f"{budget} ({draw})" for budget, draw in places)
+        known = ", ".join(f"{budget:g} ({draw})" for budget, draw in places)
         raise InputError(
-            f"--budget {arguments.budget} --draw {arguments.draw}: {arguments.errors} has no such potential; choose a"
+            f"--budget {arguments.budget:g} --draw {arguments.draw}: {arguments.errors} has no such potential; choose a"
             f" budget (draw) from {known}."
         )
     own = read_array(arguments.coefficients)[places.index((arguments.budget, arguments.draw))]

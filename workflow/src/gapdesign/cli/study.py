@@ -93,7 +93,9 @@ def _check(arguments: argparse.Namespace) -> None:
     ]
     print(f"{study.study}: {'; '.join(lines)}")
     for name, design in study.designs.items():
-        print(f"  {name}: {study.budget_of(name)} structures of pool {design.pool} by {design.method}")
+        most, core_hours = study.budget_of(name), study.core_hours_of(name)
+        ends = "" if core_hours is None else f"labels of {core_hours:g} core-hours, at most "
+        print(f"  {name}: {ends}{most} structures of pool {design.pool} by {design.method}")
     for line in summary.lines(study):
         print(line)
     for note in notes(study):

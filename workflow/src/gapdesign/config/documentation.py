@@ -57,16 +57,17 @@ def _section(
         key = f"{prefix}.{name}" if prefix else name
         target, entry = _target(field, definitions)
         meaning = (field if "description" in field else target or {}).get("description", "").replace("|", "\\|")
-        if target is not None and "anyOf" in field and target["title"] in described:
-            lines.append(f"| `{key}` | {meaning} | see `{described[target['title']]}` above | none |")
+        values, default = _values(field), _default(field, name in block.get("required", ()))
+        if target is not None and "$ref" not in field and not entry and target["title"] in described:
+            either = f"{values}, or " if values else ""
+            lines.append(f"| `{key}` | {meaning} | {either}see `{described[target['title']]}` above | none |")
         elif target is not None:
             inner.append((f"{key}.<name>" if entry else key, target))
             described.setdefault(target["title"], inner[-1][0])
-            lines.append(f"| `{key}` | {meaning} | see `{inner[-1][0]}` below | |")
+            either, default = (f"{values}, or ", f"{default} ") if values and not entry else ("", "")
+            lines.append(f"| `{key}` | {meaning} | {either}see `{inner[-1][0]}` below | {default}|")
         else:
-            lines.append(
-                f"| `{key}` | {meaning} | {_values(field)} | {_default(field, name in block.get('required', ()))} |"
-            )
+            lines.append(f"| `{key}` | {meaning} | {values} | {default} |")
     lines.append("")
     for key, target in inner:
         _section(lines, target, definitions, key, described)
@@ -74,16 +75,23 @@ def _section(
 
 def _target(field: dict[str, Any], definitions: dict[str, Any]) -> tuple[dict[str, Any] | None, bool]:
     """Return the block that a field refers to, and whether the field maps names to such blocks."""
-    reference = field.get("$ref") or next((one["$ref"] for one in field.get("anyOf", ()) if "$ref" in one), None)
+    reference = next((one["$ref"] for one in _alternatives(field) if "$ref" in one), None)
     entries = field.get("additionalProperties") or next(iter(field.get("patternProperties", {}).values()), None)
     if reference is None and isinstance(entries, dict):
         reference = entries.get("$ref")
     block = definitions[reference.rsplit("/", 1)[1]] if reference else None
-    return block, "$ref" not in field and "anyOf" not in field
+    return block, _alternatives(field) == [field] and "$ref" not in field
+
+
+def _alternatives(field: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what a field may be, one by one; itself, if there is no choice."""
+    among = field.get("anyOf") or field.get("oneOf")
+    return [field] if among is None else [each for entry in among for each in _alternatives(entry)]
 
 
 def _values(field: dict[str, Any]) -> str:
-    return " or ".join(_value(entry) for entry in field.get("anyOf", [field]) if entry.get("type") != "null")
+    known = [entry for entry in _alternatives(field) if entry.get("type") != "null" and "$ref" not in entry]
+    return " or ".join(map(_value, known))
 
 
 def _value(entry: dict[str, Any]) -> str:

@@ -33,7 +33,7 @@ _REMEDIES = {
 def sentence(error: ValidationError, model: Any) -> str:
     """Return a sentence about the first mistake that pydantic found: key, value and remedy."""
     first = error.errors()[0]
-    path = [str(step) for step in first["loc"] if step != "[key]"]
+    path = [str(step) for step in first["loc"] if not str(step).startswith("[")]
     key, value = _short(".".join(path)), first["input"]
     match first["type"]:
         case "extra_forbidden":

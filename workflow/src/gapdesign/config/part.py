@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import isclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from gapdesign.config.mistakes import sentence
 from gapdesign.errors import InputError
@@ -107,9 +114,29 @@ class Part(BaseModel):
 
     A field is the key of the study with the same name, another part, or the value from :class:`From`. No field has a
     default, so that none can be left out, and reading any other key is an ``AttributeError``.
+
+    Attributes
+    ----------
+    usual
+        Fields that were added later, each with the value that says nothing new: with it they are not written, so that
+        what was made before is not made again.
     """
 
+    usual: ClassVar[Mapping[str, Any]] = {}
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_usual(cls, given: Any) -> Any:
+        return {**cls.usual, **given} if isinstance(given, dict) else given
+
+    @model_serializer(mode="wrap")
+    def _without_usual(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values = write(self)
+        for name, value in self.usual.items():
+            if getattr(self, name) == value:
+                del values[name]
+        return values
 
     @classmethod
     def of(cls, at: At) -> Self:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ase.data import atomic_numbers, chemical_symbols
-from pydantic import Field, ValidationError
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from gapdesign import samplers
 from gapdesign.comparison.pools import ComparisonOptions
@@ -27,7 +27,9 @@ from gapdesign.engines import ENGINES
 from gapdesign.engines.options import LabelOptions
 from gapdesign.errors import InputError
 from gapdesign.methods import options as methods
-from gapdesign.methods.options import DesignOptions, SelectionOptions
+from gapdesign.methods.costs import CostOptions
+from gapdesign.methods.costs import mismatch as costs_mismatch
+from gapdesign.methods.options import AT_MOST, Budget, CoreHoursOptions, DesignOptions, SelectionOptions
 from gapdesign.models import MODELS
 from gapdesign.models.options import DEFAULT as GAP
 from gapdesign.models.options import ChosenModel, ModelOptions, ModelsOptions
@@ -64,7 +66,12 @@ class Study(Options):
         KernelOptions(), description="Covariance of structures, which defines their distance."
     )
     rows: RowsOptions = Field(RowsOptions(), description="Linear model, for designs by what labels teach.")
-    budget: int = Field(100, ge=1, description="Structures in each design that has no `budget` of its own.")
+    budget: Budget = Field(
+        100,
+        description="Structures in each design that has no `budget` of its own; or core-hours that its labels may cost,"
+        " such as `{core_hours: 200, at_most: 500}`, see docs/selection.md.",
+    )
+    costs: CostOptions = Field(CostOptions(), description="What labels cost, for budgets of core-hours.")
     designs: dict[Identifier, DesignOptions] = Field(
         {}, min_length=1, description="Training sets to choose, by name; required."
     )
@@ -137,12 +144,28 @@ class Study(Options):
         return tuple(dict.fromkeys(filter(None, files)))
 
     def budget_of(self, design: str) -> int:
-        """Return the number of structures that a design is to have."""
+        """Return the number of structures that a design is to have; at most, if core-hours end it."""
+        budget = self._budget(design)
+        if not isinstance(budget, CoreHoursOptions):
+            return budget
+        return budget.at_most or min(AT_MOST, self.pools.of(self.designs[design].pool).size)
+
+    def core_hours_of(self, design: str) -> float | None:
+        """Return the core-hours that the labels of a design may cost; None if it has a number of structures."""
+        budget = self._budget(design)
+        return budget.core_hours if isinstance(budget, CoreHoursOptions) else None
+
+    def _budget(self, design: str) -> int | CoreHoursOptions:
         own = self.designs[design].budget
         return self.budget if own is None else own
 
+    def priced(self) -> dict[str, float]:
+        """Return the designs that a budget of core-hours ends, with that budget, in order."""
+        found = {name: self.core_hours_of(name) for name in self.designs}
+        return {name: core_hours for name, core_hours in found.items() if core_hours is not None}
+
     def budgets(self) -> dict[str, int]:
-        """Return the number of structures that each design is to have, in order."""
+        """Return the number of structures that each design is to have, at most, in order."""
         return {name: self.budget_of(name) for name in self.designs}
 
     def reserve(self, design: str) -> int:
@@ -152,10 +175,20 @@ class Study(Options):
     def subpools(self, design: str) -> list[int]:
         """Return the sizes of the smaller pools from which a design is chosen again, increasing."""
         asked = self.designs[design]
-        if self.kernel.structure != "average" or asked.reads_environments or asked.reads_rows or asked.quotas:
+        reads_more = asked.reads_environments or asked.reads_rows
+        is_special = asked.quotas or self.core_hours_of(design) is not None
+        if self.kernel.structure != "average" or reads_more or is_special:
             return []
         size, is_light = self.pools.of(asked.pool).size, asked.member.is_light
         return subpool_sizes(size, self.budget_of(design), self.quality.subpools, is_light=is_light)
+
+    @model_serializer(mode="wrap")
+    def _without_usual_costs(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out costs that nothing is said about, so that what was made before they could be is not made again."""
+        values = write(self)
+        if self.costs == CostOptions():
+            values.pop("costs", None)
+        return values
 
     def covariance(self) -> Covariance:
         """Return the covariance of structures."""
@@ -253,10 +286,17 @@ def check(study: Study) -> None:
         budget = study.budget_of(name)
         if budget > size:
             key = "budget" if design.budget is None else f"designs.{name}.budget"
+            key += "" if study.core_hours_of(name) is None else ".at_most"
             raise InputError(
                 f"{key}: {budget} structures cannot be chosen from pools of {size}; lower it or raise pools.size."
             )
-        problem = methods.mismatch(design, budget=budget, structure=study.kernel.structure, descriptor=study.descriptor)
+        problem = methods.mismatch(
+            design,
+            budget=budget,
+            structure=study.kernel.structure,
+            descriptor=study.descriptor,
+            is_priced=study.core_hours_of(name) is not None,
+        )
         if problem is not None:
             raise InputError(f"designs.{name}.{problem}")
         unknown = [group for group in design.quotas if group not in study.prototypes]
@@ -265,6 +305,7 @@ def check(study: Study) -> None:
                 f"designs.{name}.quotas: '{unknown[0]}' is no prototype, and candidates of pool {design.pool} have no"
                 f" other groups; choose from {', '.join(study.prototypes)}."
             )
+    _check_costs(study, {study.designs[name].pool: f"designs.{name}" for name in study.priced()})
     _check_models(study)
     if problem := mismatch(study.properties, list(study.prototypes), study.symbols(), ENGINES[study.labels.engine]):
         raise InputError(f"properties.{problem}")
@@ -321,6 +362,30 @@ def _of(study: Study, pool: str) -> PoolOptions:
         raise InputError(f"pools.overrides.{pool}: {sentence(error, Study)}") from None
 
 
+def _check_costs(study: Study, priced: Mapping[str, str]) -> None:
+    """Check the costs of labels, if something is said about them or a design has a budget of core-hours.
+
+    Parameters
+    ----------
+    priced
+        Pools whose candidates have costs, each with the key that wants them.
+    """
+    costs, engine = study.costs, study.labels.engine
+    if costs == CostOptions() and not priced:
+        return
+    # What the engine can do matters only where costs are asked for.
+    if problem := costs_mismatch(costs, engine=engine, computes=ENGINES[engine].computes or not priced):
+        raise InputError(f"costs.{problem}")
+    if costs.path is not None and not Path(costs.path).is_file():
+        raise InputError(f"costs.path: no file '{costs.path}'; paths start where snakemake is run.")
+    for pool, key in priced.items():
+        if costs.source == "column" and not study.pools.of(pool).reader:
+            raise InputError(
+                f"costs.source: candidates of pool {pool} ({key}) are no frames of files, which could carry"
+                f" {costs.column}; set it to engine or measured."
+            )
+
+
 def _check_models(study: Study) -> None:
     """Check the kinds of models."""
     if study.models is not None and study.model != ModelOptions():
@@ -367,6 +432,8 @@ def _files(study: Study) -> Iterator[tuple[str, str]]:
     for pool in study.pools.names:
         yield from (("pools.file.path", path) for path in study.pools.of(pool).structures)
     yield from ((f"designs.{name}.existing", entry.existing) for name, entry in study.designs.items() if entry.existing)
+    if study.costs.path is not None:
+        yield "costs.path", study.costs.path
     yield from (("labels.file.paths", path) for path in study.labels.file.paths)
 
 

@@ -28,6 +28,8 @@ from gapdesign.errors import InputError
 from gapdesign.labels.failures import Allowance
 from gapdesign.labels.identity import structure_key
 from gapdesign.labels.labeller import Labeller, NoLabelError, bare
+from gapdesign.methods.designs import CORE_HOURS, LEFT
+from gapdesign.methods.shared.costs import affordable
 
 
 def label_frames(
@@ -162,6 +164,10 @@ def complete(
 ) -> tuple[list[Atoms], list[dict[str, Any]]]:
     """Add the labels of all batches to the frames of a design, and replace those without one from the reserve.
 
+    Where a budget of core-hours ended the design, the frames carry what each label costs and what was left. The labels
+    that the design ends up with never cost more than the budget: what a structure without a label was to cost is free
+    again, and the next rank whose label fits takes its place; others are passed over.
+
     Parameters
     ----------
     frames, reserve
@@ -194,11 +200,15 @@ def complete(
     """
     labels = {structure_key(atoms): _label_of(atoms) for atoms in labelled}
     refused = {structure_key(atoms): row for atoms, row in failed}
+    left = frames[-1].info.get(LEFT) if frames else None
     completed: list[Atoms] = []
     failures: list[dict[str, Any]] = []
     for place, atoms in enumerate([*frames, *reserve]):
         if len(completed) == len(frames):
             break
+        cost, is_reserve = atoms.info.get(CORE_HOURS, 0.0), place >= len(frames)
+        if is_reserve and left is not None and not affordable(cost, 0.0, left):
+            continue
         key = structure_key(atoms)
         try:
             if key in refused:
@@ -207,10 +217,14 @@ def complete(
             label = labels.get(key) or labeller.label(atoms, _place(design, atoms))
             completed.append(_with_label(atoms, label))
             completed[-1].info["config_type"] = design
+            if is_reserve and left is not None:
+                left -= cost
         except NoLabelError as error:
             failures.append(_row(design, atoms, labeller.engine.name, error))
             allowance.spend(failures[-1], atoms)
-        if progress and place >= len(frames):
+            if not is_reserve and left is not None:
+                left += cost
+        if progress and is_reserve:
             progress(len(completed), len(frames))
     return completed, failures
 

@@ -41,6 +41,9 @@ class Selection:
     scores : (n,) float64 or None
         Score by which each was chosen, if that is not the distance; every method defines its own. ``outside`` is then
         the largest score, and not the largest distance.
+        Score by which each was chosen, if that is not the distance; every method defines its own.
+    reserved : int
+        Ranks at the end that are the reserve of a design.
     """
 
     candidates: np.ndarray
@@ -49,6 +52,7 @@ class Selection:
     passes: int = 1
     state: State | None = None
     scores: np.ndarray | None = None
+    reserved: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,5 +230,8 @@ class Method(Member, ABC):
 
     @classmethod
     def first_wrong_rank(cls, task: Task, design: Selection) -> Wrong | None:
-        """Return the first rank of a design that its certificate does not prove; for certified methods only."""
+        """Return the first rank of a design that its certificate does not prove; for certified methods only.
+
+        If the task has core-hours, every rank is compared with the candidates that were still affordable.
+        """
         raise NotImplementedError

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gapdesign.methods import budgets
 from gapdesign.methods.base import Method, Selection, Task
 from gapdesign.methods.quotas import Parts, Quotas
 from gapdesign.methods.shared.chance import drawn
+from gapdesign.methods.shared.costs import spent_before
 from gapdesign.methods.shared.distance import down_the_design
 from gapdesign.shards import shard_range
 
@@ -20,12 +22,18 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 
+CORE_HOURS, LEFT = "core_hours", "core_hours_left"
+"""Names in ``info`` of what the label of a structure costs, and of what is left of the budget after it."""
+
+
 def select(method: type[Method], task: Task, *, reserve: int = 0, quotas: Quotas | None = None) -> Selection:
     """Choose a design of the task's budget and, behind it, ``reserve`` ranks that may replace others.
 
     A method that chooses a design as a whole defines no reserve; its reserve is drawn blindly. Quotas do not bind the
-    reserve.
+    reserve. If the task has core-hours, they end the design; see :mod:`.budgets`.
     """
+    if task.core_hours is not None:
+        return budgets.select(method, task, reserve=reserve)
     if quotas is None:
         return _select(method, task, reserve)
     parts = Parts()
@@ -43,26 +51,52 @@ def select(method: type[Method], task: Task, *, reserve: int = 0, quotas: Quotas
 
 def _select(method: type[Method], task: Task, reserve: int) -> Selection:
     if method.is_prefix:
-        return method.select(replace(task, budget=min(task.budget + reserve, task.pool.size)))
+        found = method.select(replace(task, budget=min(task.budget + reserve, task.pool.size)))
+        return replace(found, reserved=max(0, len(found.candidates) - task.budget))
     design = method.select(task) if task.budget else Selection(np.zeros(0, np.int64), np.zeros(0))
     lots = drawn(task, min(len(design.candidates) + reserve, task.pool.size))
     others = lots[~np.isin(lots, design.candidates)][:reserve]
     candidates = np.concatenate([design.candidates, others])
-    return replace(design, candidates=candidates, distances=down_the_design(task, candidates))
+    distances = down_the_design(task, candidates)
+    return replace(design, candidates=candidates, distances=distances, reserved=len(others))
 
 
-def frames(selection: Selection, shards: Sequence[str | Path], *, pool: str) -> list[Atoms]:
+def frames(
+    selection: Selection,
+    shards: Sequence[str | Path],
+    *,
+    pool: str,
+    costs: np.ndarray | None = None,
+    core_hours: float | None = None,
+) -> list[Atoms]:
     """Return the structures of a design, in the order chosen, from the shards of candidates of its pool.
 
     Each carries in ``info`` pool, candidate, rank, distance, outside if the method proves its order, and score if it
-    chooses by something other than the distance.
+    chooses by something other than the distance. Where core-hours end the design, each carries what its label costs,
+    ``core_hours``, and those of the design what is left of the budget after it, ``core_hours_left``.
+
+    Parameters
+    ----------
+    selection : Selection
+    shards : sequence of path
+    pool : str
+    costs : (N,) float64, optional
+        Core-hours of the label of each candidate of the pool.
+    core_hours : float, optional
+        The budget.
     """
     found = structures(selection.candidates, shards)
     ordered = [found[int(index)] for index in selection.candidates]
     for rank, atoms in enumerate(ordered):
-        extra = {} if selection.outside is None else {"outside": float(selection.outside[rank])}
+        extra = {}
+        if selection.outside is not None and rank < len(selection.outside):
+            extra["outside"] = float(selection.outside[rank])
         if selection.scores is not None and rank < len(selection.scores):
             extra["score"] = float(selection.scores[rank])
+        if core_hours is not None:
+            extra[CORE_HOURS] = float(costs[selection.candidates[rank]])
+        if core_hours is not None and rank < len(ordered) - selection.reserved:
+            extra[LEFT] = float(core_hours - spent_before(costs[selection.candidates[: rank + 1]])[-1])
         place = {"pool": pool, "candidate": atoms.info.pop("candidate"), "rank": rank}
         atoms.info = {**place, "distance": float(selection.distances[rank]), **extra, **atoms.info}
     return ordered

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import Field, create_model, model_validator
+from pydantic import Discriminator, Field, Tag, create_model, model_validator
 
 from gapdesign.config.options import Identifier, Options
 from gapdesign.descriptors import differentiable
@@ -12,6 +13,38 @@ from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.methods import METHODS, Method
 
 _STARTED = ", ".join(f"`{name}`" for name, method in METHODS.items() if method.takes_start)
+
+
+AT_MOST = 1000
+"""Structures that a budget of core-hours buys at most, if it does not say."""
+
+
+class CoreHoursOptions(Options):
+    """A budget of core-hours, in place of a number of structures."""
+
+    core_hours: float = Field(
+        gt=0,
+        description="Core-hours that the labels of a design may cost together, by `costs`. The method chooses among the"
+        " candidates that are still affordable until there are none.",
+    )
+    at_most: int | None = Field(
+        None,
+        ge=1,
+        description="Structures in a design at most. Shards, batches of labels and the plan are laid out for so many,"
+        f" so do not ask for many more than you expect. Default: {AT_MOST}, or as many as the pool has.",
+    )
+
+
+def _kind(budget: Any) -> str:
+    return "[core_hours]" if isinstance(budget, Mapping | CoreHoursOptions) else "[number]"
+
+
+# Messages about mistakes leave out steps in brackets.
+Budget = Annotated[
+    Annotated[int, Field(ge=1), Tag("[number]")] | Annotated[CoreHoursOptions, Tag("[core_hours]")],
+    Discriminator(_kind),
+]
+"""A number of structures, or core-hours."""
 
 
 class _Design(Options):
@@ -28,8 +61,9 @@ class _Design(Options):
         description="File, in a format that ASE reads, of existing structures: the design continues them, and contains"
         " neither them nor copies of them.",
     )
-    budget: int | None = Field(
-        None, ge=1, description="Structures in it, where that is another number than the key `budget` says for all."
+    budget: Budget | None = Field(
+        None,
+        description="Structures in it, or core-hours, where that is something else than the key `budget` says for all.",
     )
     quotas: dict[str, Annotated[int, Field(ge=1)]] = Field(
         {},
@@ -63,6 +97,11 @@ class _Design(Options):
     def options(self) -> Options:
         """Options of its method: those given, or the defaults."""
         return getattr(self, self.method, None) or self.member.Options()
+
+    @property
+    def core_hours(self) -> float | None:
+        """Core-hours that its labels may cost, if its own budget says that."""
+        return self.budget.core_hours if isinstance(self.budget, CoreHoursOptions) else None
 
     @property
     def reads_environments(self) -> bool:
@@ -106,7 +145,14 @@ class SelectionOptions(Options):
     )
 
 
-def mismatch(design: DesignOptions, *, budget: int, structure: str, descriptor: DescriptorOptions) -> str | None:
+def mismatch(
+    design: DesignOptions,
+    *,
+    budget: int,
+    structure: str,
+    descriptor: DescriptorOptions,
+    is_priced: bool = False,
+) -> str | None:
     """Return which option of a design does not fit the study: key, mistake and remedy; None if all do.
 
     Parameters
@@ -117,6 +163,8 @@ def mismatch(design: DesignOptions, *, budget: int, structure: str, descriptor: 
     structure : str
         `kernel.structure`.
     descriptor : DescriptorOptions
+    is_priced : bool
+        Whether a budget of core-hours ends it.
     """
     method = design.method
     for other in _WITH_OPTIONS:
@@ -135,6 +183,14 @@ def mismatch(design: DesignOptions, *, budget: int, structure: str, descriptor: 
         )
     if design.reads_rows and descriptor.components != "raw":
         return f"method: '{design.method}' needs derivatives, which only raw descriptor.components have."
+    if is_priced and not design.member.is_prefix:
+        able = " or ".join(name for name, member in METHODS.items() if member.is_prefix)
+        return (
+            f"method: '{method}' chooses a design as a whole, so no budget of core-hours can end it; give a number of"
+            f" structures, or choose {able}."
+        )
+    if is_priced and design.quotas:
+        return "quotas: they are numbers of structures, which a budget of core-hours may not pay for; give one of both."
     if (most := sum(design.quotas.values())) > budget:
         return f"quotas: they add up to {most}, and the budget is {budget}; lower them or raise it."
     if design.quotas and design.start is not None:

@@ -140,6 +140,7 @@ class Parts:
             outside=all_or_none("outside"),
             passes=sum(part.passes for part in found),
             scores=all_or_none("scores"),
+            reserved=sum(part.reserved for part in found),
         )
 
 

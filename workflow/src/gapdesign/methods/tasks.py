@@ -17,7 +17,7 @@ from gapdesign.errors import InputError
 from gapdesign.files import read_array
 from gapdesign.methods.base import Task
 from gapdesign.methods.shared.distance import mean_descriptor
-from gapdesign.shards import FeaturePool, shard_range
+from gapdesign.shards import FeaturePool, in_order, shard_range
 
 if TYPE_CHECKING:
     from gapdesign.descriptors.environments import Environments
@@ -51,6 +51,8 @@ class PoolFiles:
         Rows of labels, for methods that read them.
     functions : path, optional
         The functions that rows are made of.
+    costs : sequence of path
+        Core-hours of labels, which a budget of core-hours needs.
     """
 
     features: Sequence[Path]
@@ -61,6 +63,7 @@ class PoolFiles:
     environments: Sequence[Path] = ()
     rows: Sequence[Path] = ()
     functions: Path | None = None
+    costs: Sequence[Path] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +119,7 @@ def make_task(
     design : DesignOptions
     described : Description
     budget : int
-        Structures to choose.
+        Structures to choose; at most, if the design has a budget of core-hours.
     seed : str
         Names the stream of random numbers.
     existing : tuple, optional
@@ -143,6 +146,8 @@ def make_task(
         covariance=covariance,
         mean=mean_descriptor(sums, pool.size, covariance.layout),
         budget=budget,
+        costs=_costs(files, design, pool.size),
+        core_hours=design.core_hours,
         seed=seed,
         start=design.start,
         earlier=earlier,
@@ -232,6 +237,20 @@ def identity(configuration: str, basis: Path | None, existing: Existing | None) 
     parts += [basis.read_bytes()] if basis else []
     parts += [existing[0].tobytes()] if existing else []
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def _costs(files: PoolFiles, design: DesignOptions, size: int) -> np.ndarray | None:
+    """Return the core-hours (N,) of the labels of all candidates, if they are known."""
+    if not files.costs and design.core_hours is None:
+        return None
+    if not files.costs:
+        raise InputError("--costs: a budget of core-hours needs the cost of every candidate; run `gapdesign costs`.")
+    costs = np.concatenate([np.asarray(read_array(path)) for path in in_order(files.costs)[0]])
+    if len(costs) != size:
+        raise InputError(
+            f"--costs: {len(costs)} costs are not those of {size} candidates; give all shards of the pool."
+        )
+    return costs
 
 
 def _structures(

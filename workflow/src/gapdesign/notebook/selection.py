@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,8 @@ def select(
     *,
     method: str = "maxmin",
     existing: Pool | None = None,
+    costs: Sequence[float] | None = None,
+    core_hours: float | None = None,
     start: int | None = None,
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -67,6 +69,11 @@ def select(
         Any method of the family `methods`, those of other packages included.
     existing : Features, sequence of Atoms or array, optional
         Structures that are there already: the design continues them and repeats none.
+    costs : (N,), optional
+        Cost of the label of each candidate, above 0, with a budget for all labels in ``core_hours``.
+    core_hours : float, optional
+        That budget, which ends the design before it has ``n`` structures: each next one is chosen among those that are
+        still affordable.
     start : int, optional
         Candidate to start from, for methods that take one.
     options : mapping, optional
@@ -108,12 +115,13 @@ def select(
         raise InputError(f"n: {n} structures cannot be chosen from a pool of {len(given)}; give 1 to {len(given)}.")
     if start is not None and not member.takes_start:
         raise InputError(f"start: the method '{method}' takes none; leave it out.")
+    priced = _priced(member, len(given), costs, core_hours)
     own = options_of(member.Options, options, "options")
     if problem := member.mismatch(own, budget=n, existing=existing is not None):
         raise InputError(f"options.{problem}")
     task = _task(given, others[0] if others else None, member, own)
     settings = {"budget": n, "start": start, "seed": f"{seed}/design", "memory": memory, "threads": threads}
-    chosen = choose(member, replace(task, progress=progress, **settings))
+    chosen = choose(member, replace(task, progress=progress, **settings, **priced))
     return Design(
         indices=chosen.candidates,
         distances=given.unit * chosen.distances,
@@ -159,6 +167,20 @@ def coverage(pool: Pool, chosen: Design | Pool, *, memory: int = 1024, **descrip
     )
     lengths = ("nearest_min", "nearest_median", "nearest_mean", "covering_radius", "covering_mean")
     return replace(found, **{name: given.unit * getattr(found, name) for name in lengths})
+
+
+def _priced(member: type[Method], size: int, costs: Sequence[float] | None, core_hours: float | None) -> dict[str, Any]:
+    """Return the fields of a task for a budget of core-hours, if there is one."""
+    if core_hours is None and costs is None:
+        return {}
+    if core_hours is None or costs is None:
+        raise InputError("costs: they go with core_hours, the budget for all labels; give both, or neither.")
+    if not member.is_prefix:
+        raise InputError(f"method: '{member.name}' chooses a design as a whole, so no budget can end it; give n alone.")
+    costs = np.asarray(costs, float)
+    if costs.shape != (size,) or not ((costs > 0) & (costs < np.inf)).all():
+        raise InputError(f"costs: give a number above 0 for each of the {size} candidates.")
+    return {"costs": costs, "core_hours": float(core_hours)}
 
 
 def _task(given: Features, existing: Features | None, member: type[Method], options: Any) -> Task:

@@ -124,7 +124,12 @@ class Laws:
             return None
         law: Callable[[int], float | None] | None = getattr(self, f"_{rule}", None)
         work = law(amount) if law else 0.0
-        return None if work is None else self.units["start"] + work
+        return None if work is None else self.start + work
+
+    @property
+    def start(self) -> float:
+        """Core-seconds that any job takes before its work begins."""
+        return self.units["start"]
 
     def _candidates_convert(self, _: int) -> None:
         """Return None: the length of a file of the user's is unknown."""
@@ -188,6 +193,8 @@ class Laws:
         return chosen * self.ranks * self.width * seen * self.units["quality"]["candidate"]
 
     def _labels_isolated(self, _: int) -> float | None:
+        if self.sizes.label is None and len(self.study.priced()) == len(self.study.designs):
+            return 0.0  # a few atoms beside a known bound
         return None if self.sizes.label is None else 3600 * self.sizes.label * len(self.study.symbols())
 
     def _labels_batch(self, structures: int) -> float | None:
@@ -250,7 +257,8 @@ def cost(jobs: Jobs, laws: Laws, results: Path, *, slowest: bool = False) -> Cos
     """Return the cost of the jobs of one rule.
 
     Where jobs of the same names were timed before, the law is scaled to their times; where there is no law, their
-    times are scaled in proportion to the amounts.
+    times are scaled in proportion to the amounts. What is bounded by a budget of core-hours is not scaled: how many of
+    its batches have anything to do is known only once the design is.
 
     Parameters
     ----------
@@ -265,7 +273,7 @@ def cost(jobs: Jobs, laws: Laws, results: Path, *, slowest: bool = False) -> Cos
     weights = law or tuple(float(amount) for amount in jobs.amounts)
     known = []
     for k, name in enumerate(jobs.timed):
-        if name and (wall := timed(results / "benchmarks" / name)) is not None:
+        if name and jobs.bounds[k] is None and (wall := timed(results / "benchmarks" / name)) is not None:
             weight = weights[k]
             if law and jobs.works_on and (ranks := structures(results / jobs.works_on[k])):
                 then = laws.about(jobs.kind, ranks, grown=ranks / jobs.ranks[k])
@@ -277,7 +285,8 @@ def cost(jobs: Jobs, laws: Laws, results: Path, *, slowest: bool = False) -> Cos
         factor = max(seconds / weight for seconds, weight in known)
     else:
         factor = sum(seconds for seconds, _ in known) / sum(weight for _, weight in known)
-    return Cost(tuple(factor * weight for weight in weights), len(known))
+    scaled = (weights[k] * (factor if jobs.bounds[k] is None else 1) for k in range(len(weights)))
+    return Cost(tuple(scaled), len(known))
 
 
 def unscaled(jobs: Jobs, laws: Laws) -> Cost:
@@ -287,7 +296,10 @@ def unscaled(jobs: Jobs, laws: Laws) -> Cost:
 
 def _weights(jobs: Jobs, laws: Laws) -> tuple[float, ...] | None:
     of = {ranks: laws.about(jobs.kind, ranks) for ranks in set(jobs.ranks)}
-    seconds = [of[ranks](jobs.rule, amount) for ranks, amount in zip(jobs.ranks, jobs.amounts, strict=True)]
+    seconds = [
+        of[ranks](jobs.rule, amount) if bound is None else laws.start + 3600 * bound
+        for ranks, amount, bound in zip(jobs.ranks, jobs.amounts, jobs.bounds, strict=True)
+    ]
     return None if None in seconds else tuple(float(value or 0) for value in seconds)
 
 

@@ -25,6 +25,8 @@ class Jobs:
         For each job, the items it works on: candidates of a shard, ranks of a batch, atoms of all calculations, or 1.
     ranks
         For each job, the structures in the design that it is about; of the largest one it may be about, without one.
+    bounds
+        For each job, the core-hours of labels that the budget of its design leaves it; None where there is no such.
     timed
         For each job, the file under `benchmarks/` in which a run leaves its time; empty for local jobs.
     works_on
@@ -42,6 +44,7 @@ class Jobs:
     kind: str | None
     amounts: tuple[int, ...]
     ranks: tuple[int, ...]
+    bounds: tuple[float | None, ...]
     timed: tuple[str, ...]
     works_on: tuple[str, ...]
     memory: int | None
@@ -108,6 +111,7 @@ def _jobs(job: Job, kind: str | None, planned: list[PlannedJob], study: Study, p
         kind=kind,
         amounts=tuple(_amount(job, each, study) for each in planned),
         ranks=tuple(_at(each, study).budget for each in planned),
+        bounds=tuple(_bound(job, each, study) for each in planned),
         timed=tuple(each.benchmark for each in planned),
         works_on=tuple(job.works_on.format(**each.wildcards) for each in planned) if job.works_on else (),
         memory=max((memory for memory, _ in asked), default=None),
@@ -129,6 +133,13 @@ def _amount(job: Job, planned: PlannedJob, study: Study) -> int:
         if end in wildcards:
             return int(wildcards[end]) - int(wildcards[begin])
     return 1
+
+
+def _bound(job: Job, planned: PlannedJob, study: Study) -> float | None:
+    """Return an equal share of the core-hours that end a design, for a batch of its labels."""
+    design = planned.wildcards.get("design")
+    core_hours = study.core_hours_of(design) if job.rule == "labels_batch" else None
+    return None if core_hours is None else core_hours * _amount(job, planned, study) / study.budget_of(design)
 
 
 def _place(job: PlannedJob) -> list[tuple[int, int, str]]:

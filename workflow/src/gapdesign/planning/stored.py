@@ -48,7 +48,12 @@ def stored(study: Study, results: Path) -> Stored:
         why = "no design exists yet" if len(missing) == len(files) else f"{', '.join(missing)}: not designed yet"
         return Stored(most, None, why)
     frames = {name: read_frames(path) for name, path in files.items()}
-    other = [f"{name} has not {budgets[name]} structures" for name, own in frames.items() if len(own) != budgets[name]]
+    priced = study.priced()  # whose designs may be shorter
+    other = [
+        f"{name} has not {budgets[name]} structures"
+        for name, own in frames.items()
+        if len(own) > budgets[name] or (len(own) < budgets[name] and name not in priced)
+    ]
     if other:
         return Stored(most, None, ", ".join(other))
     store, engine = LabelStore(study.labels.store), engines.make(study.labels.engine, study.labels)

@@ -11,7 +11,9 @@ def table(plan: Plan) -> str:
     """Write one table with a row per stage and their sum, and below it the sources of the figures."""
     study = plan.study
     sizes = dict.fromkeys(str(study.pools.of(pool).size) for pool in study.pools.names)
-    budgets = " and ".join(map(str, sorted(set(study.budgets().values()))))
+    priced = study.priced()
+    of = {(size, "at most " if name in priced else "") for name, size in study.budgets().items()}
+    budgets = " and ".join(f"{words}{size}" for size, words in sorted(of))
     rows = [_HEAD, *(_row(stage) for stage in plan.stages if stage.jobs), _total(plan)]
     widths = [max(len(row[k]) for row in rows) for k in range(len(_HEAD))]
     lines = [
@@ -84,10 +86,11 @@ def _labels(plan: Plan) -> list[str]:
     else:
         known = f"{labels.wanted} wanted, {labels.there} in {plan.study.labels.store} already"
         known += f", {labels.wanted - labels.there} to compute"
+    bounds = [f"  {name}: labels of {most:g} core-hours at most." for name, most in plan.study.priced().items()]
     if hours is None:
-        return [f"Labels: {known}; the cost of one is unknown."]
+        return [f"Labels: {known}; the cost of one is unknown.", *bounds]
     each = f"{hours:.2g} core-hours" if hours >= 0.01 else f"{3600 * hours:.2g} core-seconds"
-    return [f"Labels: {known}.", f"  One takes {each}, as the engine {plan.study.labels.engine} estimates."]
+    return [f"Labels: {known}.", f"  One takes {each}, as the engine {plan.study.labels.engine} estimates.", *bounds]
 
 
 def _models(plan: Plan) -> list[str]:
@@ -125,7 +128,11 @@ def _origins(plan: Plan) -> list[str]:
             f"  scaled from {jobs} jobs of an earlier run, in {plan.results / 'benchmarks'}.",
         ]
     if "labels" in rest:
-        lines.append(f"Core-hours of labels: the estimate of the engine {plan.study.labels.engine} for the prototypes.")
+        origin = f"the estimate of the engine {plan.study.labels.engine} for the prototypes"
+        priced, all_of_them = plan.study.priced(), len(plan.study.designs)
+        origin = "the budgets of the designs" if len(priced) == all_of_them else origin
+        more = f", and the budget of {' and '.join(priced)}" if 0 < len(priced) < all_of_them else ""
+        lines.append(f"Core-hours of labels: {origin}{more}.")
     if unknown:
         lines += [
             f"Core-hours of {', '.join(unknown)}: unknown, since nothing like it was measured;",

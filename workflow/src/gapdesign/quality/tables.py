@@ -21,8 +21,8 @@ from gapdesign.shards import SampledPool
 
 if TYPE_CHECKING:
     import pandas as pd
+    from ase import Atoms
 
-    from gapdesign.engines import Engine
     from gapdesign.quality.options import QualityOptions
     from gapdesign.shards import FeaturePool
 
@@ -58,7 +58,7 @@ def pool_tables(
     designs: Mapping[str, np.ndarray],
     regrown: Mapping[str, pd.DataFrame],
     covariance: Covariance,
-    engine: Engine,
+    prices: Callable[[Atoms], float],
     options: QualityOptions,
     budget: int,
     seed: int,
@@ -81,8 +81,8 @@ def pool_tables(
     regrown : mapping of str to DataFrame
         Tables from :func:`gapdesign.quality.subpools.regrow` for some of them.
     covariance : Covariance
-    engine : Engine
-        Estimates the costs of labels.
+    prices : callable
+        Returns the core-hours of the label of a structure.
     options : QualityOptions
     budget : int
         Number of structures that the study asks for, and of those in a random draw.
@@ -108,7 +108,7 @@ def pool_tables(
     )
     whole = [choice for choice in [*chosen, *drawn] if choice.of == pool.size]
     found = structures(np.unique(np.concatenate([choice.candidates for choice in whole])), shards)
-    costs = {candidate: engine.core_hours(atoms) for candidate, atoms in found.items()}
+    costs = {candidate: prices(atoms) for candidate, atoms in found.items()}
     choices = [*chosen, *drawn]
     distinct = len(np.unique(np.concatenate([choice.candidates for choice in choices])))
     together = max(budget, min(distinct, memory * 2**20 // 8 // (4 * pool.dimension)))

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 MEASURES = ("energy_rmse_mev", "energy_q99_mev", "force_rmse_mev")
 
 
-def equivalents(errors: pd.DataFrame, *, core: str | None) -> pd.DataFrame:
-    """Return, for every design and budget, the number of random structures with the same errors.
+def equivalents(errors: pd.DataFrame, *, core: str | None, is_priced: bool = False) -> pd.DataFrame:
+    """Return, for every design and budget, the number of random structures, or core-hours, with the same errors.
 
     Parameters
     ----------
@@ -26,16 +26,20 @@ def equivalents(errors: pd.DataFrame, *, core: str | None) -> pd.DataFrame:
     core
         The pool in every training set, if there is one. Errors are those of the common test set or, without one, of
         all structures where there is a core, and of those that each design leaves out where there is none.
+    is_priced
+        Whether budgets are core-hours.
 
     Returns
     -------
     DataFrame
         A row per non-random design, budget and measure: ``error`` (mean over its draws), ``random_error`` (mean
-        over all random draws of that budget) and ``random_structures``, by the power law between the two budgets of
-        random designs that enclose the error; nan where it is outside of all of them, for the reason in ``note``.
+        over all random draws of that budget) and ``random_structures``, or ``random_core_hours`` if budgets are
+        core-hours, by the power law between the two budgets of random designs that enclose the error; nan where it is
+        outside of all of them, for the reason in ``note``.
     """
     import pandas as pd
 
+    needed = "random_core_hours" if is_priced else "random_structures"
     rows = judged(errors[errors["design"] != ""], core)
     is_blind = rows["method"].map(is_baseline).astype(bool)
     blind = rows[is_blind].groupby("budget")[list(MEASURES)].mean()
@@ -46,10 +50,10 @@ def equivalents(errors: pd.DataFrame, *, core: str | None) -> pd.DataFrame:
             table.append({
                 "design": design, "budget": budget, "measure": measure, "error": error,
                 "random_error": float(blind[measure].get(budget, np.nan)),
-                "random_structures": crossing(blind.index.to_numpy(), blind[measure].to_numpy(), error),
+                needed: crossing(blind.index.to_numpy(), blind[measure].to_numpy(), error),
                 "note": _note(blind[measure], error),
             })  # fmt: skip
-    columns = ["design", "budget", "measure", "error", "random_error", "random_structures", "note"]
+    columns = ["design", "budget", "measure", "error", "random_error", needed, "note"]
     return pd.DataFrame(table, columns=columns)
 
 

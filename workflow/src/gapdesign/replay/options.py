@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator
 
 from gapdesign.config.options import Identifier, Options
 from gapdesign.methods import METHODS
@@ -44,6 +45,40 @@ class SurfaceEnergyOptions(Options):
     steps: int = Field(300, ge=1, description="Steps after which a slab that has not relaxed has no surface energy.")
 
 
+class CoreHourBudgets(Options):
+    """Budgets of core-hours, in place of numbers of candidates."""
+
+    core_hours: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        min_length=1, description="Core-hours that the labels of training sets may cost, by `costs`, increasing."
+    )
+
+    @field_validator("core_hours")
+    @classmethod
+    def _increasing(cls, core_hours: tuple[float, ...]) -> tuple[float, ...]:
+        if any(first >= second for first, second in pairwise(core_hours)):
+            raise ValueError(f"{list(core_hours)} is not a list of increasing numbers")
+        return core_hours
+
+
+def _increasing(budgets: tuple[int, ...]) -> tuple[int, ...]:
+    if budgets[0] < 1 or any(first >= second for first, second in pairwise(budgets)):
+        raise ValueError(f"{list(budgets)} is not a list of increasing numbers above 0")
+    return budgets
+
+
+def _kind(budgets: Any) -> str:
+    return "[core_hours]" if isinstance(budgets, Mapping | CoreHourBudgets) else "[numbers]"
+
+
+# Messages about mistakes leave out steps in brackets.
+Budgets = Annotated[
+    Annotated[tuple[int, ...], Field(min_length=1), AfterValidator(_increasing), Tag("[numbers]")]
+    | Annotated[CoreHourBudgets, Tag("[core_hours]")],
+    Discriminator(_kind),
+]
+"""Numbers of candidates, or core-hours."""
+
+
 class ReplayOptions(Options):
     """Designs judged on existing labels (`snakemake replay`)."""
 
@@ -62,8 +97,10 @@ class ReplayOptions(Options):
         description="Pool that is, as a whole, part of every training set. Name the same structures as `existing` in"
         " the designs that should take it into account.",
     )
-    budgets: tuple[int, ...] = Field(
-        (5, 10, 20, 50, 100), min_length=1, description="Numbers of candidates that potentials are trained on."
+    budgets: Budgets = Field(
+        (5, 10, 20, 50, 100),
+        description="Numbers of candidates that potentials are trained on; or core-hours of their labels, such as"
+        " `{core_hours: [10, 20, 50]}`.",
     )
     test: float | Identifier | None = Field(
         None,
@@ -94,6 +131,11 @@ class ReplayOptions(Options):
     surfaces: SurfaceEnergyOptions = Field(SurfaceEnergyOptions(), description="Surface energies of every potential.")
 
     @property
+    def is_priced(self) -> bool:
+        """True if budgets are core-hours."""
+        return isinstance(self.budgets, CoreHourBudgets)
+
+    @property
     def tested(self) -> float | str:
         """The share of the candidates, or the pool, that is the common test set."""
         if self.test is not None:
@@ -106,10 +148,3 @@ class ReplayOptions(Options):
         if isinstance(test, float) and not 0 <= test <= 0.9:
             raise ValueError(f"{test:g} is not a share from 0 to 0.9")
         return test
-
-    @field_validator("budgets")
-    @classmethod
-    def _increasing(cls, budgets: tuple[int, ...]) -> tuple[int, ...]:
-        if budgets[0] < 1 or any(first >= second for first, second in pairwise(budgets)):
-            raise ValueError(f"{list(budgets)} is not a list of increasing numbers above 0")
-        return budgets

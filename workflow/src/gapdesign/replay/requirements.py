@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from gapdesign.engines import ENGINES
 from gapdesign.engines.file import FileEngine
 from gapdesign.errors import InputError
+from gapdesign.methods.costs import ENGINE
+from gapdesign.methods.costs import mismatch as costs_mismatch
 from gapdesign.methods.options import mismatch
 from gapdesign.methods.quotas import scaled
 from gapdesign.replay.options import CUBIC
@@ -44,6 +46,9 @@ def check(study: Study) -> None:
             raise InputError(f"designs.{name}.pool: '{design.pool}' is replay.core; choose from another pool.")
         if design.pool == replay.tested:
             raise InputError(f"designs.{name}.pool: '{design.pool}' is replay.test; choose from another pool.")
+        if replay.is_priced:
+            _check_priced(study, name)
+            continue
         size = pools.of(design.pool).size
         left = size if isinstance(replay.tested, str) else size - size_of(replay.tested, size)
         if replay.budgets[-1] > left:
@@ -61,6 +66,15 @@ def check(study: Study) -> None:
         )
         if problem is not None:
             raise InputError(f"designs.{name}.{problem}")
+    if replay.is_priced or study.costs.source != ENGINE:
+        if problem := costs_mismatch(study.costs, engine=study.labels.engine, computes=False):
+            raise InputError(f"costs.{problem}")
+        for pool in others:
+            if study.costs.source == "column" and not pools.of(pool).reader:
+                raise InputError(
+                    f"costs.source: candidates of pool {pool} are no frames of files, which could carry"
+                    f" {study.costs.column}; set it to measured."
+                )
     prototype = replay.surfaces.prototype
     if prototype is not None:
         named = study.prototypes.get(prototype)
@@ -71,3 +85,11 @@ def check(study: Study) -> None:
             )
         if not replay.surfaces.reference:
             raise InputError("replay.surfaces.reference: it is empty; give planes, such as {100: 2.17}.")
+
+
+def _check_priced(study: Study, name: str) -> None:
+    """Check that core-hours can end a design."""
+    design = study.designs[name]
+    problem = mismatch(design, budget=1, structure=study.kernel.structure, descriptor=study.descriptor, is_priced=True)
+    if problem is not None:
+        raise InputError(f"designs.{name}.{problem}")

@@ -23,9 +23,9 @@ def asked(configuration: Mapping[str, Any]) -> list[tuple[str, str]]:
             rows.append(("candidates", _pools(value)))
         elif key == "designs" and isinstance(value, Mapping):
             rows.append(("designs", "; ".join(f"{name}: {_design(part)}" for name, part in value.items())))
-        elif key == "budget" and isinstance(value, int):
+        elif key == "budget" and isinstance(value, int | Mapping):
             own = any(part.get("budget") for part in configuration.get("designs", {}).values())
-            rows.append(("budget", f"{words.count(value, 'structure')} per design{' without its own' if own else ''}"))
+            rows.append(("budget", f"{words.budget(value)} per design{' without its own' if own else ''}"))
         elif key == "prototypes" and isinstance(value, Mapping):
             rows.append(("prototypes", "; ".join(f"{name}: {words.plain(part)}" for name, part in value.items())))
         else:

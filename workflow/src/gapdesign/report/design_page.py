@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gapdesign.files import csv_bytes
-from gapdesign.report import groups_table, words
+from gapdesign.report import groups_table, raised_table, words
 from gapdesign.report.advice import advice, outlook
 from gapdesign.report.configuration import as_yaml, asked
 from gapdesign.report.curve_figures import (
@@ -42,6 +42,7 @@ def render(
     pools: pd.DataFrame,
     groups: pd.DataFrame,
     quality: pd.DataFrame,
+    raised: pd.DataFrame | None = None,
 ) -> str:
     """Write the page of everything known before any label.
 
@@ -55,6 +56,8 @@ def render(
         The tables of ``quality/``, see :mod:`gapdesign.quality.tables`.
     quality
         The table ``quality.csv``.
+    raised
+        The table ``quality/raised.csv``, where core-hours end designs.
 
     Returns
     -------
@@ -98,7 +101,9 @@ def render(
             words.count(sum(map(len, designs.values())), "structure"),
             words.count(len(pools), "pool"),
             f"{words.count(draws, 'random draw')} from each",
+            *raised_table.facts(raised),
         ],
+        raised=raised_table.section(raised),
         outlooks=[outlook(curves, design) for design in methods if (curves["design"] == design).any()],
         methods=methods,
         contents=contents(designs, methods),

@@ -26,15 +26,21 @@ def section(equivalents: pd.DataFrame | None) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``measures`` that there are, and ``rows``: ``design``, ``budget``, and for each measure the error, that of as
-        many random structures, and how many random structures have the same.
+        ``unit`` of budgets, ``measures`` that there are, and ``rows``: ``design``, ``budget``, and for each measure the
+        ``error``, ``random_error``, that of random designs of the same budget, and the budget ``needed`` of random
+        designs for the same error.
     """
     if equivalents is None or not len(equivalents):
-        return {"measures": [], "rows": []}
+        return {"unit": "structures", "measures": [], "rows": []}
+    is_priced = "random_core_hours" in equivalents
+    needed = "random_core_hours" if is_priced else "random_structures"
+    equivalents = equivalents.rename(columns={needed: "needed"})
     known = equivalents[equivalents["error"].notna()]
     measures = [name for name in MEASURES if (known["measure"] == name).any()]
     rows = []
     for (design, budget), mine in known.groupby(["design", "budget"], sort=False):
         cells = mine.set_index("measure").to_dict("index")
-        rows.append({"design": design, "budget": int(budget), "cells": [cells.get(name) for name in measures]})
-    return {"measures": [MEASURES[name] for name in measures], "rows": rows}
+        number = float(budget) if is_priced else int(budget)
+        rows.append({"design": design, "budget": number, "cells": [cells.get(name) for name in measures]})
+    unit = "core-hours" if is_priced else "structures"
+    return {"unit": unit, "measures": [MEASURES[name] for name in measures], "rows": rows}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.methods import is_baseline, is_by_chance
+from gapdesign.methods.designs import CORE_HOURS
 from gapdesign.replay.fits import COMMON, MEASURED, judged, judged_by
 from gapdesign.report.figures import legend
 from gapdesign.report.style import GREY, INK, house_style, line_styles, plain_logarithms
@@ -28,6 +29,8 @@ BOUNDS = {"none": (0, (1, 2)), "all": (0, (4, 2))}
 def errors_figure(errors: pd.DataFrame, methods: Mapping[str, str], *, core: str | None) -> Figure:
     """Draw energy and force errors against the number of candidates, with a band for random designs.
 
+    Where it is known what the labels of training sets cost, errors are drawn against that, in core-hours.
+
     Parameters
     ----------
     errors
@@ -46,16 +49,23 @@ def errors_figure(errors: pd.DataFrame, methods: Mapping[str, str], *, core: str
         "force_rmse_mev": f"force error, {tested} (meV/Å)",
     }
     known = {measure: label for measure, label in panels.items() if rows[measure].notna().any()}
-    return _against_budget(rows, known or panels, methods, limited=judged_by(errors, core) != "left_out")
+    priced = CORE_HOURS in rows
+    if priced:  # the same budget buys other core-hours in every draw
+        rows = rows.assign(budget=rows.groupby(["design", "budget"])[CORE_HOURS].transform("mean"))
+    label = "core-hours of the labels trained on" if priced else "candidates trained on"
+    return _against_budget(
+        rows, known or panels, methods, label=label, ticks=not priced, limited=judged_by(errors, core) != "left_out"
+    )
 
 
 @house_style()
-def surfaces_figure(surfaces: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
-    """Draw the error of each surface energy against the number of candidates."""
+def surfaces_figure(surfaces: pd.DataFrame, methods: Mapping[str, str], *, is_priced: bool = False) -> Figure:
+    """Draw the error of each surface energy against the number of candidates, or budgets that are core-hours."""
     wide = surfaces.pivot(index=["design", "method", "budget", "draw"], columns="plane", values="error").reset_index()
     wide.columns = [str(name) for name in wide.columns]
     panels = {str(plane): f"error of the ({plane}) surface energy (J/m²)" for plane in surfaces["plane"].unique()}
-    return _against_budget(wide, panels, methods, signed=True)
+    label = "budget, core-hours of labels" if is_priced else "candidates trained on"
+    return _against_budget(wide, panels, methods, label=label, signed=True)
 
 
 def _against_budget(
@@ -63,23 +73,31 @@ def _against_budget(
     panels: Mapping[str, str],
     methods: Mapping[str, str],
     *,
+    label: str,
+    ticks: bool = True,
     signed: bool = False,
     limited: bool = True,
 ) -> Figure:
-    """Draw a panel per measure against the budget, signed ones on a linear axis; ``limited`` adds the two bounds."""
+    """Draw a panel per measure against the budget, signed ones on a linear axis.
+
+    ``ticks`` puts one at every budget, and ``limited`` adds the two bounds.
+    """
     from matplotlib.figure import Figure
     from matplotlib.ticker import NullLocator
 
     figure = Figure(figsize=(4.8 * len(panels), 4.2), layout="constrained")
     budgets = sorted(set(rows.loc[rows["design"].isin(list(methods)), "budget"]))
-    for axes, (measure, label) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels.items(), strict=True):
+    for axes, (measure, title) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels.items(), strict=True):
         _panel(axes, rows, measure, methods)
         for bound, pattern in BOUNDS.items() if limited else ():
             for value in rows.loc[rows["method"] == bound, measure].dropna():
                 axes.axhline(value, color=GREY, linestyle=pattern, linewidth=1.0)
-        axes.set(title=label, xlabel="candidates trained on", xscale="log")
-        axes.set_xticks(budgets, [str(budget) for budget in budgets])
-        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set(title=title, xlabel=label, xscale="log")
+        if ticks:
+            axes.set_xticks(budgets, [f"{budget:g}" for budget in budgets])
+            axes.xaxis.set_minor_locator(NullLocator())
+        else:
+            plain_logarithms(axes.xaxis)
         if signed:
             axes.axhline(0.0, color=INK, linewidth=0.6)
         else:

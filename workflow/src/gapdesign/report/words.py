@@ -97,6 +97,18 @@ def count(amount: int, noun: str) -> str:
     return f"{number(amount)} {noun}{'' if amount == 1 else 's'}"
 
 
+def budget(value: int | Mapping[str, Any]) -> str:
+    """Return the budget of a design, as a configuration gives it, in words.
+
+    >>> budget(100), budget({"core_hours": 200.0, "at_most": 500})
+    ('100 structures', '200 core-hours, at most 500 structures')
+    """
+    if not isinstance(value, Mapping):
+        return count(value, "structure")
+    most = value.get("at_most")
+    return f"{value['core_hours']:g} core-hours" + (f", at most {count(most, 'structure')}" if most else "")
+
+
 def shorten(name: str, width: int) -> str:
     """Cut the middle out of a name longer than ``width`` letters: names often differ only in their last ones.
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from gapdesign import notebook
 from gapdesign.errors import InputError
+from gapdesign.methods.shared.costs import drawn_within
 from gapdesign.notebook.description import Features
-from gapdesign.sets import costs
 from gapdesign.sets.features import beside, described, rows_of
 from gapdesign.sets.held import FrameSet
 from gapdesign.sets.nearest import repeats, to_nearest
@@ -107,8 +107,10 @@ def pick(
         chosen, distances = _from_groups(given, features, groups, int(n), known, settings)
         drawn = [order[: len(chosen)] for order in orders]
     else:
-        chosen, distances = costs.design(features, core_hours, n, existing=known, **settings)
-        drawn = [costs.drawn(core_hours, n, order) for order in orders]
+        budget = {"costs": core_hours, "core_hours": n}
+        design = notebook.select(features, len(given), existing=known, **budget, **settings)
+        chosen, distances = design.indices, design.distances
+        drawn = [drawn_within(core_hours, n, order) for order in orders]
     if known is not None:
         from_known, _ = to_nearest(features, known.values)
     if not len(chosen):

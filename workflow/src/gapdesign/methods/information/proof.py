@@ -18,6 +18,7 @@ from gapdesign.errors import InputError
 from gapdesign.methods.base import Selection, Task, Wrong
 from gapdesign.methods.information.scores import Labels, Pool, only_falls
 from gapdesign.methods.shared import distance
+from gapdesign.methods.shared.costs import affordable
 from gapdesign.progress import Pace
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def first_wrong_rank(task: Task, options: InformationOptions, design: Selection)
         precision += rows.T @ rows
     free, bounds = distance.free(task), np.full(task.pool.size, np.inf)
     pays = task.core_hours is not None
-    costs, left = task.costs if pays else np.ones(task.pool.size), task.core_hours if pays else np.inf
+    costs, core_hours = (task.costs, task.core_hours) if pays else (np.ones(task.pool.size), np.inf)
+    spent = 0.0
     for rank in range(len(candidates) + 1):
         covariance = np.linalg.inv(precision)
         score_of = _scorer(pool, covariance, options)
@@ -61,7 +63,7 @@ def first_wrong_rank(task: Task, options: InformationOptions, design: Selection)
             claimed = bounds[own] / costs[own]
         else:
             claimed = outside[-1]
-        may = free & (costs <= left)
+        may = free & affordable(costs, spent, core_hours)
         seen = _largest(bounds, may, costs, claimed, score_of, partial(_is_copy, task, candidates[:rank]))
         largest = (bounds[seen] / costs[seen]).max(initial=0.0)
         if own is not None and not (pays and rank == 0):  # where costs count, the best single structure may come first
@@ -76,7 +78,7 @@ def first_wrong_rank(task: Task, options: InformationOptions, design: Selection)
             return Wrong(rank - 1, f"the largest score left out is {largest:.10g}, not {outside[rank - 1]:.10g}")
         if own is not None:
             free[own] = False
-            left -= costs[own] if pays else 0.0
+            spent += float(costs[own])
             rows = pool.one(own).learnt
             precision += rows.T @ rows
         if pace.is_due():

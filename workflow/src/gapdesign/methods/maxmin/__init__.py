@@ -51,6 +51,7 @@ class MaxminMethod(Method):
         from gapdesign.methods.maxmin import certificate, exhaustive
 
         told = {"candidates": design.candidates, "distances": design.distances, "outside": design.outside}
+        told |= {"costs": task.costs, "core_hours": task.core_hours}
         if task.structures is not None:
             return exhaustive.first_wrong_rank(task.structures, progress=task.progress, **told)
         given = {"existing": task.existing, "memory": task.memory, "progress": task.progress}

@@ -8,8 +8,18 @@ import numpy as np
 
 from gapdesign.descriptors.covariance import Covariance, reach
 from gapdesign.methods.base import Wrong
+from gapdesign.methods.shared.costs import affordable, spent_before
 from gapdesign.methods.shared.resources import block_rows
 from gapdesign.shards import FeaturePool, HeldPool
+
+
+def unaffordable(costs: np.ndarray, spent: np.ndarray, core_hours: float) -> Wrong | None:
+    """Return the first rank (n,) whose label a budget no longer pays for, given what is spent before each (n + 1,)."""
+    fits = affordable(costs, spent[:-1], core_hours)
+    if fits.all():
+        return None
+    rank = int(np.argmin(fits))
+    return Wrong(rank, f"its label costs {costs[rank]:.6g} core-hours, and {core_hours - spent[rank]:.6g} are left")
 
 
 def first_wrong_rank(
@@ -20,6 +30,8 @@ def first_wrong_rank(
     distances: np.ndarray,
     outside: np.ndarray,
     existing: np.ndarray | None = None,
+    costs: np.ndarray | None = None,
+    core_hours: float | None = None,
     memory: int = 1024,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Wrong | None:
@@ -35,6 +47,11 @@ def first_wrong_rank(
         The design: indices, D of each when chosen, and D of the farthest candidate outside after each.
     existing : (m, dimension), optional
         Features of the existing structures.
+    costs : (N,) float64, optional
+        Core-hours of the label of each candidate, for a design that a budget of them ended.
+    core_hours : float, optional
+        That budget: every rank is compared with those that were still affordable before it, and `outside` is of
+        those that are after it.
     memory : int
         In MiB.
 
@@ -46,6 +63,9 @@ def first_wrong_rank(
     if len(np.unique(candidates)) < len(candidates):
         rank = next(k for k in range(len(candidates)) if candidates[k] in candidates[:k])
         return Wrong(rank, f"candidate {candidates[rank]} is chosen twice")
+    spent = None if core_hours is None else spent_before(costs[candidates])
+    if spent is not None and (wrong := unaffordable(costs[candidates], spent, core_hours)) is not None:
+        return wrong
     chosen = pool.rows(candidates)
     before = np.zeros((0, pool.dimension), np.float32) if existing is None else existing
     everything = np.concatenate([before, chosen])
@@ -63,6 +83,8 @@ def first_wrong_rank(
             psi = np.column_stack([np.zeros(len(psi)), psi])
         for rank in np.flatnonzero((candidates >= start) & (candidates < start + len(features))):
             psi[candidates[rank] - start, rank + 1 :] = 0.0
+        if spent is not None:
+            psi[~affordable(costs[start : start + len(features), None], spent, core_hours)] = 0.0
         np.maximum(farthest, psi.max(axis=0), out=farthest)
         before = np.arange(start, start + len(psi))[:, None] < candidates
         np.maximum(earlier, psi[:, :-1].max(axis=0, where=before, initial=0.0), out=earlier)

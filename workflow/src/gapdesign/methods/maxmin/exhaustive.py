@@ -9,6 +9,8 @@ import numpy as np
 from gapdesign.descriptors.covariance import reach
 from gapdesign.descriptors.structure_distances import StructurePool
 from gapdesign.methods.base import Wrong
+from gapdesign.methods.maxmin.certificate import unaffordable
+from gapdesign.methods.shared.costs import affordable, spent_before
 
 EVERY = 100
 """Number of candidates between lines of progress."""
@@ -23,6 +25,8 @@ def first_wrong_rank(
     candidates: np.ndarray,
     distances: np.ndarray,
     outside: np.ndarray,
+    costs: np.ndarray | None = None,
+    core_hours: float | None = None,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Wrong | None:
     """Check a design and its certificate against every candidate of the pool and all existing structures.
@@ -35,6 +39,8 @@ def first_wrong_rank(
     ----------
     candidates, distances, outside : (n,)
         The design: indices, D of each when chosen, and D of the farthest candidate outside after each.
+    costs, core_hours
+        As for :func:`gapdesign.methods.maxmin.certificate.first_wrong_rank`.
 
     Returns
     -------
@@ -44,6 +50,9 @@ def first_wrong_rank(
     for rank, candidate in enumerate(candidates):
         if candidate in candidates[:rank]:
             return Wrong(rank, f"candidate {candidate} is chosen twice")
+    spent = None if core_hours is None else spent_before(costs[candidates])
+    if spent is not None and (wrong := unaffordable(costs[candidates], spent, core_hours)) is not None:
+        return wrong
     before = len(structures.existing)
     ranks = [*structures.existing, *(structures[int(candidate)] for candidate in candidates)]
     place = {int(candidate): rank for rank, candidate in enumerate(candidates)}
@@ -54,6 +63,8 @@ def first_wrong_rank(
         psi = _psi(structures, candidate, ranks)[max(before - 1, 0) :]
         psi = psi if before else np.concatenate([[np.inf], psi])
         psi[place.get(candidate, len(candidates)) + 1 :] = -np.inf
+        if spent is not None:
+            psi[~affordable(costs[candidate], spent, core_hours)] = -np.inf
         further = psi > farthest
         farthest[further], best[further] = psi[further], candidate
         further = (psi[:-1] > earlier_psi) & (candidate < candidates)

@@ -38,6 +38,7 @@ def among(task: Task, candidates: np.ndarray) -> Task:
         rows=None if task.rows is None else _Some(task.rows, candidates),
         structures=structures,
         derivatives=None if task.derivatives is None else _renumbered(task.derivatives, candidates),
+        costs=None if task.costs is None else task.costs[candidates],
         earlier=None,
     )
 

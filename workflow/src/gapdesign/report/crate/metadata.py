@@ -10,6 +10,7 @@ from typing import Any
 
 from gapdesign.engines import ENGINES
 from gapdesign.files import read_json
+from gapdesign.report import words
 from gapdesign.report.crate.credits import SPDX, Author
 from gapdesign.report.crate.run import Action, Run
 from gapdesign.report.crate.stages import SHARED
@@ -161,7 +162,7 @@ def _about(run: Run) -> str:
     """Return the study in a few sentences, with what it lacks."""
     common = run.configuration["budget"]
     designs = ", ".join(
-        f"{name} ({design['method']}, budget {design.get('budget') or common})"
+        f"{name} ({design['method']}, budget {_budget(design.get('budget') or common)})"
         for name, design in run.configuration["designs"].items()
     )
     text = (
@@ -173,6 +174,10 @@ def _about(run: Run) -> str:
     if run.missing:
         text += f" The study was not finished; it lacked {', '.join(run.missing)}."
     return text
+
+
+def _budget(value: Any) -> str:
+    return words.budget(value) if isinstance(value, dict) else str(value)
 
 
 def _refs(names: Iterable[str]) -> Any:
