@@ -129,7 +129,7 @@ def test_the_reserve_fits_in_place_of_structures_that_fail(name):
     found = designs.select(METHODS[name], toy(core_hours), reserve=RESERVE)
     count = len(found.candidates) - found.reserved
     spends = METHODS[name].spends  # which leaves hardly any cheap candidates to replace others
-    assert found.reserved == RESERVE or (spends and 0 < found.reserved)
+    assert found.reserved == RESERVE or (spends and found.reserved > 0)
     own, behind = np.sort(COSTS[found.candidates[:count]]), COSTS[found.candidates[count:]]
     left = core_hours - own.sum()
     shares = ((1.0, behind), (0.75, behind[2:]), (0.5, behind[4:]), (0.25, behind[6:]))

@@ -306,6 +306,12 @@ def functions_of(wildcards):
     return results("rows/functions.npz") if STUDY.designs[wildcards.design].reads_rows else []
 
 
+def files_of_selection(wildcards, input):
+    """Return options with the files that only some selections read; the others have none."""
+    given = {name: getattr(input, name) for name in ("basis", "scaling", "rows", "functions", "costs")}
+    return options(**given)
+
+
 def reads_environments(design):
     return STUDY.kernel.structure != "average" or STUDY.designs[design].reads_environments
 

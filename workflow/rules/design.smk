@@ -111,9 +111,7 @@ rule design_select:
         **asks("select"),
     params:
         config=part("select", existing_of, descriptor_files),
-        others=lambda wildcards, input: options(
-            basis=input.basis, scaling=input.scaling, rows=input.rows, functions=input.functions, costs=input.costs
-        ),
+        others=files_of_selection,
     message:
         "Choosing {wildcards.design}"
     shell:

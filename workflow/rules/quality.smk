@@ -80,6 +80,8 @@ rule design_raise:
         compressed=of_compressed("designs/compressed/{pool}/{start}-{stop}.npy"),
         basis=basis_of,
         environments=environments_of("descriptors/{pool}/environments/{start}-{stop}.npz"),
+        rows=rows_of,
+        functions=functions_of,
         existing=existing_of,
         scaling=scaling_of,
         costs=costs_of_design,
@@ -96,7 +98,7 @@ rule design_raise:
         **asks("raise"),
     params:
         config=part("raise", existing_of, descriptor_files),
-        others=lambda wildcards, input: options(basis=input.basis, scaling=input.scaling, costs=input.costs),
+        others=files_of_selection,
     message:
         "Choosing {wildcards.design} with more core-hours"
     shell:

@@ -125,9 +125,7 @@ rule replay_choose:
         **asks("replay-choose"),
     params:
         config=part("replay-choose", existing_of, descriptor_files),
-        others=lambda wildcards, input: options(
-            basis=input.basis, scaling=input.scaling, rows=input.rows, functions=input.functions, costs=input.costs
-        ),
+        others=files_of_selection,
     message:
         "Choosing {wildcards.design} for every budget"
     shell:

@@ -260,6 +260,7 @@ def _verify(arguments: argparse.Namespace) -> None:
     folder, costs = results / "descriptors", arguments.design.parent / "costs"
     scaling = None if study.descriptor.components == "raw" else folder / "scaling.npz"
     design, described = part.design, replace(part.described, scaling=scaling)
+    is_priced = design.core_hours is not None
     if not design.member.is_certified:
         raise InputError(f"{arguments.design}: chosen by {design.method}, which leaves no certificate.")
     folder /= design.pool
@@ -269,7 +270,7 @@ def _verify(arguments: argparse.Namespace) -> None:
         environments=[shard_path(folder / "environments", start, stop, "npz") for start, stop in ranges],
         rows=[shard_path(results / "rows" / design.pool, start, stop, "npz") for start, stop in ranges],
         functions=results / "rows/functions.npz",
-        costs=[shard_path(costs / design.pool, start, stop, "npy") for start, stop in ranges],
+        costs=[shard_path(costs / design.pool, start, stop, "npy") for start, stop in ranges if is_priced],
     )
     existing = existing_set(design.existing, described, say)
     settings = {"budget": part.budget, "seed": "", "memory": arguments.memory, "progress": say}

@@ -139,7 +139,8 @@ def _stage(method: type[Method], task: Task, chosen: np.ndarray, rest: np.ndarra
     part = among(beside(task, chosen), rest)
     plenty = float(task.costs.sum()) if method.spends else None
     seed = f"{task.seed}/{name}" if name else task.seed
-    found = method.select(replace(part, budget=count, core_hours=plenty, seed=seed, earlier=None))
+    tell = (lambda line: None) if method.spends else task.progress  # what it says of its budget is not of this one
+    found = method.select(replace(part, budget=count, core_hours=plenty, seed=seed, earlier=None, progress=tell))
     return replace(found, candidates=rest[found.candidates], state=None)
 
 
