@@ -40,7 +40,7 @@ def core_of_replay():
 
 def of_fits(pattern):
     """Return the files of the potentials of every design of the replay, and of their two bounds."""
-    return expand(results(pattern), fits=["bounds", *(f"fits/{design}" for design in DESIGNS)])
+    return expand(results(pattern), fits=["bounds", *(f"fits/{design}" for design in FITTED)])
 
 
 def if_replay(files):

@@ -38,7 +38,7 @@ def _design(at: At) -> DesignOptions:
 
 def _without_others(design: DesignOptions) -> dict[str, Any]:
     """Return the keys of a design but for the options of other methods, and for quotas if there are none."""
-    others = {"pools"} | set(METHODS) - {design.method} | (set() if design.quotas else {"budget", "quotas"})
+    others = {"pools", "fit"} | set(METHODS) - {design.method} | (set() if design.quotas else {"budget", "quotas"})
     return {key: value for key, value in design.model_dump(mode="json").items() if key not in others}
 
 

@@ -16,13 +16,20 @@ from gapdesign.report.curve_figures import (
     curves_figure,
     nearest_figure,
 )
-from gapdesign.report.designs_table import contents, elements, measures, nearest
+from gapdesign.report.designs_table import (
+    contents,
+    elements,
+    gathered_measures,
+    gathered_nearest,
+    measures,
+    nearest,
+)
 from gapdesign.report.downloads import File, downloads
 from gapdesign.report.embed import embed
 from gapdesign.report.figures import distances_figure, distances_table
-from gapdesign.report.style import pdf_bytes, svg_text
+from gapdesign.report.style import are_many, pdf_bytes, svg_text
 from gapdesign.report.template import fill
-from gapdesign.report.texts import BEFORE_LABELS, NEAREST_WITH_STRAINS, TITLES, references
+from gapdesign.report.texts import BEFORE_LABELS, NEAREST_WITH_STRAINS, TITLES, of_many, references
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,6 +92,7 @@ def render(
         ]
         for name, figure in drawn.items()
     }
+    captions = BEFORE_LABELS | ({"nearest": NEAREST_WITH_STRAINS} if members["strain"].notna().any() else {})
     draws = curves["draw"].nunique()
     return fill(
         "design.html.j2",
@@ -103,12 +111,14 @@ def render(
         methods=methods,
         contents=contents(designs, methods),
         quality=measures(quality),
+        gathered_quality=gathered_measures(quality, methods),
         nearest=nearest(quality),
+        gathered_nearest=gathered_nearest(quality, methods),
         pools=pools.to_dict("records"),
         figures={name: embed(name, document, TITLES[name]) for name, document in documents.items()},
         downloads=downloads(f"{study}-design", files),
         numbers={name: place for place, name in enumerate(drawn, 1)},
-        captions=BEFORE_LABELS | ({"nearest": NEAREST_WITH_STRAINS} if members["strain"].notna().any() else {}),
+        captions=of_many(captions) if are_many(methods) else captions,
         asked=asked(configuration),
         yaml=as_yaml(configuration),
         references=[entry for entry in references(configuration) if entry[2] not in ("the potential",)],
