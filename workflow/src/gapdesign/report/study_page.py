@@ -180,7 +180,9 @@ def render(
 def _facts(configuration, designs, errors, failed) -> list[str]:
     structures = sum(map(len, designs.values()))
     engine = configuration.get("labels", {}).get("engine") if isinstance(configuration.get("labels"), Mapping) else None
-    facts = [words.count(len(designs), "design"), words.count(structures, "structure")]
+    tests = sum(not part.get("fit", True) for part in configuration.get("designs", {}).values())
+    facts = [words.count(len(designs) - tests, "design"), *([words.count(tests, "test set")] if tests else [])]
+    facts += [words.count(structures, "structure")]
     facts += [words.count(errors["model"].nunique(), "model")] if len(errors) else []
     facts += [f"labels by {engine}"] if engine else []
     return [*facts, words.count(len(failed), "failed label") if len(failed) else "no failed labels"]
