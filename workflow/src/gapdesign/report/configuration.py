@@ -34,6 +34,12 @@ def asked(configuration: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [row for row in rows if row[1]]
 
 
+def tests_only(configuration: Mapping[str, Any]) -> list[str]:
+    """Return the designs that no model is fitted to."""
+    designs = configuration.get("designs") or {}
+    return [name for name, part in designs.items() if isinstance(part, Mapping) and not part.get("fit", True)]
+
+
 def as_yaml(configuration: Mapping[str, Any]) -> str:
     """Write a whole configuration as YAML."""
     import json

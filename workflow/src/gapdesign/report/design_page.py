@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gapdesign.files import csv_bytes
 from gapdesign.report import groups_table, words
 from gapdesign.report.advice import advice, outlook
-from gapdesign.report.configuration import as_yaml, asked
+from gapdesign.report.configuration import as_yaml, asked, tests_only
 from gapdesign.report.curve_figures import (
     against_budget,
     against_pool,
@@ -68,11 +68,14 @@ def render(
     str
         One self-contained HTML document that loads nothing.
     """
+    tests = tests_only(configuration)
+    judged = {name: method for name, method in methods.items() if name not in tests}
+    measured = _beside(curves, judged)
     drawn = {
-        "nearest": nearest_figure(members, methods),
-        "distances": distances_figure(distances, {}, methods),
-        "budget": curves_figure(against_budget(curves), "size", "structures", methods),
-        "pool": curves_figure(against_pool(curves), "candidates", "candidates chosen from", methods),
+        "nearest": nearest_figure(_beside(members, judged), judged),
+        "distances": distances_figure(distances, {}, judged),
+        "budget": curves_figure(against_budget(measured), "size", "structures", judged),
+        "pool": curves_figure(against_pool(measured), "candidates", "candidates chosen from", judged),
         "coverage": coverage_figure(coverage, pools, methods),
     }
     study = str(configuration.get("study", "study"))
@@ -98,7 +101,7 @@ def render(
         "design.html.j2",
         study=study,
         elements=elements(designs),
-        advice=advice(curves, methods, quality),
+        advice=advice(curves, judged, quality),
         hardly=groups_table.warnings(groups, configuration["designs"]),
         groups=groups_table.tables(groups),
         facts=[
@@ -107,9 +110,9 @@ def render(
             words.count(len(pools), "pool"),
             f"{words.count(draws, 'random draw')} from each",
         ],
-        outlooks=[outlook(curves, design) for design in methods if (curves["design"] == design).any()],
+        outlooks=[outlook(curves, design) for design in judged if (curves["design"] == design).any()],
         methods=methods,
-        contents=contents(designs, methods),
+        contents=contents(designs, methods, tests),
         quality=measures(quality),
         gathered_quality=gathered_measures(quality, methods),
         nearest=nearest(quality),
@@ -123,3 +126,9 @@ def render(
         yaml=as_yaml(configuration),
         references=[entry for entry in references(configuration) if entry[2] not in ("the potential",)],
     )
+
+
+def _beside(table: pd.DataFrame, judged: Mapping[str, str]) -> pd.DataFrame:
+    """Return the rows of the designs that are judged, and of random draws from their pools."""
+    pools = table["pool"][table["design"].isin(judged)]
+    return table[table["design"].isin([*judged, ""]) & table["pool"].isin(pools)]

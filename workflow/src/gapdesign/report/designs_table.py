@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gapdesign.report import words
@@ -31,7 +31,9 @@ def candidates(table: pd.DataFrame | None) -> dict[str, Any]:
     return {"columns": list(columns.values()), "rows": rows}
 
 
-def contents(designs: Mapping[str, list[Atoms]], methods: Mapping[str, str]) -> list[dict[str, Any]]:
+def contents(
+    designs: Mapping[str, list[Atoms]], methods: Mapping[str, str], tests: Collection[str] = ()
+) -> list[dict[str, Any]]:
     """Return the contents of each design: pool, structures, atoms, and how many of each prototype."""
     rows = []
     for design, frames in designs.items():
@@ -43,7 +45,8 @@ def contents(designs: Mapping[str, list[Atoms]], methods: Mapping[str, str]) -> 
         pools = list(dict.fromkeys(str(atoms.info["pool"]) for atoms in frames if "pool" in atoms.info))
         rows.append({
             "design": design,
-            "method": words.method_name(methods.get(design, "")), "pool": words.listing(pools),
+            "method": words.method_name(methods.get(design, "")) + (", a test set only" if design in tests else ""),
+            "pool": words.listing(pools),
             "structures": len(frames), "atoms": sum(map(len, frames)), "prototypes": shares or words.DASH,
         })  # fmt: skip
     return rows

@@ -17,7 +17,7 @@ from gapdesign.report import (
     properties_table,
     words,
 )
-from gapdesign.report.configuration import as_yaml, asked
+from gapdesign.report.configuration import as_yaml, asked, tests_only
 from gapdesign.report.cost_table import Estimate, cost
 from gapdesign.report.downloads import File, downloads
 from gapdesign.report.embed import embed
@@ -146,7 +146,7 @@ def render(
         candidates=designs_table.candidates(candidates),
         yaml=as_yaml(configuration),
         methods=methods,
-        contents=designs_table.contents(designs, methods),
+        contents=designs_table.contents(designs, methods, tests_only(configuration)),
         quality=designs_table.measures(quality),
         gathered_quality=designs_table.gathered_measures(quality, methods),
         nearest=designs_table.nearest(quality),
@@ -180,7 +180,7 @@ def render(
 def _facts(configuration, designs, errors, failed) -> list[str]:
     structures = sum(map(len, designs.values()))
     engine = configuration.get("labels", {}).get("engine") if isinstance(configuration.get("labels"), Mapping) else None
-    tests = sum(not part.get("fit", True) for part in configuration.get("designs", {}).values())
+    tests = len(tests_only(configuration))
     facts = [words.count(len(designs) - tests, "design"), *([words.count(tests, "test set")] if tests else [])]
     facts += [words.count(structures, "structure")]
     facts += [words.count(errors["model"].nunique(), "model")] if len(errors) else []
