@@ -9,7 +9,7 @@ from gapdesign.methods import is_baseline
 if TYPE_CHECKING:
     from gapdesign.config.study import Study
 
-RANDOM, CHOSEN, NEITHER = "random", "chosen", "neither"
+RANDOM, CHOSEN, NEITHER = "drawn", "chosen", "neither"
 """Drawn blindly from a pool that designs are chosen from; chosen from one by another method; from a pool that is
 sampled otherwise than those of all designs that models are fitted to."""
 
