@@ -23,7 +23,8 @@ def error_table(worst: dict[tuple[str, str], float]) -> pd.DataFrame:
         rows, columns=["model", "test_set", "n", "std_mev", "q99_mev", "rmse_mev", "mae_mev", "max_mev"]
     )
     none = dict.fromkeys(("rmse_force_mev_a", "q99_force_mev_a", "max_force_mev_a", "rmse_virial_mev"), np.nan)
-    return table.assign(**none, n_forces=0, n_forces_zero=0)
+    table = table.assign(**none, n_forces=0, n_forces_zero=0, worst_twentieth_mev=table["max_mev"])
+    return table.assign(worst_twentieth_force_mev_a=np.nan)
 
 
 def square(methods, value) -> pd.DataFrame:
@@ -78,6 +79,7 @@ def study(methods: dict[str, str], members: int = 5, deformed: bool = True) -> d
     quantile = errors["q99_mev"]
     errors = errors.assign(rmse_force_mev_a=5 * quantile, q99_force_mev_a=10 * quantile, rmse_virial_mev=3 * quantile)
     errors = errors.assign(max_force_mev_a=10 * quantile, n_forces=10, n_forces_zero=4)
+    errors["worst_twentieth_force_mev_a"] = 10 * quantile
     duplicates = errors[["model", "test_set"]].assign(n_duplicates=0, q99_mev_without=np.nan)
     duplicates.loc[duplicates["model"] == duplicates["test_set"], "n_duplicates"] = members
     quality = pd.DataFrame(

@@ -65,6 +65,22 @@ def test_a_design_with_a_budget_of_its_own_has_its_own_batches(workflow, configu
     assert workflow.plan()["labels_batch"] == 2 + 2 + 4
 
 
+def test_a_test_set_is_labelled_and_no_model_is_fitted_to_it(workflow, configuration):
+    configuration["designs"]["TEST"] = {"pool": "A", "method": "random", "fit": False}
+    workflow.configure(configuration)
+    plan = workflow.plan()
+    assert plan["design_select"] == plan["labels_design"] == plan["design_quality"] == 3
+    assert plan["labels_batch"] == 6
+    for rule in ("hyperparameters", "models_fit", "crossval_predict", "properties_model"):
+        assert plan[rule] == 2
+
+
+def test_a_design_that_becomes_a_test_set_is_not_chosen_or_labelled_again(rerun, configuration):
+    configuration["designs"]["RND"]["fit"] = False
+    rerun.configure(configuration)
+    assert set(rerun.plan()) == {"crossval_errors", "properties_table"} | REPORT | FIGURES
+
+
 def test_the_workflow_without_the_file_in_the_root_aims_at_the_report_too(workflow):
     planned = workflow.plan("--snakefile", str(ROOT / "workflow" / "Snakefile"))
     assert planned["report"] == 1

@@ -12,6 +12,7 @@ from gapdesign.crossval.forces import SHOWN, Forces, sample
 from gapdesign.crossval.predictions import predictions
 from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.kernel import KernelOptions
+from gapdesign.deviations import worst_twentieth
 from gapdesign.engines.base import Label
 from gapdesign.report.matrices import virial_components
 
@@ -95,6 +96,8 @@ def test_errors_by_hand():
         "rmse_virial_mev",
         "n_forces",
         "n_forces_zero",
+        "worst_twentieth_mev",
+        "worst_twentieth_force_mev_a",
     ]
     first, second = made.to_dict("records")
     assert (first["model"], first["test_set"], first["n"]) == ("M", "T", 4)
@@ -102,10 +105,24 @@ def test_errors_by_hand():
     assert first["q99_mev"] == pytest.approx(3.97)
     assert first["rmse_mev"] == pytest.approx(np.sqrt(26 / 4))
     assert first["mae_mev"] == pytest.approx(2)
-    assert first["max_mev"] == 4
+    assert first["max_mev"] == first["worst_twentieth_mev"] == 4
     # An error that is always the same spreads about nothing, but is one.
     assert (second["test_set"], second["n"], second["std_mev"]) == ("U", 2, 0)
     assert second["rmse_mev"] == second["mae_mev"] == second["q99_mev"] == second["max_mev"] == 2
+
+
+@pytest.mark.parametrize(("n", "mean"), [(1, 1), (20, 20), (21, 20.5), (40, 39.5), (41, 40), (250, 244)])
+def test_the_worst_twentieth_of_the_first_n_numbers(n, mean):
+    """Of 1 to n these are the last ceil(n / 20), and their mean is half of the first and the last: (n - 12 + n) / 2."""
+    sizes = np.random.default_rng(n).permutation(np.arange(1.0, n + 1))
+    assert worst_twentieth(sizes) == pytest.approx(mean)
+    np.testing.assert_allclose(worst_twentieth(np.stack([sizes, 2 * sizes]), axis=1), [mean, 2 * mean])
+
+
+def test_the_worst_twentieth_of_none_and_of_what_is_not_finite():
+    assert np.isnan(worst_twentieth([]))
+    assert worst_twentieth([1.0, np.inf]) == np.inf
+    assert np.isnan(worst_twentieth([np.inf, np.nan]))
 
 
 def test_rows_of_the_table_keep_the_order_of_the_study():
@@ -152,7 +169,7 @@ def test_errors_of_forces_and_virials_by_hand():
     (row,) = errors(made, forces).to_dict("records")
     assert row["rmse_force_mev_a"] == pytest.approx(np.sqrt(179 / 15))
     assert row["q99_force_mev_a"] == pytest.approx(5 + 0.96 * 7)
-    assert row["max_force_mev_a"] == pytest.approx(12)
+    assert row["max_force_mev_a"] == row["worst_twentieth_force_mev_a"] == pytest.approx(12)
     assert row["rmse_virial_mev"] == pytest.approx(np.sqrt((0.5 + 9) / 2))
     # The cell of one atom is held by symmetry.
     assert (row["n_forces"], row["n_forces_zero"]) == (5, 1)
@@ -182,6 +199,8 @@ def test_errors_by_config_type_and_element_by_hand():
     np.testing.assert_allclose(made["rmse_force_mev_a"], np.sqrt([169 / 9, 10 / 6, 144 / 3, 35 / 12]))
     np.testing.assert_allclose(made["max_force_mev_a"], [12, 3, 12, 5])
     np.testing.assert_allclose(made["rmse_virial_mev"], [np.sqrt(4.75), np.nan, np.nan, np.nan])
+    np.testing.assert_allclose(made["worst_twentieth_mev"], [1, 1, np.nan, np.nan])
+    np.testing.assert_allclose(made["worst_twentieth_force_mev_a"], [12, 3, 12, 5])
 
 
 def test_a_prediction_that_is_no_number_is_an_error_without_end_and_no_missing_label():
@@ -282,7 +301,7 @@ def test_bootstrap_of_equal_errors_is_the_worst_off_sample_error_itself():
     drawn = bootstrap(whole, np.random.default_rng(1), draws=3)
     assert drawn["draw"].tolist() == [0, 0, 1, 1, 2, 2]
     assert drawn["model"].tolist() == ["M", "T"] * 3
-    assert drawn["worst_mev"].tolist() == [5.0, 2.0] * 3
+    assert drawn["worst_mev"].tolist() == drawn["worst_twentieth_mev"].tolist() == [5.0, 2.0] * 3
 
 
 def test_bootstrap_of_two_errors_takes_each_pair_as_often_as_it_should():
@@ -292,6 +311,8 @@ def test_bootstrap_of_two_errors_takes_each_pair_as_often_as_it_should():
     assert set(shares.index) == {0.0, 0.99, 1.0}
     # Four standard deviations of a share of 4000.
     np.testing.assert_allclose(shares[[0.0, 0.99, 1.0]], [0.25, 0.5, 0.25], atol=4 * 0.5 / np.sqrt(4000))
+    # The worst of two is 0 only where both are.
+    np.testing.assert_array_equal(drawn["worst_twentieth_mev"], (drawn["worst_mev"] > 0).astype(float))
 
 
 def test_bootstrap_tests_all_models_on_the_same_structures_of_a_draw():

@@ -241,3 +241,29 @@ def test_groups_of_candidates_are_a_table_and_one_that_is_hardly_there_a_warning
     assert "OPT has 1 of the 900 candidates of md (a blind draw about 90)." in page
     assert '<th scope="row">&lt;b&gt;</th><td class="n">100</td><td class="n">10.0 %</td>' in page
     assert "Groups:" not in design_page.render(**study())
+
+
+def test_a_mere_test_set_is_in_tables_and_on_maps_and_moves_no_band_and_no_curve():
+    """Curves and histograms are the bytes that they are without it, though its pool and its size are others."""
+    names = {"OPT": "maxmin", "RND": "random", "FAR": "random"}
+    given = study(names)
+    for name in ("curves", "members", "coverage"):
+        own = given[name][given[name]["design"] == "FAR"]
+        draws = given[name][given[name]["design"] == ""].copy()
+        numbers = draws.select_dtypes("float").columns.drop(["draw", "rank"], errors="ignore")
+        draws[numbers] *= 7
+        rest = given[name][given[name]["design"] != "FAR"]
+        given[name] = pd.concat([rest, own.assign(pool="C"), draws.assign(pool="C")], ignore_index=True)
+    given["pools"] = pd.concat([given["pools"], given["pools"].assign(pool="C")], ignore_index=True)
+    given["configuration"] = given["configuration"] | {"designs": {"OPT": {}, "RND": {}, "FAR": {"fit": False}}}
+    page, alone = design_page.render(**given), design_page.render(**study())
+
+    def figure(text: str, name: str) -> str:
+        start = text.index(f'<figure id="figure-{name}">')
+        return text[start : text.index("<figcaption>", start)]
+
+    for name in ("nearest", "distances", "budget", "pool"):
+        assert figure(page, name) == figure(alone, name), name
+    assert "FAR over C" in figure(page, "coverage")
+    assert '<th scope="row">FAR</th><td>random, a test set only</td>' in page
+    assert page[page.index('id="advice"') : page.index("<ul")] == alone[alone.index('id="advice"') : alone.index("<ul")]

@@ -198,6 +198,7 @@ def test_a_group_is_hardly_there_where_chance_would_not_leave_it_so():
         " `quotas` give a group its structures."
     )
     assert not warnings(table, designs | {"FEW": {"existing": "mine.xyz"}}), "the existing set may have it"
+    assert not warnings(table, designs | {"FEW": {"fit": False}}), "no model is fitted to it"
     (sentence,) = warnings(table, {"FEW": {"quotas": {"md": 3, "slab": 38}, "existing": "mine.xyz"}, "EVEN": {}})
     assert sentence == (
         "FEW has 2 of 3 of md that its quotas ask for: all others are copies of these, or of what is there already."

@@ -220,10 +220,10 @@ class TestFigures:
         methods = {f"D{k}": ("maxmin", "random", "cur")[k % 3] for k in range(len(DASHES))}
         assert len({str(style["linestyle"]) for style in line_styles(methods).values()}) == len(DASHES)
 
-    def test_of_many_designs_those_of_one_colour_differ(self):
+    def test_of_many_designs_those_of_one_method_are_alike_and_no_others(self):
         methods = {f"D{k}": "random" if k > 14 else f"method_{k}" for k in range(18)}
         styles = [(style["color"], str(style["linestyle"])) for style in line_styles(methods).values()]
-        assert len(set(styles)) == len(methods)
+        assert len(set(styles)) == len(set(methods.values())) == 16
 
     def test_a_manuscript_gets_letters_and_the_same_bytes(self, monkeypatch):
         parts = study(FOUR)
@@ -315,14 +315,16 @@ class TestPage:
         parts = study(FOUR)
         table = table_after(tree_of(page_of(parts)), "errors")
         assert table[0] == ["model, tested on", *FOUR, "worst off-sample"]
-        # Quantiles are 10 i + j + 1, deviations a quarter; the worst test is the last but the fit.
-        assert table[1] == ["OPT1", "1.00 0.250", "2.00 0.500", "3.00 0.750", "4.00 1.00", "4.00 on RND2"]
-        assert table[4] == ["RND2", "31.0 7.75", "32.0 8.00", "33.0 8.25", "34.0 8.50", "33.0 on RND1"]
+        # Quantiles and worst are 10 i + j + 1, deviations a quarter; the worst test is the last but the fit.
+        cells = ["1.00 1.00 0.250", "2.00 2.00 0.500", "3.00 3.00 0.750", "4.00 4.00 1.00"]
+        assert table[1] == ["OPT1", *cells, "4.00 on RND2"]
+        cells = ["31.0 31.0 7.75", "32.0 32.0 8.00", "33.0 33.0 8.25", "34.0 34.0 8.50"]
+        assert table[4] == ["RND2", *cells, "33.0 on RND1"]
 
     def test_forces_and_virials_have_their_own_tables(self):
         parts = study(FOUR)
         page = page_of(parts)
-        assert table_after(tree_of(page), "errors", "./div[2]/table")[1][-2:] == ["40.0 20.0", "40.0 on RND2"]
+        assert table_after(tree_of(page), "errors", "./div[2]/table")[1][-2:] == ["40.0 40.0 20.0", "40.0 on RND2"]
         assert table_after(tree_of(page), "errors", "./div[3]/table")[1][-2:] == ["12.0", "12.0 on RND2"]
         assert "Symmetry holds 16 of 40 forces at zero" in page
         assert 'id="figure-force_errors"' in page and 'id="figure-force_parity"' in page
@@ -459,8 +461,8 @@ class TestPage:
             parts[name] = read_csv(tmp_path / f"{name}.csv")
         assert table_after(tree_of(page_of(parts)), "errors")[1] == [
             "1",
-            "1.00 0.250",
-            "2.00 0.500",
+            "1.00 1.00 0.250",
+            "2.00 2.00 0.500",
             "2.00 on 2",
         ]
 

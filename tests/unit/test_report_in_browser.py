@@ -68,9 +68,10 @@ def test_nothing_is_in_the_way_of_a_reader(tab: Browser, four):
     [
         ({"A": "maxmin"}, 3),
         ({f"D{k}": ("maxmin", "random", "k_medoids")[k % 3] for k in range(12)}, 150),
+        ({f"{method}{k}": method for method in ("maxmin", "random") for k in range(10)}, 40),
         ({"a design of many letters": "cur_environments", "another one that is as long": "maximum"}, 20),
     ],
-    ids=["one design", "twelve designs", "long names"],
+    ids=["one design", "twelve designs", "twenty designs", "long names"],
 )
 def test_nor_in_studies_of_other_shapes(tab: Browser, tmp_path: Path, methods: dict[str, str], members: int):
     assert faults(tab, written(tmp_path, study(methods, members=members))) == []

@@ -54,6 +54,7 @@ if jobs_at_once() is not None:
 
 DESIGNS = list(STUDY.designs)
 PRICED = STUDY.priced()
+FITTED = STUDY.fitted()
 DESCRIPTOR_ENVIRONMENT = STUDY.descriptor.member.environment
 COMPARISON_ENVIRONMENT = STUDY.comparison.descriptor.environment
 COMPARED = "environments" if STUDY.comparison.of == "environments" else "features"
@@ -355,3 +356,8 @@ def results_where(asked, files):
 def of_designs(pattern):
     """Return the files of all designs, in the order of the configuration."""
     return expand(results(pattern), design=DESIGNS, allow_missing=True)
+
+
+def of_models(pattern):
+    """Return the files of all designs that models are fitted to, in the order of the configuration."""
+    return expand(results(pattern), design=FITTED, allow_missing=True)

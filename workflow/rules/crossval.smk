@@ -30,8 +30,8 @@ rule crossval_predict:
 
 rule crossval_errors:
     input:
-        predictions=of_designs("{folder}crossval/models/{design}.csv"),
-        forces=of_designs("{folder}crossval/models/{design}.npz"),
+        predictions=of_models("{folder}crossval/models/{design}.csv"),
+        forces=of_models("{folder}crossval/models/{design}.npz"),
         features=of_designs("designs/{design}.npy"),
         reserves=of_designs("designs/reserve/{design}.npy"),
     output:

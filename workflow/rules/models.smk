@@ -3,7 +3,7 @@ rule models:
         [
             results(f"{folder}models/{design}/{file}")
             for folder, chosen in FOLDERS.items()
-            for design in DESIGNS
+            for design in FITTED
             for file in chosen.member.files
         ],
 

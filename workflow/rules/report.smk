@@ -5,7 +5,7 @@ rule report_provenance:
     input:
         of_designs("designs/{design}.extxyz"),
         of_designs("labels/{design}.extxyz"),
-        of_designs("{folder}models/{design}/hyperparameters.json"),
+        of_models("{folder}models/{design}/hyperparameters.json"),
         models_of,
         results("labels/isolated.extxyz"),
         results("quality.csv"),
@@ -116,7 +116,7 @@ for folder, chosen in FOLDERS.items():
             replay_tables=if_replay(REPLAY_TABLES),
             equivalents=if_replay("replay/equivalents.csv"),
             property_figures=if_properties([path.format(folder=folder) for path in PROPERTY_FIGURES]),
-            hyperparameters=of_designs(f"{folder}models/{{design}}/hyperparameters.json"),
+            hyperparameters=of_models(f"{folder}models/{{design}}/hyperparameters.json"),
             candidates=results("candidates.csv"),
             quality=results("quality.csv"),
             maps=of_pools_chosen("quality/pools/{pool}/map.json"),

@@ -21,7 +21,7 @@ def potential_of(wildcards):
 def models_of(wildcards):
     """Return the files of all models of one kind."""
     files = FOLDERS[wildcards.folder].member.files
-    return [path for file in files for path in of_designs(f"{wildcards.folder}models/{{design}}/{file}")]
+    return [path for file in files for path in of_models(f"{wildcards.folder}models/{{design}}/{file}")]
 
 
 def starts_of(wildcards):
@@ -38,7 +38,7 @@ def errors_of_others(folder):
 def trainings_of(folder):
     """Return the files of the training of all models of a kind, if it is trained in steps."""
     file = FOLDERS[folder].member.training
-    return of_designs(f"{folder}models/{{design}}/{file}") if file else []
+    return of_models(f"{folder}models/{{design}}/{file}") if file else []
 
 
 def model_environment(wildcards):

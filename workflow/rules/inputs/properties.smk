@@ -12,7 +12,7 @@ PROPERTY_FIGURES = [
 def of_potentials(pattern):
     """Return the files of all models of one kind, and of the reference engine where it is asked for properties too."""
     reference = [results(pattern.format(folder="", design="reference"))] if HAS_REFERENCE else []
-    return of_designs(pattern) + reference
+    return of_models(pattern) + reference
 
 
 def if_properties(files):

@@ -56,7 +56,7 @@ def costs_of_candidates():
 
 def of_fits(pattern):
     """Return the files of the potentials of every design of the replay, and of their two bounds."""
-    return expand(results(pattern), fits=["bounds", *(f"fits/{design}" for design in DESIGNS)])
+    return expand(results(pattern), fits=["bounds", *(f"fits/{design}" for design in FITTED)])
 
 
 def if_replay(files):

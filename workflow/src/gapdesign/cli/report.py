@@ -139,6 +139,7 @@ def _figures(arguments: argparse.Namespace, part: FiguresPart) -> None:
 
 
 def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
+    from gapdesign.crossval.families import families
     from gapdesign.files import read_bytes, read_csv, read_frames, read_json, write_text
     from gapdesign.labels.suspicions import of_models
     from gapdesign.report import groups_table, map_page
@@ -193,6 +194,7 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
         files=_files(figures, arguments.data, arguments.trainings, arguments.output.parent),
         kind=own.kind,
         others=_others(list(kinds), own.kind, above, arguments.others),
+        families=families(part.study),
         above=above,
     )
     warnings = "".join(f"Suspicious labels: {sentence}\n" for sentence in suspicions)

@@ -95,14 +95,15 @@ def _check(arguments: argparse.Namespace) -> None:
     for name, design in study.designs.items():
         most, core_hours = study.budget_of(name), study.core_hours_of(name)
         ends = "" if core_hours is None else f"labels of {core_hours:g} core-hours, at most "
-        print(f"  {name}: {ends}{most} structures of pool {design.pool} by {design.method}")
+        role = "" if design.fit else ", a test set only"
+        print(f"  {name}: {ends}{most} structures of pool {design.pool} by {design.method}{role}")
     for line in summary.lines(study):
         print(line)
     for note in notes(study):
         print(note)
-    kinds, designs = len(study.kinds), len(study.designs)
-    models = f"{kinds * designs} models ({', '.join(study.kinds)})"
-    print(f"labels from {study.labels.engine}; {models}, {kinds * designs**2} cross-validations")
+    count = len(study.kinds) * len(study.fitted())
+    models = f"{count} models ({', '.join(study.kinds)})"
+    print(f"labels from {study.labels.engine}; {models}, {count * len(study.designs)} cross-validations")
     _check_labels(study)
 
 

@@ -20,10 +20,10 @@ STAGES = {
     "labels": 1,
     "hyperparameters": 1,
     "models": 1,
-    "crossval": 3,
+    "crossval": 4,
     "properties": 1,
     "replay": 3,
-    "report": 4,
+    "report": 5,
 }
 """The stages in the order in which they run, each with its revision. Raise a revision when a change of the library
 alters the results of the stage, so that its jobs run again."""

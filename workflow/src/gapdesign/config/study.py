@@ -108,6 +108,10 @@ class Study(Options):
         """Return the method of each design, in order."""
         return {name: design.method for name, design in self.designs.items()}
 
+    def fitted(self) -> list[str]:
+        """Return the designs that models are fitted to, in order."""
+        return [name for name, design in self.designs.items() if design.fit]
+
     @cached_property
     def kinds(self) -> dict[str, ChosenModel]:
         """The kinds of models, by name, in order; the first has its results where those of a single one are."""
@@ -264,6 +268,8 @@ def check(study: Study) -> None:
             raise InputError(f"{key}: this key is missing; for example `{key}: {example}`.")
     pools = study.pools
     check_names(pools.names, study.designs)
+    if not study.fitted():
+        raise InputError("designs: all have `fit: false`, so there is no model to test; leave it out for one or more.")
     _check_elements(study)
     _check_pools(study)
     for key, path in _files(study):

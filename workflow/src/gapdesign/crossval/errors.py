@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gapdesign.crossval.forces import Forces
-from gapdesign.deviations import root_mean_square, tail
+from gapdesign.deviations import root_mean_square, tail, worst_twentieth
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,8 +17,9 @@ DERIVATIVES = (
     *("rmse_force_mev_a", "q99_force_mev_a", "max_force_mev_a", "rmse_virial_mev"),
     *("n_forces", "n_forces_zero"),
 )
-COLUMNS = ("model", "test_set", "n", *ENERGIES, *DERIVATIVES)
-GROUPED = ("model", "test_set", "kind", "group", "n", *ENERGIES, *DERIVATIVES)
+WORST_TWENTIETH = ("worst_twentieth_mev", "worst_twentieth_force_mev_a")
+COLUMNS = ("model", "test_set", "n", *ENERGIES, *DERIVATIVES, *WORST_TWENTIETH)
+GROUPED = ("model", "test_set", "kind", "group", "n", *ENERGIES, *DERIVATIVES, *WORST_TWENTIETH)
 
 
 def errors(table: pd.DataFrame, forces: Forces) -> pd.DataFrame:
@@ -38,7 +39,9 @@ def errors(table: pd.DataFrame, forces: Forces) -> pd.DataFrame:
         quantile of the absolute error, interpolated linearly. Of forces, in meV/angstrom: the root mean square of the
         components of the error, the 0.99 quantile and the largest of its lengths. Of virials, in meV per atom: the root
         mean square of the six components. ``n_forces`` counts atoms with labelled forces, ``n_forces_zero`` those among
-        them that symmetry holds at zero. What has no label has no error.
+        them that symmetry holds at zero. ``worst_twentieth_mev`` and ``worst_twentieth_force_mev_a`` are means of the
+        largest twentieth of absolute errors of energies and of lengths of errors of forces. What has no label has no
+        error.
     """
     import pandas as pd
 
@@ -87,6 +90,7 @@ def _energies(group: pd.DataFrame) -> dict[str, Any]:
         "rmse_mev": root_mean_square(error),
         "mae_mev": float(size.mean()),
         "max_mev": float(size.max()),
+        "worst_twentieth_mev": float(worst_twentieth(size)),
     }
 
 
@@ -103,4 +107,5 @@ def _forces(forces: Forces, atoms: np.ndarray) -> dict[str, Any]:
         "max_force_mev_a": float(sizes.max()) if len(sizes) else np.nan,
         "n_forces": len(sizes),
         "n_forces_zero": int(forces.vanish[atoms].sum()),
+        "worst_twentieth_force_mev_a": float(worst_twentieth(sizes)),
     }

@@ -70,6 +70,12 @@ class _Design(Options):
         description="Structures that it takes first from groups of the pool, by the `config_type` of frames or the name"
         " of a prototype, such as `{surface: 30, liquid: 20}`; the rest of its budget comes from all candidates.",
     )
+    fit: bool = Field(
+        True,
+        description="Whether a model is fitted to it. `false` makes it a test set only, for the models of all others: a"
+        " larger draw from their pools or, from a pool that is sampled otherwise, structures that are like none of"
+        " their designs.",
+    )
     start: int | None = Field(
         None,
         ge=0,

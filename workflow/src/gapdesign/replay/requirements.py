@@ -41,7 +41,8 @@ def check(study: Study) -> None:
             f"replay.test: '{replay.tested}' is not a pool that can be kept for the test; give a share such as 0.2, or"
             f" choose from {', '.join(others)}."
         )
-    for name, design in study.designs.items():
+    for name in study.fitted():
+        design = study.designs[name]
         if design.pool == replay.core:
             raise InputError(f"designs.{name}.pool: '{design.pool}' is replay.core; choose from another pool.")
         if design.pool == replay.tested:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from gapdesign.descriptors import DESCRIPTORS
@@ -11,6 +11,7 @@ from gapdesign.models import MODELS
 from gapdesign.models.gap.options import GapOptions
 from gapdesign.properties.options import Name
 from gapdesign.report import words
+from gapdesign.report.style import are_many
 
 
 def asked(configuration: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -22,7 +23,7 @@ def asked(configuration: Mapping[str, Any]) -> list[tuple[str, str]]:
         if key == "pools" and isinstance(value, Mapping):
             rows.append(("candidates", _pools(value)))
         elif key == "designs" and isinstance(value, Mapping):
-            rows.append(("designs", "; ".join(f"{name}: {_design(part)}" for name, part in value.items())))
+            rows.append(("designs", "; ".join(_designs(value))))
         elif key == "budget" and isinstance(value, int | Mapping):
             own = any(part.get("budget") for part in configuration.get("designs", {}).values())
             rows.append(("budget", f"{words.budget(value)} per design{' without its own' if own else ''}"))
@@ -31,6 +32,12 @@ def asked(configuration: Mapping[str, Any]) -> list[tuple[str, str]]:
         else:
             rows.append((str(key).replace("_", " "), words.plain(value)))
     return [row for row in rows if row[1]]
+
+
+def tests_only(configuration: Mapping[str, Any]) -> list[str]:
+    """Return the designs that no model is fitted to."""
+    designs = configuration.get("designs") or {}
+    return [name for name, part in designs.items() if isinstance(part, Mapping) and not part.get("fit", True)]
 
 
 def as_yaml(configuration: Mapping[str, Any]) -> str:
@@ -80,9 +87,28 @@ def _pools(pools: Mapping[str, Any]) -> str:
     return text + "".join(f"; {name}: {words.plain(part)}" for name, part in own.items())
 
 
-def _design(part: Any) -> str:
+def _designs(designs: Mapping[str, Any]) -> Iterator[str]:
+    """Describe each design; of many, those that differ by their pools only are described together."""
+    methods = {name: str(part.get("method")) for name, part in designs.items() if isinstance(part, Mapping)}
+    if not are_many(methods):
+        yield from (f"{name}: {_design(part)}" for name, part in designs.items())
+        return
+    alike: dict[str, list[str]] = {}
+    for name, part in designs.items():
+        alike.setdefault(words.plain({**part, "pool": ""}), []).append(name)
+    for names in alike.values():
+        parts = [designs[name] for name in names]
+        pools = list(dict.fromkeys(str(part.get("pool")) for part in parts))
+        called = words.listing(names) if len(names) <= 2 else f"{names[0]} to {names[-1]} ({len(names)})"
+        yield f"{called}: {_design(parts[0], pools)}"
+
+
+def _design(part: Any, pools: Sequence[str] = ()) -> str:
     if not isinstance(part, Mapping):
         return words.plain(part)
-    rest = {key: value for key, value in part.items() if key not in ("method", "pool") and value not in (None, {}, [])}
-    text = f"{words.method_name(str(part.get('method', '?')))} from pool {part.get('pool', '?')}"
+    pool = f"pools {words.listing(pools)}" if len(pools) > 1 else f"pool {part.get('pool', '?')}"
+    known = ("method", "pool", "fit")
+    rest = {key: value for key, value in part.items() if key not in known and value not in (None, {}, [])}
+    text = f"{words.method_name(str(part.get('method', '?')))} from {pool}"
+    text += "" if part.get("fit", True) else ", a test set only"
     return text + (f", {words.plain(rest)}" if rest else "")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.methods import is_baseline
-from gapdesign.report.figures import histograms, legend
-from gapdesign.report.style import BASELINE, GREY, error_colours, house_style, line_styles
+from gapdesign.report.figures import histograms, legend, medians
+from gapdesign.report.style import BASELINE, GREY, are_many, error_colours, house_style, line_styles
 from gapdesign.report.texts import MEASURES
 from gapdesign.report.words import MINUS, number, percent, shorten
 
@@ -104,10 +104,15 @@ def _panel(axes: Axes, rows: pd.DataFrame, along: str, measure: str, methods: Ma
         mark = {"marker": "_", "markersize": 12} if len(spread) == 1 else {}
         axes.fill_between(spread.index, spread[low], spread[high], color=BASELINE, alpha=0.2, linewidth=0)
         axes.plot(spread.index, spread[middle], color=BASELINE, linewidth=0.8, alpha=0.8, **mark)
-    styles = line_styles(methods)
-    for design in sorted(methods, key=lambda name: not is_baseline(methods[name])):
-        mine = rows[rows["design"] == design].sort_values(along)
-        axes.plot(mine[along], mine[measure].astype(float) * factor, marker="o", markersize=2.2, **styles[design])
+    drawn = {design: mine.sort_values(along) for design, mine in rows[rows["design"] != ""].groupby("design")}
+    lines = {design: (mine[along], mine[measure].astype(float) * factor) for design, mine in drawn.items()}
+    if are_many(methods):
+        known = [method for method in methods.values() if is_baseline(method)] if len(spread) else ()
+        medians(axes, lines, methods, unbanded=known, marker="o", markersize=2.2)
+    else:
+        styles = line_styles(methods)
+        for design in sorted(methods, key=lambda name: not is_baseline(methods[name])):
+            axes.plot(*lines.get(design, ([], [])), marker="o", markersize=2.2, **styles[design])
     axes.set_title(MEASURES[measure][0] + (", %" if kind == "share" else ""))
     axes.set_xscale("log")
     ticks = sorted(set(rows[along]))

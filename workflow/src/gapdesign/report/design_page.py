@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gapdesign.files import csv_bytes
 from gapdesign.report import groups_table, raised_table, words
 from gapdesign.report.advice import advice, outlook
-from gapdesign.report.configuration import as_yaml, asked
+from gapdesign.report.configuration import as_yaml, asked, tests_only
 from gapdesign.report.curve_figures import (
     against_budget,
     against_pool,
@@ -16,13 +16,20 @@ from gapdesign.report.curve_figures import (
     curves_figure,
     nearest_figure,
 )
-from gapdesign.report.designs_table import contents, elements, measures, nearest
+from gapdesign.report.designs_table import (
+    contents,
+    elements,
+    gathered_measures,
+    gathered_nearest,
+    measures,
+    nearest,
+)
 from gapdesign.report.downloads import File, downloads
 from gapdesign.report.embed import embed
 from gapdesign.report.figures import distances_figure, distances_table
-from gapdesign.report.style import pdf_bytes, svg_text
+from gapdesign.report.style import are_many, pdf_bytes, svg_text
 from gapdesign.report.template import fill
-from gapdesign.report.texts import BEFORE_LABELS, NEAREST_WITH_STRAINS, TITLES, references
+from gapdesign.report.texts import BEFORE_LABELS, NEAREST_WITH_STRAINS, TITLES, of_many, references
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,11 +71,14 @@ def render(
     str
         One self-contained HTML document that loads nothing.
     """
+    tests = tests_only(configuration)
+    judged = {name: method for name, method in methods.items() if name not in tests}
+    measured = _beside(curves, judged)
     drawn = {
-        "nearest": nearest_figure(members, methods),
-        "distances": distances_figure(distances, {}, methods),
-        "budget": curves_figure(against_budget(curves), "size", "structures", methods),
-        "pool": curves_figure(against_pool(curves), "candidates", "candidates chosen from", methods),
+        "nearest": nearest_figure(_beside(members, judged), judged),
+        "distances": distances_figure(distances, {}, judged),
+        "budget": curves_figure(against_budget(measured), "size", "structures", judged),
+        "pool": curves_figure(against_pool(measured), "candidates", "candidates chosen from", judged),
         "coverage": coverage_figure(coverage, pools, methods),
     }
     study = str(configuration.get("study", "study"))
@@ -88,12 +98,13 @@ def render(
         ]
         for name, figure in drawn.items()
     }
+    captions = BEFORE_LABELS | ({"nearest": NEAREST_WITH_STRAINS} if members["strain"].notna().any() else {})
     draws = curves["draw"].nunique()
     return fill(
         "design.html.j2",
         study=study,
         elements=elements(designs),
-        advice=advice(curves, methods, quality),
+        advice=advice(curves, judged, quality),
         hardly=groups_table.warnings(groups, configuration["designs"]),
         groups=groups_table.tables(groups),
         facts=[
@@ -104,17 +115,25 @@ def render(
             *raised_table.facts(raised),
         ],
         raised=raised_table.section(raised),
-        outlooks=[outlook(curves, design) for design in methods if (curves["design"] == design).any()],
+        outlooks=[outlook(curves, design) for design in judged if (curves["design"] == design).any()],
         methods=methods,
-        contents=contents(designs, methods),
+        contents=contents(designs, methods, tests),
         quality=measures(quality),
+        gathered_quality=gathered_measures(quality, methods),
         nearest=nearest(quality),
+        gathered_nearest=gathered_nearest(quality, methods),
         pools=pools.to_dict("records"),
         figures={name: embed(name, document, TITLES[name]) for name, document in documents.items()},
         downloads=downloads(f"{study}-design", files),
         numbers={name: place for place, name in enumerate(drawn, 1)},
-        captions=BEFORE_LABELS | ({"nearest": NEAREST_WITH_STRAINS} if members["strain"].notna().any() else {}),
+        captions=of_many(captions) if are_many(methods) else captions,
         asked=asked(configuration),
         yaml=as_yaml(configuration),
         references=[entry for entry in references(configuration) if entry[2] not in ("the potential",)],
     )
+
+
+def _beside(table: pd.DataFrame, judged: Mapping[str, str]) -> pd.DataFrame:
+    """Return the rows of the designs that are judged, and of random draws from their pools."""
+    pools = table["pool"][table["design"].isin(judged)]
+    return table[table["design"].isin([*judged, ""]) & table["pool"].isin(pools)]

@@ -5,25 +5,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gapdesign.methods import is_baseline
+from gapdesign.report.gathered import by_method, gathered, gathered_errors, mean
 from gapdesign.report.headline import worst_off_sample
 from gapdesign.report.matrices import (
+    ENERGY,
     FORCE,
     VIRIAL,
+    Quantity,
     errors_figure,
     force_components,
     force_lengths,
     parity_figure,
     virial_components,
 )
-from gapdesign.report.style import INK, MUTED, RULE, house_style, legend_below, line_styles, text_width
-from gapdesign.report.words import MINUS, method_name, number, shorten
+from gapdesign.report.style import INK, MUTED, PAPER, RULE, are_many, house_style, legend_below, line_styles, text_width
+from gapdesign.report.words import MINUS, count, method_name, number, shorten
 from gapdesign.structures import strain_magnitudes
 
 if TYPE_CHECKING:
@@ -132,16 +135,64 @@ def density(data: NDArray, edges: NDArray) -> NDArray:
 
 
 def histograms(axes: Axes, values: Mapping[str, NDArray], edges: NDArray, methods: Mapping[str, str]) -> None:
-    """Draw a histogram per design, in the order of ``methods``; the outer bars include values beyond the edges."""
+    """Draw a histogram per design, in the order of ``methods``; the outer bars include values beyond the edges.
+
+    Of many designs, one per method is drawn: the mean over its designs, in a band from the lowest to the highest.
+    """
+    heights = {design: density(values[design], edges) for design in methods if len(values.get(design, ()))}
     styles = line_styles(methods)
-    for design in methods:
-        data = values.get(design, np.empty(0))
-        if len(data):
-            heights = density(data, edges)
-            axes.stairs(heights, edges, label=design, linewidth=1.4, **styles[design])
-            axes.stairs(heights, edges, fill=True, alpha=0.07, color=styles[design]["color"])
+    if are_many(methods):
+        for designs in by_method(methods).values():
+            if drawn := [heights[design] for design in designs if design in heights]:
+                style = styles[designs[0]]
+                low, high = np.min(drawn, axis=0), np.max(drawn, axis=0)
+                axes.stairs(high, edges, baseline=low, fill=True, alpha=0.2, color=style["color"])
+                axes.stairs(np.mean(drawn, axis=0), edges, linewidth=1.4, **style)
+    else:
+        for design, bars in heights.items():
+            axes.stairs(bars, edges, label=design, linewidth=1.4, **styles[design])
+            axes.stairs(bars, edges, fill=True, alpha=0.07, color=styles[design]["color"])
     axes.set_ylim(bottom=0)
     axes.grid(axis="x", visible=False)
+
+
+def medians(
+    axes: Axes,
+    drawn: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    methods: Mapping[str, str],
+    *,
+    unbanded: Collection[str] = (),
+    **options: Any,
+) -> None:
+    """Draw a line per method, random ones underneath: the median over its designs, in a band from lowest to highest.
+
+    Parameters
+    ----------
+    drawn
+        Design to abscissae and ordinates.
+    methods
+        Design to method.
+    unbanded
+        Methods without a band.
+    options
+        Of :meth:`matplotlib.axes.Axes.plot`.
+    """
+    styles = line_styles(methods)
+    for method, designs in sorted(by_method(methods).items(), key=lambda group: not is_baseline(group[0])):
+        present = [
+            tuple(np.asarray(values, dtype=float) for values in drawn[name]) for name in designs if name in drawn
+        ]
+        along = np.unique(np.concatenate([x for x, _ in present])) if present else np.empty(0)
+        rows = np.full((len(present), len(along)), np.nan)
+        for row, (x, y) in zip(rows, present, strict=True):
+            row[np.searchsorted(along, x)] = y
+        known = np.isfinite(rows).any(axis=0)
+        if known.any():
+            along, rows, style = along[known], rows[:, known], styles[designs[0]]
+            if method not in unbanded:
+                low, high = np.nanmin(rows, axis=0), np.nanmax(rows, axis=0)
+                axes.fill_between(along, low, high, color=style["color"], alpha=0.2, linewidth=0)
+            axes.plot(along, np.nanmedian(rows, axis=0), **style | options)
 
 
 @house_style()
@@ -166,15 +217,18 @@ def ranks_figure(ranks: Mapping[str, NDArray], methods: Mapping[str, str]) -> Fi
 
     figure = Figure(figsize=(6.8, 3.5), layout="constrained")
     axes = figure.subplots()
-    styles = line_styles(methods)
-    lengths = [2]
-    # Random designs jump up and down: they go underneath.
-    for design in sorted(methods, key=lambda name: not is_baseline(methods[name])):
-        drawn = np.asarray(ranks.get(design, ()), dtype=float)[1:]
-        thin = {"linewidth": 0.8, "alpha": 0.75} if is_baseline(methods[design]) else {}
-        mark = {"marker": "o", "markersize": 2.5} if len(drawn) < 15 else {}
-        axes.plot(1 + np.arange(len(drawn)), drawn, **styles[design], **thin, **mark)
-        lengths.append(len(drawn))
+    drawn = {design: np.asarray(ranks.get(design, ()), dtype=float)[1:] for design in methods}
+    lengths = [2, *map(len, drawn.values())]
+    if are_many(methods):
+        medians(axes, {design: (1 + np.arange(len(values)), values) for design, values in drawn.items()}, methods)
+    else:
+        styles = line_styles(methods)
+        # Random designs jump up and down: they go underneath.
+        for design in sorted(methods, key=lambda name: not is_baseline(methods[name])):
+            values = drawn[design]
+            thin = {"linewidth": 0.8, "alpha": 0.75} if is_baseline(methods[design]) else {}
+            mark = {"marker": "o", "markersize": 2.5} if len(values) < 15 else {}
+            axes.plot(1 + np.arange(len(values)), values, **styles[design], **thin, **mark)
     axes.set(title="Distance to the earlier ranks when picked", xlabel="rank", ylabel="kernel distance D")
     axes.set_xscale("log")
     top = max(lengths)
@@ -192,15 +246,20 @@ def _ticks_of_ranks(top: int) -> list[int]:
 
 
 def legend(figure: Figure, methods: Mapping[str, str]) -> None:
-    """Name the line of every design below a figure."""
+    """Name the line of every design, or of many designs that of every method, below a figure."""
     from matplotlib.lines import Line2D
 
     styles = line_styles(methods)
-    handles = [
-        Line2D([], [], **styles[design], label=f"{shorten(design, 18)} ({method_name(method)})")
-        for design, method in methods.items()
-    ]
+    handles = [Line2D([], [], **styles[design], label=label) for design, label in legend_labels(methods).items()]
     legend_below(figure, handles, handlelength=2.6)
+
+
+def legend_labels(methods: Mapping[str, str]) -> dict[str, str]:
+    """Return the words for every design; of many designs, for the first of every method."""
+    if are_many(methods):
+        groups = by_method(methods).items()
+        return {designs[0]: f"{method_name(method)} ({count(len(designs), 'design')})" for method, designs in groups}
+    return {design: f"{shorten(design, 18)} ({method_name(method)})" for design, method in methods.items()}
 
 
 @house_style()
@@ -218,7 +277,8 @@ def worst_figure(errors: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
     -------
     matplotlib.figure.Figure
         A row per model: a large dot at its worst test set, with name and number, small ones at the other
-        off-sample test sets, and a vertical tick at its fit.
+        off-sample test sets, and a vertical tick at its fit. Of many designs, a dashed line for each method at the
+        geometric mean of its large dots.
     """
     from matplotlib.figure import Figure
 
@@ -230,7 +290,8 @@ def worst_figure(errors: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
     beside = max((text_width(label, 8.5) for label in labels), default=0.0)
     behind = max((text_width(text, 8) for text in texts.values()), default=0.0)
     width = max(5.2, beside + behind + 2.6)
-    figure = Figure(figsize=(width, 0.85 + 0.36 * max(1, len(models))), layout="constrained")
+    many = are_many(methods)
+    figure = Figure(figsize=(width, 0.85 + (0.24 if many else 0.36) * max(1, len(models))), layout="constrained")
     axes = figure.subplots()
     styles = line_styles(methods)
     finite = errors["q99_mev"][np.isfinite(errors["q99_mev"])] if len(errors) else np.empty(0)
@@ -247,8 +308,14 @@ def worst_figure(errors: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
         if model in of_model.index:
             axes.plot([of_model[model]], [row], "|", color=MUTED, markersize=9, zorder=2)
         axes.plot([value], [row], "o", color=colour, markersize=8, zorder=3)
+        under = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.5} if many else None
         axes.annotate(texts[model], (value if np.isfinite(value) else 0, row), (8, 0), textcoords="offset points",
-                      va="center", color=INK, fontsize=8)  # fmt: skip
+                      va="center", color=INK, fontsize=8, bbox=under)  # fmt: skip
+    for designs in by_method(methods).values() if many else ():
+        places = [place for place, model in enumerate(models) if model in designs]
+        if places and np.isfinite(middle := mean(worst["q99_mev"][[models[place] for place in places]])):
+            ends = places[0] - 0.5, places[-1] + 0.5
+            axes.plot([middle] * 2, ends, "--", color=styles[designs[0]]["color"], linewidth=1, zorder=1.5)
     axes.set_yticks(range(len(models)), labels, color=INK)
     if not models:
         axes.text(0.5, 0.5, "no off-sample test", transform=axes.transAxes, ha="center", va="center", color=MUTED)
@@ -264,17 +331,33 @@ def _worst_text(value: float, test_set: str) -> str:
     return f"{number(value)} on {shorten(str(test_set), 18)}" if np.isfinite(value) else "not finite"
 
 
+def _errors(points: pd.DataFrame, results: Results, quantity: Quantity = ENERGY) -> Figure:
+    """Draw the errors of models on test sets; of many designs, those of methods."""
+    errors, methods = results.errors, results.methods
+    if not are_many(methods):
+        return errors_figure(points, errors, results.duplicates, quantity)
+    means, unmarked = gathered_errors(errors, methods), results.duplicates.iloc[:0]
+    return errors_figure(gathered(points, errors, methods), means, unmarked, quantity, whole=errors)
+
+
+def _parity(points: pd.DataFrame, results: Results, quantity: Quantity = ENERGY) -> Figure:
+    """Draw what models predict for test sets; of many designs, those of methods."""
+    errors, methods = results.errors, results.methods
+    if not are_many(methods):
+        return parity_figure(points, errors, quantity)
+    means = gathered_errors(errors, methods)
+    return parity_figure(gathered(points, errors, methods), means, quantity, whole=errors)
+
+
 FIGURES: dict[str, Callable[[Results], Figure]] = {
     "worst": lambda results: worst_figure(results.errors, results.methods),
     "distances": lambda results: distances_figure(results.distances, results.strains(), results.methods),
     "ranks": lambda results: ranks_figure(results.ranks(), results.methods),
-    "errors": lambda results: errors_figure(results.predictions, results.errors, results.duplicates),
-    "parity": lambda results: parity_figure(results.predictions, results.errors),
-    "force_errors": lambda results: errors_figure(
-        force_lengths(results.forces), results.errors, results.duplicates, FORCE
-    ),
-    "force_parity": lambda results: parity_figure(force_components(results.forces), results.errors, FORCE),
-    "virial_parity": lambda results: parity_figure(virial_components(results.predictions), results.errors, VIRIAL),
+    "errors": lambda results: _errors(results.predictions, results),
+    "parity": lambda results: _parity(results.predictions, results),
+    "force_errors": lambda results: _errors(force_lengths(results.forces), results, FORCE),
+    "force_parity": lambda results: _parity(force_components(results.forces), results, FORCE),
+    "virial_parity": lambda results: _parity(virial_components(results.predictions), results, VIRIAL),
 }
 """The figures of a study by name; ``results/<study>/figures/<name>.svg`` and ``.pdf``."""
 

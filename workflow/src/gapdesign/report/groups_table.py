@@ -38,7 +38,8 @@ def tables(groups: pd.DataFrame) -> list[dict[str, Any]]:
 def warnings(groups: pd.DataFrame, designs: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Say which quotas were not filled, and which groups are hardly in a design: a sentence per design.
 
-    Designs that continue an existing set are left out of the second: that may have these groups.
+    Designs that continue an existing set are left out of the second, since that may have these groups, and so are those
+    that no model is fitted to.
 
     Parameters
     ----------
@@ -59,7 +60,8 @@ def warnings(groups: pd.DataFrame, designs: Mapping[str, Mapping[str, Any]]) -> 
                 f"{design} has {words.listing(each)} that its quotas ask for: all others are copies of these, or of"
                 " what is there already."
             )
-    alone = groups[~groups["design"].isin([name for name, options in designs.items() if options.get("existing")])]
+    left_out = [name for name, options in designs.items() if options.get("existing") or not options.get("fit", True)]
+    alone = groups[~groups["design"].isin(left_out)]
     for design, hardly in hardly_there(alone).items():
         named = sorted(hardly, key=lambda each: -each.expected)
         each = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from gapdesign.crossval.between import Between, between
+from gapdesign.crossval.between import ENOUGH, Between, between
 from gapdesign.methods import is_baseline
 from gapdesign.report.words import listing, method_name, number, span, span_of
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 TAIL, FORCE_TAIL = "q99_mev", "q99_force_mev_a"
 """Columns of ``crossval/errors.csv`` that models are compared by: 0.99 quantiles of energies and of forces."""
 
+TWENTIETH, FORCE_TWENTIETH = "worst_twentieth_mev", "worst_twentieth_force_mev_a"
+"""Columns of the means of the worst twentieth, beside the quantiles."""
+
 
 def has_forces(errors: pd.DataFrame) -> bool:
     """Return whether there are labelled forces that symmetry does not hold at zero."""
@@ -28,6 +31,15 @@ def has_forces(errors: pd.DataFrame) -> bool:
 def has_virials(errors: pd.DataFrame) -> bool:
     """Return whether there are labelled virials."""
     return len(errors) > 0 and bool(errors["rmse_virial_mev"].notna().any())
+
+
+def off_sample(errors: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return the rows of tests on designs that models were not fitted to, and that have labels for a statistic."""
+    off = errors[errors["test_set"] != errors["model"]]
+    if column in (FORCE_TAIL, FORCE_TWENTIETH):
+        return off[off["n_forces"] > 0]
+    # A statistic of energies that is missing is an error that is not finite: every structure has an energy.
+    return off if column in (TAIL, TWENTIETH) else off.dropna(subset=column)
 
 
 def worst_off_sample(errors: pd.DataFrame, column: str = TAIL) -> pd.DataFrame:
@@ -50,9 +62,7 @@ def worst_off_sample(errors: pd.DataFrame, column: str = TAIL) -> pd.DataFrame:
 
     rows = []
     for model, group in errors.groupby("model", sort=False) if len(errors) else ():
-        off = group[group["test_set"] != model]
-        if column != TAIL:
-            off = off[off["n_forces"] > 0] if column == FORCE_TAIL else off.dropna(subset=column)
+        off = off_sample(group, column)
         if off.empty:
             continue
         broken = off[~off[column].map(math.isfinite)]
@@ -77,14 +87,14 @@ def headline(errors: pd.DataFrame, methods: Mapping[str, str], bootstrap: pd.Dat
         The table ``crossval/bootstrap.csv``, for intervals of the ratios of energies over test structures.
     """
     compared = [of_energies(errors, methods, bootstrap), of_forces(errors, methods)]
-    return " ".join(filter(None, [*compared, *_of_designs(_sizes(errors, methods))]))
+    return " ".join(filter(None, [*compared, *_of_designs(sizes_of(errors, methods))]))
 
 
 UNEQUAL = 1.1
 """Ratio of the largest to the smallest design of a comparison above which it is pointed out."""
 
 
-def _sizes(errors: pd.DataFrame, methods: Mapping[str, str]) -> dict[str, list[int]]:
+def sizes_of(errors: pd.DataFrame, methods: Mapping[str, str]) -> dict[str, list[int]]:
     """Return the sizes of the designs of each method."""
     own = errors[errors["model"] == errors["test_set"]] if len(errors) else errors
     sizes: dict[str, list[int]] = {}
@@ -93,7 +103,7 @@ def _sizes(errors: pd.DataFrame, methods: Mapping[str, str]) -> dict[str, list[i
     return sizes
 
 
-def _differ(sizes: Mapping[str, Sequence[int]]) -> bool:
+def differ(sizes: Mapping[str, Sequence[int]]) -> bool:
     """Return whether designs differ in size by more than labels that failed explain."""
     every = [size for group in sizes.values() for size in group]
     return len(every) > 1 and max(every) > UNEQUAL * min(every)
@@ -101,10 +111,10 @@ def _differ(sizes: Mapping[str, Sequence[int]]) -> bool:
 
 def _of_designs(sizes: Mapping[str, list[int]]) -> Iterator[str]:
     """Say what a comparison of these designs leaves out."""
-    if len(sizes) > 1 and _differ(sizes):
+    if len(sizes) > 1 and differ(sizes):
         each = [f"{span_of(group)} for {_designs(method, sizes)}" for method, group in sizes.items()]
         yield f"The designs are not of one size ({listing(each)}), which this comparison does not take into account."
-    if len(sizes) > 1 and _baseline(sizes) is not None and min(map(len, sizes.values())) == 1:
+    if len(sizes) > 1 and baseline(sizes) is not None and min(map(len, sizes.values())) == 1:
         yield "One design of a method does not show how much such designs differ."
 
 
@@ -122,8 +132,8 @@ def of_energies(errors: pd.DataFrame, methods: Mapping[str, str], bootstrap: pd.
     table = worst_off_sample(errors)
     if table.empty:
         return _fit_only(errors)
-    alike = not _differ(_sizes(errors, methods))
-    return _compared(table, TAIL, methods, _ENERGIES, _intervals(bootstrap, methods), alike)
+    alike = not differ(sizes_of(errors, methods))
+    return _compared(table, TAIL, methods, _ENERGIES, over_tests(bootstrap, methods), alike)
 
 
 def of_forces(errors: pd.DataFrame, methods: Mapping[str, str]) -> str:
@@ -133,7 +143,7 @@ def of_forces(errors: pd.DataFrame, methods: Mapping[str, str]) -> str:
     table = worst_off_sample(errors, FORCE_TAIL)
     if table.empty:
         return f"That of forces is {number(float(errors.iloc[0][FORCE_TAIL]), 2)} meV/Å."
-    alike = not _differ(_sizes(errors, methods))
+    alike = not differ(sizes_of(errors, methods))
     return _compared(table, FORCE_TAIL, methods, _FORCES, {}, alike)
 
 
@@ -181,18 +191,21 @@ def _fit_only(errors: pd.DataFrame) -> str:
     )
 
 
-def _intervals(bootstrap: pd.DataFrame | None, methods: Mapping[str, str]) -> dict[str, tuple[float, float]]:
+def over_tests(
+    bootstrap: pd.DataFrame | None, methods: Mapping[str, str], column: str = "worst_mev"
+) -> dict[str, tuple[float, float]]:
     """Return each method's interval of the ratio of random designs to its own on test structures drawn anew.
 
-    From the 0.025 to the 0.975 quantile; the designs are the same in every draw.
+    From the 0.025 to the 0.975 quantile; the designs are the same in every draw. ``column`` is that of the bootstrap's
+    table.
     """
     import numpy as np
 
     if bootstrap is None or not len(bootstrap):
         return {}
-    table = bootstrap.assign(method=bootstrap["model"].map(methods), logarithm=np.log(bootstrap["worst_mev"]))
+    table = bootstrap.assign(method=bootstrap["model"].map(methods), logarithm=np.log(bootstrap[column]))
     means = table.groupby(["draw", "method"])["logarithm"].mean().unstack()
-    blind = _baseline(means)
+    blind = baseline(means)
     if blind is None or not np.isfinite(means.to_numpy()).all():
         return {}
     ratios = np.exp(means.rsub(means[blind], axis=0)).drop(columns=blind)
@@ -206,7 +219,7 @@ def _compare(
     alike: bool,
 ) -> str:
     """Write the comparison; of designs that are not alike in size the spread is that of size, and not written."""
-    blind = _baseline(groups)
+    blind = baseline(groups)
     others = [method for method in groups if method != blind]
     order = [*others, *([] if blind is None else [blind])]
     phrases = [
@@ -218,7 +231,7 @@ def _compare(
         return f"{start}; there is no design of another method to compare with."
     if blind is None or min(min(values) for values in groups.values()) <= 0:
         return f"{start}."
-    ratios = {method: _geometric_mean(groups[blind]) / _geometric_mean(groups[method]) for method in others}
+    ratios = {method: geometric_mean(groups[blind]) / geometric_mean(groups[method]) for method in others}
     spread = {method: between(groups[method], groups[blind]) if alike else None for method in others}
     if len(others) == 1:
         interval = _interval(ratios[others[0]], spread[others[0]], intervals.get(others[0]))
@@ -229,14 +242,19 @@ def _compare(
             interval = _interval(ratios[method], spread[method], intervals.get(method))
             each.append(f"{_times(ratios[method])} for {method_name(method)}{interval and f' ({interval})'}")
         text = f"{start}: against {method_name(blind)}, by geometric means, {listing(each)}."
+    tested = [
+        method
+        for method, found in spread.items()
+        if found is not None and min(len(groups[method]), len(groups[blind])) >= ENOUGH
+    ]
     least = {method: low for method, (low, _) in intervals.items()}
     for method, found in spread.items():
         if found is not None:
             least[method] = min(found.low, least.get(method, found.low))
-    return text + _reservations(groups, blind, ratios, least, subject.gain)
+    return text + _reservations(groups, blind, ratios, least, tested, subject.gain)
 
 
-def _baseline(methods: Iterable[str]) -> str | None:
+def baseline(methods: Iterable[str]) -> str | None:
     """Return the first of some methods that draws blindly, if any."""
     return next(filter(is_baseline, methods), None)
 
@@ -262,10 +280,16 @@ def _reservations(
     blind: str,
     ratios: Mapping[str, float],
     least: Mapping[str, float],
+    tested: Sequence[str],
     gain: str,
 ) -> str:
+    """Say of which methods the gain is not certain, or none.
+
+    The ranges of many designs overlap in the end, however much their means differ: the test decides where there is one.
+    """
     failed = [method for method, ratio in ratios.items() if not _times(ratio).endswith("smaller")]
-    unclear = [method for method in ratios if method not in failed and max(groups[method]) >= min(groups[blind])]
+    judged = [method for method in ratios if method not in [*failed, *tested]]
+    unclear = [method for method in judged if max(groups[method]) >= min(groups[blind])]
     text = ""
     if failed:
         names = listing((method_name(method) for method in failed), "or")
@@ -291,5 +315,6 @@ def _times(ratio: float) -> str:
     return "the same" if text == "1.0" else f"{text} times {'larger' if larger else 'smaller'}"
 
 
-def _geometric_mean(values: Sequence[float]) -> float:
+def geometric_mean(values: Sequence[float]) -> float:
+    """Return the geometric mean of values above 0."""
     return math.exp(fmean(map(math.log, values)))

@@ -113,9 +113,13 @@ def force_components(forces: pd.DataFrame) -> pd.DataFrame:
     return same.loc[same.index.repeat(len(AXES))].reset_index(drop=True).assign(**values)
 
 
-def order_of(table: pd.DataFrame) -> list[str]:
-    """Return the designs of a table of predictions or errors, models first, in the order they appear."""
-    return list(dict.fromkeys([*table["model"], *table["test_set"]])) if len(table) else []
+def models_and_tests(errors: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Return the models and the test sets of a table of errors, those of the models first, in the order they appear."""
+    if not len(errors):
+        return [], []
+    models, tested = list(dict.fromkeys(errors["model"])), list(dict.fromkeys(errors["test_set"]))
+    own = [name for name in models if name in tested]
+    return models, [*own, *(name for name in tested if name not in own)]
 
 
 def shared_pairs(duplicates: pd.DataFrame) -> set[tuple[str, str]]:
@@ -134,7 +138,12 @@ def error_limit(errors: pd.DataFrame, quantity: Quantity = ENERGY) -> float:
 
 @house_style()
 def errors_figure(
-    points: pd.DataFrame, errors: pd.DataFrame, duplicates: pd.DataFrame, quantity: Quantity = ENERGY
+    points: pd.DataFrame,
+    errors: pd.DataFrame,
+    duplicates: pd.DataFrame,
+    quantity: Quantity = ENERGY,
+    *,
+    whole: pd.DataFrame | None = None,
 ) -> Figure:
     """Draw the errors of every model on every design (BR figure 6).
 
@@ -148,6 +157,9 @@ def errors_figure(
         The table ``crossval/duplicates.csv``: marked with a dagger, off the diagonal.
     quantity
         What the points are.
+    whole
+        The table ``crossval/errors.csv`` where the others are gathered by method: it sets the scale, and no panel is a
+        fit.
 
     Returns
     -------
@@ -156,26 +168,29 @@ def errors_figure(
     """
     if len(errors) and points.empty:
         return _nothing(quantity)
-    names, limit = order_of(errors), error_limit(errors, quantity)
-    figure, panels, size = _grid(names, _range(points, quantity), (quantity.lowest * limit, 1.55 * limit))
+    rows, columns = models_and_tests(errors)
+    limit = error_limit(errors if whole is None else whole, quantity)
+    figure, panels, size = _grid(rows, columns, _range(points, quantity), (quantity.lowest * limit, 1.55 * limit))
     statistics = errors.set_index(["model", "test_set"])
     shared = shared_pairs(duplicates)
     for (model, test_set), axes in panels.items():
         axes.axhline(0, color=MUTED, linewidth=0.5, zorder=1)
-        _frame(axes, own=model == test_set)
+        _frame(axes, own=whole is None and model == test_set)
         if (model, test_set) in statistics.index:
             row = statistics.loc[(model, test_set)]
             mark = DAGGER if (model, test_set) in shared else ""
             label = f"{number(row[quantity.middle])} | {number(row[quantity.tail])}{mark}"
             axes.text(0.5, 0.97, label, ha="center", va="top", transform=axes.transAxes, zorder=5,
                       fontsize=8 if size > 1.2 else 6)  # fmt: skip
-    _label(figure, panels, names, f"{quantity.axis}, {quantity.unit}", f"error, m{quantity.unit}")
+    _label(figure, panels, rows, columns, f"{quantity.axis}, {quantity.unit}", f"error, m{quantity.unit}")
     _note(figure, _clouds(figure, panels, points, quantity.error, limit, (-limit, limit), quantity))
     return figure
 
 
 @house_style()
-def parity_figure(points: pd.DataFrame, errors: pd.DataFrame, quantity: Quantity = ENERGY) -> Figure:
+def parity_figure(
+    points: pd.DataFrame, errors: pd.DataFrame, quantity: Quantity = ENERGY, *, whole: pd.DataFrame | None = None
+) -> Figure:
     """Draw predicted against reference values (BR figure 5), coloured by the absolute error.
 
     Parameters
@@ -186,6 +201,8 @@ def parity_figure(points: pd.DataFrame, errors: pd.DataFrame, quantity: Quantity
         The table ``crossval/errors.csv``, which sets the scale of the colours as in ``errors_figure``.
     quantity
         What the points are.
+    whole
+        As for :func:`errors_figure`.
 
     Returns
     -------
@@ -194,16 +211,17 @@ def parity_figure(points: pd.DataFrame, errors: pd.DataFrame, quantity: Quantity
     """
     if len(errors) and points.empty:
         return _nothing(quantity)
-    names, limit = order_of(errors), error_limit(errors, quantity)
+    rows, columns = models_and_tests(errors)
+    limit = error_limit(errors if whole is None else whole, quantity)
     span = _range(points, quantity, margin=limit / 1000)
-    figure, panels, _ = _grid(names, span, span)
+    figure, panels, _ = _grid(rows, columns, span, span)
     for (model, test_set), axes in panels.items():
         axes.plot(span, span, color=MUTED, linewidth=0.5, zorder=1)
-        _frame(axes, own=model == test_set)
+        _frame(axes, own=whole is None and model == test_set)
     value = f"{quantity.name}, {quantity.unit}"
-    _label(figure, panels, names, f"reference {value}", f"predicted {value}")
+    _label(figure, panels, rows, columns, f"reference {value}", f"predicted {value}")
     _note(figure, _clouds(figure, panels, points, quantity.predicted, limit, span, quantity))
-    if names:
+    if rows:
         _colour_bar(figure, limit)
     return figure
 
@@ -218,20 +236,20 @@ def _nothing(quantity: Quantity) -> Figure:
 
 
 def _grid(
-    names: list[str], x: tuple[float, float], y: tuple[float, float]
+    rows: list[str], columns: list[str], x: tuple[float, float], y: tuple[float, float]
 ) -> tuple[Figure, dict[tuple[str, str], Axes], float]:
     """Lay out the panels, and return them with the length of their edge (inches)."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    count = max(1, len(names))
+    count = max(1, len(columns))
     size = 3.2 if count == 1 else min(2.2, max(0.82, 8.6 / count))
-    width, height = _LEFT + _RIGHT + size * count, _TOP + _BOTTOM + size * count
+    width, height = _LEFT + _RIGHT + size * count, _TOP + _BOTTOM + size * max(1, len(rows))
     figure = Figure(figsize=(width, height))
-    if not names:
+    if not rows:
         return figure, {}, size
     axes = figure.subplots(
-        count, count, squeeze=False, sharex=True, sharey=True,
+        len(rows), count, squeeze=False, sharex=True, sharey=True,
         gridspec_kw={
             "left": _LEFT / width, "right": 1 - _RIGHT / width,
             "bottom": _BOTTOM / height, "top": 1 - _TOP / height,
@@ -242,7 +260,7 @@ def _grid(
     axes[0, 0].set(xlim=x, ylim=y)
     axes[0, 0].xaxis.set_major_locator(MaxNLocator(3 if count <= 6 else 2))
     axes[0, 0].yaxis.set_major_locator(MaxNLocator(4))
-    panels = {(model, test): axes[i, j] for i, model in enumerate(names) for j, test in enumerate(names)}
+    panels = {(model, test): axes[i, j] for i, model in enumerate(rows) for j, test in enumerate(columns)}
     return figure, panels, size
 
 
@@ -299,21 +317,24 @@ def _frame(axes: Axes, *, own: bool) -> None:
     axes.grid(visible=False)
 
 
-def _label(figure: Figure, panels: dict[tuple[str, str], Axes], names: list[str], x: str, y: str) -> None:
-    width = 16 if len(names) <= 5 else 10
+def _label(
+    figure: Figure, panels: dict[tuple[str, str], Axes], rows: list[str], columns: list[str], x: str, y: str
+) -> None:
+    width = 16 if len(columns) <= 5 else 10
     for axes in panels.values():
         axes.tick_params(left=False, bottom=False)
         axes.label_outer()
-    for name in names:
-        panels[names[0], name].set_title(shorten(name, width), loc="center", fontsize=8.5)
-        side = panels[name, names[-1]]
+    for name in columns:
+        panels[rows[0], name].set_title(shorten(name, width), loc="center", fontsize=8.5)
+    for name in rows:
+        side = panels[name, columns[-1]]
         side.annotate(
             shorten(name, width), (1, 0.5), (6, 0), xycoords="axes fraction", textcoords="offset points",
             rotation=-90, va="center", ha="left", fontsize=8.5,
         )  # fmt: skip
     wide, high = figure.get_size_inches()
-    if names:
-        legend = "columns: test set, rows: model" if len(names) > 1 else ""
+    if rows:
+        legend = "columns: test set, rows: model" if len(columns) > 1 else ""
         figure.text(_LEFT / wide, 1 - 0.18 / high, legend, fontsize=8, color=MUTED)
         figure.supxlabel(x, fontsize=8.5, y=0.24 / high, va="bottom")
         figure.supylabel(y, fontsize=8.5, x=0.06 / wide)

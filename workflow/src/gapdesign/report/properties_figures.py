@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.properties.compare import REFERENCE
-from gapdesign.report.style import GREY, MUTED, RULE, house_style, legend_below, line_styles
+from gapdesign.report.figures import legend_labels
+from gapdesign.report.gathered import by_method
+from gapdesign.report.style import GREY, MUTED, RULE, are_many, house_style, legend_below, line_styles
 from gapdesign.report.words import MINUS, method_name, shorten
 
 if TYPE_CHECKING:
@@ -59,14 +61,18 @@ def constants_figure(values: pd.DataFrame, methods: Mapping[str, str]) -> Figure
     places.sort(key=lambda place: order.index(place[0]))
     figure = Figure(figsize=(6.8, 1.0 + 0.2 * max(4, len(places))), layout="constrained")
     axes = figure.subplots()
-    styles = line_styles(methods)
+    styles, labels, many = line_styles(methods), legend_labels(methods), are_many(methods)
+    places_of = {method: place for place, method in enumerate(by_method(methods))}
     for number, model in enumerate(methods):
+        place = places_of[methods[model]] if many else number
         mine = rows[rows["model"] == model]
         share = 100 * (mine["value"] - mine[measure]) / mine[measure].abs()
         heights = np.array([places.index(place) for place in zip(mine["prototype"], mine["property"], strict=True)])
-        axes.plot(np.clip(share, -WIDEST, WIDEST), heights, MARKERS[number % len(MARKERS)], markersize=4.5, alpha=0.85,
-                  color=styles[model]["color"], markeredgewidth=0, zorder=3,
-                  label=f"{shorten(model, 18)} ({method_name(methods[model])})")  # fmt: skip
+        # Of many, each method has a line of its own within the row.
+        aside = 0.6 * ((place + 0.5) / len(places_of) - 0.5) if many else 0.0
+        axes.plot(np.clip(share, -WIDEST, WIDEST), heights + aside, MARKERS[place % len(MARKERS)],
+                  markersize=3 if many else 4.5, alpha=0.6 if many else 0.85, color=styles[model]["color"],
+                  markeredgewidth=0, zorder=3, label=labels.get(model, ""))  # fmt: skip
     axes.axvline(0, color=MUTED, linewidth=0.8, zorder=1)
     axes.set_yticks(range(len(places)), [" ".join(place) for place in places])
     axes.set(ylim=(max(1, len(places)) - 0.4, -0.6), xlabel=f"error against {_against(measure)}, %")
@@ -77,7 +83,8 @@ def constants_figure(values: pd.DataFrame, methods: Mapping[str, str]) -> Figure
         if places[k][0] != places[k - 1][0]:
             axes.axhline(k - 0.5, color=RULE, linewidth=0.6)
     if len(rows):
-        legend_below(figure, axes.get_legend_handles_labels()[0], handletextpad=0.3)
+        handles = [handle for handle in axes.get_legend_handles_labels()[0] if handle.get_label()]
+        legend_below(figure, handles, handletextpad=0.3)
     return figure
 
 
@@ -105,16 +112,20 @@ def dimer_figure(curves: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
 
 
 def phonons_figure(curves: pd.DataFrame, methods: Mapping[str, str]) -> Figure:
-    """Draw the phonon bands, a panel per crystal and model; each path is scaled to the same length."""
+    """Draw the phonon bands, a panel per crystal and model, or method; each path is scaled to the same length."""
     import pandas as pd
 
     panels = []
     for prototype, mine in curves.groupby("prototype", sort=False):
         mine = mine.assign(x=mine["x"] / mine.groupby("model")["x"].transform("max"))
-        models = [model for model in dict.fromkeys(mine["model"]) if model != REFERENCE] or [REFERENCE]
-        for model in models:
-            rows = mine[mine["model"].isin([model, REFERENCE])]
-            panels.append(rows.assign(prototype=f"{prototype}, {shorten(model, 18)}"))
+        models = [model for model in dict.fromkeys(mine["model"]) if model != REFERENCE]
+        together = {shorten(model, 18): [model] for model in models or [REFERENCE]}
+        if are_many(methods):
+            groups = by_method({model: methods[model] for model in models})
+            together = {method_name(method): designs for method, designs in groups.items()} or together
+        for name, designs in together.items():
+            rows = mine[mine["model"].isin([*designs, REFERENCE])]
+            panels.append(rows.assign(prototype=f"{prototype}, {name}"))
     curves = pd.concat(panels, ignore_index=True) if panels else curves
 
     def finish(axes: Axes, mine: pd.DataFrame) -> None:
@@ -161,7 +172,8 @@ def _panels(
     figure = Figure(figsize=(width, 2.9 * lines + 0.5), layout="constrained")
     panels = figure.subplots(lines, columns, squeeze=False)
     styles = {REFERENCE: {"color": GREY, "linewidth": 3.2, "alpha": 0.7}}
-    styles |= {name: style | {"linewidth": 1.1} for name, style in line_styles(methods).items()}
+    thin = {"linewidth": 0.7, "alpha": 0.6, "linestyle": "-"} if are_many(methods) else {"linewidth": 1.1}
+    styles |= {name: style | thin for name, style in line_styles(methods).items()}
     for axes in panels.flat[len(shown) :]:
         axes.set_axis_off()
     for axes, prototype in zip(panels.flat, shown, strict=False):
@@ -175,9 +187,14 @@ def _panels(
         axes.set(title=prototype, xlabel=across)
     for row in panels:
         row[0].set_ylabel(up)
-    present = [name for name in styles if (curves["model"] == name).any()]
-    labels = {name: f"{shorten(name, 18)} ({method_name(method)})" for name, method in methods.items()}
-    handles = [Line2D([], [], **styles[name], label=labels.get(name, "reference engine")) for name in present]
+    present = {name: methods.get(name, "") for name in styles if (curves["model"] == name).any()}
+    labels = {REFERENCE: "reference engine"} | legend_labels(methods)
+    bold = {"linewidth": 1.4, "alpha": 1} if are_many(methods) else {}
+    handles = [
+        Line2D([], [], **styles[name] | (bold if name in methods else {}), label=labels[name])
+        for name in present
+        if name in labels
+    ]
     legend_below(figure, handles, most=2 + columns, handlelength=2.6)
     return figure
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from gapdesign.properties.compare import REFERENCE
 from gapdesign.report import words
+from gapdesign.report.gathered import by_method
+from gapdesign.report.style import are_many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,9 +74,9 @@ def section(values: pd.DataFrame | None, configuration: Mapping[str, Any]) -> di
     Returns
     -------
     dict
-        ``models``; ``rows`` with prototype, label, unit, published, reference, and a value and its error per model;
-        ``reference`` and ``published``, whether there are such values; ``source`` of the published ones; ``missing``,
-        sentences about the rest.
+        ``models``; ``rows`` with prototype, name, label, unit, published, reference, and a value and its error per
+        model; ``reference`` and ``published``, whether there are such values; ``source`` of the published ones;
+        ``missing``, sentences about the rest.
     """
     empty = {"models": [], "rows": [], "reference": False, "published": False, "source": "", "missing": []}
     if values is None or not len(values):
@@ -87,7 +90,7 @@ def section(values: pd.DataFrame | None, configuration: Mapping[str, Any]) -> di
     for prototype, name in sorted(places, key=lambda place: order[place[0]]):
         known = [cells[prototype, name, model] for model in (*models, REFERENCE) if (prototype, name, model) in cells]
         rows.append({
-            "prototype": prototype, "label": NAMES.get(name, name), "unit": known[0]["unit"],
+            "prototype": prototype, "name": name, "label": NAMES.get(name, name), "unit": known[0]["unit"],
             "published": known[0]["published"],
             "reference": cells.get((prototype, name, REFERENCE), {}).get("value"),
             "cells": [_cell(cells.get((prototype, name, model))) for model in models],
@@ -102,12 +105,50 @@ def section(values: pd.DataFrame | None, configuration: Mapping[str, Any]) -> di
     }
 
 
+def gathered(
+    values: pd.DataFrame | None, configuration: Mapping[str, Any], methods: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the same section with a column per method; {} if designs are few.
+
+    A cell has the median of the values of a method's models, and that of their absolute errors.
+    """
+    if values is None or not are_many(methods):
+        return {}
+    whole = section(values, configuration)
+    groups = by_method({model: methods[model] for model in whole["models"] if model in methods})
+    measured = values[values["reason"] == ""]
+    cells = {key: rows.to_dict("records") for key, rows in measured.groupby(["prototype", "property"], sort=False)}
+    rows = [
+        row
+        | {
+            "cells": [
+                _gathered_cell([each for each in cells[row["prototype"], row["name"]] if each["model"] in designs])
+                for designs in groups.values()
+            ]
+        }
+        for row in whole["rows"]
+    ]
+    return whole | {"models": [words.method_name(method) for method in groups], "rows": rows}
+
+
+def _gathered_cell(rows: Sequence[Mapping[str, Any]]) -> tuple[Any, str]:
+    """Return the median of some values, and that of the absolute errors."""
+    if not rows:
+        return None, ""
+    errors = [abs(error) for error in map(_error, rows) if error == error]
+    return median(row["value"] for row in rows), f"±{words.number(median(errors), 2)}" if errors else ""
+
+
 def _cell(row: Mapping[str, Any] | None) -> tuple[Any, str]:
     """Return a value, and its error against the reference, or else against the published value."""
     if row is None:
         return None, ""
-    error = row["error"] if row["error"] == row["error"] else row["published_error"]
-    return row["value"], "" if error != error else ("+" if error > 0 else "") + words.number(float(error), 2)
+    error = _error(row)
+    return row["value"], "" if error != error else ("+" if error > 0 else "") + words.number(error, 2)
+
+
+def _error(row: Mapping[str, Any]) -> float:
+    return float(row["error"] if row["error"] == row["error"] else row["published_error"])
 
 
 def _missing(values: pd.DataFrame) -> list[str]:

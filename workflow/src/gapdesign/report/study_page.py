@@ -8,16 +8,26 @@ from typing import TYPE_CHECKING, Any
 from gapdesign.inputs.labels import in_words
 from gapdesign.models import MODELS
 from gapdesign.models.options import DEFAULT
-from gapdesign.report import designs_table, errors_table, kinds_table, learning_table, properties_table, words
-from gapdesign.report.configuration import as_yaml, asked
+from gapdesign.report import (
+    designs_table,
+    errors_table,
+    families_table,
+    kinds_table,
+    learning_table,
+    properties_table,
+    words,
+)
+from gapdesign.report.configuration import as_yaml, asked, tests_only
 from gapdesign.report.cost_table import Estimate, cost
 from gapdesign.report.downloads import File, downloads
 from gapdesign.report.embed import embed
 from gapdesign.report.failures_table import failures, replaced
+from gapdesign.report.gathered import by_method, spread
 from gapdesign.report.headline import has_forces, has_virials, headline, worst_off_sample
 from gapdesign.report.matrices import DAGGER
+from gapdesign.report.style import are_many
 from gapdesign.report.template import fill
-from gapdesign.report.texts import CAPTIONS, PARAMETERS, TITLES, WITH_STRAINS, references
+from gapdesign.report.texts import CAPTIONS, PARAMETERS, TITLES, WITH_STRAINS, of_many, references
 from gapdesign.structures import strain_magnitudes
 
 if TYPE_CHECKING:
@@ -52,6 +62,7 @@ def render(
     doubts: Sequence[str] = (),
     kind: str = DEFAULT,
     others: Mapping[str, Other] | None = None,
+    families: Mapping[str, str] | None = None,
     above: str = "",
 ) -> str:
     """Write the page of a study.
@@ -100,6 +111,8 @@ def render(
         Kind of model that the page is about.
     others
         The study's other kinds of models.
+    families
+        Design to the family of the test set that it is; without them, all test sets are judged together only.
     above
         The way from the page's folder to that of the study, with a slash; empty if they are the same.
 
@@ -112,6 +125,7 @@ def render(
     study = str(configuration.get("study", "study"))
     is_strained = any(len(strain_magnitudes(frames)) for frames in designs.values())
     captions = CAPTIONS | (WITH_STRAINS if is_strained else {}) | properties_table.CAPTIONS
+    captions = of_many(captions) if are_many(methods) else captions
     titles = TITLES | properties_table.TITLES
     hidden = set() if tested else {"worst"}
     hidden |= set() if has_forces(errors) else {"force_errors", "force_parity"}
@@ -123,6 +137,7 @@ def render(
         elements=designs_table.elements(designs),
         headline=headline(errors, methods, bootstrap),
         headline_apart=errors_table.headline_apart(errors, duplicates, methods),
+        families=families_table.section(errors, methods, families or {}, bootstrap),
         suspicions=suspicions,
         hardly=hardly,
         doubts=doubts,
@@ -131,9 +146,11 @@ def render(
         candidates=designs_table.candidates(candidates),
         yaml=as_yaml(configuration),
         methods=methods,
-        contents=designs_table.contents(designs, methods),
+        contents=designs_table.contents(designs, methods, tests_only(configuration)),
         quality=designs_table.measures(quality),
+        gathered_quality=designs_table.gathered_measures(quality, methods),
         nearest=designs_table.nearest(quality),
+        gathered_nearest=designs_table.gathered_nearest(quality, methods),
         figures={name: embed(name, figures[name], titles[name]) for name in shown},
         numbers={name: place for place, name in enumerate(shown, 1)},
         captions=captions,
@@ -141,14 +158,17 @@ def render(
         cost=cost(quality, labelled, errors, estimate, configuration),
         learning=learning_table.section(equivalents),
         properties=properties_table.section(properties, configuration),
+        gathered_properties=properties_table.gathered(properties, configuration, methods),
         matrix=errors_table.matrix(errors, duplicates),
-        derivatives=errors_table.derivatives(errors, duplicates),
+        gathered_matrix=errors_table.gathered_matrix(errors, methods),
+        derivatives=errors_table.derivatives(errors, duplicates, methods),
         dagger=DAGGER,
         shared=errors_table.shared(errors, duplicates),
         failed=failures(failed),
         found=in_words(found) if found else "",
         replaced=replaced(designs, labelled),
         hyperparameters=_hyperparameters(hyperparameters),
+        gathered_hyperparameters=_gathered_hyperparameters(hyperparameters, methods),
         above=above,
         kind=MODELS[kind],
         kinds=kinds_table.section(kind, errors, others or {}, methods),
@@ -160,7 +180,9 @@ def render(
 def _facts(configuration, designs, errors, failed) -> list[str]:
     structures = sum(map(len, designs.values()))
     engine = configuration.get("labels", {}).get("engine") if isinstance(configuration.get("labels"), Mapping) else None
-    facts = [words.count(len(designs), "design"), words.count(structures, "structure")]
+    tests = len(tests_only(configuration))
+    facts = [words.count(len(designs) - tests, "design"), *([words.count(tests, "test set")] if tests else [])]
+    facts += [words.count(structures, "structure")]
     facts += [words.count(errors["model"].nunique(), "model")] if len(errors) else []
     facts += [f"labels by {engine}"] if engine else []
     return [*facts, words.count(len(failed), "failed label") if len(failed) else "no failed labels"]
@@ -168,6 +190,25 @@ def _facts(configuration, designs, errors, failed) -> list[str]:
 
 def _hyperparameters(hyperparameters: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Transpose the dictionaries; nested extras stay in their files."""
+    rows = [
+        {
+            "label": PARAMETERS.get(name, name.replace("_", " ")),
+            "cells": [
+                (
+                    (words.decimal if name == "log_likelihood" else words.cell)(part.get(name)),
+                    ["at bound"] if name in part["at_bound"] else [],
+                    name in part["at_bound"],
+                )
+                for part in hyperparameters.values()
+            ],
+        }
+        for name in _names(hyperparameters)
+    ]
+    bound = {design: list(part["at_bound"]) for design, part in hyperparameters.items() if part["at_bound"]}
+    return {"designs": list(hyperparameters), "rows": rows, "bound": bound}
+
+
+def _names(hyperparameters: Mapping[str, Mapping[str, Any]]) -> list[str]:
     known = [name for name in PARAMETERS if any(name in part for part in hyperparameters.values())]
     extras = dict.fromkeys(
         name
@@ -176,18 +217,37 @@ def _hyperparameters(hyperparameters: Mapping[str, Mapping[str, Any]]) -> dict[s
         if name not in {*PARAMETERS, "at_bound"} and isinstance(value, (int, float, str))
         if len(str(value)) < 40
     )
-    rows = [
-        {
-            "label": PARAMETERS.get(name, name.replace("_", " ")),
-            "cells": [
-                (
-                    (words.decimal if name == "log_likelihood" else words.cell)(part.get(name)),
-                    name in part["at_bound"],
-                )
-                for part in hyperparameters.values()
-            ],
-        }
-        for name in [*known, *extras]
+    return [*known, *extras]
+
+
+def _gathered_hyperparameters(
+    hyperparameters: Mapping[str, Mapping[str, Any]], methods: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the same table with a column per method: medians, lowest and highest; {} if designs are few."""
+    if not are_many(methods):
+        return {}
+    groups = [
+        (method, [hyperparameters[design] for design in designs if design in hyperparameters])
+        for method, designs in by_method(methods).items()
     ]
-    bound = {design: list(part["at_bound"]) for design, part in hyperparameters.items() if part["at_bound"]}
-    return {"designs": list(hyperparameters), "rows": rows, "bound": bound}
+    rows = []
+    for name in _names(hyperparameters):
+        cells = []
+        for _, parts in groups:
+            value, span = _spread([part.get(name) for part in parts], name)
+            bound = sum(name in part["at_bound"] for part in parts)
+            notes = [span, f"{bound} at bound" if bound else ""]
+            cells.append((value, list(filter(None, notes)), bound > 0))
+        rows.append({"label": PARAMETERS.get(name, name.replace("_", " ")), "cells": cells})
+    return {"designs": [words.method_name(method) for method, _ in groups], "rows": rows}
+
+
+def _spread(values: Sequence[Any], name: str) -> tuple[str, str]:
+    """Write the values of one hyperparameter: numbers by median and ends, others by all that differ."""
+    present = [value for value in values if value is not None]
+    if not all(isinstance(value, (int, float)) for value in present):
+        return ", ".join(dict.fromkeys(map(words.cell, present))), ""
+    if name == "log_likelihood":
+        return spread(present, words.decimal)
+    are_counts = all(isinstance(value, int) for value in present)
+    return spread(present, (lambda value: words.number(round(value))) if are_counts else words.number)

@@ -35,6 +35,9 @@ DASHES = (
 )
 """Line patterns of the designs, which tell them apart in grey too."""
 
+MOST = len(DASHES)
+"""Most designs that are shown one by one: as many as there are line patterns that tell them apart."""
+
 STYLE = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -200,10 +203,22 @@ def error_colours() -> Colormap:
     return LinearSegmentedColormap.from_list("errors", ["#2872b8", "#7a74bd", "#c06aa0", "#e57f6b", "#f0982e"])
 
 
+def are_many(methods: Mapping[str, str]) -> bool:
+    """Return whether designs are so many that those of a method are shown together; not if each has one of its own.
+
+    Parameters
+    ----------
+    methods
+        Design to method.
+    """
+    return len(methods) > MOST and len(set(methods.values())) < len(methods)
+
+
 def line_styles(methods: Mapping[str, str]) -> dict[str, dict[str, object]]:
     """Assign every design the colour of its method, and its own line pattern.
 
-    Up to as many designs as there are patterns differ even without colour; beyond that, those of one colour differ.
+    Up to as many designs as there are patterns differ even without colour. Beyond that the pattern is that of the
+    method too, if any method has several designs.
 
     Parameters
     ----------
@@ -218,6 +233,9 @@ def line_styles(methods: Mapping[str, str]) -> dict[str, dict[str, object]]:
     others = list(dict.fromkeys(method for method in methods.values() if not is_baseline(method)))
     colours = {method: PALETTE[place % len(PALETTE)] for place, method in enumerate(others)}
     styles: dict[str, dict[str, object]] = {}
+    if are_many(methods):
+        of_methods = line_styles({method: method for method in methods.values()})
+        return {design: of_methods[method] for design, method in methods.items()}
     for place, (design, method) in enumerate(methods.items()):
         colour = colours.get(method, BASELINE)
         taken = [style["linestyle"] for style in styles.values() if style["color"] == colour]

@@ -138,6 +138,58 @@ NEAREST_WITH_STRAINS = (
 )
 """Caption of the figure `nearest` of the design page where it has a panel of strains."""
 
+_PAIRS = (
+    "Of so many designs, those of a method are drawn together: rows are the models of a method, columns its designs as "
+    "test sets, or a test set without a model. Models on their own designs are left out. "
+)
+
+_GATHERED = {
+    "errors": (
+        "Error of the energy per atom against the reference. " + _PAIRS + "In each panel: standard deviation | 0.99 "
+        "quantile of the absolute error, in meV/atom, as geometric means over pairs of a model and a test set. All "
+        "panels share both axes; colour repeats the size of the error."
+    ),
+    "parity": (
+        "Predicted against reference energy per atom, coloured by the absolute error in meV/atom on the scale of the "
+        "figure before. " + _PAIRS
+    ),
+    "force_errors": (
+        "Length of the error of a force against the length of the reference force, an atom a point. " + _PAIRS + "In "
+        "each panel: root mean square of the components | 0.99 quantile of the lengths, in meV/Å, of all atoms, as "
+        "geometric means over pairs of a model and a test set. Forces that symmetry holds at zero are not drawn; of "
+        f"the others, at most {number(SHOWN)} atoms of all pairs together."
+    ),
+    "virial_parity": (
+        "Predicted against reference components of the virials per atom, coloured by the absolute error in meV/atom. "
+        + _PAIRS
+    ),
+}
+"""Captions of figures that differ where designs are many."""
+
+_MEANS, _MEDIANS = (
+    f"Of so many designs, those of a method are drawn together: the {what} over them, in a band from the lowest to the"
+    " highest."
+    for what in ("mean", "median")
+)
+_THIN = "Of so many designs, those of a method are drawn alike."
+
+_ADDED = {
+    "worst": "A dashed line is the geometric mean of a method’s large dots.",
+    **dict.fromkeys(("distances", "nearest"), _MEANS),
+    **dict.fromkeys(("ranks", "budget", "pool"), _MEDIANS),
+    **dict.fromkeys(("training", "constants", "volumes", "dimer", "phonons", "nve"), _THIN),
+}
+"""What captions of other figures say besides, there."""
+
+
+def of_many(captions: Mapping[str, str]) -> dict[str, str]:
+    """Return captions for a page on which the designs of a method are shown together."""
+    return {
+        name: _GATHERED.get(name) or " ".join([text.strip(), *([_ADDED[name]] if name in _ADDED else [])])
+        for name, text in captions.items()
+    }
+
+
 MEASURES = {
     "size": ("structures", "count", "in the design"),
     "nearest_min": ("nearest neighbour, smallest", "", "kernel distance D, environments averaged, of the closest pair"),

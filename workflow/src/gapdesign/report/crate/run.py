@@ -122,7 +122,12 @@ class Run:
         return actions
 
     def _each(self, pattern: str, text: str) -> Iterator[tuple[str, str]]:
-        designs = list(self.configuration["designs"]) if "{design}" in pattern else [""]
+        if "{design}" not in pattern:
+            return iter([(pattern, text)])
+        of_models = "models/" in pattern
+        designs = [
+            name for name, design in self.configuration["designs"].items() if design.get("fit", True) or not of_models
+        ]
         return ((pattern.format(design=design), text.format(design=design)) for design in designs)
 
 
