@@ -197,6 +197,8 @@ class BiasedSampler(TrajectorySampler):
     def _is_too_close(self, atoms: Atoms) -> bool:
         from matscipy.neighbours import neighbour_list
 
+        if not self.options.min_distance:
+            return False
         if not np.isfinite(atoms.positions).all():
             return True
         radii = self.options.min_distance * covalent_radii[atoms.numbers]
