@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from ase import Atoms
 from ase.build import bulk, fcc100
+from scipy.stats import t as student
 
 import gapdesign
 from gapdesign.engines.eam import EamEngine, EamOptions
@@ -115,17 +116,43 @@ def frames_of(folder: Path, seed: int) -> dict[str, dict[str, list[Atoms]]]:
     return found
 
 
-def chosen_of(found: dict[str, dict[str, list[Atoms]]], seed: int) -> dict[tuple[str, int], list[Atoms]]:
+def surrogate_of(folder: Path) -> BiasedSampler:
+    """Return the sampler whose surrogate knows the core of a seed."""
+    options = BiasedOptions.model_validate(BIASED | {"existing": str(folder / "core.extxyz")})
+    return BiasedSampler(options, [Prototype("vacancy", crystals()["vacancy"], np.arange(31, dtype=np.int32))])
+
+
+def by_sigma(sampler: BiasedSampler, pool: Sequence[Atoms], most: int, *, update: bool) -> list[Atoms]:
+    """Return the structures of largest sigma per atom, all at once, or each after the one before is learnt."""
+    surrogate, chosen = sampler._before.copy(), []
+    rows = [sampler._rows(atoms)[0] / len(atoms) for atoms in pool]
+    scores = np.array([surrogate.uncertainty(row)[0] for row in rows])
+    for _ in range(most):
+        chosen.append(int(scores.argmax()))
+        if update:
+            sampler._learn(surrogate, pool[chosen[-1]])
+            scores = np.array([surrogate.uncertainty(row)[0] for row in rows])
+        scores[chosen] = -1
+    return [pool[k] for k in chosen]
+
+
+def chosen_of(
+    found: dict[str, dict[str, list[Atoms]]], seed: int, sampler: BiasedSampler
+) -> dict[tuple[str, int], list[Atoms]]:
     """Return the structures to label by method and budget."""
     batches, defects = {}, list(found["md"])
     pool = [atoms for name in defects for atoms in found["md"][name]]
     most = len(defects) * BUDGETS[-1]
     order = gapdesign.select(pool, most, existing=found["core"]["perfect"], **DESCRIBED).indices
+    by_score = {f"md, sigma, {name}": by_sigma(sampler, pool, most, update=update)
+                for name, update in (("updated", True), ("not updated", False))}  # fmt: skip
     generator = np.random.Generator(stream(f"{seed}/random"))
     drawn = {name: generator.permutation(POOL) for name in defects}
     for budget in BUDGETS:
         batches["md, max-min", budget] = [pool[k] for k in order[: len(defects) * budget]]
         batches["md, random", budget] = [found["md"][name][k] for name in defects for k in drawn[name][:budget]]
+        for method, ranked in by_score.items():
+            batches[method, budget] = ranked[: len(defects) * budget]
         for variant in VARIANTS:
             batches[variant, budget] = [atoms for name in defects for atoms in found[variant][name][:budget]]
     return batches
@@ -168,10 +195,8 @@ def errors(found: dict[str, dict[str, list[Atoms]]], batches: dict[tuple[str, in
     return table
 
 
-def spread(batches: dict[tuple[str, int], list[Atoms]], folder: Path) -> Iterator[dict]:
+def spread(batches: dict[tuple[str, int], list[Atoms]], sampler: BiasedSampler) -> Iterator[dict]:
     """Yield how far the structures of each batch are apart, and how much a surrogate learns from them."""
-    options = BiasedOptions.model_validate(BIASED | {"existing": str(folder / "core.extxyz")})
-    sampler = BiasedSampler(options, [Prototype("vacancy", crystals()["vacancy"], np.arange(31, dtype=np.int32))])
     nothing = np.linalg.slogdet(sampler._before.covariance)[1]
     for method, budget in batches:
         batch = batches[method, budget]
@@ -190,6 +215,16 @@ def spread(batches: dict[tuple[str, int], list[Atoms]], folder: Path) -> Iterato
         }
 
 
+def ratios(table: pd.DataFrame) -> pd.DataFrame:
+    """Return errors over those of `updated`: geometric means of seeds, paired, with 95 % intervals."""
+    wide = table[table["test"] == "all"].set_index(["labels", "method", "seed"]).drop(columns="test")
+    logarithms = np.log(wide) - np.log(wide.xs("updated", level="method"))
+    grouped = logarithms.groupby(["labels", "method"], sort=False)
+    half = grouped.sem() * student.ppf(0.975, wide.index.unique("seed").size - 1)
+    parts = {"ratio": grouped.mean(), "low": grouped.mean() - half, "high": grouped.mean() + half}
+    return np.exp(pd.concat(parts, axis=1).swaplevel(axis=1).sort_index(axis=1, level=0, sort_remaining=False))
+
+
 def main() -> None:
     """Compare, write `errors.csv` and `spread.csv` for each seed, and print their means and standard errors."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -200,13 +235,18 @@ def main() -> None:
         place = arguments.folder / f"{seed}"
         if not (place / "spread.csv").is_file():
             found = frames_of(arguments.folder, seed)
-            batches = chosen_of(found, seed)
+            sampler = surrogate_of(place)
+            batches = chosen_of(found, seed, sampler)
             write_csv(place / "errors.csv", pd.DataFrame(errors(found, batches)))
-            write_csv(place / "spread.csv", pd.DataFrame(spread(batches, place)))
+            write_csv(place / "spread.csv", pd.DataFrame(spread(batches, sampler)))
         print(f"seed {seed} is done", flush=True)
     for name, keys in {"errors": ["labels", "test", "method"], "spread": ["labels", "method"]}.items():
-        parts = [read_csv(arguments.folder / f"{seed}" / f"{name}.csv") for seed in range(1, arguments.seeds + 1)]
-        print(pd.concat(parts).groupby(keys, sort=False).agg(["mean", "sem"]).round(3).to_string())
+        places = {seed: arguments.folder / f"{seed}" / f"{name}.csv" for seed in range(1, arguments.seeds + 1)}
+        whole = pd.concat([read_csv(place).assign(seed=seed) for seed, place in places.items()], ignore_index=True)
+        means = whole.drop(columns="seed").groupby(keys, sort=False).agg(["mean", "sem"])
+        print(means.round(4).to_string())
+        if name == "errors" and arguments.seeds > 1:
+            print(ratios(whole).round(2).to_string())
 
 
 if __name__ == "__main__":
