@@ -339,3 +339,24 @@ def test_its_job_runs_where_its_descriptor_can():
     with pytest.raises(InputError, match=r"^descriptor\.nep\.path: "):
         options = BiasedOptions.model_validate({**SMALL, "descriptor": {"backend": "nep", "options": {"path": "no"}}})
         BiasedSampler(options, COPPER)
+
+
+def test_the_study_compares_methods_by_pairs_of_seeds():
+    """Errors e and e^3 times those of `updated` have the geometric mean e^2, and logarithms of standard error 1."""
+    import importlib.util
+
+    import pandas as pd
+    from scipy.stats import t
+
+    path = Path(__file__).parents[2] / "config/studies/cu-biased/compare.py"
+    spec = importlib.util.spec_from_file_location("compare_biased", path)
+    study = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(study)
+    table = pd.DataFrame([
+        {"seed": seed, "labels": 12, "method": method, "test": "all", "energy_rmse_mev": 7.0 * seed * factor}
+        for seed in (1, 2)
+        for method, factor in (("updated", 1.0), ("other", np.exp(2 * seed - 1)))
+    ])  # fmt: skip
+    found = study.ratios(table).loc[(12, "other"), "energy_rmse_mev"]
+    half = t.ppf(0.975, 1)  # the standard error of 1 and 3 is 1
+    np.testing.assert_allclose(np.log(found[["ratio", "low", "high"]].to_numpy(float)), [2, 2 - half, 2 + half])
