@@ -36,6 +36,15 @@ OPTIONS = {
     "surface": {"max_index": 1},
     "random": {"atoms": [2, 6]},
     "md": SMALL_MD,
+    "biased": {
+        "atoms": 2,
+        "equilibration": 2,
+        "interval": 2,
+        "longest": 4,
+        "structures_per_trajectory": 4,
+        "temperature": 300,
+        "descriptor": {"options": {"two_j_max": 1}},
+    },
     "entropy": {
         "element": "Zr",
         "atoms": 2,
@@ -83,7 +92,7 @@ def options(sampler: str, structures: Path, **more) -> PoolOptions:
 
 
 def make(pool_options: PoolOptions, start: int = 0, stop: int = SIZE, *, pool: str = "A", crystals=None) -> Batch:
-    crystals = crystals or (ZIRCONIUM if "md" in pool_options.members else CRYSTALS)
+    crystals = crystals or (ZIRCONIUM if {"md", "biased"} & {*pool_options.members} else CRYSTALS)
     return sample(pool_options.of(pool).sampling, crystals, seed=3, pool=pool, start=start, stop=stop)
 
 
@@ -111,7 +120,7 @@ def test_every_sampler_makes_different_periodic_structures(sampler, structures):
     batch = make(options(sampler, structures))
     assert batch.pbc.all()
     volumes = volumes_and_heights(batch.cells)[0]
-    moves = sampler in ("md", "entropy")  # and keeps its cell
+    moves = sampler in ("md", "biased", "entropy")  # and keeps its cell
     different = {batch.atoms(k).positions.round(6).tobytes() for k in range(SIZE)} if moves else set(volumes.round(6))
     assert len(different) > SIZE // 2
     assert np.isfinite(batch.positions).all()
