@@ -3,6 +3,7 @@
     python config/studies/all-labels/compare.py prepare nbmota data/nbmotaw/train.xyz.gz
     python config/studies/all-labels/compare.py compare nbmota
     python config/studies/all-labels/compare.py hours silicon
+    python config/studies/all-labels/compare.py show nbmota
 
 `prepare` keeps the frames of a set and computes, once, features and rows for the choice, and the rows of GAPs of
 another basis, by which designs are judged. `compare` draws ten test sets, chooses designs of growing size from what is
@@ -23,6 +24,7 @@ import numpy as np
 import pandas as pd
 from ase import Atoms
 from ase.io import read
+from scipy.stats import t as student
 
 from gapdesign.descriptors import Descriptor, environments_of
 from gapdesign.descriptors.covariance import Covariance
@@ -34,6 +36,7 @@ from gapdesign.methods import METHODS, Task
 from gapdesign.methods.designs import select
 from gapdesign.methods.information import InformationOptions
 from gapdesign.methods.maxmin.compression import Directions
+from gapdesign.methods.shared.costs import drawn_within
 from gapdesign.methods.shared.distance import mean_descriptor, total
 from gapdesign.methods.shared.parts import among
 from gapdesign.models.gap.basis import choose
@@ -48,7 +51,13 @@ from gapdesign.structures import pack
 SPLITS = 10
 TEST = 0.2
 KERNEL = KernelOptions(soap={"zeta": 4, "scale": 1.0}, pair={"scale": 0.0})
+PAIRS = KernelOptions()
+"""The default kernel of a study, in which pairs count more than SOAP."""
+
 ERRORS = {"energy": 0.002, "force": 0.1}
+SMALL = 20
+"""Atoms of the largest cells that count as small, where a set has no surfaces."""
+
 RANDOM = 5
 """Random designs of each split."""
 
@@ -117,6 +126,7 @@ def prepare(name: str, folder: Path, paths: list[str]) -> None:
     describe = Descriptor(options, None, species)
     features, environments = describe.features_and_environments(batch)
     write_array(folder / "features.npy", features)
+    write_array(folder / "pairs.npy", Descriptor(options, PAIRS.pair.shape, species).features(batch))
     write_environments(folder / "environments.npz", environments)
     step = max(1, sum(map(len, frames)) // (5000 * len(species)))
     sample = [environments_of(describe._environments, batch, k) for k in range(0, len(batch), step)]
@@ -158,34 +168,46 @@ class Known:
     def __init__(self, name: str, folder: Path) -> None:
         self.asked, self.table = SETS[name], pd.read_csv(folder / "frames.csv", keep_default_na=False)
         self.sizes = self.table["atoms"].to_numpy()
-        self.features, self.environments = (
-            read_array(folder / "features.npy"),
-            EnvironmentFile(folder / "environments.npz"),
-        )
+        self.hours = pd.to_numeric(self.table["core_hours"], errors="coerce").to_numpy()
+        is_surface = self.table["group"].str.startswith("surface").to_numpy()
+        by_size = np.where(self.sizes > SMALL, "large", "small")
+        self.kinds = np.where(is_surface, "surface", "bulk") if is_surface.any() else by_size
+        self.features, self.pairs = read_array(folder / "features.npy"), read_array(folder / "pairs.npy")
+        self.environments = EnvironmentFile(folder / "environments.npz")
         self.rows, self.judged = RowFile(folder / "rows.npz"), RowFile(folder / "judged.npz")
         labels, ends = read_array(folder / "labels.npy"), leastsquares.offsets(self.sizes)
         self.labels = [labels[a:b] for a, b in pairwise(ends)]
         self.start = leastsquares.prior(read_array(folder / "prior.npy"))
         species = sorted(Expansion.read(folder / "expansion.npz").soap)
-        layout = Descriptor(DescriptorOptions(backend="quippy", soap=self.asked.soap), None, species).layout
-        self.covariance = Covariance(layout, KERNEL)
-        self.basis = Directions.of(self.features[:: max(1, len(self.features) // 500)], layout)
+        options = DescriptorOptions(backend="quippy", soap=self.asked.soap)
+        self.covariance = Covariance(Descriptor(options, None, species).layout, KERNEL)
+        self.default = Covariance(Descriptor(options, PAIRS.pair.shape, species).layout, PAIRS)
 
-    def task(self, budget: int, members: np.ndarray, **given) -> Task:
+    def task(
+        self,
+        budget: int,
+        members: np.ndarray,
+        costs: np.ndarray | None = None,
+        *,
+        by_default_kernel: bool = False,
+        **given,
+    ) -> Task:
         """The task of choosing among some frames."""
+        features, covariance = (self.pairs, self.default) if by_default_kernel else (self.features, self.covariance)
+        basis = Directions.of(features[:: max(1, len(features) // 500)], covariance.layout)
         whole = Task(
-            pool=HeldPool(self.features),
-            covariance=self.covariance,
-            mean=mean_descriptor(total(self.features), len(self.features), self.covariance.layout),
+            pool=HeldPool(features),
+            covariance=covariance,
+            mean=mean_descriptor(total(features), len(features), covariance.layout),
             budget=budget,
-            compressed=HeldPool(self.basis.compress(self.features)),
-            basis=self.basis,
+            compressed=HeldPool(basis.compress(features)),
+            basis=basis,
             environments=self.environments,
             rows=self.rows,
             memory=6000,
             scale=KERNEL.soap.scale,
         )
-        return replace(among(whole, members), **given)
+        return replace(among(whole, members), costs=costs, **given)
 
     def split(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Frames that may be chosen and those of the test, increasing."""
@@ -201,18 +223,18 @@ class Known:
             coefficients, done = leastsquares.coefficients(factor), design
             off = [self._off(k, coefficients) for k in test]
             forces = np.concatenate([each[1] for each in off])
-            small = np.concatenate([each[1] for each in off if len(each[1]) <= 3 * 20] or [np.zeros(0)])
-            large = np.concatenate([each[1] for each in off if len(each[1]) > 3 * 20] or [np.zeros(0)])
             energies = np.array([each[0] for each in off])
-            found.append(
-                {
-                    "energy_rmse": 1e3 * np.sqrt(np.mean(energies**2)),
-                    "energy_q95": 1e3 * np.quantile(np.abs(energies), 0.95),
-                    "force_rmse": 1e3 * np.sqrt(np.mean(forces**2)),
-                    "force_rmse_small": 1e3 * np.sqrt(np.mean(small**2)) if len(small) else np.nan,
-                    "force_rmse_large": 1e3 * np.sqrt(np.mean(large**2)) if len(large) else np.nan,
-                }
-            )
+            own = {
+                "energy_rmse": 1e3 * np.sqrt(np.mean(energies**2)),
+                "energy_q95": 1e3 * np.quantile(np.abs(energies), 0.95),
+                "force_rmse": 1e3 * np.sqrt(np.mean(forces**2)),
+            }
+            for kind in np.unique(self.kinds):
+                mine = np.flatnonzero(self.kinds[test] == kind)
+                own[f"energy_rmse_{kind}"] = 1e3 * np.sqrt(np.mean(energies[mine] ** 2)) if len(mine) else np.nan
+                parts = [off[k][1] for k in mine]
+                own[f"force_rmse_{kind}"] = 1e3 * np.sqrt(np.mean(np.concatenate(parts) ** 2)) if parts else np.nan
+            found.append(own)
         return found
 
     def _part(self, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -229,8 +251,11 @@ def information(**errors: float | None) -> InformationOptions:
     return InformationOptions(errors={"energy": None, "force": None, "virial": None} | errors)
 
 
+BY_DEFAULT = "maxmin, default kernel"
+
 CHOICES = {
     "random": ("random", None),
+    BY_DEFAULT: ("maxmin", None),
     "maxmin": ("maxmin", None),
     "k_medoids": ("k_medoids", None),
     "information": ("information", information(**ERRORS)),
@@ -241,14 +266,27 @@ CHOICES = {
 
 def compare(name: str, folder: Path) -> None:
     """Errors of designs of several sizes, in every split."""
-    known, found = Known(name, folder), []
+    known, output = Known(name, folder), folder / "compare.csv"
     budgets = known.asked.budgets
+    found = pd.read_csv(output).to_dict("records") if output.is_file() else []
+    done = {(row["split"], row["choice"]) for row in found}
     for seed in range(SPLITS):
         members, test = known.split(seed)
+        if (seed, "all") not in done:
+            place = {"split": seed, "choice": "all", "draw": 0, "budget": len(members)}
+            found.append(place | {"atoms": known.sizes[members].mean()} | known.errors([members], test)[0])
         for label, (method, options) in CHOICES.items():
+            if (seed, label) in done:
+                continue
             member = METHODS[method]
             for draw in range(RANDOM if member.by_chance and member.is_baseline else 1):
-                task = partial(known.task, members=members, options=options, seed=f"{seed}/{draw}")
+                task = partial(
+                    known.task,
+                    members=members,
+                    by_default_kernel=label == BY_DEFAULT,
+                    options=options,
+                    seed=f"{seed}/{draw}",
+                )
                 if member.is_prefix:
                     order = members[select(member, task(budgets[-1])).candidates]
                     chosen = [order[:budget] for budget in budgets]
@@ -261,13 +299,76 @@ def compare(name: str, folder: Path) -> None:
                     atoms = known.sizes[own].mean()
                     place = {"split": seed, "choice": label, "draw": draw, "budget": budget, "atoms": atoms}
                     found.append(place | each)
-        write_csv(folder / "compare.csv", pd.DataFrame(found))
+        write_csv(output, pd.DataFrame(found))
         print(f"{name}: split {seed + 1} of {SPLITS}", flush=True)
+
+
+def law(sizes: np.ndarray, hours: np.ndarray) -> np.ndarray:
+    """Return the coefficients of log core-hours in powers of the log of the number of atoms, by least squares."""
+    return np.polyfit(np.log(sizes), np.log(hours), 2)
+
+
+def hours(name: str, folder: Path) -> None:
+    """Errors of designs within several budgets of core-hours, in every split.
+
+    Costs are those of a law that is fitted to the frames of the test, of which none is chosen; what a design really
+    cost is the sum of its measured times. Sets without these have the law of silicon.
+    """
+    known, found = Known(name, folder), []
+    silicon = known if np.isfinite(known.hours).all() else Known("silicon", folder.parent / "silicon")
+    for seed in range(SPLITS):
+        members, test = known.split(seed)
+        fitted = test if silicon is known else np.arange(len(silicon.sizes))
+        costs = np.exp(np.polyval(law(silicon.sizes[fitted], silicon.hours[fitted]), np.log(known.sizes[members])))
+        paid = costs if silicon is not known else known.hours[members]
+        rng = np.random.default_rng(seed)
+        for share in known.asked.core_hours:
+            budget = share * costs.sum()
+            priced = {"budget": len(members), "core_hours": budget, "costs": costs}
+            chosen: list[tuple[str, int, np.ndarray]] = []
+            for draw in range(RANDOM):
+                chosen.append(("random", draw, drawn_within(costs, budget, rng.permutation(len(members)))))
+            order = np.lexsort([rng.random(len(members)), costs])
+            chosen.append(("small cells first", 0, drawn_within(costs, budget, order)))
+            for label in ("maxmin", "information", "information of energies"):
+                method, options = CHOICES[label]
+                task = known.task(members=members, options=options, **priced)
+                chosen.append((f"{label} per hour" if options else label, 0, select(METHODS[method], task).candidates))
+            for label, draw, own in chosen:
+                place = {"split": seed, "choice": label, "draw": draw, "share": share, "structures": len(own)}
+                place |= {"hours": costs[own].sum() / costs.sum(), "paid": paid[own].sum() / paid.sum()}
+                found.append(
+                    place | {"atoms": known.sizes[members[own]].mean()} | known.errors([members[own]], test)[0]
+                )
+        write_csv(folder / "hours.csv", pd.DataFrame(found))
+        print(f"{name}: split {seed + 1} of {SPLITS}", flush=True)
+
+
+def show(name: str, folder: Path) -> None:
+    """Print errors, and their ratios to those of random designs with 95 % intervals over the splits."""
+    for file, by in (("compare.csv", "budget"), ("hours.csv", "share")):
+        if not (folder / file).is_file():
+            continue
+        table = pd.read_csv(folder / file)
+        errors = [column for column in table if column.startswith(("energy_", "force_"))]
+        print(table[table["choice"] == "all"][errors].mean().round(1).to_frame("all frames").T.to_string(), end="\n\n")
+        table = table[table["choice"] != "all"]
+        each = np.log(table.groupby(["split", by, "choice"])[errors].mean())
+        blind = each.xs("random", level="choice")
+        ratios = (each - blind.reindex(each.index.droplevel("choice")).set_axis(each.index)).groupby([by, "choice"])
+        half = student.ppf(0.975, SPLITS - 1) * ratios.std() / np.sqrt(SPLITS)
+        middle, means = ratios.mean(), table.groupby([by, "choice"]).mean(numeric_only=True)
+        print(means.drop(columns=["split", "draw"]).round(3).to_string(), end="\n\n")
+        for column in errors:
+            low, high = np.exp(middle[column] - half[column]), np.exp(middle[column] + half[column])
+            text = [f"{np.exp(m):.2f} ({a:.2f} to {b:.2f})" for m, a, b in zip(middle[column], low, high, strict=True)]
+            print(f"{column}, in units of random designs'")
+            print(pd.Series(text, middle.index).unstack(by).drop("random").to_string(), end="\n\n")
 
 
 def main() -> None:
     """Do one step for one set."""
-    steps = {"prepare": prepare, "compare": compare}
+    steps = {"prepare": prepare, "compare": compare, "hours": hours, "show": show}
     if len(sys.argv) < 3 or sys.argv[1] not in steps or sys.argv[2] not in SETS:
         sys.exit(__doc__)
     folder = Path("results/all-labels") / sys.argv[2]
