@@ -25,7 +25,7 @@ ROOMS = {
     "What a study is given": ("inputs", "contents"),
     "Candidates": ("structures", "cells", "samplers", "streams"),
     "Descriptors and pools": ("descriptors", "shards", "comparison"),
-    "Designs, before any label": ("methods", "quality"),
+    "Designs, before any label": ("rows", "methods", "quality"),
     "Labels": ("engines", "labels", "formats"),
     "Potentials": ("models", "crossval", "deviations", "properties", "replay"),
     "Pages and plans": ("report", "planning"),

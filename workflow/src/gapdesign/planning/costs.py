@@ -156,6 +156,11 @@ class Laws:
         own = descriptor.member.seconds
         return None if own is None else environments * own
 
+    def _rows_functions(self, _: int) -> None:
+        """Return None: no rows of labels were measured."""
+
+    _rows_shard = _rows_functions
+
     def _design_basis(self, _: int) -> float:
         return self.units["basis"] * self.width
 
