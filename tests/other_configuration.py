@@ -29,6 +29,7 @@ GIVEN: dict[str, Any] = {
     "pools.mixture": {"strain": 2.0, "rattle": 1.0},
     "pools.strain_components.max": 0.06,
     "pools.rattle.atoms": 2,
+    "pools.biased.descriptor": {"backend": "quippy", "options": {"r_cut": 4.5, "n_max": 3, "l_max": 2}},
     "pools.constraints.min_distance": 0.5,
     "pools.constraints.max_strain": 0.9,
     "pools.constraints.density": [1.0, 30.0],

@@ -98,8 +98,8 @@ def open_ended(path: str) -> bool:
     names = ("prototypes", "values", "incar", "arguments", "isolated", "methods", "samplers", "published", "input")
     names += ("potcar", "mixture", "kinds", "composition", "unions", "reference", "overrides", "convergence", "setups")
     names += ("designs", "pseudopotentials", "isolated_incar", "isolated_input", "isolated_arguments", "magmom")
-    names += ("keep", "drop")
-    return any(name in path.split(".") for name in names)
+    names += ("keep", "drop", "scores")
+    return any(name in path.split(".") for name in names) or "biased.descriptor.options." in path
 
 
 def small(**changes) -> Study:
