@@ -135,8 +135,9 @@ def test_the_reserve_fits_in_place_of_structures_that_fail(name):
     assert found.reserved == RESERVE
     own, behind = np.sort(COSTS[found.candidates[:count]]), COSTS[found.candidates[count:]]
     left = core_hours - own.sum()
-    for share, ranks in ((1.0, behind), (0.75, behind[2:]), (0.5, behind[4:]), (0.25, behind[6:])):
-        assert (ranks <= left + own[round(share * count) - 1] + 1e-6).all()
+    for cheaper, ranks in ((0.75, behind), (0.5, behind[2:]), (0.25, behind[4:]), (0.0, behind[6:])):
+        for failed in own[int(cheaper * count) :]:
+            assert (ranks <= left + failed + 1e-6).all()
 
 
 def test_a_number_of_structures_ends_a_design_that_could_go_on():

@@ -84,7 +84,9 @@ def test_learning_curves_are_told_where_there_are_any():
 
 
 def test_learning_curves_within_core_hours_count_these():
-    found = section(equivalents().rename(columns={"random_structures": "random_core_hours"}).assign(budget=[2.5, 2.5, 5.0]))
+    found = section(
+        equivalents().rename(columns={"random_structures": "random_core_hours"}).assign(budget=[2.5, 2.5, 5.0])
+    )
     assert (found["unit"], found["rows"][0]["budget"]) == ("core-hours", 2.5)
     assert found["rows"][0]["cells"][0]["needed"] == 40.0
 
