@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from gapdesign import cli
-from gapdesign.files import read_array, read_csv
+from gapdesign.config import study as config
+from gapdesign.files import read_array, read_csv, read_frames, write_frames
 from labelled_copper import CANDIDATES, CORE, configuration
 
 LONGEST = "budget == 4 and test_set == 'all' and group == ''"
@@ -141,3 +142,54 @@ def test_a_potential_is_written_that_predicts_what_the_table_says(here: Path, ca
     assert error == pytest.approx(told, rel=1e-5)
     run("replay-potential", *given, "--budget", "3", "--output", "gp.xml", status=2)
     assert "--budget 3 --draw 0: fits/FPS.csv has no such potential" in capsys.readouterr().err
+
+
+def test_budgets_of_core_hours_are_spent_by_each_design_and_told(here: Path) -> None:
+    """With costs that grow from candidate to candidate, by the law of a file in which every frame was timed."""
+    given = yaml.safe_load((here / "config.yaml").read_text())
+    frames = read_frames(here / "rest.extxyz")
+    for k, atoms in enumerate(frames):
+        atoms.info["hours"] = 0.5 * (k % 3 + 1)
+    write_frames(here / "timed.extxyz", frames)
+    given["pools"]["overrides"]["rest"]["file"]["path"] = "timed.extxyz"
+    given["costs"] = {"source": "column", "column": "hours"}
+    given["designs"] = {name: design for name, design in given["designs"].items() if name != "MED"}
+    given["replay"]["budgets"] = {"core_hours": [1.0, 3.5]}
+    config.check(config.parse(given))
+    (here / "priced.yaml").write_text(yaml.safe_dump(given))
+    priced, costs = ["--config", "priced.yaml"], []
+    for start, stop in SHARDS["rest"]:
+        shard, output = f"priced/rest/{start}-{stop}.npz", f"costs/rest/{start}-{stop}.npy"
+        place = ["--pool", "rest", "--start", str(start), "--stop", str(stop), "--output", shard]
+        assert cli.main(["candidates", *priced, *place]) == 0
+        assert cli.main(["costs", *priced, "--candidates", shard, "--output", output]) == 0
+        costs.append(output)
+    known = np.concatenate([read_array(path) for path in costs])
+    assert known.tolist() == [0.5 * (k % 3 + 1) for k in range(CANDIDATES)]
+    tables = []
+    for design in ("FPS", "RND"):
+        files = {flag: [f"{flag}/rest/{a}-{b}.{kind}" for a, b in SHARDS["rest"]] for flag, kind in
+                 (("candidates", "npz"), ("features", "npy"), ("sums", "npy"))}  # fmt: skip
+        words = [text for flag, paths in files.items() for text in (f"--{flag}", *paths)]
+        choose = ["replay-choose", *priced, "--design", design, *words, "--output", f"priced/{design}.csv"]
+        assert cli.main(choose) == 2  # no costs
+        assert cli.main([*choose, "--costs", *costs]) == 0
+        table = read_csv(here / f"priced/{design}.csv")
+        assert table["core_hours"].tolist() == known[table["candidate"]].tolist()
+        for (_, budget), mine in table.groupby(["draw", "budget"]):
+            rest = np.setdiff1d(np.arange(CANDIDATES), mine["candidate"])
+            assert mine["core_hours"].sum() <= budget < mine["core_hours"].sum() + known[rest].min()
+        outputs = ["--output", f"priced/{design}-errors.csv", "--output-coefficients", f"priced/{design}.npy"]
+        fit = ["replay-fit", *priced, "--design", design, "--choices", f"priced/{design}.csv"]
+        assert cli.main([*fit, *everything(), *outputs]) == 0
+        tables.append(f"priced/{design}-errors.csv")
+    outputs = ["--output", "priced/bounds.csv", "--output-coefficients", "priced/bounds.npy"]
+    assert cli.main(["replay-bounds", *priced, *everything(), "--costs", *costs, *outputs]) == 0
+    collected = ["--output-errors", "priced/all.csv", "--output-equivalents", "priced/equivalents.csv"]
+    figures = ["--output-figures", "priced/errors.svg"]
+    assert cli.main(["replay", *priced, "--errors", *tables, "priced/bounds.csv", *collected, *figures]) == 0
+    errors = read_csv(here / "priced/all.csv")
+    assert errors.columns[-1] == "core_hours" and sorted(set(errors["budget"])) == [0.0, 1.0, 3.5, known.sum()]
+    assert set(errors[errors["method"] == "all"]["core_hours"]) == {known.sum()}
+    assert "random_core_hours" in read_csv(here / "priced/equivalents.csv")
+    assert "core-hours of the labels trained on" in (here / "priced/errors.svg").read_text()

@@ -85,6 +85,8 @@ def test_so_does_a_verb_of_the_replay(ran, tmp_path):
     configuration["replay"]["kind"] = "gap"  # which is installed
     configuration["properties"]["reference"] = None  # which needs an engine that computes
     configuration["designs"]["M"].update(pool="P", start=None)  # since Q is the core
+    costs = {"source": "measured", "column": "hours", "against": "electrons"}
+    configuration["costs"] = costs | {"path": "labelled.extxyz"}
     names = configuration["labels"]["file"]
     names["paths"], names["isolated"] = ["labelled.extxyz"], {"Cu": -0.1}
     shards = sorted((ran.folder / "results/other/candidates").glob("*/*.npz"))
@@ -99,6 +101,7 @@ def labelled(atoms: Atoms, names: dict[str, str]) -> Atoms:
     """A structure with the labels of a Lennard-Jones potential under keys of a file of the user's."""
     atoms.calc = LennardJones(sigma=2.27, epsilon=0.4, rc=5.0)
     frame = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True)
+    frame.info["hours"] = 1e-3 * len(frame)
     frame.info[names["energy_key"]] = atoms.get_potential_energy()
     frame.info[names["stress_key"]] = atoms.get_stress(voigt=False).ravel()
     frame.info[names["virial_key"]] = -atoms.get_volume() * frame.info[names["stress_key"]]

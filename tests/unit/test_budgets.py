@@ -132,9 +132,10 @@ def test_the_reserve_fits_in_place_of_structures_that_fail(name):
     assert found.reserved == RESERVE or (spends and found.reserved > 0)
     own, behind = np.sort(COSTS[found.candidates[:count]]), COSTS[found.candidates[count:]]
     left = core_hours - own.sum()
-    shares = ((1.0, behind), (0.75, behind[2:]), (0.5, behind[4:]), (0.25, behind[6:]))
-    for share, ranks in shares[:1] if spends else shares:
-        assert (ranks <= left + own[round(share * count) - 1] + 1e-6).all()
+    shares = ((0.75, behind), (0.5, behind[2:]), (0.25, behind[4:]), (0.0, behind[6:]))
+    for cheaper, ranks in shares[:1] if spends else shares:
+        for failed in own[int(cheaper * count) :]:
+            assert (ranks <= left + failed + 1e-6).all()
 
 
 def test_a_number_of_structures_ends_a_design_that_could_go_on():

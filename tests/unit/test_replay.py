@@ -443,6 +443,18 @@ class TestConfiguration:
                 r"designs\.OPT\.d_optimal\.features: 9",
             ),
             (
+                {"replay": {"budgets": {"core_hours": [1, 2]}}},
+                r"costs\.source: the engine 'file' computes no labels, and so estimates no costs; set it to column or",
+            ),
+            (
+                {"replay": {"budgets": {"core_hours": [1, 2]}}, "designs": {"OPT": {"pool": "A", "method": "maxent"}}},
+                r"designs\.OPT\.method: 'maxent' chooses a design as a whole, so no budget of core-hours can end it",
+            ),
+            (
+                {"costs": {"source": "measured", "column": "t", "path": "a.xyz"}},
+                r"costs\.against: the engine 'file' computes no labels",
+            ),
+            (
                 {"model": {"sparse": {"jitter": 0.02}}, "kernel": {"soap": {"scale": 0.1}}},
                 r"model\.sparse\.jitter: 0\.02 is not below",
             ),
@@ -452,7 +464,7 @@ class TestConfiguration:
         with pytest.raises(InputError, match=sentence):
             check(self.study(**changes))
 
-    @pytest.mark.parametrize("budgets", [[5, 5], [0, 3], [9, 3]])
+    @pytest.mark.parametrize("budgets", [[5, 5], [0, 3], [9, 3], {"core_hours": [2.0, 1.0]}])
     def test_budgets_increase(self, budgets: list[int]) -> None:
         with pytest.raises(ValueError, match="increasing"):
             ReplayOptions(budgets=budgets)

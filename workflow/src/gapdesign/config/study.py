@@ -69,7 +69,7 @@ class Study(Options):
     budget: Budget = Field(
         100,
         description="Structures in each design that has no `budget` of its own; or core-hours that its labels may cost,"
-        " such as `{core_hours: 200, at_most: 500}`, see docs/selection.md.",
+        " such as `{core_hours: 200, at_most: 500}`, see docs/candidates.md.",
     )
     costs: CostOptions = Field(CostOptions(), description="What labels cost, for budgets of core-hours.")
     designs: dict[Identifier, DesignOptions] = Field(

@@ -24,15 +24,16 @@ DRAWS = 20
 FEWEST = 16
 """Smallest number of ranks that a stage asks for, if there are enough candidates."""
 
-REPLACED = (1.0, 0.75, 0.5, 0.25)
-"""Each of these shares of a design, its cheaper structures, has ranks of the reserve that fit in place of any of it."""
+CHEAPER = (0.75, 0.5, 0.25, 0.0)
+"""Shares of a design, its cheapest structures: a quarter of the reserve each fits in place of any but these."""
 
 
 def select(method: type[Method], task: Task, *, reserve: int = 0) -> Selection:
     """Choose a design that the core-hours of the task pay for, and behind it the ranks of its reserve.
 
-    Any rank of the reserve fits in place of the most expensive structure of the design; three quarters of its ranks fit
-    in place of three quarters of the design, its cheaper structures, and so on down to a quarter.
+    All ranks of the reserve fit in place of any of the most expensive quarter of the design, three quarters of them in
+    place of any of the more expensive half, half of them in place of any but the cheapest quarter, and the last quarter
+    in place of any structure.
 
     Parameters
     ----------
@@ -116,15 +117,15 @@ def _design(method: type[Method], task: Task) -> Selection:
 
 
 def _reserve(method: type[Method], task: Task, design: np.ndarray, count: int) -> list[Selection]:
-    """Choose the ranks that may replace structures without a label, those for expensive structures first."""
+    """Choose the ranks that may replace structures without a label, those for the most expensive ones first."""
     costs = task.costs
     if not count or not len(design):
         return []
     left = task.core_hours - float(spent_before(costs[design])[-1])
-    shares = np.array_split(np.arange(count), len(REPLACED))
+    shares = np.array_split(np.arange(count), len(CHEAPER))
     ordered, most = np.sort(costs[design]), Counter()
-    for share, ranks in zip(REPLACED, shares, strict=True):
-        most[left + float(ordered[max(1, round(share * len(ordered))) - 1])] += len(ranks)
+    for share, ranks in zip(CHEAPER, shares, strict=True):
+        most[left + float(ordered[int(share * len(ordered))])] += len(ranks)
     chosen, parts = design, []
     for limit, ranks in most.items():
         rest = np.setdiff1d(np.flatnonzero(affordable(costs, 0.0, limit)), chosen)
