@@ -126,7 +126,8 @@ def errors_of(worst: dict[str, float]) -> pd.DataFrame:
         for model, value in worst.items()
         for tested in worst
     ]
-    return pd.DataFrame(rows).assign(n_forces=10, n_forces_zero=0)
+    made = pd.DataFrame(rows).assign(n_forces=10, n_forces_zero=0)
+    return made.assign(worst_twentieth_mev=made["q99_mev"] / 2)
 
 
 def test_kinds_are_compared_by_geometric_means_over_the_designs_of_a_method():
@@ -138,6 +139,7 @@ def test_kinds_are_compared_by_geometric_means_over_the_designs_of_a_method():
     first, second = made["rows"]
     assert (first["kind"], first["page"], second["kind"], second["page"]) == ("gap", None, "ace", "ace/report.html")
     np.testing.assert_allclose(first["energies"] + second["energies"], [2.0, 20.0, 3.0, 10.0])
+    np.testing.assert_allclose(first["twentieths"] + second["twentieths"], [1.0, 10.0, 1.5, 5.0])
     np.testing.assert_allclose(first["forces"] + second["forces"], [4.0, 40.0, 6.0, 20.0])
     assert section("gap", own, {}, methods)["rows"] == []
 

@@ -145,4 +145,8 @@ def test_the_page_has_the_table_below_the_headline():
     head = page[: page.index("<nav>")]
     assert "all, each model at its worst" in head and "RND1 and RND2" in head
     assert "A design is flattered" in " ".join(head.split()) and "<code>fit: false</code>" in head
+    assert "methods on each kind of test set" not in head
+    many = {f"M{k}": name for k, name in enumerate(["random", "maxmin", "fps", "cur", "variance", "k_medoids"])}
+    page = page_of(study(many), {}, families={name: CHOSEN if name != "M0" else RANDOM for name in many})
+    assert "<summary>The 5 methods on each kind of test set</summary>" in page
     assert 'class="families"' not in page_of(study({"A": "maxmin", "B": "maxmin"}), {})

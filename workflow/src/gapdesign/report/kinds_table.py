@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from statistics import geometric_mean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gapdesign.report.headline import FORCE_TAIL, TAIL, has_forces, worst_off_sample
+from gapdesign.report.headline import FORCE_TAIL, TAIL, TWENTIETH, has_forces, worst_off_sample
 from gapdesign.report.words import method_name
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def section(own: str, errors: pd.DataFrame, others: Mapping[str, Other], methods
     -------
     dict
         ``methods`` by name; ``rows``: ``kind``, ``page`` (None for this one) and, for each method, the geometric mean
-        over its designs of the worst off-sample 0.99 quantile of energies and of forces, or None.
+        over its designs of the worst off-sample 0.99 quantile of ``energies`` and of ``forces``, and of the worst mean
+        of the worst twentieth of energies (``twentieths``), or None.
     """
     if not others:
         return {"methods": [], "rows": []}
@@ -47,6 +48,7 @@ def section(own: str, errors: pd.DataFrame, others: Mapping[str, Other], methods
             "kind": kind,
             "page": other.page or None,
             "energies": _means(other.errors, TAIL, methods, names),
+            "twentieths": _means(other.errors, TWENTIETH, methods, names),
             "forces": _means(other.errors, FORCE_TAIL, methods, names),
         }
         for kind, other in tables.items()
