@@ -43,6 +43,9 @@ POOL = 200
 TESTS = 20
 """Frames of the truth's own dynamics per defect."""
 
+SLAB = 32
+"""Atoms of the slab, which neither the vacancy nor the dumbbell has."""
+
 MOVES = {"atoms": 1, "strain": 0, "temperature": TEMPERATURE, "timestep": 2, "equilibration": 500}
 BIASED = MOVES | {
     "calculator": "eam",
@@ -209,6 +212,7 @@ def spread(batches: dict[tuple[str, int], list[Atoms]], sampler: BiasedSampler) 
         yield {
             "method": method,
             "labels": len(batch),
+            "slabs": sum(len(atoms) == SLAB for atoms in batch),
             "nearest_median": np.median(nearest.min(axis=1)),
             "nearest_least": nearest.min(),
             "information_nats": learnt,
