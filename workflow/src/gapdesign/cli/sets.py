@@ -73,6 +73,10 @@ def _pick(arguments: argparse.Namespace) -> None:
         raise InputError(f"--method {method}: there is no such method; choose from {', '.join(METHODS)}.")
     if METHODS[method].reads_environments(METHODS[method].Options()):
         raise InputError(f"--method {method}: it compares environments, which takes a study; choose another.")
+    if METHODS[method].reads_rows(METHODS[method].Options()):
+        raise InputError(
+            f"--method {method}: it weighs all labels of a structure, which takes a study; choose another."
+        )
     refuse_overwriting(arguments, arguments.frames, arguments.existing)
     given = frames_of(arguments.frames, "FILE")
     existing = None if arguments.existing is None else frames_of(str(arguments.existing), "--existing")
