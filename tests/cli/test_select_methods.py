@@ -8,6 +8,7 @@ from gapdesign import cli
 from gapdesign.config import study as config
 from gapdesign.files import read_array, read_frames
 from gapdesign.methods import METHODS
+from gapdesign.rows.pool import RowPool
 from gapdesign.structures import read_batch
 
 DESIGNS = {
@@ -24,6 +25,7 @@ STUDY = {
     "pools": {"names": ["A"], "size": 24, "shard_size": 10},
     "descriptor": {"backend": "quippy", "soap": {"r_cut": 4.5, "n_max": 3, "l_max": 2, "sigma": 0.5}},
     "kernel": {"pair": {"r_cut": 5.0}},
+    "rows": {"points": 25},
     "budget": 7,
 }
 RANGES = [(0, 10), (10, 20), (20, 24)]
@@ -45,6 +47,11 @@ def pool(tmp_path_factory):
         outputs = ["--output", f"{shard['features']}.npy", "--output-sum", f"{shard['sums']}.npy"]
         outputs += ["--output-environments", f"{shard['environments']}.npz"]
         run(folder, "descriptors", "--candidates", f"{shard['candidates']}.npz", *outputs)
+    candidates = [str(folder / f"candidates/{start}-{stop}.npz") for start, stop in RANGES]
+    run(folder, "row-functions", "--candidates", *reversed(candidates), "--output", f"{folder / 'functions.npz'}")
+    for path in candidates:
+        output = path.replace("candidates", "rows")
+        run(folder, "rows", "--candidates", path, "--functions", f"{folder / 'functions.npz'}", "--output", output)
     from gapdesign.files import write_frames
 
     write_frames(existing, [read_batch(folder / "candidates/0-10.npz").atoms(k) for k in (2, 4, 6)])
@@ -64,11 +71,37 @@ def select(folder, design: str):
         for kind in ("candidates", "features", "sums")
     }
     given = [word for kind, paths in files.items() for word in (f"--{kind}", *paths)]
-    given += ["--environments", *map(str, sorted((folder / "environments").glob("[!.]*")))]
+    for kind in ("environments", "rows"):
+        given += [f"--{kind}", *map(str, sorted((folder / kind).glob("[!.]*")))]
+    given += ["--functions", str(folder / "functions.npz")]
     output = folder / "designs" / f"{design}.extxyz"
     outputs = ["--output", str(output), "--output-features", str(output.with_suffix(".npy"))]
     run(folder, "select", "--design", design, *given, *outputs)
     return read_frames(output), read_array(output.with_suffix(".npy"))
+
+
+def test_rows_do_not_depend_on_how_the_pool_is_cut(pool, tmp_path):
+    """The functions are those of all shards in any order, and the rows of a structure its own."""
+    whole = tmp_path / "candidates" / "0-24.npz"
+    run(pool, "candidates", "--pool", "A", "--start", "0", "--stop", "24", "--output", str(whole))
+    functions, output = tmp_path / "functions.npz", tmp_path / "rows" / "0-24.npz"
+    run(pool, "row-functions", "--candidates", str(whole), "--output", str(functions))
+    assert functions.read_bytes() == (pool / "functions.npz").read_bytes()
+    run(pool, "rows", "--candidates", str(whole), "--functions", str(functions), "--output", str(output))
+    one, cut = RowPool([output]), RowPool(sorted((pool / "rows").glob("*.npz")))
+    for k in range(24):
+        assert one.one(k).tobytes() == cut.one(k).tobytes()
+
+
+def test_a_design_that_weighs_labels_needs_their_rows(pool, capsys):
+    given = ["--candidates", *map(str, sorted((pool / "candidates").glob("*.npz")))]
+    given += ["--features", *map(str, sorted((pool / "features").glob("*.npy")))]
+    given += ["--sums", *map(str, sorted((pool / "sums").glob("*.npy")))]
+    outputs = ["--output", str(pool / "no.extxyz"), "--output-features", str(pool / "no.npy")]
+    select = ["select", "--config", str(pool / "config.yaml"), "--design", "INFORMATION", *given, *outputs]
+    assert cli.main(select) == 2
+    assert "the method information needs the rows of labels; run `gapdesign rows`" in capsys.readouterr().err
+    assert not (pool / "no.extxyz").exists()
 
 
 @pytest.mark.parametrize("design", DESIGNS)

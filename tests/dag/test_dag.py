@@ -59,6 +59,17 @@ def test_a_dry_run_plans_every_job(workflow):
     assert not (workflow.folder / "results").exists()
 
 
+def test_rows_of_labels_are_computed_where_a_method_reads_them(workflow, configuration):
+    soap = configuration["descriptor"]["soap"]
+    configuration["descriptor"] = {"backend": "quippy", "soap": soap}
+    configuration["designs"]["INF"] = {"pool": "A", "method": "information"}
+    workflow.configure(configuration)
+    planned = workflow.plan("design")
+    # The functions are those of both pools, the rows those of the one that is chosen from.
+    assert (planned["rows_functions"], planned["rows_shard"]) == (1, 2)
+    assert planned["candidates_shard"] == 4
+
+
 def test_a_design_with_a_budget_of_its_own_has_its_own_batches(workflow, configuration):
     configuration["designs"]["BIG"] = {"pool": "A", "method": "maxmin", "budget": 20}
     workflow.configure(configuration)
