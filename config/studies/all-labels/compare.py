@@ -27,7 +27,7 @@ from ase.io import read
 from scipy.stats import t as student
 
 from gapdesign.descriptors import Descriptor, environments_of
-from gapdesign.descriptors.covariance import Covariance
+from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.descriptors.environments import EnvironmentFile, write_environments
 from gapdesign.descriptors.kernel import CovarianceOptions, KernelOptions
 from gapdesign.descriptors.options import DescriptorOptions
@@ -44,7 +44,7 @@ from gapdesign.models.gap.expansion import Expansion, Model
 from gapdesign.models.gap.rows import LabelRows
 from gapdesign.models.shared import leastsquares
 from gapdesign.rows.functions import RowFunctions
-from gapdesign.rows.pool import RowFile, write_rows
+from gapdesign.rows.pool import RowFile, atoms_of, write_rows
 from gapdesign.shards import HeldPool
 from gapdesign.structures import pack
 
@@ -162,6 +162,29 @@ def prepare(name: str, folder: Path, paths: list[str]) -> None:
     print(f"{name}: {len(expansion)} functions of GAPs", flush=True)
 
 
+def by_all_labels(rows: RowFile) -> tuple[np.ndarray, Covariance]:
+    """Return vectors of frames whose dot products are the kernel of all labels, and the covariance that takes these.
+
+    With Phi_p the rows of a frame's labels over their expected errors, the covariance of all labels of two frames is
+    the matrix K = Phi_p Phi_q', and k(p, q) = |K|^2 / (|K_pp| |K_qq|) in Frobenius' norm: the cosine between what the
+    two teach, the matrices Phi' Phi.
+    """
+    upper = np.triu_indices(rows.dimension)
+    doubled = np.where(upper[0] == upper[1], 1.0, np.sqrt(2.0))
+    teaches = np.empty((len(rows), len(doubled)), np.float32)
+    for k in range(len(rows)):
+        own = rows.one(k).astype(float)
+        errors = leastsquares.sigmas(atoms_of(own), energy=ERRORS["energy"], force=ERRORS["force"], virial=np.inf)
+        own /= errors[:, None]
+        flat = (own.T @ own)[upper] * doubled
+        teaches[k] = flat / np.linalg.norm(flat)
+    values, vectors = np.linalg.eigh(teaches.astype(float) @ teaches.T.astype(float))
+    points = vectors * np.sqrt(np.maximum(values, 0.0))
+    points /= np.linalg.norm(points, axis=1)[:, None]
+    linear = CovarianceOptions(soap={"zeta": 1, "scale": 1.0}, pair={"scale": 0.0})
+    return points.astype(np.float32), Covariance(Layout(1, points.shape[1], 0), linear)
+
+
 class Known:
     """A prepared set."""
 
@@ -172,7 +195,7 @@ class Known:
         is_surface = self.table["group"].str.startswith("surface").to_numpy()
         by_size = np.where(self.sizes > SMALL, "large", "small")
         self.kinds = np.where(is_surface, "surface", "bulk") if is_surface.any() else by_size
-        self.features, self.pairs = read_array(folder / "features.npy"), read_array(folder / "pairs.npy")
+        self.features = read_array(folder / "features.npy")
         self.environments = EnvironmentFile(folder / "environments.npz")
         self.rows, self.judged = RowFile(folder / "rows.npz"), RowFile(folder / "judged.npz")
         labels, ends = read_array(folder / "labels.npy"), leastsquares.offsets(self.sizes)
@@ -180,8 +203,12 @@ class Known:
         self.start = leastsquares.prior(read_array(folder / "prior.npy"))
         species = sorted(Expansion.read(folder / "expansion.npz").soap)
         options = DescriptorOptions(backend="quippy", soap=self.asked.soap)
-        self.covariance = Covariance(Descriptor(options, None, species).layout, KERNEL)
-        self.default = Covariance(Descriptor(options, PAIRS.pair.shape, species).layout, PAIRS)
+        alone, with_pairs = (Descriptor(options, pair, species).layout for pair in (None, PAIRS.pair.shape))
+        self.compared = {
+            "soap": (self.features, Covariance(alone, KERNEL)),
+            "default kernel": (read_array(folder / "pairs.npy"), Covariance(with_pairs, PAIRS)),
+            "all labels": by_all_labels(self.rows),
+        }
 
     def task(
         self,
@@ -189,11 +216,11 @@ class Known:
         members: np.ndarray,
         costs: np.ndarray | None = None,
         *,
-        by_default_kernel: bool = False,
+        by: str = "soap",
         **given,
     ) -> Task:
-        """The task of choosing among some frames."""
-        features, covariance = (self.pairs, self.default) if by_default_kernel else (self.features, self.covariance)
+        """The task of choosing among some frames, which are compared by one of several kernels."""
+        features, covariance = self.compared[by]
         basis = Directions.of(features[:: max(1, len(features) // 500)], covariance.layout)
         whole = Task(
             pool=HeldPool(features),
@@ -251,17 +278,17 @@ def information(**errors: float | None) -> InformationOptions:
     return InformationOptions(errors={"energy": None, "force": None, "virial": None} | errors)
 
 
-BY_DEFAULT = "maxmin, default kernel"
-
 CHOICES = {
-    "random": ("random", None),
-    BY_DEFAULT: ("maxmin", None),
-    "maxmin": ("maxmin", None),
-    "k_medoids": ("k_medoids", None),
-    "information": ("information", information(**ERRORS)),
-    "information of energies": ("information", information(energy=ERRORS["energy"])),
-    "information of forces": ("information", information(force=ERRORS["force"])),
+    "random": ("random", None, "soap"),
+    "maxmin, default kernel": ("maxmin", None, "default kernel"),
+    "maxmin": ("maxmin", None, "soap"),
+    "maxmin of all labels": ("maxmin", None, "all labels"),
+    "k_medoids": ("k_medoids", None, "soap"),
+    "information": ("information", information(**ERRORS), "soap"),
+    "information of energies": ("information", information(energy=ERRORS["energy"]), "soap"),
+    "information of forces": ("information", information(force=ERRORS["force"]), "soap"),
 }
+"""The method, its options, and the kernel by which frames are compared."""
 
 
 def compare(name: str, folder: Path) -> None:
@@ -275,7 +302,7 @@ def compare(name: str, folder: Path) -> None:
         if (seed, "all") not in done:
             place = {"split": seed, "choice": "all", "draw": 0, "budget": len(members)}
             found.append(place | {"atoms": known.sizes[members].mean()} | known.errors([members], test)[0])
-        for label, (method, options) in CHOICES.items():
+        for label, (method, options, by) in CHOICES.items():
             if (seed, label) in done:
                 continue
             member = METHODS[method]
@@ -283,7 +310,7 @@ def compare(name: str, folder: Path) -> None:
                 task = partial(
                     known.task,
                     members=members,
-                    by_default_kernel=label == BY_DEFAULT,
+                    by=by,
                     options=options,
                     seed=f"{seed}/{draw}",
                 )
@@ -331,8 +358,8 @@ def hours(name: str, folder: Path) -> None:
             order = np.lexsort([rng.random(len(members)), costs])
             chosen.append(("small cells first", 0, drawn_within(costs, budget, order)))
             for label in ("maxmin", "information", "information of energies"):
-                method, options = CHOICES[label]
-                task = known.task(members=members, options=options, **priced)
+                method, options, by = CHOICES[label]
+                task = known.task(members=members, options=options, by=by, **priced)
                 chosen.append((f"{label} per hour" if options else label, 0, select(METHODS[method], task).candidates))
             for label, draw, own in chosen:
                 place = {"split": seed, "choice": label, "draw": draw, "share": share, "structures": len(own)}
