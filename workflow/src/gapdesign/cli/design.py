@@ -261,7 +261,7 @@ def _verify(arguments: argparse.Namespace) -> None:
     files = PoolFiles(
         features=[shard_path(folder, start, stop, "npy") for start, stop in ranges],
         environments=[shard_path(folder / "environments", start, stop, "npz") for start, stop in ranges],
-        costs=[shard_path(costs / design.pool, start, stop, "npy") for start, stop in ranges],
+        costs=[] if design.core_hours is None else [shard_path(costs / design.pool, *of, "npy") for of in ranges],
     )
     existing = existing_set(design.existing, described, say)
     settings = {"budget": part.budget, "seed": "", "memory": arguments.memory, "progress": say}
