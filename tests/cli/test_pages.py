@@ -77,7 +77,9 @@ def test_a_piece_of_configuration_is_understood(page: str, block: Any, tmp_path:
             continue
         study = yaml.safe_load((pages.ROOT / "config" / "config.yaml").read_text())
         for key, value in given.items():
-            study[key] = study.get(key, {}) | value if isinstance(value, dict) and key != "designs" else value
+            before = study.get(key, {})
+            merged = isinstance(value, dict) and isinstance(before, dict) and key != "designs"
+            study[key] = before | value if merged else value
         study["designs"] = given.get("designs", {"ONE": {"pool": study["pools"]["names"][0], "method": "maxmin"}})
         config.parse(study)
 

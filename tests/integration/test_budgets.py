@@ -121,7 +121,7 @@ def test_the_page_says_what_is_spent_and_what_more_buys(ran):
 def test_nothing_is_left_to_do_and_the_plan_knows_the_bound(ran, monkeypatch, capsys):
     assert ran.plan("design", "labels") == {}
     monkeypatch.chdir(ran.folder)
-    assert cli.main(["plan", "--config", "config.yaml"]) == 0
+    assert cli.main(["plan", "--config", "config.yaml", "--results", "none"]) == 0
     told = capsys.readouterr().out
     assert "2 designs of at most 50 structures" in told
     assert "OPT: labels of 150 core-hours at most." in told
