@@ -169,7 +169,8 @@ class Method(Member, ABC):
     is_default
         Whether commands take it unless another is named.
     spends
-        Whether its own choice weighs costs, so that it ends a budget of core-hours itself.
+        Whether its own choice weighs costs, so that it ends a budget of core-hours itself. It is asked for the reserve
+        with core-hours that pay for all candidates, and may be given only some of these, beside what was chosen.
     """
 
     title: ClassVar[str] = ""
