@@ -158,7 +158,9 @@ def prepare(name: str, folder: Path, paths: list[str]) -> None:
     sizes = [len(atoms) for atoms in frames]
     groups = [str(atoms.info.get("config_type", "")) for atoms in frames]
     measured = [float(atoms.info[asked.cost]) / 3600 if asked.cost else np.nan for atoms in frames]
-    write_csv(folder / "frames.csv", pd.DataFrame({"atoms": sizes, "group": groups, "core_hours": measured}))
+    volumes = [atoms.get_volume() for atoms in frames]
+    table = {"atoms": sizes, "volume": volumes, "group": groups, "core_hours": measured}
+    write_csv(folder / "frames.csv", pd.DataFrame(table))
     print(f"{name}: {len(expansion)} functions of GAPs", flush=True)
 
 
@@ -330,9 +332,15 @@ def compare(name: str, folder: Path) -> None:
         print(f"{name}: split {seed + 1} of {SPLITS}", flush=True)
 
 
-def law(sizes: np.ndarray, hours: np.ndarray) -> np.ndarray:
-    """Return the coefficients of log core-hours in powers of the log of the number of atoms, by least squares."""
-    return np.polyfit(np.log(sizes), np.log(hours), 2)
+def law(table: pd.DataFrame) -> np.ndarray:
+    """Return the coefficients of log core-hours in what a law knows of frames, by least squares."""
+    return np.linalg.lstsq(known_before(table), np.log(pd.to_numeric(table["core_hours"])), rcond=None)[0]
+
+
+def known_before(table: pd.DataFrame) -> np.ndarray:
+    """Return what a law knows of frames (n, 4): powers of the log of the number of atoms, and the volume of one."""
+    atoms = np.log(table["atoms"].to_numpy())
+    return np.column_stack([np.ones(len(table)), atoms, atoms**2, np.log(table["volume"].to_numpy()) - atoms])
 
 
 def hours(name: str, folder: Path) -> None:
@@ -346,7 +354,7 @@ def hours(name: str, folder: Path) -> None:
     for seed in range(SPLITS):
         members, test = known.split(seed)
         fitted = test if silicon is known else np.arange(len(silicon.sizes))
-        costs = np.exp(np.polyval(law(silicon.sizes[fitted], silicon.hours[fitted]), np.log(known.sizes[members])))
+        costs = np.exp(known_before(known.table.iloc[members]) @ law(silicon.table.iloc[fitted]))
         paid = costs if silicon is not known else known.hours[members]
         rng = np.random.default_rng(seed)
         for share in known.asked.core_hours:
