@@ -8,7 +8,7 @@ from ase import Atoms
 from gapdesign.descriptors import EnvironmentDescriptor, KernelFunctions
 from gapdesign.structures import VOIGT, pack
 
-STEP = 5e-4
+STEP = 2e-4
 
 
 def units(member: EnvironmentDescriptor, atoms: Atoms) -> np.ndarray:

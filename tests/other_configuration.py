@@ -20,6 +20,7 @@ GIVEN: dict[str, Any] = {
         "hcp": {"element": "Cu", "lattice": "hcp", "a": 2.55, "c": 4.17},
     },
     "elements": None,  # those of the prototypes
+    "pools.biased.descriptor": {"backend": "quippy", "arguments": {"r_cut": 4.5}},
     "pools.file.atoms": [2, 9],
     "pools.file.elements": ["Cu"],
     "pools.names": ["P", "Q"],
@@ -29,7 +30,6 @@ GIVEN: dict[str, Any] = {
     "pools.mixture": {"strain": 2.0, "rattle": 1.0},
     "pools.strain_components.max": 0.06,
     "pools.rattle.atoms": 2,
-    "pools.biased.descriptor": {"backend": "quippy", "options": {"r_cut": 4.5, "n_max": 3, "l_max": 2}},
     "pools.constraints.min_distance": 0.5,
     "pools.constraints.max_strain": 0.9,
     "pools.constraints.density": [1.0, 30.0],

@@ -31,11 +31,11 @@ SMALL = {
     "interval": 5,
     "longest": 20,
     "structures_per_trajectory": 6,
-    "descriptor": {"options": {"two_j_max": 2}},
+    "descriptor": {"arguments": {"two_j_max": 2}},
 }
 DESCRIPTORS = {
-    "snap": SurrogateOptions(options={"two_j_max": 3}),
-    "quippy": SurrogateOptions(backend="quippy", options={"r_cut": 4.0, "n_max": 3, "l_max": 2}),
+    "snap": SurrogateOptions(arguments={"two_j_max": 3}),
+    "quippy": SurrogateOptions(backend="quippy", arguments={"r_cut": 4.0, "n_max": 3, "l_max": 2}),
 }
 
 
@@ -198,7 +198,7 @@ def test_biased_dynamics_go_where_the_surrogate_is_uncertain():
             "tolerance": None,
             "update": False,
         }
-        block |= {"interval": 10, "descriptor": {"options": {"two_j_max": 4}}}
+        block |= {"interval": 10, "descriptor": {"arguments": {"two_j_max": 4}}}
         sampler = BiasedSampler(BiasedOptions.model_validate(block), COPPER)
         known = bulk("Cu", a=3.615, cubic=True).repeat((2, 2, 1))
         known.rattle(0.1, seed=1)
@@ -256,9 +256,9 @@ def test_existing_structures_are_known_from_the_start(tmp_path):
 
 def test_the_number_of_threads_changes_no_bit():
     with threadpool_limits(1):
-        one = make(3, descriptor={"options": {"two_j_max": 4}})
+        one = make(3, descriptor={"arguments": {"two_j_max": 4}})
     with threadpool_limits(4):
-        other = make(3, descriptor={"options": {"two_j_max": 4}})
+        other = make(3, descriptor={"arguments": {"two_j_max": 4}})
     assert one.positions.tobytes() == other.positions.tobytes()
 
 
@@ -318,7 +318,7 @@ def test_what_counts_as_a_breakdown():
     [
         ({"descriptor": {"backend": "dscribe"}}, r"`dscribe` has no derivatives; choose snap, .*quippy"),
         ({"descriptor": {"backend": "soup"}}, r"there is no descriptor `soup`; choose snap, "),
-        ({"descriptor": {"options": {"j_max": 3}}}, r"`snap` does not take these `options` .*j_max"),
+        ({"descriptor": {"arguments": {"j_max": 3}}}, r"`snap` does not take these `arguments` .*j_max"),
         ({"longest": 10, "interval": 20}, r"`longest` \(10\) must not be below `interval` \(20\)"),
         ({"tolerance": 0.9}, "greater than 1"),
     ],
@@ -337,7 +337,7 @@ def test_its_job_runs_where_its_descriptor_can():
     assert environment(descriptor={"backend": "quippy"}) == "gap"
     assert environment(calculator="ase.calculators.emt.EMT") == "core"
     with pytest.raises(InputError, match=r"^descriptor\.nep\.path: "):
-        options = BiasedOptions.model_validate({**SMALL, "descriptor": {"backend": "nep", "options": {"path": "no"}}})
+        options = BiasedOptions.model_validate({**SMALL, "descriptor": {"backend": "nep", "arguments": {"path": "no"}}})
         BiasedSampler(options, COPPER)
 
 

@@ -99,7 +99,7 @@ def open_ended(path: str) -> bool:
     names += ("potcar", "mixture", "kinds", "composition", "unions", "reference", "overrides", "convergence", "setups")
     names += ("designs", "pseudopotentials", "isolated_incar", "isolated_input", "isolated_arguments", "magmom")
     names += ("keep", "drop", "scores")
-    return any(name in path.split(".") for name in names) or "biased.descriptor.options." in path
+    return any(name in path.split(".") for name in names) or "biased.descriptor.arguments." in path
 
 
 def small(**changes) -> Study:

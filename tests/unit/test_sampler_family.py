@@ -43,7 +43,7 @@ OPTIONS = {
         "longest": 4,
         "structures_per_trajectory": 4,
         "temperature": 300,
-        "descriptor": {"options": {"two_j_max": 1}},
+        "descriptor": {"arguments": {"two_j_max": 1}},
     },
     "entropy": {
         "element": "Zr",

@@ -38,7 +38,7 @@ class SurrogateOptions(Options):
         description="`snap`, the bispectrum of SNAP, which needs no other program; or a descriptor of"
         " `descriptor.backend` that has derivatives.",
     )
-    options: dict[str, Any] = Field(
+    arguments: dict[str, Any] = Field(
         {},
         description="Options of `snap`, `r_cut` in angstrom (4.73442) and `two_j_max` (6: 30 components), or of the"
         " descriptor, such as `{path: nep89.txt}` of `nep`.",
@@ -54,14 +54,14 @@ class SurrogateOptions(Options):
             self.read()
         except ValueError as error:
             raise ValueError(
-                f"`{self.backend}` does not take these `options` ({' '.join(str(error).split())})"
+                f"`{self.backend}` does not take these `arguments` ({' '.join(str(error).split())})"
             ) from None
         return self
 
     def read(self) -> Any:
         """Return the options with the class of the descriptor."""
         kind = SnapSurrogateOptions if self.backend == SNAP else DESCRIPTORS[self.backend].Options
-        return kind.model_validate(self.options)
+        return kind.model_validate(self.arguments)
 
     @property
     def environment(self) -> str:
