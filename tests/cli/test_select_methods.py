@@ -131,6 +131,12 @@ def test_a_design_of_every_method_continues_what_exists(pool, design):
     [
         ({"method": "maxmin", "bayesian": {}}, {}, r"designs\.D\.bayesian: these are options of another method"),
         ({"method": "bayesian", "bayesian": {"score": "force"}}, {}, r"bayesian\.score: 'force' needs derivatives"),
+        ({"method": "information"}, {}, r"designs\.D\.method: 'information' needs derivatives, which dscribe lacks"),
+        (
+            {"method": "information"},
+            {"descriptor": {"backend": "quippy"}, "kernel": {"soap": {"scale": 0.0}}},
+            r"designs\.D\.method: 'information' learns energies of the scale kernel\.soap\.scale, which is 0",
+        ),
         (
             {"method": "maxent"},
             {"kernel": {"structure": "rematch"}},

@@ -305,6 +305,11 @@ def check(study: Study) -> None:
         )
         if problem is not None:
             raise InputError(f"designs.{name}.{problem}")
+        if design.reads_rows and study.kernel.soap.scale == 0:
+            raise InputError(
+                f"designs.{name}.method: '{design.method}' learns energies of the scale kernel.soap.scale, which is 0;"
+                " make it positive."
+            )
         unknown = [group for group in design.quotas if group not in study.prototypes]
         if unknown and not pools.of(design.pool).reader:
             raise InputError(

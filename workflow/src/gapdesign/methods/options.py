@@ -207,6 +207,8 @@ def mismatch(
 
 def _asks_for_derivatives(design: DesignOptions) -> str:
     """Return the option, with its key, without which a design needs no derivatives; its method if there is none."""
+    if design.reads_rows:
+        return f"method: '{design.method}'"
     for key, field in type(design.options).model_fields.items():
         if not design.member.reads_derivatives(design.options.model_copy(update={key: field.default})):
             return f"{design.method}.{key}: {getattr(design.options, key)!r}"
