@@ -248,7 +248,7 @@ def _verify(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from gapdesign.files import read_frames
-    from gapdesign.methods import Selection
+    from gapdesign.methods import METHODS, Selection
     from gapdesign.methods.quotas import first_wrong_rank
     from gapdesign.methods.tasks import PoolFiles, existing_set, make_task, quotas_of
     from gapdesign.shards import cut, shard_path
@@ -262,7 +262,8 @@ def _verify(arguments: argparse.Namespace) -> None:
     design, described = part.design, replace(part.described, scaling=scaling)
     is_priced = design.core_hours is not None
     if not design.member.is_certified:
-        raise InputError(f"{arguments.design}: chosen by {design.method}, which leaves no certificate.")
+        able = " or ".join(name for name, member in METHODS.items() if member.is_certified)
+        raise InputError(f"{arguments.design}: chosen by {design.method}; only designs by {able} can be verified.")
     folder /= design.pool
     ranges = cut(study.pools.of(design.pool).size, study.pools.shard_size)
     files = PoolFiles(
