@@ -188,6 +188,17 @@ def test_a_vector_that_is_too_long_for_comfort_is_answered_with_what_to_do():
         " descriptor.soap.compression: one_element, a lower descriptor.soap.n_max" in note
     )
     assert notes(small()) == []
+
+
+def test_designs_that_were_worse_than_random_ones_are_warned_of():
+    soap = {"backend": "quippy", "soap": {"r_cut": 5.0, "n_max": 4, "l_max": 3}}
+    for budget, said in (
+        (6, "structures with the most forces come first"),
+        ({"core_hours": 1.0}, "within 2 % of the cost"),
+    ):
+        designs = {"I": {"pool": "A", "method": "information"}, "M": {"pool": "A", "method": "maxmin"}}
+        (note,) = notes(small(descriptor=soap, designs=designs, budget=budget))
+        assert note.startswith("note: designs.I.method: information: ") and said in note
     huge = small(prototypes=EIGHT, pools=SMALL["pools"] | {"size": 10**6, "shard_size": 10**5}, descriptor={})
     with pytest.raises(InputError, match=r"^descriptor: a vector of dscribe has .* or a smaller pools\.shard_size\.$"):
         study.check(huge)

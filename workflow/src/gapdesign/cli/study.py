@@ -149,7 +149,12 @@ def notes(study: Study) -> list[str]:
 
     largest = max(shard_bytes(At(study, pool_name=name)) for name in study.pools.names)
     problem = too_long(study, largest)
-    return [f"note: descriptor: {problem}."] if problem else []
+    found = [f"note: descriptor: {problem}."] if problem else []
+    for name, design in study.designs.items():
+        is_priced = study.core_hours_of(name) is not None
+        if caution := design.member.caution(design.options, is_priced=is_priced):
+            found.append(f"note: designs.{name}.method: {design.method}: {caution}.")
+    return found
 
 
 def _plan(arguments: argparse.Namespace, part: StudyPart) -> None:

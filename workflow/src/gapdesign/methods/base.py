@@ -217,6 +217,19 @@ class Method(Member, ABC):
         return None
 
     @classmethod
+    def caution(cls, options: Any, *, is_priced: bool) -> str | None:
+        """Return what to think of before labels are paid for, in words; None if nothing is known against a design.
+
+        Parameters
+        ----------
+        options
+            Its options.
+        is_priced
+            Whether its budget is in core-hours.
+        """
+        return None
+
+    @classmethod
     @abstractmethod
     def select(cls, task: Task) -> Selection:
         """Choose a design.

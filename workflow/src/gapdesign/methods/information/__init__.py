@@ -81,6 +81,20 @@ class InformationMethod(Method):
         return True
 
     @classmethod
+    def caution(cls, options: InformationOptions, *, is_priced: bool) -> str | None:
+        """Return where its designs were worse than random ones, in a replay of labelled sets."""
+        if is_priced:
+            return (
+                "on silicon its designs were better than random ones within 2 % of the cost of all candidates, and their"
+                " energies worse from 5 % on; see docs/information.md"
+            )
+        return (
+            "by their number, structures with the most forces come first, and on silicon and molybdenum the energies of"
+            " small designs were worse than those of random ones (docs/information.md); give it core-hours, or take"
+            " max-min"
+        )
+
+    @classmethod
     def select(cls, task: Task) -> Selection:
         """Choose one by one; the score of a structure is that by which it was chosen.
 
