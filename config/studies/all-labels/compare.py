@@ -1,4 +1,4 @@
-"""Designs by all labels against designs by averages, and by chance, replayed on labelled sets; see docs/all-labels.md.
+"""Designs by all labels against designs by averages, and by chance, replayed on labelled sets; see docs/information.md.
 
     python config/studies/all-labels/compare.py prepare nbmota data/nbmotaw/train.xyz.gz
     python config/studies/all-labels/compare.py compare nbmota
@@ -13,7 +13,7 @@ left, fits a GAP to each and writes its errors; `hours` does the same with budge
 
 from __future__ import annotations
 
-import sys
+import argparse
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -404,14 +404,18 @@ def show(name: str, folder: Path) -> None:
 def main() -> None:
     """Do one step for one set."""
     steps = {"prepare": prepare, "compare": compare, "hours": hours, "show": show}
-    if len(sys.argv) < 3 or sys.argv[1] not in steps or sys.argv[2] not in SETS:
-        sys.exit(__doc__)
-    folder = Path("results/all-labels") / sys.argv[2]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("step", choices=steps, help="what to do")
+    parser.add_argument("set", choices=SETS, help="labelled set")
+    parser.add_argument("files", nargs="*", help="files of the set, for `prepare`")
+    given = parser.parse_args()
+    if missing := [path for path in given.files if not Path(path).is_file()]:
+        parser.error(f"no file '{missing[0]}'; docs/information.md says where the sets are")
+    if (given.step == "prepare") != bool(given.files):
+        parser.error("`prepare` takes the files of the set, and no other step does")
+    folder = Path("results/all-labels") / given.set
     folder.mkdir(parents=True, exist_ok=True)
-    if sys.argv[1] == "prepare":
-        prepare(sys.argv[2], folder, sys.argv[3:])
-    else:
-        steps[sys.argv[1]](sys.argv[2], folder)
+    steps[given.step](given.set, folder, *([given.files] if given.files else []))
 
 
 if __name__ == "__main__":

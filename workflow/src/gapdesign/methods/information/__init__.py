@@ -85,8 +85,8 @@ class InformationMethod(Method):
         """Return where its designs were worse than random ones, in a replay of labelled sets."""
         if is_priced:
             return (
-                "on silicon its designs were better than random ones within 2 % of the cost of all candidates, and their"
-                " energies worse from 5 % on; see docs/information.md"
+                "on silicon its designs were better than random ones within 2 % of the cost of all candidates, and"
+                " their energies worse from 5 % on; see docs/information.md"
             )
         return (
             "by their number, structures with the most forces come first, and on silicon and molybdenum the energies of"
