@@ -48,7 +48,7 @@ def test_a_checkout_may_lie_in_a_folder_of_any_name(strange, tmp_path):
     assert [path for path in tmp_path.rglob("x")] == []
 
 
-WORDS = {"runs", "frames", "structures", "converted", "others", "surfaces", "properties", "replay"}
+WORDS = {"runs", "frames", "structures", "converted", "others", "surfaces", "properties", "replay", "raised", "costs"}
 """Params that are words of a command already, each quoted."""
 
 NUMBERS = {"threads", "resources.allowance", "resources.mem_mb", "params.max_failed", "params.jobs", "params.of"}
