@@ -12,6 +12,7 @@ from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.errors import InputError
 from gapdesign.methods.information import InformationOptions
 from gapdesign.methods.information.scores import Pool, Posterior, score
+from gapdesign.report.configuration import asked
 from gapdesign.rows.functions import RowFunctions
 from gapdesign.rows.pool import HeldRows, RowPool, write_rows
 from gapdesign.structures import pack
@@ -159,3 +160,9 @@ def test_a_linear_kernel_gives_the_vectors_themselves(describe):
     values = functions.values(vectors, sample()[3].numbers)
     same = np.equal.outer(sample()[3].numbers, sample()[3].numbers)
     np.testing.assert_allclose(values @ values.T, same * (vectors @ vectors.T), atol=1e-4)
+
+
+@pytest.mark.parametrize(("method", "is_told"), [("information", True), ("maxmin", False)])
+def test_pages_tell_of_rows_only_where_a_design_reads_them(method, is_told):
+    configuration = {"rows": {"points": 400}, "designs": {"D": {"pool": "A", "method": method}}}
+    assert ("rows" in dict(asked(configuration))) == is_told

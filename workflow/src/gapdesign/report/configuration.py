@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from gapdesign.descriptors import DESCRIPTORS
 from gapdesign.engines import ENGINES
+from gapdesign.methods import METHODS
 from gapdesign.models import MODELS
 from gapdesign.models.gap.options import GapOptions
 from gapdesign.properties.options import Name
@@ -69,9 +70,17 @@ def _in_use(configuration: Mapping[str, Any]) -> dict[str, Any]:
         unused = {"published", *get_args(Name)} - set(given.get("compute", ()))
         used["properties"] = {key: value for key, value in given.items() if key not in unused}
     used.pop("comparison", None)
+    if not any(_reads_rows(part) for part in (configuration.get("designs") or {}).values()):
+        used.pop("rows", None)
     if not (configuration.get("replay") or {}).get("report"):
         used.pop("replay", None)
     return used
+
+
+def _reads_rows(design: Any) -> bool:
+    """Return whether a design is chosen by what labels teach."""
+    name = design.get("method") if isinstance(design, Mapping) else None
+    return name in METHODS and METHODS[name].reads_rows(METHODS[name].Options())
 
 
 def _pools(pools: Mapping[str, Any]) -> str:
