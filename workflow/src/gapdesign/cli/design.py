@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from gapdesign.cli.arguments import add, add_config, add_design, add_files, add_memory, add_output, add_search, say
 from gapdesign.cli.parts import Budget, EnginePart, FeaturePart, SelectionPart, of_selection
@@ -168,6 +168,26 @@ def _costs(arguments: argparse.Namespace, part: CostsPart) -> None:
     say(f"labels of {len(found)} candidates cost {each}, {found.sum():.4g} in all")
 
 
+def task_of(arguments: argparse.Namespace, part: SelectionPart, budget: int, **more: Any) -> Task:
+    """Return the task of the design that the arguments name, with its existing set unless that is given."""
+    from gapdesign.methods.tasks import existing_set, make_task
+
+    described = replace(part.described, scaling=arguments.scaling)
+    if "existing" not in more:
+        more["existing"] = existing_set(part.design.existing, described, say)
+    return make_task(
+        pool_files(arguments),
+        part.design,
+        described,
+        budget=budget,
+        seed=f"{part.seed}/design/{arguments.design}",
+        memory=arguments.memory,
+        threads=arguments.threads,
+        progress=say,
+        **more,
+    )
+
+
 def _basis(arguments: argparse.Namespace, part: FeaturePart) -> None:
     from gapdesign.methods.maxmin.compression import Directions
 
@@ -196,18 +216,8 @@ def _select(arguments: argparse.Namespace, part: SelectPart) -> None:
     design, described = part.design, replace(part.described, scaling=arguments.scaling)
     existing = tasks.existing_set(design.existing, described, say)
     identity = tasks.identity(part.without_budget(), arguments.basis, existing)
-    task = tasks.make_task(
-        pool_files(arguments),
-        design,
-        described,
-        budget=part.budget,
-        seed=f"{part.seed}/design/{arguments.design}",
-        existing=existing,
-        earlier=State.read(arguments.state, identity, arguments.sums) if arguments.state else None,
-        memory=arguments.memory,
-        threads=arguments.threads,
-        progress=say,
-    )
+    earlier = State.read(arguments.state, identity, arguments.sums) if arguments.state else None
+    task = task_of(arguments, part, part.budget, existing=existing, earlier=earlier)
     reserve, quotas = part.reserve if arguments.output_reserve else 0, tasks.quotas_of(arguments.candidates, design)
     selection = designs.select(design.member, task, reserve=reserve, quotas=quotas)
     priced = {"costs": task.costs, "core_hours": task.core_hours}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +22,7 @@ from gapdesign.cli.arguments import (
     progress,
     say,
 )
-from gapdesign.cli.design import add_selection, pool_files
+from gapdesign.cli.design import add_selection, task_of
 from gapdesign.cli.parts import (
     Budget,
     Design,
@@ -237,47 +236,25 @@ def _quality(arguments: argparse.Namespace, part: QualityPart) -> None:
 
 def _regrow(arguments: argparse.Namespace, part: RegrowPart) -> None:
     from gapdesign.files import write_csv
-    from gapdesign.methods.tasks import existing_set, make_task
     from gapdesign.quality.samples import order_of
     from gapdesign.quality.subpools import regrow
 
-    design, described = part.design, replace(part.described, scaling=arguments.scaling)
+    design = part.design
     if not part.subpools:
         raise InputError(f"--design {arguments.design}: the configuration gives it no smaller pool to choose from.")
-    task = make_task(
-        pool_files(arguments),
-        design,
-        described,
-        budget=part.budget,
-        seed=f"{part.seed}/design/{arguments.design}",
-        existing=existing_set(design.existing, described, say),
-        memory=arguments.memory,
-        threads=arguments.threads,
-        progress=say,
-    )
+    task = task_of(arguments, part, part.budget)
     order = order_of(part.seed, design.pool, task.pool.size, is_ordered=part.is_ordered)
     write_csv(arguments.output, regrow(design.member, task, part.subpools, order=order))
 
 
 def _raise(arguments: argparse.Namespace, part: RaisePart) -> None:
     from gapdesign.files import write_csv
-    from gapdesign.methods.tasks import existing_set, make_task
     from gapdesign.quality.raises import raised
 
-    design, described = part.design, replace(part.described, scaling=arguments.scaling)
+    design = part.design
     if design.core_hours is None:
         raise InputError(f"--design {arguments.design}: no budget of core-hours ends it, so there is none to raise.")
-    task = make_task(
-        pool_files(arguments),
-        design,
-        described,
-        budget=part.budget,
-        seed=f"{part.seed}/design/{arguments.design}",
-        existing=existing_set(design.existing, described, say),
-        memory=arguments.memory,
-        threads=arguments.threads,
-        progress=say,
-    )
+    task = task_of(arguments, part, part.budget)
     candidates = [atoms.info["candidate"] for atoms in _members(arguments.structures)]
     table = raised(design.member, task, candidates)
     table.insert(0, "design", arguments.design)

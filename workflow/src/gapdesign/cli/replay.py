@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +11,7 @@ import numpy as np
 from pydantic import SerializeAsAny, ValidationInfo, field_validator
 
 from gapdesign.cli.arguments import add, add_files, add_output, progress, say
-from gapdesign.cli.design import add_selection, pool_files
+from gapdesign.cli.design import add_selection, task_of
 from gapdesign.cli.parts import SelectionPart, of_selection
 from gapdesign.config.job import Job
 from gapdesign.config.part import From, Part
@@ -232,26 +231,16 @@ def _start(arguments: argparse.Namespace, part: StartPart) -> None:
 def _choose(arguments: argparse.Namespace, part: ChoosePart) -> None:
     from gapdesign.files import write_csv
     from gapdesign.methods.designs import with_frames
-    from gapdesign.methods.tasks import existing_set, make_task, quotas_of
+    from gapdesign.methods.tasks import quotas_of
     from gapdesign.replay.choices import choices
     from gapdesign.replay.testset import left_out, without
 
-    design, described = part.design, replace(part.described, scaling=arguments.scaling)
+    design = part.design
     is_priced = isinstance(part.budgets, CoreHourBudgets)
     if is_priced and not arguments.costs:
         raise InputError("--costs: budgets of core-hours need the cost of every candidate; run `gapdesign costs`.")
     budgets = part.budgets.core_hours if is_priced else part.budgets
-    task = make_task(
-        pool_files(arguments),
-        design,
-        described,
-        budget=1,
-        seed=f"{part.seed}/design/{arguments.design}",
-        existing=existing_set(design.existing, described, say),
-        memory=arguments.memory,
-        threads=arguments.threads,
-        progress=say,
-    )
+    task = task_of(arguments, part, 1)
     share = 0.0 if isinstance(part.test, str) else part.test
     task, rest = without(task, left_out(part.seed, design.pool, task.pool.size, share))
     quotas = quotas_of(arguments.candidates, design, among=rest)
