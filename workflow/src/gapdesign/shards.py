@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from itertools import pairwise
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -142,6 +143,62 @@ class ArrayFile(Blocks):
         """Return single rows, in the order of ``indices``."""
         with self._path.open("rb", buffering=0) as stream:
             return self._stored.read_single(stream, indices)
+
+
+T = TypeVar("T", covariant=True)
+
+
+class ShardFile(Protocol[T]):
+    """A file of some structures, which are read one by one.
+
+    Attributes
+    ----------
+    dimension : int
+        Numbers in a row of it.
+    """
+
+    dimension: int
+
+    def __len__(self) -> int:
+        """Return the number of structures."""
+
+    def one(self, k: int) -> T:
+        """Structure ``k`` alone."""
+
+
+class OneByOne(Generic[T]):
+    """A whole pool that is read from its shards one structure at a time.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Shards that together cover candidates 0 to ``len``, in any order.
+    read : callable
+        Opens one of them.
+    what : str
+        What they hold, for messages.
+
+    Raises
+    ------
+    InputError
+        If a shard is missing or truncated, or its number of structures differs from its name.
+    """
+
+    def __init__(self, paths: Sequence[str | Path], read: Callable[[str | Path], ShardFile[T]], what: str) -> None:
+        ordered, self._bounds = in_order(paths)
+        self._shards = [read(path) for path in ordered]
+        self.dimension = self._shards[0].dimension
+        for path, shard, (start, stop) in zip(ordered, self._shards, pairwise(self._bounds), strict=True):
+            if len(shard) != stop - start or shard.dimension != self.dimension:
+                raise InputError(f"{path}: its {what} do not match its name; run its stage again.")
+
+    def __len__(self) -> int:
+        return self._bounds[-1]
+
+    def one(self, k: int) -> T:
+        """Candidate ``k`` alone."""
+        number = int(np.searchsorted(self._bounds, k, side="right")) - 1
+        return self._shards[number].one(k - self._bounds[number])
 
 
 class FeaturePool(Blocks):

@@ -51,6 +51,9 @@ class PrototypeOptions(Options):
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 """Components of a symmetric tensor in Voigt's order: xx, yy, zz, yz, xz, xy."""
 
+OFFSET = 1 + len(VOIGT)
+"""Labels of a structure before its forces: its energy and its virial."""
+
 VOIGT_NAMES = tuple(f"{'xyz'[a]}{'xyz'[b]}" for a, b in VOIGT)
 
 REASONS = ("distance", "strain", "density", "shape")

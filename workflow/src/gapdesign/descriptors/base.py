@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from gapdesign.families import Member
-from gapdesign.structures import VOIGT
+from gapdesign.structures import OFFSET, VOIGT
 
 if TYPE_CHECKING:
     from gapdesign.structures import Batch
@@ -169,10 +169,6 @@ class EnvironmentDescriptor(Member, ABC):
             As :meth:`sums`, without the sums.
         """
         return {species: rows[1:] for species, rows in self.sums(batch, k).items()}
-
-
-OFFSET = 1 + len(VOIGT)
-"""Rows of :meth:`EnvironmentDescriptor.sums` before the derivatives by positions."""
 
 
 def _of_unit_length(one: Slopes) -> tuple[np.ndarray, np.ndarray]:

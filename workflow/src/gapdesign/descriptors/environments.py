@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from gapdesign.errors import InputError
 from gapdesign.files import reading, write_arrays
-from gapdesign.shards import in_order
+from gapdesign.shards import OneByOne
 from gapdesign.stored import StoredArray
 
 GRID = 2.0**26
@@ -116,41 +115,15 @@ class EnvironmentFile:
         return Environments(np.array([0, stop - start], np.int64), **own)
 
 
-class EnvironmentPool:
-    """Environments of a whole pool, read from its shards one structure at a time.
+class EnvironmentPool(OneByOne[Environments]):
+    """Environments of a whole pool, one structure at a time; see :class:`gapdesign.shards.OneByOne`."""
 
-    Parameters
-    ----------
-    paths : sequence of path
-        Shards that together cover candidates 0 to ``size``, in any order.
-
-    Raises
-    ------
-    InputError
-        If a shard is missing or truncated, or its number of structures differs from its name.
-    """
+    _shards: list[EnvironmentFile]
 
     def __init__(self, paths: Sequence[str | Path]) -> None:
-        ordered, self._bounds = in_order(paths)
-        self._shards = [EnvironmentFile(path) for path in ordered]
-        for path, shard, (start, stop) in zip(ordered, self._shards, pairwise(self._bounds), strict=True):
-            if len(shard) != stop - start or shard.dimension != self._shards[0].dimension:
-                raise InputError(f"{path}: its environments do not match its name; run its stage again.")
-
-    def __len__(self) -> int:
-        return self._bounds[-1]
+        super().__init__(paths, EnvironmentFile, "environments")
 
     @property
     def count(self) -> int:
         """Number of environments."""
         return sum(shard.count for shard in self._shards)
-
-    @property
-    def dimension(self) -> int:
-        """Length of their vectors."""
-        return self._shards[0].dimension
-
-    def one(self, k: int) -> Environments:
-        """Candidate ``k`` alone."""
-        number = int(np.searchsorted(self._bounds, k, side="right")) - 1
-        return self._shards[number].one(k - self._bounds[number])

@@ -18,11 +18,11 @@ import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 
 from gapdesign.descriptors import KernelFunctions
-from gapdesign.descriptors.base import OFFSET
 from gapdesign.descriptors.pivots import pivots
 from gapdesign.descriptors.similarity import power
 from gapdesign.errors import InputError
 from gapdesign.files import read_arrays, write_arrays
+from gapdesign.structures import OFFSET
 
 if TYPE_CHECKING:
     from gapdesign.descriptors import Descriptor
@@ -92,7 +92,8 @@ class RowFunctions:
         InputError
             If it has an element without functions.
         """
-        sums = descriptor.sums(batch, k, KernelFunctions(self._known(batch, k), self.zeta))
+        self._refuse_unknown(batch, k)
+        sums = descriptor.sums(batch, k, KernelFunctions(self.points, self.zeta))
         count = OFFSET + 3 * int(batch.offsets[k + 1] - batch.offsets[k])
         found = np.zeros((count, len(self)), np.float32)
         for z, columns in self._columns():
@@ -101,7 +102,7 @@ class RowFunctions:
         found[1:] *= -1
         return found
 
-    def _known(self, batch: Batch, k: int) -> Mapping[int, np.ndarray]:
+    def _refuse_unknown(self, batch: Batch, k: int) -> None:
         there = set(batch.numbers[batch.offsets[k] : batch.offsets[k + 1]].tolist())
         if missing := there - set(self.points):
             from ase.data import chemical_symbols
@@ -109,7 +110,6 @@ class RowFunctions:
             raise InputError(
                 f"rows.sample: no environment of {chemical_symbols[min(missing)]} is among those sampled; raise it."
             )
-        return self.points
 
     def values(self, vectors: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         """Return the functions (n, m) of environments (n, d), of unit length, around atoms of some elements (n,)."""

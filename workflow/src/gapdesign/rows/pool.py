@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from gapdesign.descriptors.base import OFFSET
 from gapdesign.errors import InputError
 from gapdesign.files import reading, write_arrays
-from gapdesign.shards import in_order
+from gapdesign.shards import OneByOne
 from gapdesign.stored import StoredArray
+from gapdesign.structures import OFFSET
 
 
 class LabelRows(Protocol):
@@ -74,35 +73,11 @@ class RowFile:
             return self._rows.read(stream, int(self._offsets[k]), int(self._offsets[k + 1]))
 
 
-class RowPool:
-    """Rows of a whole pool, read from its shards one structure at a time.
-
-    Parameters
-    ----------
-    paths : sequence of path
-        Shards that together cover candidates 0 to ``len``, in any order.
-
-    Raises
-    ------
-    InputError
-        If a shard is missing or truncated, or its number of structures differs from its name.
-    """
+class RowPool(OneByOne[np.ndarray]):
+    """Rows of a whole pool, one structure at a time; see :class:`gapdesign.shards.OneByOne`."""
 
     def __init__(self, paths: Sequence[str | Path]) -> None:
-        ordered, self._bounds = in_order(paths)
-        self._shards = [RowFile(path) for path in ordered]
-        self.dimension = self._shards[0].dimension
-        for path, shard, (start, stop) in zip(ordered, self._shards, pairwise(self._bounds), strict=True):
-            if len(shard) != stop - start or shard.dimension != self.dimension:
-                raise InputError(f"{path}: its rows do not match its name or other shards; run its stage again.")
-
-    def __len__(self) -> int:
-        return self._bounds[-1]
-
-    def one(self, k: int) -> np.ndarray:
-        """Candidate ``k`` alone."""
-        number = int(np.searchsorted(self._bounds, k, side="right")) - 1
-        return self._shards[number].one(k - self._bounds[number])
+        super().__init__(paths, RowFile, "rows")
 
 
 def atoms_of(rows: np.ndarray) -> int:

@@ -107,7 +107,7 @@ class Greedy:
         while True:
             may = free & affordable(self._costs, spent, self._core_hours)
             best, largest = ranks.best(bounds, is_new, may, self._costs) if first is None else (first, 0.0)
-            if best is not None and ranks.is_copy(best, candidates):
+            if best is not None and distance.is_copy(task, best, candidates):
                 free[best] = False
                 continue
             if candidates:
@@ -200,14 +200,3 @@ class _Ranks:
         if not np.isfinite(largest):
             return None, 0.0
         return int(np.argmax(is_new & (ratios >= reach(largest)))), float(largest)
-
-    def is_copy(self, candidate: int, chosen: list[int]) -> bool:
-        """Return whether a candidate coincides with one that is chosen."""
-        if not chosen:
-            return False
-        if self._task.structures is not None:
-            pool = self._task.structures
-            return pool.psi(pool[candidate], [pool[k] for k in chosen]) <= pool.distance.overlap
-        (features,) = self._task.pool.rows([candidate])
-        others = self._task.pool.rows(chosen)
-        return self._task.covariance.distance2(others, features).min() <= self._task.covariance.overlap

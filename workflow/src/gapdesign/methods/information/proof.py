@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapdesign.descriptors.base import OFFSET
 from gapdesign.descriptors.covariance import reach
 from gapdesign.errors import InputError
 from gapdesign.methods.base import Selection, Task, Wrong
@@ -20,6 +19,7 @@ from gapdesign.methods.information.scores import Labels, Pool, only_falls
 from gapdesign.methods.shared import distance
 from gapdesign.methods.shared.costs import affordable
 from gapdesign.progress import Pace
+from gapdesign.structures import OFFSET
 
 if TYPE_CHECKING:
     from gapdesign.methods.information import InformationOptions
@@ -64,7 +64,9 @@ def first_wrong_rank(task: Task, options: InformationOptions, design: Selection)
         else:
             claimed = outside[-1]
         may = free & affordable(costs, spent, core_hours)
-        seen = _largest(bounds, may, costs, claimed, score_of, partial(_is_copy, task, candidates[:rank]))
+        seen = _largest(
+            bounds, may, costs, claimed, score_of, partial(distance.is_copy, task, chosen=candidates[:rank])
+        )
         largest = (bounds[seen] / costs[seen]).max(initial=0.0)
         if own is not None and not (pays and rank == 0):  # where costs count, the best single structure may come first
             if own not in seen:
@@ -102,13 +104,6 @@ def _largest(
     copies = [k for k in found if is_copy(int(k))]
     may[copies] = False
     return np.setdiff1d(found, copies)
-
-
-def _is_copy(task: Task, chosen: np.ndarray, candidate: int) -> bool:
-    if not len(chosen):
-        return False
-    (features,) = task.pool.rows([candidate])
-    return task.covariance.distance2(task.pool.rows(chosen), features).min() <= task.covariance.overlap
 
 
 def _scorer(pool: Pool, covariance: np.ndarray, options: InformationOptions) -> Callable[[int], float]:

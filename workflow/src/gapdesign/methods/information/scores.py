@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 
-from gapdesign.descriptors.base import OFFSET
 from gapdesign.errors import InputError
 from gapdesign.methods.shared.resources import require
 from gapdesign.models.shared.leastsquares import sigmas
 from gapdesign.rows.pool import atoms_of
+from gapdesign.structures import OFFSET
 
 if TYPE_CHECKING:
     from gapdesign.methods.base import Task

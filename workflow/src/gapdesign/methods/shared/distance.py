@@ -68,6 +68,17 @@ def existing_features(task: Task) -> np.ndarray:
     return task.existing if task.existing is not None else np.zeros((0, task.pool.dimension), np.float32)
 
 
+def is_copy(task: Task, candidate: int, chosen: Sequence[int] | np.ndarray) -> bool:
+    """Return whether a candidate coincides with one of some others (n,)."""
+    if not len(chosen):
+        return False
+    if task.structures is not None:
+        others = [task.structures[int(other)] for other in chosen]
+        return task.structures.psi(task.structures[candidate], others) <= task.structures.distance.overlap
+    (features,) = task.pool.rows([candidate])
+    return task.covariance.distance2(task.pool.rows(chosen), features).min() <= task.covariance.overlap
+
+
 def is_there(task: Task, candidate: int) -> bool:
     """Return whether a candidate coincides with an existing structure."""
     if not len(existing_features(task)):

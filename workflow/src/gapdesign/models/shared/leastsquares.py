@@ -16,10 +16,7 @@ import numpy as np
 from scipy.linalg import cholesky, qr, solve_triangular
 
 from gapdesign.errors import ProgramError
-from gapdesign.structures import VOIGT
-
-OFFSET = 1 + len(VOIGT)
-"""Labels of a structure before its forces: its energy and its virial."""
+from gapdesign.structures import OFFSET, VOIGT
 
 BLOCK = 8192
 """Rows that are added to a factor at once."""
