@@ -53,7 +53,11 @@ if jobs_at_once() is not None:
     free_threads()
 
 DESIGNS = list(STUDY.designs)
+FIRST = STUDY.first_rounds()
+LATER = STUDY.later_rounds()
 PRICED = STUDY.priced()
+RAISED = [design for design in PRICED if design in FIRST]
+COMPARED_DESIGNS = STUDY.compared()
 FITTED = STUDY.fitted()
 DESCRIPTOR_ENVIRONMENT = STUDY.descriptor.member.environment
 COMPARISON_ENVIRONMENT = STUDY.comparison.descriptor.environment
@@ -358,6 +362,16 @@ def of_designs(pattern):
     return expand(results(pattern), design=DESIGNS, allow_missing=True)
 
 
+def of_compared(pattern):
+    """Return the files of all designs that models are tested on, in the order of the configuration."""
+    return expand(results(pattern), design=COMPARED_DESIGNS, allow_missing=True)
+
+
+def of_first_rounds(pattern):
+    """Return the files of all designs that are chosen before any label, in the order of the configuration."""
+    return expand(results(pattern), design=FIRST, allow_missing=True)
+
+
 def of_models(pattern):
-    """Return the files of all designs that models are fitted to, in the order of the configuration."""
+    """Return the files of all designs whose models are compared, in the order of the configuration."""
     return expand(results(pattern), design=FITTED, allow_missing=True)

@@ -6,7 +6,7 @@ rule crossval:
 rule crossval_predict:
     input:
         potential=potential_of,
-        labels=bundled("labels/{design}.extxyz", "designs"),
+        labels=bundled("labels/{design}.extxyz", TESTED),
     output:
         predictions=results("{folder}crossval/models/{design}.csv"),
         forces=results("{folder}crossval/models/{design}.npz"),
@@ -32,8 +32,8 @@ rule crossval_errors:
     input:
         predictions=of_models("{folder}crossval/models/{design}.csv"),
         forces=of_models("{folder}crossval/models/{design}.npz"),
-        features=of_designs("designs/{design}.npy"),
-        reserves=of_designs("designs/reserve/{design}.npy"),
+        features=of_compared("designs/{design}.npy"),
+        reserves=of_compared("designs/reserve/{design}.npy"),
     output:
         predictions=results("{folder}crossval/predictions.csv"),
         errors=report(results("{folder}crossval/errors.csv"), caption="../report/errors_table.rst", category="Models"),

@@ -1,6 +1,6 @@
 rule design:
     input:
-        of_designs("designs/{design}.extxyz"),
+        of_first_rounds("designs/{design}.extxyz"),
         results("quality.csv"),
         results("quality/groups.csv"),
         results("design.html"),
@@ -104,6 +104,8 @@ rule design_select:
         results("logs/design/select/{design}.log"),
     benchmark:
         results("benchmarks/design/select/{design}.tsv")
+    wildcard_constraints:
+        design="|".join(map(re.escape, FIRST)),
     conda:
         environment(DESCRIPTOR_ENVIRONMENT)
     threads: cores("select")

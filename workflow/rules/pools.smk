@@ -28,7 +28,7 @@ rule pools:
 rule environments:
     input:
         environments=of_pools("environments/{pool}.npz"),
-        designs=of_designs("designs/{design}.extxyz"),
+        designs=of_first_rounds("designs/{design}.extxyz"),
     output:
         designs=report(results("environments/designs.csv"), caption="../report/coverage.rst", category="Designs"),
         entropies=results("environments/entropies.csv"),

@@ -2,7 +2,7 @@ rule design_quality:
     input:
         structures=results("designs/{design}.extxyz"),
         features=of_pool("descriptors/{pool}/{start}-{stop}.npy"),
-        designs=bundled("designs/{design}.npy", "designs"),
+        designs=bundled("designs/{design}.npy", "designs", len(FIRST)),
         timed=timed_frames,
     output:
         results("designs/quality/{design}.csv"),
@@ -27,7 +27,7 @@ rule design_quality:
 
 rule quality:
     input:
-        of_designs("designs/quality/{design}.csv"),
+        of_first_rounds("designs/quality/{design}.csv"),
     output:
         report(results("quality.csv"), caption="../report/quality_table.rst", category="Designs"),
     log:
@@ -155,11 +155,11 @@ rule design_page:
         groups=of_pools_chosen("quality/pools/{pool}/groups.csv"),
         maps=of_pools_chosen("quality/pools/{pool}/map.json"),
         quality=results("quality.csv"),
-        designs=of_designs("designs/{design}.extxyz"),
-        features=of_designs("designs/{design}.npy"),
-        raised=[results(f"designs/raised/{design}.csv") for design in PRICED],
+        designs=of_first_rounds("designs/{design}.extxyz"),
+        features=of_first_rounds("designs/{design}.npy"),
+        raised=[results(f"designs/raised/{design}.csv") for design in RAISED],
     output:
-        raised=results_where(PRICED, "quality/raised.csv"),
+        raised=results_where(RAISED, "quality/raised.csv"),
         curves=results("quality/curves.csv"),
         members=results("quality/members.csv"),
         coverage=results("quality/coverage.csv"),

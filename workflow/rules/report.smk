@@ -3,8 +3,8 @@ from gapdesign.report import figures as report_drawings
 
 rule report_provenance:
     input:
-        of_designs("designs/{design}.extxyz"),
-        of_designs("labels/{design}.extxyz"),
+        of_compared("designs/{design}.extxyz"),
+        of_compared("labels/{design}.extxyz"),
         of_models("{folder}models/{design}/hyperparameters.json"),
         models_of,
         results("labels/isolated.extxyz"),
@@ -16,6 +16,7 @@ rule report_provenance:
         results("{folder}crossval/forces.csv"),
         if_properties("{folder}properties.csv"),
         if_replay(REPLAY_TABLES),
+        if_rounds("rounds.csv"),
     output:
         results("{folder}provenance.json"),
     log:
@@ -34,8 +35,8 @@ rule report_provenance:
 
 rule report_figures:
     input:
-        designs=of_designs("designs/{design}.extxyz"),
-        features=of_designs("designs/{design}.npy"),
+        designs=of_compared("designs/{design}.extxyz"),
+        features=of_compared("designs/{design}.npy"),
         errors=results("{folder}crossval/errors.csv"),
         predictions=results("{folder}crossval/predictions.csv"),
         duplicates=results("{folder}crossval/duplicates.csv"),
@@ -99,8 +100,8 @@ for folder, chosen in FOLDERS.items():
         name:
             f"report_{chosen.kind}" if folder else "report"
         input:
-            designs=of_designs("designs/{design}.extxyz"),
-            labelled=of_designs("labels/{design}.extxyz"),
+            designs=of_compared("designs/{design}.extxyz"),
+            labelled=of_compared("labels/{design}.extxyz"),
             figures=expand(
                 results("{folder}figures/{name}{suffix}"),
                 folder=folder,
@@ -115,6 +116,7 @@ for folder, chosen in FOLDERS.items():
             replay=if_replay(REPLAY_FIGURES),
             replay_tables=if_replay(REPLAY_TABLES),
             equivalents=if_replay("replay/equivalents.csv"),
+            rounds=if_rounds("rounds.csv"),
             property_figures=if_properties([path.format(folder=folder) for path in PROPERTY_FIGURES]),
             hyperparameters=of_models(f"{folder}models/{{design}}/hyperparameters.json"),
             candidates=results("candidates.csv"),
@@ -147,7 +149,9 @@ for folder, chosen in FOLDERS.items():
             kind=chosen.kind,
             others=lambda wildcards, input: options(others=input.others, trainings=input.trainings),
             properties=lambda wildcards, input: options(properties=input.properties),
-            replay=lambda wildcards, input: options(replay=input.replay, equivalents=input.equivalents),
+            replay=lambda wildcards, input: options(
+                replay=input.replay, equivalents=input.equivalents, rounds=input.rounds
+            ),
         message:
             "Writing {output.page}"
         shell:

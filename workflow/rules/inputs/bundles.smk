@@ -29,6 +29,7 @@ DESIGNS_OF_POOLS = {pool: STUDY.designs_from(pool) for pool in STUDY.pools.names
 
 SERIES = {
     "designs": [{"design": name} for name in DESIGNS],
+    "compared": [{"design": name} for name in COMPARED_DESIGNS],
     **{f"pools/{pool}": [{"design": name} for name in names] for pool, names in DESIGNS_OF_POOLS.items()},
     **{
         f"shards/{pool}": [
@@ -38,12 +39,11 @@ SERIES = {
         for pool in STUDY.pools.names
     },
 }
-"""What files belong to, in order: all designs, the designs of a pool, or the shards of a pool."""
+"""What files belong to, in order: all designs, those that models are tested on, those of a pool, or the shards of one."""
 
-BATCHES = {
-    design: [{"first": first, "last": last} for first, last in cut(budget, STUDY.labels.chunk)]
-    for design, budget in STUDY.budgets().items()
-}
+TESTED = "designs" if COMPARED_DESIGNS == DESIGNS else "compared"
+
+BATCHES = {design: [{"first": first, "last": last} for first, last in STUDY.batches(design)] for design in DESIGNS}
 
 
 wildcard_constraints:

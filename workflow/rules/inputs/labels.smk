@@ -70,7 +70,9 @@ def place(design):
 def of_same_pool(pattern, design, *, before=False):
     """Return the files of a design and those of its pool before it: what they hold in reserve, they label in turn."""
     pool = STUDY.designs[design].pool
-    return bundled(pattern, f"pools/{pool}", DESIGNS_OF_POOLS[pool].index(design) + (not before))
+    # What a design continues may be of another pool.
+    others = [results(pattern.format(design=name)) for name in STUDY.chain(design) if STUDY.designs[name].pool != pool]
+    return bundled(pattern, f"pools/{pool}", DESIGNS_OF_POOLS[pool].index(design) + (not before)) + others
 
 
 def designs_labelled(wildcards):

@@ -1,7 +1,7 @@
 # Inputs of the rules of quality.
 def of_designs_from(pool, pattern):
-    """Return the files of the designs of a pool, in the order of the configuration."""
-    return expand(results(pattern), design=STUDY.designs_from(pool))
+    """Return the files of the designs of a pool that are chosen before any label, in the order of the configuration."""
+    return expand(results(pattern), design=[name for name in STUDY.designs_from(pool) if name in FIRST])
 
 
 def regrown_from(wildcards):
@@ -11,8 +11,8 @@ def regrown_from(wildcards):
 
 
 def of_pools_chosen(pattern):
-    """Return the files of all pools from which anything is chosen."""
-    return expand(results(pattern), pool=dict.fromkeys(design.pool for design in STUDY.designs.values()))
+    """Return the files of all pools from which anything is chosen before any label."""
+    return expand(results(pattern), pool=dict.fromkeys(STUDY.designs[name].pool for name in FIRST))
 
 
 # An existing set is described for the map.

@@ -40,7 +40,19 @@ MODULES = (
         "cover",
         "worth",
     ),
-    *("strains", "quality", "labels", "store", "export", "models", "crossval", "properties", "replay", "replay_fits"),
+    *(
+        "strains",
+        "quality",
+        "labels",
+        "store",
+        "export",
+        "models",
+        "rounds",
+        "crossval",
+        "properties",
+        "replay",
+        "replay_fits",
+    ),
     *("report", "crate", "profiles"),
 )
 

@@ -174,7 +174,7 @@ def task_of(arguments: argparse.Namespace, part: SelectionPart, budget: int, **m
 
     described = replace(part.described, scaling=arguments.scaling)
     if "existing" not in more:
-        more["existing"] = existing_set(part.design.existing, described, say)
+        more["existing"] = existing_set([part.design.existing], described, say)
     return make_task(
         pool_files(arguments),
         part.design,
@@ -214,7 +214,7 @@ def _select(arguments: argparse.Namespace, part: SelectPart) -> None:
     from gapdesign.methods.maxmin.state import State
 
     design, described = part.design, replace(part.described, scaling=arguments.scaling)
-    existing = tasks.existing_set(design.existing, described, say)
+    existing = tasks.existing_set([design.existing], described, say)
     identity = tasks.identity(part.without_budget(), arguments.basis, existing)
     earlier = State.read(arguments.state, identity, arguments.sums) if arguments.state else None
     task = task_of(arguments, part, part.budget, existing=existing, earlier=earlier)
@@ -283,7 +283,7 @@ def _verify(arguments: argparse.Namespace) -> None:
         functions=results / "rows/functions.npz",
         costs=[shard_path(costs / design.pool, start, stop, "npy") for start, stop in ranges if is_priced],
     )
-    existing = existing_set(design.existing, described, say)
+    existing = existing_set([design.existing], described, say)
     settings = {"budget": part.budget, "seed": "", "memory": arguments.memory, "progress": say}
     task = make_task(files, design, described, existing=existing, **settings)
     places = results / "candidates" / design.pool

@@ -61,6 +61,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--candidates", type=Path, metavar="FILE", help="candidates.csv")
     verb.add_argument("--properties", type=Path, metavar="FILE", help="properties.csv")
     verb.add_argument("--bootstrap", type=Path, metavar="FILE", help="crossval/bootstrap.csv")
+    verb.add_argument("--rounds", type=Path, metavar="FILE", help="rounds.csv")
     verb.add_argument("--equivalents", type=Path, metavar="FILE", help="replay/equivalents.csv")
     verb.add_argument(
         "--replay", nargs="*", default=[], type=Path, metavar="FILE", help="figures of the replay (.svg, .pdf)"
@@ -149,7 +150,7 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
     from gapdesign.report.style import svg_text
     from gapdesign.report.training_figure import training_figure
 
-    methods = part.study.methods()
+    methods = {name: part.study.designs[name].method for name in part.study.compared()}
     errors = read_csv(arguments.errors)
     bootstrap = read_csv(arguments.bootstrap) if arguments.bootstrap else None
     figures = {path: path.stem for path in arguments.figures}
@@ -190,6 +191,7 @@ def _report(arguments: argparse.Namespace, part: StudyPart) -> None:
         properties=read_csv(arguments.properties) if arguments.properties else None,
         bootstrap=bootstrap,
         equivalents=read_csv(arguments.equivalents) if arguments.equivalents else None,
+        rounds=read_csv(arguments.rounds) if arguments.rounds else None,
         estimate=Estimate.of(read_json(arguments.estimate)),
         files=_files(figures, arguments.data, arguments.trainings, arguments.output.parent),
         kind=own.kind,

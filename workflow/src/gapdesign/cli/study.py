@@ -96,14 +96,15 @@ def _check(arguments: argparse.Namespace) -> None:
         most, core_hours = study.budget_of(name), study.core_hours_of(name)
         ends = "" if core_hours is None else f"labels of {core_hours:g} core-hours, at most "
         role = "" if design.fit else ", a test set only"
-        print(f"  {name}: {ends}{most} structures of pool {design.pool} by {design.method}{role}")
+        more = "" if design.after is None else f", those of {design.after.design} and more"
+        print(f"  {name}: {ends}{most} structures{more} of pool {design.pool} by {design.method}{role}")
     for line in summary.lines(study):
         print(line)
     for note in notes(study):
         print(note)
     count = len(study.kinds) * len(study.fitted())
     models = f"{count} models ({', '.join(study.kinds)})"
-    print(f"labels from {study.labels.engine}; {models}, {count * len(study.designs)} cross-validations")
+    print(f"labels from {study.labels.engine}; {models}, {count * len(study.compared())} cross-validations")
     _check_labels(study)
 
 

@@ -20,6 +20,7 @@ STAGES = {
     "labels": 1,
     "hyperparameters": 1,
     "models": 1,
+    "rounds": 1,
     "crossval": 4,
     "properties": 1,
     "replay": 3,

@@ -1,4 +1,4 @@
-"""What stands for something longer, written out: designs from several pools, patterns of files, sizes, elements."""
+"""What stands for something longer, written out: designs from several pools or in rounds, patterns, sizes, elements."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from gapdesign.errors import InputError
 from gapdesign.inputs.filters import FilterOptions
 from gapdesign.inputs.survey import Survey, refuse_nothing, survey
+from gapdesign.rounds import chain
 from gapdesign.samplers import SAMPLERS
 from gapdesign.samplers.options import ALL, OverrideOptions, PoolOptions
 
@@ -30,6 +31,7 @@ def resolved(study: Study) -> Study:
         If a file is missing or cannot be read, or if something needs prototypes and there are none.
     """
     pools, designs = _without_patterns(study.pools), _one_from_each_pool(study.designs, study.pools.names)
+    designs = chain.written_out(designs, study.budget)
     study = study.model_copy(update={"designs": designs})
     try:
         each = {name: pools.of(name) for name in pools.names}

@@ -37,8 +37,11 @@ from gapdesign.properties.options import PropertiesOptions, mismatch
 from gapdesign.quality.options import QualityOptions
 from gapdesign.quality.subpools import subpool_sizes
 from gapdesign.replay.options import ReplayOptions
+from gapdesign.rounds.chain import chain
+from gapdesign.rounds.options import SOONEST
 from gapdesign.rows.options import RowsOptions
 from gapdesign.samplers.options import PoolOptions
+from gapdesign.shards import cut
 from gapdesign.structures import PrototypeOptions, nearest_neighbour, prototypes
 
 DEFAULT = "config/config.yaml"
@@ -109,8 +112,12 @@ class Study(Options):
         return {name: design.method for name, design in self.designs.items()}
 
     def fitted(self) -> list[str]:
-        """Return the designs that models are fitted to, in order."""
-        return [name for name, design in self.designs.items() if design.fit]
+        """Return the designs whose models are compared, in order."""
+        return [name for name in self.compared() if self.designs[name].fit]
+
+    def compared(self) -> list[str]:
+        """Return the designs that models are tested on, in order; rounds before the last are not among them."""
+        return [name for name, design in self.designs.items() if design.compared]
 
     @cached_property
     def kinds(self) -> dict[str, ChosenModel]:
@@ -142,6 +149,18 @@ class Study(Options):
         """Return the designs that are chosen from a pool, in order."""
         return [name for name, design in self.designs.items() if design.pool == pool]
 
+    def first_rounds(self) -> list[str]:
+        """Return the designs that are chosen before any label, in order."""
+        return [name for name, design in self.designs.items() if design.after is None]
+
+    def later_rounds(self) -> list[str]:
+        """Return the designs that continue others by what the labels of these say, in order."""
+        return [name for name, design in self.designs.items() if design.after is not None]
+
+    def chain(self, design: str) -> list[str]:
+        """Return a design and those that it continues, directly or not, the latest first."""
+        return chain(design, self.designs)
+
     def existing_from(self, pool: str) -> tuple[str, ...]:
         """Return the files that the designs from a pool start from, in order."""
         files = (self.designs[name].existing for name in self.designs_from(pool))
@@ -172,6 +191,16 @@ class Study(Options):
         """Return the number of structures that each design is to have, at most, in order."""
         return {name: self.budget_of(name) for name in self.designs}
 
+    def batches(self, design: str) -> list[tuple[int, int]]:
+        """Return the ranges of ranks of a design that are labelled by one job each.
+
+        What a design continues is labelled already, and is one range.
+        """
+        after, size = self.designs[design].after, self.labels.chunk
+        known = 0 if after is None else self.budget_of(after.design)
+        new = [(known + start, known + stop) for start, stop in cut(self.budget_of(design) - known, size)]
+        return [(0, known), *new] if known else new
+
     def reserve(self, design: str) -> int:
         """Return the number of ranks that a design has beyond its budget."""
         return -(-self.budget_of(design) // 10) + 5 if self.labels.reserve is None else self.labels.reserve
@@ -180,7 +209,7 @@ class Study(Options):
         """Return the sizes of the smaller pools from which a design is chosen again, increasing."""
         asked = self.designs[design]
         reads_more = asked.reads_environments or asked.reads_rows
-        is_special = asked.quotas or self.core_hours_of(design) is not None
+        is_special = asked.quotas or asked.after is not None or self.core_hours_of(design) is not None
         if self.kernel.structure != "average" or reads_more or is_special:
             return []
         size, is_light = self.pools.of(asked.pool).size, asked.member.is_light
@@ -269,7 +298,9 @@ def check(study: Study) -> None:
     pools = study.pools
     check_names(pools.names, study.designs)
     if not study.fitted():
-        raise InputError("designs: all have `fit: false`, so there is no model to test; leave it out for one or more.")
+        raise InputError(
+            "designs: all have `fit: false` or `compared: false`, so there is no model to test; leave that out for one."
+        )
     _check_elements(study)
     _check_pools(study)
     for key, path in _files(study):
@@ -316,6 +347,7 @@ def check(study: Study) -> None:
                 f"designs.{name}.quotas: '{unknown[0]}' is no prototype, and candidates of pool {design.pool} have no"
                 f" other groups; choose from {', '.join(study.prototypes)}."
             )
+        _check_round(study, name)
     _check_costs(study, {study.designs[name].pool: f"designs.{name}" for name in study.priced()})
     _check_models(study)
     if problem := mismatch(study.properties, list(study.prototypes), study.symbols(), ENGINES[study.labels.engine]):
@@ -335,6 +367,31 @@ def check(study: Study) -> None:
         for key, r_cut in reaches.items():
             if r_cut <= nearest:
                 raise InputError(_short_sight(key, r_cut, prototype.name, nearest))
+
+
+def _check_round(study: Study, name: str) -> None:
+    """Check a design against the one that it continues, if it does."""
+    if (after := study.designs[name].after) is None:
+        return
+    where, before = f"designs.{name}.after", study.designs[after.design]
+    if not before.fit:
+        raise InputError(f"{where}.design: '{after.design}' has `fit: false`, and so no model to go by; name another.")
+    own, others = study.core_hours_of(name), study.core_hours_of(after.design)
+    if (own is None) != (others is None):
+        raise InputError(
+            f"{where}.design: one of '{name}' and '{after.design}' has a budget in core-hours; give both one."
+        )
+    more = study.budget_of(name) > study.budget_of(after.design) if own is None else own > others
+    if not more:
+        raise InputError(
+            f"designs.{name}.budget: it counts what '{after.design}' has already, and must be larger than the budget of"
+            " that; raise it, or ask for fewer rounds."
+        )
+    if after.stop is not None and len(study.chain(name)) < SOONEST:
+        raise InputError(
+            f"{where}.stop: nothing is seen of earlier gains before round {SOONEST}, and this is round"
+            f" {len(study.chain(name))}; leave it out."
+        )
 
 
 def _short_sight(key: str, r_cut: float, prototype: str, nearest: float) -> str:
@@ -462,10 +519,10 @@ def _check_pools(study: Study) -> None:
             f"comparison.scaled_by: there is no pool '{scaled_by}'; choose from {', '.join(study.pools.names)}."
         )
     for union, names in study.comparison.unions.items():
-        if union in study.designs or not names or not set(names) <= set(study.designs):
+        if union in study.designs or not names or not set(names) <= set(study.first_rounds()):
             raise InputError(
                 f"comparison.unions.{union}: a union needs a name that no design has, and a list of designs; the"
-                f" designs are {', '.join(study.designs)}."
+                f" designs that need no labels are {', '.join(study.first_rounds())}."
             )
     described = study.comparison.descriptor
     if described.is_quip and len(study.species()) > 1:

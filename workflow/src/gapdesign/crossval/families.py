@@ -23,11 +23,11 @@ def families(study: Study) -> dict[str, str]:
     """
     trained = [_sampling(study, name) for name in study.fitted()]
     found = {}
-    for name, design in study.designs.items():
+    for name in study.compared():
         if _sampling(study, name) not in trained:
             found[name] = NEITHER
         else:
-            found[name] = RANDOM if is_baseline(design.method) else CHOSEN
+            found[name] = RANDOM if is_baseline(study.designs[name].method) else CHOSEN
     return found
 
 

@@ -202,6 +202,16 @@ class Method(Member, ABC):
         return False
 
     @classmethod
+    def expected_errors(cls, options: Any) -> dict[str, float]:
+        """Return the expected errors of labels by which it chooses, by the kind of label; none if it goes by none."""
+        return {}
+
+    @classmethod
+    def with_errors(cls, options: Any, errors: Mapping[str, float]) -> Any:
+        """Return its options with other expected errors, for some kinds of labels."""
+        return options
+
+    @classmethod
     def mismatch(cls, options: Any, *, budget: int, existing: bool) -> str | None:
         """Return which of its options does not fit the design: key, mistake and remedy; None if all do.
 

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Discriminator, Field, Tag, create_model, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    create_model,
+    model_serializer,
+    model_validator,
+)
 
 from gapdesign.config.options import Identifier, Options
 from gapdesign.descriptors import differentiable
 from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.methods import METHODS, Method
+from gapdesign.rounds.options import AfterOptions, Rounds
 
 _STARTED = ", ".join(f"`{name}`" for name, method in METHODS.items() if method.takes_start)
 
@@ -65,6 +74,17 @@ class _Design(Options):
         None,
         description="Structures in it, or core-hours, where that is something else than the key `budget` says for all.",
     )
+    rounds: Rounds | None = Field(
+        None,
+        description="Number of rounds in which it is chosen and labelled, or that and more, such as `{count: 5, stop:"
+        " 0.05}`. `OPT: {rounds: 3}` stands for the designs `OPT_1` to `OPT_3`, each of which continues the one before;"
+        " see docs/rounds.md.",
+    )
+    after: AfterOptions | None = Field(
+        None,
+        description="Design that it continues, in a round of its own: one by another method, say, or from another"
+        " pool. Its budget counts the structures of both.",
+    )
     quotas: dict[str, Annotated[int, Field(ge=1)]] = Field(
         {},
         description="Structures that it takes first from groups of the pool, by the `config_type` of frames or the name"
@@ -75,6 +95,11 @@ class _Design(Options):
         description="Whether a model is fitted to it. `false` makes it a test set only, for the models of all others: a"
         " larger draw from their pools or, from a pool that is sampled otherwise, structures that are like none of"
         " their designs.",
+    )
+    compared: bool = Field(
+        True,
+        description="Whether the report compares its model with those of other designs, and these are tested on its"
+        " structures. Of `rounds` only the last is; `rounds.csv` has what the others are worth.",
     )
     start: int | None = Field(
         None,
@@ -93,6 +118,27 @@ class _Design(Options):
         if len(set(self.pools)) < len(self.pools):
             raise ValueError(f"`pools` names a pool twice: {', '.join(self.pools)}; a design would be there twice")
         return self
+
+    @model_validator(mode="after")
+    def _in_rounds(self) -> _Design:
+        if self.rounds is None and self.after is None:
+            return self
+        key = "after" if self.rounds is None else "rounds"
+        if self.rounds is not None and self.after is not None:
+            raise ValueError("`after` is a round of its own; give it or `rounds`")
+        if self.quotas:
+            raise ValueError(f"`quotas` are numbers of one choice, and `{key}` makes several; give one of both")
+        if self.rounds is not None and not self.fit:
+            raise ValueError("`fit: false` leaves a design without the model that its next round goes by; remove it")
+        if self.after is not None and self.start is not None:
+            raise ValueError("`start` is where a design begins, and this one continues another; remove it")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_usual_rounds(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what only rounds have, so that what was made before there were any is not made again."""
+        usual = {"rounds": None, "after": None, "compared": True}
+        return {key: value for key, value in write(self).items() if key not in usual or value != usual[key]}
 
     @property
     def member(self) -> type[Method]:
@@ -202,7 +248,8 @@ def mismatch(
     if design.quotas and design.start is not None:
         return "start: with quotas the farthest of each group comes first; leave one of the two out."
     first = next(iter(design.quotas.values()), budget)
-    return design.member.mismatch(design.options, budget=first, existing=design.existing is not None)
+    continues = design.existing is not None or design.after is not None
+    return design.member.mismatch(design.options, budget=first, existing=continues)
 
 
 def _asks_for_derivatives(design: DesignOptions) -> str:

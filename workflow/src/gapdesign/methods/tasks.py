@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -28,9 +28,23 @@ if TYPE_CHECKING:
     from gapdesign.methods.maxmin.state import State
     from gapdesign.methods.options import DesignOptions
     from gapdesign.methods.quotas import Quotas
+    from gapdesign.structures import Batch
 
-Existing = tuple[np.ndarray, "Environments"]
-"""Features (m, dimension) and environments of the structures that a design starts from."""
+
+class Existing(NamedTuple):
+    """The structures that a design starts from.
+
+    Attributes
+    ----------
+    features : (m, dimension) float32
+    environments : Environments
+    batch : Batch
+        The structures themselves.
+    """
+
+    features: np.ndarray
+    environments: Environments
+    batch: Batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,8 +136,8 @@ def make_task(
         Structures to choose; at most, if the design has a budget of core-hours.
     seed : str
         Names the stream of random numbers.
-    existing : tuple, optional
-        The set that :func:`existing_set` returns.
+    existing : Existing, optional
+        What :func:`existing_set` returns.
     earlier : State, optional
         State of an earlier selection.
     memory : int
@@ -152,12 +166,14 @@ def make_task(
         start=design.start,
         earlier=earlier,
         options=design.options,
-        existing=None if existing is None else existing[0],
+        existing=None if existing is None else existing.features,
         **_environments(files, design, described, existing),
-        **_rows(files, design, described),
+        **_rows(files, design, described, existing),
         compressed=FeaturePool(files.compressed) if files.compressed else None,
         basis=Directions.read(files.basis, covariance.layout) if files.basis else None,
-        structures=_structures(files, pool, covariance, described.kernel, existing, memory),
+        structures=_structures(
+            files, pool, covariance, described.kernel, None if existing is None else existing[:2], memory
+        ),
         threads=threads,
         memory=memory,
         progress=progress,
@@ -190,23 +206,25 @@ def quotas_of(shards: Sequence[Path], design: DesignOptions, *, among: np.ndarra
 
 
 def existing_set(
-    path: str | None, described: Description, progress: Callable[[str], None] = lambda line: None
+    paths: Sequence[str | None], described: Description, progress: Callable[[str], None] = lambda line: None
 ) -> Existing | None:
-    """Describe the structures of a file that a design starts from, isolated atoms left out; None without a file.
+    """Describe the structures of files that a design starts from, isolated atoms left out; None without a file.
 
     Raises
     ------
     InputError
-        If the file cannot be read, or has elements that the study does not have.
+        If a file cannot be read, or has elements that the study does not have.
     """
-    if path is None:
-        return None
     from gapdesign.inputs.carried import packed
 
-    frames, isolated = existing_frames(path, described.species)
+    parts = [existing_frames(path, described.species) for path in paths if path is not None]
+    if not parts:
+        return None
+    frames, isolated = [frame for part, _ in parts for frame in part], sum(count for _, count in parts)
     left_out = f", {isolated} isolated atoms left out" if isolated else ""
     progress(f"describing {len(frames)} existing structures{left_out}")
-    return described.make().features_and_environments(packed(frames))
+    batch = packed(frames)
+    return Existing(*described.make().features_and_environments(batch), batch)
 
 
 def existing_frames(path: str, species: Collection[int]) -> tuple[list[Frame], int]:
@@ -235,7 +253,7 @@ def identity(configuration: str, basis: Path | None, existing: Existing | None) 
     """Return a digest of all that a selection depends on besides its pool: configuration, directions, existing set."""
     parts = [configuration.encode()]
     parts += [basis.read_bytes()] if basis else []
-    parts += [existing[0].tobytes()] if existing else []
+    parts += [existing.features.tobytes()] if existing else []
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
@@ -290,15 +308,14 @@ def _environments(
         )
     found: dict[str, Any] = {"environments": EnvironmentPool(files.environments)}
     if existing is not None:
-        found["existing_environments"] = existing[1]
+        found["existing_environments"] = existing.environments
     if design.reads_derivatives:
         found["derivatives"] = _derivatives(files.candidates, described.make())
     return found
 
 
-def _rows(files: PoolFiles, design: DesignOptions, described: Description) -> dict[str, Any]:
+def _rows(files: PoolFiles, design: DesignOptions, described: Description, existing: Existing | None) -> dict[str, Any]:
     """Return the fields of a task for methods that read the rows of labels."""
-    from gapdesign.inputs.carried import packed
     from gapdesign.rows.functions import RowFunctions
     from gapdesign.rows.pool import RowPool
 
@@ -307,12 +324,10 @@ def _rows(files: PoolFiles, design: DesignOptions, described: Description) -> di
     if not files.rows:
         raise InputError(f"--rows: the method {design.method} needs the rows of labels; run `gapdesign rows`.")
     found: dict[str, Any] = {"rows": RowPool(files.rows), "scale": described.kernel.soap.scale}
-    if design.existing is not None:
+    if existing is not None:
         if files.functions is None:
             raise InputError("--functions: rows of existing structures need the functions of those of the pool.")
-        functions, descriptor = RowFunctions.read(files.functions), described.make()
-        frames, _ = existing_frames(design.existing, described.species)
-        batch = packed(frames)
+        functions, descriptor, batch = RowFunctions.read(files.functions), described.make(), existing.batch
         found["existing_rows"] = [functions.rows(descriptor, batch, k) for k in range(len(batch))]
     return found
 

@@ -208,6 +208,17 @@ class Potential(Member, ABC):
         """Return the upper bound of the search for the noise of energies, in eV per atom; None if there is none."""
         return None
 
+    @classmethod
+    def kernel_scales(cls, hyperparameters: Mapping[str, Any]) -> tuple[float, float] | None:
+        """Return the scales of the SOAP part and of the pair part of its kernel, in eV; None if it has another one.
+
+        Parameters
+        ----------
+        hyperparameters
+            What :meth:`hyperparameters` returned.
+        """
+        return None
+
     @abstractmethod
     def hyperparameters(
         self,

@@ -104,7 +104,7 @@ def _designs(designs: Mapping[str, Any]) -> Iterator[str]:
         return
     alike: dict[str, list[str]] = {}
     for name, part in designs.items():
-        alike.setdefault(words.plain({**part, "pool": ""}), []).append(name)
+        alike.setdefault(words.plain({**part, "pool": "", "after": bool(part.get("after"))}), []).append(name)
     for names in alike.values():
         parts = [designs[name] for name in names]
         pools = list(dict.fromkeys(str(part.get("pool")) for part in parts))
@@ -116,8 +116,9 @@ def _design(part: Any, pools: Sequence[str] = ()) -> str:
     if not isinstance(part, Mapping):
         return words.plain(part)
     pool = f"pools {words.listing(pools)}" if len(pools) > 1 else f"pool {part.get('pool', '?')}"
-    known = ("method", "pool", "fit")
+    known = ("method", "pool", "fit", "after", "compared")
     rest = {key: value for key, value in part.items() if key not in known and value not in (None, {}, [])}
     text = f"{words.method_name(str(part.get('method', '?')))} from {pool}"
     text += "" if part.get("fit", True) else ", a test set only"
+    text += f", after {part['after']['design']}" if part.get("after") else ""
     return text + (f", {words.plain(rest)}" if rest else "")

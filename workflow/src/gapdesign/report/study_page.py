@@ -15,6 +15,7 @@ from gapdesign.report import (
     kinds_table,
     learning_table,
     properties_table,
+    rounds_table,
     words,
 )
 from gapdesign.report.configuration import as_yaml, asked, tests_only
@@ -55,6 +56,7 @@ def render(
     found: Mapping[str, Any] | None = None,
     bootstrap: pd.DataFrame | None = None,
     equivalents: pd.DataFrame | None = None,
+    rounds: pd.DataFrame | None = None,
     estimate: Estimate | None = None,
     files: Mapping[str, Sequence[File]] | None = None,
     suspicions: Sequence[str] = (),
@@ -97,6 +99,8 @@ def render(
         The table ``crossval/bootstrap.csv``, for intervals in the headline.
     equivalents
         The table ``replay/equivalents.csv``; a sentence says how to get it where there is none.
+    rounds
+        The table ``rounds.csv``; left out where there is none.
     estimate
         Estimated cost of the stages.
     files
@@ -157,6 +161,7 @@ def render(
         downloads=downloads(study, {name: (files or {}).get(name, ()) for name in shown}),
         cost=cost(quality, labelled, errors, estimate, configuration),
         learning=learning_table.section(equivalents),
+        rounds=rounds_table.section(rounds),
         properties=properties_table.section(properties, configuration),
         gathered_properties=properties_table.gathered(properties, configuration, methods),
         matrix=errors_table.matrix(errors, duplicates),

@@ -10,6 +10,7 @@ candidates need not be looked at again: the greedy choice is exact (Minoux 1978)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -79,6 +80,16 @@ class InformationMethod(Method):
     def reads_rows(cls, options: InformationOptions) -> bool:
         """Return True: rows are all that it goes by."""
         return True
+
+    @classmethod
+    def expected_errors(cls, options: InformationOptions) -> dict[str, float]:
+        """Return those of the labels that count."""
+        return options.errors.model_dump(exclude_none=True)
+
+    @classmethod
+    def with_errors(cls, options: InformationOptions, errors: Mapping[str, float]) -> InformationOptions:
+        """Return options with other expected errors."""
+        return options.model_copy(update={"errors": options.errors.model_copy(update=dict(errors))})
 
     @classmethod
     def caution(cls, options: InformationOptions, *, is_priced: bool) -> str | None:

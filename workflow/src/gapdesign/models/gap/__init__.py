@@ -57,6 +57,11 @@ class GapPotential(Potential):
         """Return the upper bound of the noise; see :class:`gapdesign.models.Potential`."""
         return options.bounds.noise[1]
 
+    @classmethod
+    def kernel_scales(cls, hyperparameters: Mapping[str, Any]) -> tuple[float, float]:
+        """Return the scales that maximise the likelihood; see :class:`gapdesign.models.Potential`."""
+        return float(hyperparameters["soap_scale"]), float(hyperparameters["pair_scale"])
+
     def hyperparameters(
         self,
         frames: Sequence[Atoms],

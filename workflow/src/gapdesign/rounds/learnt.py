@@ -1,0 +1,162 @@
+"""What the labels of a round say before the next choice: by what to compare structures, and which have no label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gapdesign.errors import InputError
+from gapdesign.files import read_json, write_json
+from gapdesign.models.shared import evidence, leastsquares
+from gapdesign.structures import OFFSET
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from gapdesign.descriptors.kernel import KernelOptions
+
+KINDS = {"energy": slice(0, 1), "virial": slice(1, OFFSET), "force": slice(OFFSET, None)}
+"""Kinds of labels, and where they are among those of a structure."""
+
+BOUNDS = {"energy": (1e-4, 1.0), "virial": (1e-3, 10.0), "force": (1e-3, 10.0), "scale": (1e-2, 10.0)}
+"""Limits of the search: errors in eV per atom and eV/angstrom, the scale of an atom's energy in eV."""
+
+
+@dataclass(frozen=True)
+class RowScales:
+    """Most likely scales of the linear model in which labels have rows.
+
+    Attributes
+    ----------
+    scale : float
+        Standard deviation of the energy of an atom before any label, in eV.
+    errors : dict of str to float
+        Expected errors of the kinds of labels that there are: ``energy`` and ``virial`` in eV per atom, ``force`` in
+        eV/angstrom.
+    log_likelihood : float
+    at_bound : list of str
+        Those that end at a limit of the search, and are not determined.
+    """
+
+    scale: float
+    errors: Mapping[str, float]
+    log_likelihood: float
+    at_bound: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a round knows from the one before.
+
+    Attributes
+    ----------
+    after : str
+        The design that is continued.
+    soap_scale, pair_scale : float or None
+        Scales of the kernel in its model, in eV; None where the configured ones stay.
+    noise : float or None
+        Expected error of energies in its model, in eV per atom, if there is one.
+    rows : RowScales or None
+        Where the method goes by rows of labels.
+    without_label : list of (pool, candidate)
+        Candidates that were to be labelled and have no label.
+    """
+
+    after: str
+    soap_scale: float | None
+    pair_scale: float | None
+    noise: float | None
+    rows: RowScales | None
+    without_label: Sequence[tuple[str, int]]
+
+    def kernel(self, configured: KernelOptions) -> KernelOptions:
+        """Return the kernel by which structures are compared now."""
+        if self.soap_scale is None or self.pair_scale is None:
+            return configured
+        soap = configured.soap.model_copy(update={"scale": self.soap_scale})
+        return configured.model_copy(
+            update={"soap": soap, "pair": configured.pair.model_copy(update={"scale": self.pair_scale})}
+        )
+
+    def noise_share(self, configured: KernelOptions) -> float:
+        """Return the variance of the noise of energies in units of that of the energies; 0 if it is unknown."""
+        kernel = self.kernel(configured)
+        return 0.0 if self.noise is None else self.noise**2 / (kernel.soap.scale**2 + kernel.pair.scale**2)
+
+    def write(self, path: str | Path) -> None:
+        """Write it as JSON."""
+        write_json(path, asdict(self))
+
+    @classmethod
+    def read(cls, path: str | Path) -> Learnt:
+        """Read what :meth:`write` wrote.
+
+        Raises
+        ------
+        InputError
+            If the file is missing or something else.
+        """
+        found = read_json(path)
+        try:
+            rows = None if found["rows"] is None else RowScales(**found.pop("rows"))
+            places = [(str(pool), int(candidate)) for pool, candidate in found.pop("without_label")]
+            return cls(**{**found, "rows": rows}, without_label=places)
+        except (TypeError, KeyError, ValueError):
+            raise InputError(f"{path}: not what `gapdesign round-learn` writes; run the stage again.") from None
+
+
+def targets(atoms: Atoms, alone: Mapping[int, float]) -> np.ndarray:
+    """Return the labels (7 + 3 n,) of a structure, its energy above isolated atoms; nan where there is none."""
+    virial = np.reshape(atoms.info["REF_virial"], (3, 3)) if "REF_virial" in atoms.info else None
+    return leastsquares.labels(
+        len(atoms),
+        energy=float(atoms.info["REF_energy"]) - sum(alone[int(z)] for z in atoms.numbers),
+        virial=None if virial is None else (virial + virial.T) / 2,
+        forces=atoms.arrays.get("REF_forces"),
+    )
+
+
+def row_scales(
+    parts: Iterable[tuple[np.ndarray, np.ndarray]],
+    size: int,
+    start: Mapping[str, float],
+    tell: Callable[[str], None] = lambda line: None,
+) -> RowScales:
+    """Find the expected errors and the scale at which labels are most likely (the evidence, MacKay 1992).
+
+    Parameters
+    ----------
+    parts
+        Rows (7 + 3 n, size), for weights of unit variance, and labels (7 + 3 n,) of structures; nan for no label.
+    size : int
+    start : mapping
+        Values of the configuration to start from: ``scale`` and kinds of labels. Kinds without a value do not count.
+    """
+    from scipy.optimize import minimize
+
+    wanted = {kind: place for kind, place in KINDS.items() if start.get(kind) is not None}
+    products = evidence.products(parts, size, wanted)
+    names = [*products, "scale"]
+    limits = np.log([BOUNDS[name] for name in names])
+
+    def down(logarithms: np.ndarray) -> tuple[float, np.ndarray]:
+        spread = np.full(size, np.exp(logarithms[-1]))
+        found = evidence.posterior(list(products.values()), logarithms[:-1], spread)
+        # The derivative by the logarithm of the common scale s of all weights, where M = 1 + s^2 A'WA.
+        by_scale = float(found.mean @ found.mean + np.trace(found.covariance)) - size
+        return -found.value, -np.append(found.slopes, by_scale)
+
+    begin = np.clip(np.log([start[name] for name in names]), limits[:, 0], limits[:, 1])
+    ended = minimize(down, begin, jac=True, method="L-BFGS-B", bounds=limits.tolist(), options={"maxiter": 200})
+    at_bound = [
+        name for name, value, limit in zip(names, ended.x, limits, strict=True) if np.isclose(limit, value).any()
+    ]
+    # Values are kept to six digits, so that the last bits of a linear algebra library change no design.
+    values = {name: float(f"{np.exp(value):.6g}") for name, value in zip(names, ended.x, strict=True)}
+    tell(", ".join(f"{name} {value:.3g}" for name, value in values.items()) + f", log likelihood {-ended.fun:.2f}")
+    scale = values.pop("scale")
+    return RowScales(scale, values, float(f"{-ended.fun:.9g}"), at_bound)
