@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +17,9 @@ from gapdesign.errors import InputError, ProgramError
 from gapdesign.methods.costs import CostOptions
 
 if TYPE_CHECKING:
+    import numpy as np
+    from ase import Atoms
+
     from gapdesign.methods.base import Selection, Task
     from gapdesign.methods.tasks import PoolFiles
 
@@ -255,12 +258,12 @@ def _spent(task: Task, selection: Selection, most: int) -> Iterator[str]:
 
 
 def _verify(arguments: argparse.Namespace) -> None:
-    import numpy as np
-
     from gapdesign.files import read_frames
-    from gapdesign.methods import METHODS, Selection
+    from gapdesign.methods import METHODS
     from gapdesign.methods.quotas import first_wrong_rank
     from gapdesign.methods.tasks import PoolFiles, existing_set, make_task, quotas_of
+    from gapdesign.rounds.continued import continued
+    from gapdesign.rounds.learnt import Learnt
     from gapdesign.shards import cut, shard_path
 
     study = config.load(arguments.config)
@@ -283,22 +286,53 @@ def _verify(arguments: argparse.Namespace) -> None:
         functions=results / "rows/functions.npz",
         costs=[shard_path(costs / design.pool, start, stop, "npy") for start, stop in ranges if is_priced],
     )
-    existing = existing_set([design.existing], described, say)
-    settings = {"budget": part.budget, "seed": "", "memory": arguments.memory, "progress": say}
-    task = make_task(files, design, described, existing=existing, **settings)
+    settings = {"seed": "", "memory": arguments.memory, "progress": say}
+    frames, begun, candidates = read_frames(arguments.design), 0, None
+    if design.after is None:
+        existing = existing_set([design.existing], described, say)
+        task = make_task(files, design, described, budget=part.budget, existing=existing, **settings)
+    else:
+        labelled = results / "labels" / f"{design.after.design}.extxyz"
+        learnt, before = Learnt.read(results / "rounds" / name / "learnt.json"), read_frames(labelled)
+        settings |= {"learnt": learnt, "labelled": labelled, "before": before}
+        task, candidates, _ = continued(files, design, described, budget=part.budget, **settings)
+        begun = len(before)
     places = results / "candidates" / design.pool
     quotas = quotas_of([shard_path(places, start, stop, "npz") for start, stop in ranges], design)
-    frames = read_frames(arguments.design)
-    columns = {"candidates": "candidate", "distances": "distance", "outside": "outside"}
-    told = {column: np.array([atoms.info[key] for atoms in frames]) for column, key in columns.items()}
-    scores = np.array([atoms.info["score"] for atoms in frames]) if "score" in frames[0].info else None
-    told = Selection(**told, scores=scores)
+    told = _told(frames[begun:], candidates)
+    if told is None:
+        print(f"{arguments.design}: nothing to verify; it adds no structure to {design.after.design}")
+        return
     if quotas is None:
         wrong = design.member.first_wrong_rank(task, told)
     else:
         wrong = first_wrong_rank(design.member, task, quotas, told)
     if wrong is not None:
-        raise ProgramError(f"{arguments.design}: not exact; rank {wrong.rank}: {wrong.reason}.")
+        raise ProgramError(f"{arguments.design}: not exact; rank {begun + wrong.rank}: {wrong.reason}.")
     print(
-        f"{arguments.design}: exact; {len(frames)} ranks against all {task.pool.size} candidates of pool {design.pool}"
+        f"{arguments.design}: exact; {len(frames) - begun} ranks against all {task.pool.size} candidates of pool"
+        f" {design.pool}"
     )
+
+
+def _told(frames: Sequence[Atoms], candidates: np.ndarray | None) -> Selection | None:
+    """Return what the frames of a design say of their choice; None if there are none.
+
+    Parameters
+    ----------
+    frames : sequence of Atoms
+    candidates : (n,) int64, optional
+        Candidates that could be chosen, where that is not all of them; they are numbered from 0 then.
+    """
+    import numpy as np
+
+    from gapdesign.methods import Selection
+
+    if not frames:
+        return None
+    columns = {"candidates": "candidate", "distances": "distance", "outside": "outside"}
+    told = {column: np.array([atoms.info[key] for atoms in frames]) for column, key in columns.items()}
+    if candidates is not None:
+        told["candidates"] = np.searchsorted(candidates, told["candidates"])
+    scores = np.array([atoms.info["score"] for atoms in frames]) if "score" in frames[0].info else None
+    return Selection(**told, scores=scores)
