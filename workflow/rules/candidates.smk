@@ -58,6 +58,8 @@ rule candidates_shard:
         prototypes=prototype_files,
         structures=structures_of,
         frames=frames_of,
+        labelled=labelled_before_sampling,
+        model=model_before_sampling,
     output:
         results("candidates/{pool}/{start}-{stop}.npz"),
     log:
@@ -73,7 +75,7 @@ rule candidates_shard:
         **asks("candidates"),
     params:
         config=part("candidates", prototype_files, structures_of, potentials_of),
-        frames=lambda wildcards, input: options(frames=input.frames),
+        frames=lambda wildcards, input: options(frames=input.frames, labelled=input.labelled, model=input.model),
     message:
         "Making candidates {wildcards.start} to {wildcards.stop} of pool {wildcards.pool}"
     shell:

@@ -54,6 +54,7 @@ if jobs_at_once() is not None:
 
 DESIGNS = list(STUDY.designs)
 FIRST = STUDY.first_rounds()
+FIRST_POOLS = STUDY.first_pools()
 LATER = STUDY.later_rounds()
 PRICED = STUDY.priced()
 RAISED = [design for design in PRICED if design in FIRST]
@@ -206,17 +207,19 @@ def environment(name):
 
 def shard_environment(wildcards):
     """Return the environment in which the samplers of a pool make a shard."""
-    return environment(next(iter(STUDY.pools.of(wildcards.pool).environments), "core"))
+    pool = STUDY.pools.of(wildcards.pool)
+    own = FOLDERS[""].member.environment if pool.reads_model else "core"
+    return environment(next(iter(pool.environments), own))
 
 
 def of_all_shards(pattern):
-    """Return the files of all shards of all pools."""
-    return [path for pool in STUDY.pools.names for path in of_shards(pattern, pool)]
+    """Return the files of all shards of all pools that are sampled before any label."""
+    return [path for pool in FIRST_POOLS for path in of_shards(pattern, pool)]
 
 
 def of_pools(pattern):
-    """Return the files of all pools, in the order of the configuration."""
-    return expand(results(pattern), pool=STUDY.pools.names)
+    """Return the files of all pools that are sampled before any label, in the order of the configuration."""
+    return expand(results(pattern), pool=FIRST_POOLS)
 
 
 def of_pool(pattern):

@@ -9,6 +9,18 @@ def of_rounds_before(pattern):
     return lambda wildcards: [results(pattern.format(design=name)) for name in STUDY.chain(wildcards.design)[1:]]
 
 
+def labelled_before_sampling(wildcards):
+    """Return the labelled design after which a pool is sampled, if there is one."""
+    after = STUDY.pools.of(wildcards.pool).after
+    return results(f"labels/{after}.extxyz") if after else []
+
+
+def model_before_sampling(wildcards):
+    """Return the model, of the first kind, of that design, where the sampler goes by it."""
+    pool = STUDY.pools.of(wildcards.pool)
+    return results(f"models/{pool.after}/{FOLDERS[''].member.files[0]}") if pool.reads_model else []
+
+
 def judged_before(wildcards):
     """Return what the design that one continues was worth, where that may end the chain."""
     after = STUDY.designs[wildcards.design].after

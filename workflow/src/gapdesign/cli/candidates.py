@@ -6,7 +6,7 @@ import argparse
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from gapdesign.cli.arguments import add, add_config, add_files, add_output, say
 from gapdesign.config import study as config
@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 class CandidatesPart(Part):
     """Keys that the candidates of a pool depend on."""
 
+    usual: ClassVar = {"kind": None}
     seed: int
     prototypes: dict[Identifier, PrototypeOptions]
     sampling: Annotated[Sampling, From(lambda at: at.pool.sampling)]
+    kind: Annotated[str | None, From(lambda at: at.model.kind if at.pool.reads_model else None)]
 
 
 class FramesPart(Part):
@@ -63,6 +65,10 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--start", required=True, type=int, help="index of the first candidate")
     verb.add_argument("--stop", required=True, type=int, help="index after the last candidate")
     verb.add_argument("--frames", type=Path, metavar="FILE", help="index of the user's structures in their file (.npy)")
+    verb.add_argument(
+        "--labelled", type=Path, metavar="FILE", help="labelled design after which the pool is sampled (.extxyz)"
+    )
+    verb.add_argument("--model", type=Path, metavar="FILE", help="model of that design, if it gives the forces")
     add_output(verb, what="shard to write, packed arrays (.npz)")
     verb = add(
         verbs,
@@ -115,6 +121,10 @@ def _candidates(arguments: argparse.Namespace, part: CandidatesPart) -> None:
 
     if not 0 <= arguments.start < arguments.stop:
         raise InputError(f"--start {arguments.start} --stop {arguments.stop}: a shard has 0 <= start < stop.")
+    if arguments.labelled is not None:
+        part = part.model_copy(
+            update={"sampling": part.sampling.knowing(arguments.labelled, part.kind, arguments.model)}
+        )
     scratch = arguments.output.with_name(f".{arguments.output.name}.scratch")
     batch = _sample(part, arguments, arguments.start, arguments.stop, scratch=scratch, frames=arguments.frames)
     write_batch(arguments.output, batch)
@@ -151,6 +161,11 @@ def _candidate(arguments: argparse.Namespace) -> None:
     if arguments.pool not in study.pools.names:
         raise InputError(f"--pool {arguments.pool}: no such pool; choose from {', '.join(study.pools.names)}.")
     part = CandidatesPart.of(At(study, pool_name=arguments.pool))
+    if (after := study.pools.of(arguments.pool).after) is not None:
+        raise InputError(
+            f"--pool {arguments.pool}: it is sampled after the labels of {after}; its shards are in"
+            f" results/{study.study}/candidates/{arguments.pool}."
+        )
     size = study.pools.of(arguments.pool).size
     if not 0 <= arguments.index < size:
         raise InputError(f"--index {arguments.index}: pool {arguments.pool} has candidates 0 to {size - 1}.")

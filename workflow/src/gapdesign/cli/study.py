@@ -152,6 +152,8 @@ def notes(study: Study) -> list[str]:
     problem = too_long(study, largest)
     found = [f"note: descriptor: {problem}."] if problem else []
     for name, design in study.designs.items():
+        if design.after is not None and study.designs[design.after.design].method == design.method:
+            continue
         is_priced = study.core_hours_of(name) is not None
         if caution := design.member.caution(design.options, is_priced=is_priced):
             found.append(f"note: designs.{name}.method: {design.method}: {caution}.")

@@ -157,6 +157,10 @@ class Study(Options):
         """Return the designs that continue others by what the labels of these say, in order."""
         return [name for name, design in self.designs.items() if design.after is not None]
 
+    def first_pools(self) -> list[str]:
+        """Return the pools that are sampled before any label, in order."""
+        return [name for name in self.pools.names if self.pools.of(name).after is None]
+
     def chain(self, design: str) -> list[str]:
         """Return a design and those that it continues, directly or not, the latest first."""
         return chain(design, self.designs)
@@ -348,6 +352,7 @@ def check(study: Study) -> None:
                 f" other groups; choose from {', '.join(study.prototypes)}."
             )
         _check_round(study, name)
+        _check_pool_of(study, name)
     _check_costs(study, {study.designs[name].pool: f"designs.{name}" for name in study.priced()})
     _check_models(study)
     if problem := mismatch(study.properties, list(study.prototypes), study.symbols(), ENGINES[study.labels.engine]):
@@ -392,6 +397,22 @@ def _check_round(study: Study, name: str) -> None:
             f"{where}.stop: nothing is seen of earlier gains before round {SOONEST}, and this is round"
             f" {len(study.chain(name))}; leave it out."
         )
+
+
+def _check_pool_of(study: Study, name: str) -> None:
+    """Check that a design is not chosen from a pool that is sampled after labels which it does not wait for."""
+    pool = study.designs[name].pool
+    after, earlier = study.pools.of(pool).after, study.chain(name)[1:]
+    if after is None or after in earlier:
+        return
+    if after not in study.designs:
+        raise InputError(
+            f"pools.overrides.{pool}: there is no design '{after}' (after); choose from {', '.join(study.designs)}."
+        )
+    raise InputError(
+        f"designs.{name}.pool: '{pool}' is sampled after the labels of {after}, so only designs that continue that can"
+        f" be chosen from it; add `after: {{design: {after}}}`, or choose from another pool."
+    )
 
 
 def _short_sight(key: str, r_cut: float, prototype: str, nearest: float) -> str:
@@ -527,6 +548,8 @@ def _check_pools(study: Study) -> None:
     described = study.comparison.descriptor
     if described.is_quip and len(study.species()) > 1:
         raise InputError(f"comparison.descriptor.kind: '{described.kind}' works for one element only; choose 'snap'.")
+    if not study.first_pools():
+        raise InputError("pools: all are sampled after labels, and no design can be first; leave `after` out of one.")
     for name in study.pools.names:
         options = _of(study, name)
         study.pools.check(name)

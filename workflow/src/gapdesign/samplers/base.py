@@ -94,6 +94,21 @@ class Sampler(Member, ABC):
         return options
 
     @classmethod
+    def after(cls, options: Any) -> str | None:
+        """Return the design of the study after whose labels candidates are made, if they depend on these."""
+        return None
+
+    @classmethod
+    def reads_model(cls, options: Any) -> bool:
+        """Return whether they depend on the model of that design, too."""
+        return False
+
+    @classmethod
+    def knowing(cls, options: Any, *, labelled: Path, kind: str | None = None, model: Path | None = None) -> Any:
+        """Return the options with that design in them: its labelled structures and, if asked for, its model."""
+        return options
+
+    @classmethod
     def data(cls, options: Any) -> Sequence[Path]:
         """Return other files that candidates depend on, such as potentials; their content decides what runs again."""
         return ()

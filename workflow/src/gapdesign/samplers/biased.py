@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from gapdesign.config.options import Identifier
 from gapdesign.errors import InputError
 from gapdesign.inputs.frames import read, refuse_undescribed
 from gapdesign.samplers.shared import rows
 from gapdesign.samplers.shared.crystals import strain, supercell
 from gapdesign.samplers.shared.rows import Rows, SurrogateOptions
 from gapdesign.samplers.shared.surrogate import BiasedPotential, Explosion, Surrogate
-from gapdesign.samplers.shared.trajectories import TrajectoryOptions, TrajectorySampler, frame_of
+from gapdesign.samplers.shared.trajectories import MODEL, TrajectoryOptions, TrajectorySampler, frame_of
 from gapdesign.streams import stream
 from gapdesign.structures import Prototype
 
@@ -65,6 +66,11 @@ class BiasedOptions(TrajectoryOptions):
         None,
         description="Files of structures that the surrogate knows from the start, such as the training set so far.",
     )
+    after: Identifier | None = Field(
+        None,
+        description="Design of this study whose labelled structures the surrogate knows from the start, and whose model"
+        " gives the forces with `calculator: model`; only designs that continue it are chosen from the pool.",
+    )
     descriptor: SurrogateOptions = Field(SurrogateOptions(), description="Descriptor of the surrogate.")
     scale: float = Field(
         0.3, gt=0, description="Expected deviation of an atom's energy in a displaced crystal, in eV: the prior."
@@ -89,7 +95,14 @@ class BiasedOptions(TrajectoryOptions):
     def _ordered(self) -> BiasedOptions:
         if self.tolerance is not None and self.longest < self.interval:
             raise ValueError(f"`longest` ({self.longest}) must not be below `interval` ({self.interval}); raise it")
+        if self.calculator == MODEL and self.after is None:
+            raise ValueError("`calculator: model` is the model of a design; name that as `after`")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_usual_start(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a design that is not there, so that what was made before there could be one is not made again."""
+        return {key: value for key, value in write(self).items() if key != "after" or value is not None}
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -122,6 +135,26 @@ class BiasedSampler(TrajectorySampler):
         """Return the environment of the descriptor, or that of the engine if the descriptor needs none."""
         own = options.descriptor.environment
         return super().environment(options) if own == "core" else own
+
+    @classmethod
+    def after(cls, options: BiasedOptions) -> str | None:
+        """Return the design whose labelled structures the surrogate knows."""
+        return options.after
+
+    @classmethod
+    def reads_model(cls, options: BiasedOptions) -> bool:
+        """Return whether that design's model gives the forces."""
+        return options.calculator == MODEL
+
+    @classmethod
+    def knowing(
+        cls, options: BiasedOptions, *, labelled: Path, kind: str | None = None, model: Path | None = None
+    ) -> BiasedOptions:
+        """Return options with the labelled structures among the existing ones, and the model as source of forces."""
+        known = {"existing": (*options.files, str(labelled))}
+        if options.calculator == MODEL:
+            known["arguments"] = {"kind": kind, "file": str(model)}
+        return options.model_copy(update=known)
 
     @classmethod
     def data(cls, options: BiasedOptions) -> Sequence[Path]:

@@ -121,6 +121,16 @@ class _Sampling(Options):
         return SAMPLERS[self.reader].filter(self.block(self.reader)) if self.reader else FilterOptions()
 
     @property
+    def after(self) -> str | None:
+        """The design after whose labels candidates are made, if there is one."""
+        return next(filter(None, (SAMPLERS[name].after(self.block(name)) for name in self.members)), None)
+
+    @property
+    def reads_model(self) -> bool:
+        """True if candidates depend on the model of that design."""
+        return any(SAMPLERS[name].reads_model(self.block(name)) for name in self.members)
+
+    @property
     def data(self) -> list[Path]:
         """Files, besides the structures, that candidates depend on."""
         return [path for name in self.members for path in SAMPLERS[name].data(self.block(name))]
@@ -147,6 +157,13 @@ class Sampling(Options):
     shares: dict[str, float]
     options: dict[str, SerializeAsAny[Options]]
     constraints: ConstraintOptions
+
+    def knowing(self, labelled: Path, kind: str | None, model: Path | None) -> Sampling:
+        """Return them after the labels of a design, with its labelled structures and the kind and file of its model."""
+        told = {"labelled": labelled, "kind": kind, "model": model}
+        return self.model_copy(
+            update={"options": {name: SAMPLERS[name].knowing(own, **told) for name, own in self.options.items()}}
+        )
 
     @model_validator(mode="before")
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from ase.calculators.calculator import BaseCalculator
 
     from gapdesign.engines import Engine
+
+
+MODEL = "model"
+"""Source of the forces that is the model of a design of the study."""
 
 
 class TrajectoryOptions(Options):
@@ -70,7 +74,7 @@ class TrajectorySampler(Sampler):
         super().__init__(options, prototypes)
         if (engine := self._engine(options)) is not None:
             engine.check()
-        else:
+        elif options.calculator != MODEL:
             calculators.require(options.calculator, key=f"pools.{self.name}.calculator", others=list(engines.ENGINES))
 
     @property
@@ -97,6 +101,8 @@ class TrajectorySampler(Sampler):
     def data(cls, options: TrajectoryOptions) -> Sequence[Path]:
         """Return the files that the forces depend on; see :class:`gapdesign.samplers.Sampler`."""
         engine = cls._engine(options)
+        if options.calculator == MODEL:
+            return []
         return calculators.files(options.arguments) if engine is None else engine.data
 
     def __call__(self, draw: Draw) -> Batch:
@@ -113,6 +119,8 @@ class TrajectorySampler(Sampler):
     @cached_property
     def _calculator(self) -> BaseCalculator:
         """The source of the forces as a calculator of ASE."""
+        if self.options.calculator == MODEL:
+            return FunctionCalculator(_by_model(**self.options.arguments))
         if (engine := self._engine(self.options)) is not None:
             return FunctionCalculator(partial(_energy_and_forces, engine))
         return calculators.make(self.options.calculator, self.options.arguments, key=f"pools.{self.name}")
@@ -144,6 +152,19 @@ class TrajectorySampler(Sampler):
                 f" give options of labels.{options.calculator}."
             ) from None
         return engines.ENGINES[options.calculator](made_from)
+
+
+def _by_model(kind: str, file: str) -> Callable[[Atoms], tuple[float, np.ndarray]]:
+    """Return what a model of the study says of a structure: energy and forces."""
+    from gapdesign.models import MODELS
+
+    evaluate = MODELS[kind].evaluator(Path(file))
+
+    def energy_and_forces(atoms: Atoms) -> tuple[float, np.ndarray]:
+        label = evaluate(atoms)
+        return label.energy, label.forces
+
+    return energy_and_forces
 
 
 def frame_of(atoms: Atoms) -> Atoms:
