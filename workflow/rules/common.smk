@@ -57,6 +57,8 @@ FIRST = STUDY.first_rounds()
 FIRST_POOLS = STUDY.first_pools()
 LATER = STUDY.later_rounds()
 PRICED = STUDY.priced()
+# What labels cost by the clock is measured where a later round is chosen within core-hours.
+REMEASURED = any(design in PRICED and STUDY.designs[design].after.rescaled for design in LATER)
 RAISED = [design for design in PRICED if design in FIRST]
 COMPARED_DESIGNS = STUDY.compared()
 FITTED = STUDY.fitted()

@@ -94,6 +94,7 @@ rule labels_design:
     output:
         frames=results("labels/{design}.extxyz"),
         failed=results("labels/failed/{design}.csv"),
+        costs=results_where(REMEASURED, "labels/costs/{design}.csv"),
     log:
         results("logs/labels/{design}.log"),
     benchmark:
@@ -107,13 +108,15 @@ rule labels_design:
         config=part("labels", engine_contents),
         runs=where_to_run,
         max_failed=max_failed,
+        # Derived from the output, it gives Snakemake no reason to label again.
+        costs=lambda wildcards, input, output: options(output_costs=output.costs),
     message:
         "Collecting the labels of {wildcards.design}, and labelling replacements for those that failed"
     shell:
         "gapdesign labels --config {params.config:q} {params.runs} --engine {input.engine:q} --design {wildcards.design:q} --designs {input.designs:q}"
         " --reserves {input.reserves:q} --labelled {input.labelled:q} --failed {input.failed:q}"
         " --max-failed {params.max_failed} --output {output.frames:q} --output-failed {output.failed:q}"
-        " > {log:q} 2>&1"
+        " {params.costs} > {log:q} 2>&1"
 
 
 rule labels_failed:

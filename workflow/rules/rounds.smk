@@ -9,6 +9,8 @@ if LATER:
             failed=of_rounds_before("labels/failed/{design}.csv"),
             functions=functions_of,
             scaling=scaling_of,
+            costs=costs_before,
+            timed=timed_frames,
         output:
             results("rounds/{design}/learnt.json"),
         log:
@@ -21,8 +23,8 @@ if LATER:
         resources:
             **asks("round-learn"),
         params:
-            config=part("round-learn", descriptor_files),
-            others=lambda wildcards, input: options(functions=input.functions, scaling=input.scaling),
+            config=part("round-learn", descriptor_files, timed_frames),
+            others=lambda wildcards, input: options(functions=input.functions, scaling=input.scaling, costs=input.costs),
         message:
             "Learning from labels what {wildcards.design} is to be chosen by"
         shell:

@@ -8,7 +8,7 @@ RUNS = prefixed(results("labels/runs"))
 
 def where_to_run(wildcards, threads):
     """Where labels are kept and engines run. Snakemake does not rerun jobs for params that ask for the threads."""
-    runs = ["--store", STUDY.labels.store, "--runs", RUNS, "--keep", STUDY.labels.keep]
+    runs = ["--store", STUDY.labels.store, "--runs", RUNS, "--keep", STUDY.labels.keep, "--cores", str(threads)]
     scratch = ["--scratch", STUDY.labels.scratch] if STUDY.labels.scratch is not None else []
     return shlex.join([*runs, *scratch])
 

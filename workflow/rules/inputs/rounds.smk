@@ -21,6 +21,12 @@ def model_before_sampling(wildcards):
     return results(f"models/{pool.after}/{FOLDERS[''].member.files[0]}") if pool.reads_model else []
 
 
+def costs_before(wildcards):
+    """Return what the labels of the design that one continues cost by the clock, where that says what comes."""
+    after = STUDY.designs[wildcards.design].after
+    return results(f"labels/costs/{after.design}.csv") if wildcards.design in PRICED and after.rescaled else []
+
+
 def judged_before(wildcards):
     """Return what the design that one continues was worth, where that may end the chain."""
     after = STUDY.designs[wildcards.design].after

@@ -146,6 +146,9 @@ def register(verbs: argparse._SubParsersAction) -> None:
     _add_max_failed(verb)
     add_output(verb, what="labelled design to write (.extxyz)")
     add_output(verb, "--output-failed", "table of its structures without a label to write (.csv)")
+    verb.add_argument(
+        "--output-costs", type=Path, metavar="FILE", help="table to write: what its labels cost by the clock (.csv)"
+    )
 
     verb = add(
         verbs,
@@ -190,6 +193,7 @@ def add_runs(verb: argparse.ArgumentParser) -> None:
         "--scratch", type=Path, metavar="FOLDER", help="folder in which the engine runs, instead of TMPDIR"
     )
     verb.add_argument("--runs", type=Path, metavar="FOLDER", help="folder in which runs are kept; by default none are")
+    verb.add_argument("--cores", type=int, default=1, metavar="N", help="cores that the engine has (%(default)s)")
     verb.add_argument("--keep", choices=get_args(Keep), default="failed", help="runs to keep (%(default)s)")
 
 
@@ -233,7 +237,7 @@ def _labeller(arguments: argparse.Namespace, engine: EnginePart, gate: GatePart 
     from gapdesign.labels.store import LabelStore
 
     made = same_engine(arguments, engine)
-    places = {"store": LabelStore(arguments.store), "runs": runs_of(arguments)}
+    places = {"store": LabelStore(arguments.store), "runs": runs_of(arguments), "cores": arguments.cores}
     if gate is None:  # nothing about an isolated atom can be refused
         return Labeller(engine=made, min_fraction=0.0, **places)
     return Labeller(
@@ -330,6 +334,9 @@ def _labels(arguments: argparse.Namespace, part: LabelPart) -> None:
         raise InputError(f"{arguments.design}: none of its structures got a label; the first: {failures[0]['reason']}")
     write_csv(arguments.output_failed, pd.DataFrame(failures, columns=COLUMNS))
     write_frames(arguments.output, frames)
+    if arguments.output_costs:
+        known = [(atoms.info["rank"], labeller.core_hours(atoms)) for atoms in frames]
+        write_csv(arguments.output_costs, pd.DataFrame(known, columns=["rank", "core_hours"]))
     replaced = sum(atoms.info["rank"] >= len(members) for atoms in frames)
     say(f"{len(frames)} of {len(members)} structures have a label, {replaced} of them from the reserve")
     if len(frames) < len(members):

@@ -12,19 +12,24 @@ import numpy as np
 
 from gapdesign.cli.arguments import add, add_design, add_files, add_kind, add_output, add_scaling, model_of, say
 from gapdesign.cli.design import SelectPart, add_selection, pool_files
-from gapdesign.cli.parts import SelectionPart, of_selection
+from gapdesign.cli.parts import PricesPart, SelectionPart, of_selection
 from gapdesign.config.job import Job
-from gapdesign.config.part import From
+from gapdesign.config.part import At, From
 from gapdesign.models.options import DEFAULT
 
 if TYPE_CHECKING:
-    from gapdesign.rounds.learnt import RowScales
+    from gapdesign.rounds.learnt import CostLaw, RowScales
+
+
+def _prices(at: At) -> PricesPart | None:
+    return None if at.study.core_hours_of(at.design_name) is None else PricesPart.of(at)
 
 
 class LearnPart(SelectionPart):
     """Keys that the choice of the next round depends on, besides labels and the pool."""
 
     kind: Annotated[str, From(lambda at: at.model.kind)]
+    prices: Annotated[PricesPart | None, From(_prices)]
 
 
 LEARN = Job(verb="round-learn", rule="rounds_learn", stage="rounds", reads=LearnPart, memory=4000, minutes=120)
@@ -63,6 +68,9 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_files(verb, "--failed", "tables of structures without a label (.csv)", may_be_none=True)
     verb.add_argument("--functions", type=Path, metavar="FILE", help="functions that rows are made of (.npz)")
     add_scaling(verb)
+    verb.add_argument(
+        "--costs", type=Path, metavar="FILE", help="what the labels of the design cost by the clock (.csv)"
+    )
     add_output(verb, what="what they say, to write (.json)")
 
     verb = add(
@@ -113,9 +121,35 @@ def _learn(arguments: argparse.Namespace, part: LearnPart) -> None:
     failed = {(str(row["pool"]), int(row["candidate"])) for table in tables for row in table.to_dict("records")}
     soap, pair = _kernel_scales(part, found)
     rows = _row_scales(arguments, part) if after.rescaled and part.design.reads_rows else None
-    learnt = Learnt(after.design, soap, pair, found["noise"], rows, sorted(failed))
+    costs, spent = _costs(arguments, part)
+    learnt = Learnt(after.design, soap, pair, found["noise"], rows, costs, spent, sorted(failed))
     learnt.write(arguments.output)
     say(f"{len(failed)} candidates got no label, and are not chosen again")
+
+
+def _costs(arguments: argparse.Namespace, part: LearnPart) -> tuple[CostLaw | None, float]:
+    """Return the law by which labels cost more or less than expected, and the core-hours of those that are there."""
+    from gapdesign.files import read_csv, read_frames
+    from gapdesign.rounds.learnt import CostLaw
+
+    if part.prices is None:
+        return None, 0.0
+    prices = part.prices.prices(say)
+    expected = np.array([prices(atoms) for atoms in read_frames(arguments.labelled)])
+    if arguments.costs is None:
+        return None, float(expected.sum())
+    measured = read_csv(arguments.costs)["core_hours"].to_numpy(float)
+    there = np.isfinite(measured)
+    law = CostLaw.of(expected[there], measured[there])
+    if law is None:
+        say("no label of the design was timed: costs stay as they were expected")
+        return None, float(expected.sum())
+    say(
+        f"{law.structures} labels cost {measured[there].sum():.3g} core-hours by the clock, expected were"
+        f" {expected[there].sum():.3g}; labels cost {law.unit:.3g} times the {law.power:.3g}th power of that, within a"
+        f" factor of {np.exp(law.scatter):.2f}"
+    )
+    return law, float(np.where(there, measured, law(expected)).sum())
 
 
 def _kernel_scales(part: LearnPart, found: Mapping[str, Any]) -> tuple[float | None, float | None]:

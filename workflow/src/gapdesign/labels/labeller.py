@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +51,8 @@ class Labeller:
         Allowed shapes of cells.
     max_core_hours : float, optional
         Largest cost of a label, by the engine's estimate.
+    cores : int
+        Cores that the engine has; the store keeps what a label cost, for engines that take their time.
     """
 
     engine: Engine
@@ -58,6 +61,7 @@ class Labeller:
     runs: Runs = field(default_factory=Runs)
     limits: LimitOptions = field(default_factory=LimitOptions)
     max_core_hours: float | None = None
+    cores: int = 1
     _checked: list[str] = field(default_factory=list, init=False, repr=False)
 
     def label(self, atoms: Atoms, name: str, *, isolated: bool = False) -> Label:
@@ -92,10 +96,17 @@ class Labeller:
             if reason := refuse_cost(self.engine.core_hours(atoms), self.max_core_hours):
                 raise NoLabelError(reason)
             self.engine.check(sorted(set(atoms.get_chemical_symbols())))
+            begin = time.monotonic()
             label, attempts = self._compute(atoms, name, isolated)
+            cost = (time.monotonic() - begin) * self.cores / 3600
+            measured = None if self.engine.is_instant or not self.engine.computes else cost
             self._refuse_change()
-            self.store.put(key, atoms, label, self.engine, isolated=isolated, attempts=attempts)
+            self.store.put(key, atoms, label, self.engine, isolated=isolated, attempts=attempts, core_hours=measured)
         return label
+
+    def core_hours(self, atoms: Atoms) -> float | None:
+        """Return what the label of a structure cost, by the clock; None if the store does not know."""
+        return self.store.core_hours(label_key(bare(atoms), self.engine))
 
     def _refuse_change(self) -> None:
         """Check that the label comes from the version that the store will name.

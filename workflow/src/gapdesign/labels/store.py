@@ -35,6 +35,9 @@ _log = logging.getLogger(__name__)
 _BATCH = 256
 """Most files that are written together, each of which is open meanwhile."""
 
+_COST = "core_hours"
+"""What a label cost, by the clock; only entries of engines that take their time have it."""
+
 _ENTRY = ("key", "engine", "isolated", "attempts", "symbols", "pbc", "cell", "positions", "label", "checksum")
 
 
@@ -80,6 +83,13 @@ class LabelStore:
             _log.warning("%s: damaged, the label is computed again (%s)", path, error)
             return None
 
+    def core_hours(self, key: str) -> float | None:
+        """Return what the label of ``key`` cost, by the clock; None if it is not here, or nobody measured."""
+        try:
+            return _read(self.path(key)).get(_COST)
+        except (FileNotFoundError, _DamagedError):
+            return None
+
     def put(
         self,
         key: str,
@@ -89,6 +99,7 @@ class LabelStore:
         *,
         isolated: bool = False,
         attempts: Sequence[str] = (),
+        core_hours: float | None = None,
     ) -> None:
         """Store the label of ``key``, replacing any that exists.
 
@@ -106,6 +117,8 @@ class LabelStore:
             Whether it is an isolated atom.
         attempts
             Description of each attempt and its outcome.
+        core_hours
+            What it cost, by the clock.
 
         Raises
         ------
@@ -127,6 +140,7 @@ class LabelStore:
                 "virial": None if label.virial is None else np.asarray(label.virial, dtype=float).tolist(),
             },
         }
+        entry |= {} if core_hours is None else {_COST: float(core_hours)}
         entry["checksum"] = _sha256(_canonical(entry))
         write_text(self.path(key), _text(entry))
 
@@ -225,9 +239,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _check(entry: Any) -> None:
     """Check that an entry is consistent in itself."""
-    if not isinstance(entry, dict) or tuple(entry) != _ENTRY:
+    if not isinstance(entry, dict) or tuple(name for name in entry if name != _COST) != _ENTRY:
         raise _DamagedError(f"it is not made of {', '.join(_ENTRY)}")
-    if entry["checksum"] != _sha256(_canonical({name: entry[name] for name in _ENTRY[:-1]})):
+    if entry["checksum"] != _sha256(_canonical({name: value for name, value in entry.items() if name != "checksum"})):
         raise _DamagedError("its content does not match its checksum")
     try:
         atoms, label = _structure(entry), _label(entry)

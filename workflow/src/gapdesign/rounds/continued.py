@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gapdesign.methods.designs import CORE_HOURS, LEFT, frames, select
+from gapdesign.methods.designs import LEFT, frames, select
 from gapdesign.methods.shared.costs import affordable
 from gapdesign.methods.shared.parts import among
 from gapdesign.methods.tasks import existing_set, make_task
@@ -85,9 +85,11 @@ def continued(
     if learnt.rows is not None:
         options = design.member.with_errors(design.options, learnt.rows.errors)
         task = replace(task, options=options, scale=learnt.rows.scale)
-    costs = task.costs
+    if learnt.costs is not None:
+        task = replace(task, costs=learnt.costs(task.costs))
     if task.core_hours is not None:
-        task = replace(task, core_hours=task.core_hours - sum(atoms.info[CORE_HOURS] for atoms in before))
+        task = replace(task, core_hours=task.core_hours - learnt.spent)
+    costs = task.costs
     lost = [candidate for pool, candidate in learnt.without_label if pool == design.pool]
     candidates = np.setdiff1d(np.arange(task.pool.size), np.array(lost, np.int64))
     return Continued(among(task, candidates), candidates, costs)

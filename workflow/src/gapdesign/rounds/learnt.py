@@ -26,6 +26,10 @@ BOUNDS = {"energy": (1e-4, 1.0), "virial": (1e-3, 10.0), "force": (1e-3, 10.0), 
 """Limits of the search: errors in eV per atom and eV/angstrom, the scale of an atom's energy in eV."""
 
 
+FEWEST_TIMED, SPREAD = 5, 0.1
+"""Labels from which a power of their costs is fitted, if the logarithms of these differ by so much."""
+
+
 @dataclass(frozen=True)
 class RowScales:
     """Most likely scales of the linear model in which labels have rows.
@@ -49,6 +53,46 @@ class RowScales:
 
 
 @dataclass(frozen=True)
+class CostLaw:
+    """What labels cost by the clock, as a power of what they were expected to cost.
+
+    Attributes
+    ----------
+    unit, power : float
+        A label costs ``unit * expected ** power``, in core-hours.
+    structures : int
+        Labels that it was fitted to.
+    scatter : float
+        Standard deviation of the natural logarithm of measured costs over those by the law.
+    """
+
+    unit: float
+    power: float
+    structures: int
+    scatter: float
+
+    @classmethod
+    def of(cls, expected: np.ndarray, measured: np.ndarray) -> CostLaw | None:
+        """Fit it to core-hours (n,) of labels, by least squares of logarithms, and scale it to their sum.
+
+        With fewer than five labels, or all of one size, only the unit is fitted. None without any label.
+        """
+        if not len(expected):
+            return None
+        x, y = np.log(expected), np.log(measured)
+        deviation = x - x.mean()
+        is_spread = len(x) >= FEWEST_TIMED and np.ptp(x) > SPREAD
+        power = float(deviation @ (y - y.mean()) / (deviation @ deviation)) if is_spread else 1.0
+        unit = float(np.sum(measured) / np.sum(expected**power))
+        scatter = float(np.std(y - np.log(unit) - power * x))
+        return cls(*(float(f"{value:.6g}") for value in (unit, power)), len(x), float(f"{scatter:.6g}"))
+
+    def __call__(self, expected: np.ndarray) -> np.ndarray:
+        """Return the core-hours of labels that were expected to cost some (n,)."""
+        return self.unit * expected**self.power
+
+
+@dataclass(frozen=True)
 class Learnt:
     """What a round knows from the one before.
 
@@ -62,6 +106,10 @@ class Learnt:
         Expected error of energies in its model, in eV per atom, if there is one.
     rows : RowScales or None
         Where the method goes by rows of labels.
+    costs : CostLaw or None
+        Where core-hours end the design, and those of labels were measured.
+    spent : float
+        Core-hours of what is labelled: measured, or by the law.
     without_label : list of (pool, candidate)
         Candidates that were to be labelled and have no label.
     """
@@ -71,6 +119,8 @@ class Learnt:
     pair_scale: float | None
     noise: float | None
     rows: RowScales | None
+    costs: CostLaw | None
+    spent: float
     without_label: Sequence[tuple[str, int]]
 
     def kernel(self, configured: KernelOptions) -> KernelOptions:
@@ -102,9 +152,10 @@ class Learnt:
         """
         found = read_json(path)
         try:
-            rows = None if found["rows"] is None else RowScales(**found.pop("rows"))
+            rows = None if found["rows"] is None else RowScales(**found["rows"])
+            costs = None if found["costs"] is None else CostLaw(**found["costs"])
             places = [(str(pool), int(candidate)) for pool, candidate in found.pop("without_label")]
-            return cls(**{**found, "rows": rows}, without_label=places)
+            return cls(**{**found, "rows": rows, "costs": costs}, without_label=places)
         except (TypeError, KeyError, ValueError):
             raise InputError(f"{path}: not what `gapdesign round-learn` writes; run the stage again.") from None
 
