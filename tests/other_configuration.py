@@ -20,6 +20,7 @@ GIVEN: dict[str, Any] = {
         "hcp": {"element": "Cu", "lattice": "hcp", "a": 2.55, "c": 4.17},
     },
     "elements": None,  # those of the prototypes
+    "pools.biased.after": None,  # candidates of all pools are made without labels
     "pools.biased.descriptor": {"backend": "quippy", "arguments": {"r_cut": 4.5}},
     "pools.file.atoms": [2, 9],
     "pools.file.elements": ["Cu"],

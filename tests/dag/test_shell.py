@@ -49,6 +49,7 @@ def test_a_checkout_may_lie_in_a_folder_of_any_name(strange, tmp_path):
 
 
 WORDS = {"runs", "frames", "structures", "converted", "others", "surfaces", "properties", "replay", "raised", "costs"}
+WORDS |= {"judged"}
 """Params that are words of a command already, each quoted."""
 
 NUMBERS = {"threads", "resources.allowance", "resources.mem_mb", "params.max_failed", "params.jobs", "params.of"}

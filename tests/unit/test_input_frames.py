@@ -304,8 +304,8 @@ def test_an_existing_set_has_every_structure_and_no_isolated_atom(tmp_path, betw
             write(stream, atoms, format="extxyz")
             stream.write(between)
     told = []
-    features, environments = existing_set(str(tmp_path / "there.extxyz"), described(), told.append)
-    assert len(features) == len(environments) == 3
+    found = existing_set([None, str(tmp_path / "there.extxyz")], described(), told.append)
+    assert len(found.features) == len(found.environments) == len(found.batch) == 3
     assert told == ["describing 3 existing structures, 1 isolated atoms left out"]
 
 
@@ -322,5 +322,5 @@ def test_an_existing_set_has_every_structure_and_no_isolated_atom(tmp_path, betw
 def test_an_existing_set_that_cannot_be_used_is_refused_by_frame(tmp_path, text, sentence):
     (tmp_path / "there.xyz").write_bytes(text)
     with pytest.raises(InputError, match=rf"^existing: .*{sentence}") as caught:
-        existing_set(str(tmp_path / "there.xyz"), described())
+        existing_set([str(tmp_path / "there.xyz")], described())
     assert "\n" not in str(caught.value)

@@ -195,13 +195,17 @@ class Study(Options):
         """Return the number of structures that each design is to have, at most, in order."""
         return {name: self.budget_of(name) for name in self.designs}
 
+    def known_to(self, design: str) -> int:
+        """Return the number of structures that a design continues, at most."""
+        after = self.designs[design].after
+        return 0 if after is None else self.budget_of(after.design)
+
     def batches(self, design: str) -> list[tuple[int, int]]:
         """Return the ranges of ranks of a design that are labelled by one job each.
 
         What a design continues is labelled already, and is one range.
         """
-        after, size = self.designs[design].after, self.labels.chunk
-        known = 0 if after is None else self.budget_of(after.design)
+        known, size = self.known_to(design), self.labels.chunk
         new = [(known + start, known + stop) for start, stop in cut(self.budget_of(design) - known, size)]
         return [(0, known), *new] if known else new
 

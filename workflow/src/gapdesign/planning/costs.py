@@ -212,7 +212,7 @@ class Laws:
         return None if self.model is None else self.model.fit
 
     def _crossval_predict(self, _: int) -> float | None:
-        tested = self.grown * sum(self.study.budgets().values())
+        tested = self.grown * sum(map(self.study.budget_of, self.study.compared()))
         return None if self.model is None else self.model.predict * tested
 
     def _properties_model(self, atoms: int) -> float | None:

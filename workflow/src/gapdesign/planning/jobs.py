@@ -129,6 +129,9 @@ def _amount(job: Job, planned: PlannedJob, study: Study) -> int:
     wildcards = planned.wildcards
     if job.effort is not None:
         return job.effort(_at(planned, study))
+    design = wildcards.get("design")
+    if "last" in wildcards and design is not None and int(wildcards["last"]) <= study.known_to(design):
+        return 0
     for begin, end in (("start", "stop"), ("first", "last")):
         if end in wildcards:
             return int(wildcards[end]) - int(wildcards[begin])
@@ -139,7 +142,11 @@ def _bound(job: Job, planned: PlannedJob, study: Study) -> float | None:
     """Return an equal share of the core-hours that end a design, for a batch of its labels."""
     design = planned.wildcards.get("design")
     core_hours = study.core_hours_of(design) if job.rule == "labels_batch" else None
-    return None if core_hours is None else core_hours * _amount(job, planned, study) / study.budget_of(design)
+    if core_hours is None:
+        return None
+    if (after := study.designs[design].after) is not None:
+        core_hours -= study.core_hours_of(after.design)
+    return core_hours * _amount(job, planned, study) / (study.budget_of(design) - study.known_to(design))
 
 
 def _place(job: PlannedJob) -> list[tuple[int, int, str]]:

@@ -41,18 +41,18 @@ def stored(study: Study, results: Path) -> Stored:
         Folder of the study's results, which may not exist yet.
     """
     budgets = study.budgets()
-    most = sum(budgets.values())
+    most = sum(budget - study.known_to(name) for name, budget in budgets.items())
     files = {name: results / "designs" / f"{name}.extxyz" for name in study.designs}
     missing = [name for name, path in files.items() if not path.is_file()]
     if missing:
         why = "no design exists yet" if len(missing) == len(files) else f"{', '.join(missing)}: not designed yet"
         return Stored(most, None, why)
     frames = {name: read_frames(path) for name, path in files.items()}
-    priced = study.priced()  # whose designs may be shorter
+    may_be_shorter = {*study.priced(), *study.later_rounds()}
     other = [
         f"{name} has not {budgets[name]} structures"
         for name, own in frames.items()
-        if len(own) > budgets[name] or (len(own) < budgets[name] and name not in priced)
+        if len(own) > budgets[name] or (len(own) < budgets[name] and name not in may_be_shorter)
     ]
     if other:
         return Stored(most, None, ", ".join(other))
