@@ -27,7 +27,7 @@ ROOMS = {
     "Descriptors and pools": ("descriptors", "shards", "comparison"),
     "Designs, before any label": ("rows", "methods", "quality"),
     "Labels": ("engines", "labels", "formats"),
-    "Potentials": ("models", "crossval", "deviations", "properties", "replay"),
+    "Potentials": ("models", "rounds", "crossval", "deviations", "properties", "replay"),
     "Pages and plans": ("report", "planning"),
     "What all stages share": (
         "config",

@@ -197,6 +197,12 @@ class Laws:
         seen = min(asked.sample, *(self.study.pools.of(design.pool).size for design in designs))
         return chosen * self.ranks * self.width * seen * self.units["quality"]["candidate"]
 
+    _rounds_choose = _design_select
+
+    def _rounds_judge(self, _: int) -> float | None:
+        """Two models on a batch, which is no larger than the design."""
+        return None if self.model is None else 2 * self.model.predict * self.ranks
+
     def _labels_isolated(self, _: int) -> float | None:
         if self.sizes.label is None and len(self.study.priced()) == len(self.study.designs):
             return 0.0  # a few atoms beside a known bound
