@@ -69,8 +69,12 @@ class Set(NamedTuple):
     ----------
     keep : sequence of str
         Values of `config_type`; all if there are none.
+    fewest : int
+        Atoms of the smallest frames that are taken.
     most : int
-        Frames that are taken, evenly; 0 for all.
+        Frames that are taken, evenly in the order of the file; 0 for all.
+    surfaces : str
+        Beginning of the `config_type` of surfaces, apart from which errors are given; by size if there is none.
     soap : dict
         Descriptor of the choice.
     judge : dict
@@ -85,7 +89,9 @@ class Set(NamedTuple):
     """
 
     keep: tuple[str, ...] = ()
+    fewest: int = 2
     most: int = 0
+    surfaces: str = ""
     soap: dict = {"r_cut": 5.0, "n_max": 6, "l_max": 4}  # noqa: RUF012
     judge: dict = {"r_cut": 5.0, "n_max": 8, "l_max": 6}  # noqa: RUF012
     points: int = 300
@@ -99,14 +105,14 @@ class Set(NamedTuple):
 SETS = {
     "nbmota": Set(keep=("Nb", "Mo", "Ta"), judge={"r_cut": 5.0, "n_max": 6, "l_max": 4}),
     "molybdenum": Set(budgets=(5, 10, 20, 40, 80)),
-    "silicon": Set(cost="castep_run_time"),
-    "tungsten": Set(most=1000, energy="energy_dft", forces="forces_dft"),
+    "silicon": Set(surfaces="surface", cost="castep_run_time"),
+    "tungsten": Set(fewest=1, most=1000, energy="energy_dft", forces="forces_dft"),
 }
 
 
 def frames_of(asked: Set, paths: list[str]) -> list[Atoms]:
     """Read the frames of a set that are to be compared."""
-    frames = [atoms for path in paths for atoms in read(path, ":") if len(atoms) > 1]
+    frames = [atoms for path in paths for atoms in read(path, ":") if len(atoms) >= asked.fewest]
     frames = [atoms for atoms in frames if not asked.keep or str(atoms.info.get("config_type")) in asked.keep]
     frames = [atoms for atoms in frames if asked.energy in atoms.info and asked.forces in atoms.arrays]
     if asked.cost:
@@ -194,9 +200,11 @@ class Known:
         self.asked, self.table = SETS[name], pd.read_csv(folder / "frames.csv", keep_default_na=False)
         self.sizes = self.table["atoms"].to_numpy()
         self.hours = pd.to_numeric(self.table["core_hours"], errors="coerce").to_numpy()
-        is_surface = self.table["group"].str.startswith("surface").to_numpy()
-        by_size = np.where(self.sizes > SMALL, "large", "small")
-        self.kinds = np.where(is_surface, "surface", "bulk") if is_surface.any() else by_size
+        if self.asked.surfaces:
+            is_surface = self.table["group"].str.startswith(self.asked.surfaces).to_numpy()
+            self.kinds = np.where(is_surface, "surface", "bulk")
+        else:
+            self.kinds = np.where(self.sizes > SMALL, "large", "small")
         self.features = read_array(folder / "features.npy")
         self.environments = EnvironmentFile(folder / "environments.npz")
         self.rows, self.judged = RowFile(folder / "rows.npz"), RowFile(folder / "judged.npz")

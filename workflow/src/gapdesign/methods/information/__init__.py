@@ -10,9 +10,9 @@ candidates need not be looked at again: the greedy choice is exact (Minoux 1978)
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from gapdesign.config.options import Options
 from gapdesign.methods.base import Method, Selection, Task, Wrong
@@ -28,12 +28,26 @@ class ErrorsOptions(Options):
     energy: float | None = Field(0.001, gt=0, description="Of energies, in eV per atom.")
     force: float | None = Field(0.05, gt=0, description="Of components of forces, in eV/angstrom.")
     virial: float | None = Field(0.05, gt=0, description="Of components of virials, in eV per atom.")
+    environment: float | None = Field(
+        None,
+        gt=0,
+        description="Of energies of single atoms, in eV, which the method `bayesian` learns with `rows: environments`."
+        " No calculation gives these: it is there for designs as Rocke and Kermode choose them.",
+    )
 
     @model_validator(mode="after")
     def _of_something(self) -> ErrorsOptions:
-        if self.energy is None and self.force is None and self.virial is None:
+        if all(error is None for error in (self.energy, self.force, self.virial, self.environment)):
             raise ValueError("no label has an expected error; give that of energy, force or virial")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_environment(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out an error that is not given, so that designs chosen before it could be are not chosen again."""
+        values = write(self)
+        if self.environment is None:
+            del values["environment"]
+        return values
 
 
 class InformationOptions(Options):
@@ -79,6 +93,11 @@ class InformationMethod(Method):
     def reads_rows(cls, options: InformationOptions) -> bool:
         """Return True: rows are all that it goes by."""
         return True
+
+    @classmethod
+    def reads_environments(cls, options: InformationOptions) -> bool:
+        """Return whether energies of single atoms are learnt, whose rows are made from their environments."""
+        return options.errors.environment is not None
 
     @classmethod
     def caution(cls, options: InformationOptions, *, is_priced: bool) -> str | None:
