@@ -3,11 +3,13 @@
     python config/studies/all-labels/compare.py prepare nbmota data/nbmotaw/train.xyz.gz
     python config/studies/all-labels/compare.py compare nbmota
     python config/studies/all-labels/compare.py hours silicon
+    python config/studies/all-labels/compare.py hours tungsten --law square
     python config/studies/all-labels/compare.py show nbmota
 
 `prepare` keeps the frames of a set and computes, once, features and rows for the choice, and the rows of GAPs of
 another basis, by which designs are judged. `compare` draws ten test sets, chooses designs of growing size from what is
-left, fits a GAP to each and writes its errors; `hours` does the same with budgets of core-hours. Everything is kept in
+left, fits a GAP to each and writes its errors; `hours` does the same with budgets of core-hours, where sets without
+measured times have the law of silicon's, or the square of the number of atoms. All is kept in
 `results/all-labels/<set>/`.
 """
 
@@ -60,6 +62,9 @@ SMALL = 20
 
 RANDOM = 5
 """Random designs of each split."""
+
+HOURS = {"silicon": "hours.csv", "square": "hours-square.csv"}
+"""Files of designs within core-hours, by the law of these."""
 
 
 class Set(NamedTuple):
@@ -193,11 +198,16 @@ def by_all_labels(rows: RowFile) -> tuple[np.ndarray, Covariance]:
     return points.astype(np.float32), Covariance(Layout(1, points.shape[1], 0), linear)
 
 
+def read_frames(folder: Path) -> pd.DataFrame:
+    """Read what is known of the frames of a prepared set."""
+    return pd.read_csv(folder / "frames.csv", keep_default_na=False)
+
+
 class Known:
     """A prepared set."""
 
     def __init__(self, name: str, folder: Path) -> None:
-        self.asked, self.table = SETS[name], pd.read_csv(folder / "frames.csv", keep_default_na=False)
+        self.asked, self.table = SETS[name], read_frames(folder)
         self.sizes = self.table["atoms"].to_numpy()
         self.hours = pd.to_numeric(self.table["core_hours"], errors="coerce").to_numpy()
         if self.asked.surfaces:
@@ -351,19 +361,23 @@ def known_before(table: pd.DataFrame) -> np.ndarray:
     return np.column_stack([np.ones(len(table)), atoms, atoms**2, np.log(table["volume"].to_numpy()) - atoms])
 
 
-def hours(name: str, folder: Path) -> None:
+def hours(name: str, folder: Path, by: str) -> None:
     """Errors of designs within several budgets of core-hours, in every split.
 
     Costs are those of a law that is fitted to the frames of the test, of which none is chosen; what a design really
-    cost is the sum of its measured times. Sets without these have the law of silicon.
+    cost is the sum of its measured times. Sets without these have the law of all of silicon, or the square of the
+    number of atoms, by which designs are chosen and by which their cost is told.
     """
     known, found = Known(name, folder), []
-    silicon = known if np.isfinite(known.hours).all() else Known("silicon", folder.parent / "silicon")
+    timed = np.isfinite(known.hours).all()
+    silicon = known.table if timed else read_frames(folder.parent / "silicon")
     for seed in range(SPLITS):
         members, test = known.split(seed)
-        fitted = test if silicon is known else np.arange(len(silicon.sizes))
-        costs = np.exp(known_before(known.table.iloc[members]) @ law(silicon.table.iloc[fitted]))
-        paid = costs if silicon is not known else known.hours[members]
+        if by == "square":
+            costs = known.sizes[members].astype(float) ** 2
+        else:
+            costs = np.exp(known_before(known.table.iloc[members]) @ law(silicon.iloc[test] if timed else silicon))
+        paid = known.hours[members] if timed else costs
         rng = np.random.default_rng(seed)
         for share in known.asked.core_hours:
             budget = share * costs.sum()
@@ -383,13 +397,13 @@ def hours(name: str, folder: Path) -> None:
                 found.append(
                     place | {"atoms": known.sizes[members[own]].mean()} | known.errors([members[own]], test)[0]
                 )
-        write_csv(folder / "hours.csv", pd.DataFrame(found))
+        write_csv(folder / HOURS[by], pd.DataFrame(found))
         print(f"{name}: split {seed + 1} of {SPLITS}", flush=True)
 
 
 def show(name: str, folder: Path) -> None:
     """Print errors, and their ratios to those of random designs with 95 % intervals over the splits."""
-    for file, by in (("compare.csv", "budget"), ("hours.csv", "share")):
+    for file, by in [("compare.csv", "budget"), *((file, "share") for file in HOURS.values())]:
         if not (folder / file).is_file():
             continue
         table = pd.read_csv(folder / file)
@@ -412,10 +426,12 @@ def show(name: str, folder: Path) -> None:
 def main() -> None:
     """Do one step for one set."""
     steps = {"prepare": prepare, "compare": compare, "hours": hours, "show": show}
+    more = {"prepare": ["files"], "hours": ["law"]}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("step", choices=steps, help="what to do")
     parser.add_argument("set", choices=SETS, help="labelled set")
     parser.add_argument("files", nargs="*", help="files of the set, for `prepare`")
+    parser.add_argument("--law", choices=HOURS, default="silicon", help="what labels cost, for `hours` (%(default)s)")
     given = parser.parse_args()
     if missing := [path for path in given.files if not Path(path).is_file()]:
         parser.error(f"no file '{missing[0]}'; docs/information.md says where the sets are")
@@ -423,7 +439,7 @@ def main() -> None:
         parser.error("`prepare` takes the files of the set, and no other step does")
     folder = Path("results/all-labels") / given.set
     folder.mkdir(parents=True, exist_ok=True)
-    steps[given.step](given.set, folder, *([given.files] if given.files else []))
+    steps[given.step](given.set, folder, *[getattr(given, name) for name in more.get(given.step, [])])
 
 
 if __name__ == "__main__":
