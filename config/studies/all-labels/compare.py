@@ -77,7 +77,7 @@ class Set(NamedTuple):
     fewest : int
         Atoms of the smallest frames that are taken.
     most : int
-        Frames that are taken, evenly in the order of the file; 0 for all.
+        Frames that are taken, evenly in the order of their `config_type` and of the file; 0 for all.
     surfaces : str
         Beginning of the `config_type` of surfaces, apart from which errors are given; by size if there is none.
     soap : dict
@@ -111,7 +111,7 @@ SETS = {
     "nbmota": Set(keep=("Nb", "Mo", "Ta"), judge={"r_cut": 5.0, "n_max": 6, "l_max": 4}),
     "molybdenum": Set(budgets=(5, 10, 20, 40, 80)),
     "silicon": Set(surfaces="surface", cost="castep_run_time"),
-    "tungsten": Set(fewest=1, most=1000, energy="energy_dft", forces="forces_dft"),
+    "tungsten": Set(fewest=1, most=1000, energy="REF_energy", forces="REF_forces"),
 }
 
 
@@ -123,6 +123,7 @@ def frames_of(asked: Set, paths: list[str]) -> list[Atoms]:
     if asked.cost:
         frames = [atoms for atoms in frames if asked.cost in atoms.info]
     if asked.most:
+        frames.sort(key=lambda atoms: str(atoms.info.get("config_type")))
         frames = [frames[k] for k in np.arange(asked.most) * len(frames) // asked.most]
     return frames
 
