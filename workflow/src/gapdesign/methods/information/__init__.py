@@ -108,9 +108,9 @@ class InformationMethod(Method):
                 " their energies worse from 5 % on; see docs/information.md"
             )
         return (
-            "by their number, structures with the most forces come first, and on silicon and molybdenum the energies of"
-            " small designs were worse than those of random ones (docs/information.md); give it core-hours, or take"
-            " max-min"
+            "by their number, structures with the most forces come first: energies of small designs were worse than"
+            " those of random ones on silicon and molybdenum, and better on tungsten (docs/information.md); give it"
+            " core-hours, or take max-min"
         )
 
     @classmethod
