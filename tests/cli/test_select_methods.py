@@ -14,6 +14,7 @@ from gapdesign.structures import read_batch
 DESIGNS = {
     **{name.upper(): {"pool": "A", "method": name} for name in METHODS if name != "maxmin"},
     "ATOMS": {"pool": "A", "method": "bayesian", "bayesian": {"rows": "environments", "score": "energy"}},
+    "SINGLE": {"pool": "A", "method": "information", "information": {"errors": {"environment": 0.1}}},
     "FORCE": {"pool": "A", "method": "bayesian", "bayesian": {"score": "force"}},
 }
 STUDY = {

@@ -13,9 +13,11 @@ from gapdesign.methods import METHODS
 from gapdesign.methods.base import Selection
 from gapdesign.methods.bayesian import BayesianOptions
 from gapdesign.methods.information import InformationMethod, InformationOptions, greedy
+from gapdesign.methods.shared.parts import among, beside
+from gapdesign.rows.functions import RowFunctions
 from gapdesign.rows.pool import HeldRows, RowPool, write_rows
 from gapdesign.shards import shard_path
-from toy_pools import features, label_rows, task
+from toy_pools import environments, features, label_rows, task
 
 ERRORS = {"energy": 0.3, "force": 0.5, "virial": 0.4}
 
@@ -242,9 +244,9 @@ class TestCoreHours:
 
 
 class TestRockeAndKermode:
-    """Their scores, as the method `bayesian` has them, for structures of one atom."""
+    """Their scores, as the method `bayesian` has them."""
 
-    def given(self):
+    def one_atom(self):
         rng = np.random.default_rng(3)
         vectors = rng.random((50, 5))
         vectors = (np.rint(vectors * 2**20) / 2**20).astype(np.float32)  # of several lengths, so that none is a tie
@@ -255,13 +257,31 @@ class TestRockeAndKermode:
         slopes = [np.concatenate([np.zeros((6, 5)), -forces[k]]) for k in range(50)]
         return {"environments": around, "derivatives": lambda k: {40: slopes[k]}, "rows": HeldRows(rows)}
 
+    def many_atoms(self, seed=3):
+        """Structures of one to nine atoms of two elements, in a model that is linear in the vectors."""
+        rng, around = np.random.default_rng(seed), environments(50, seed, species=2)
+        lengths = rng.integers(512, 1024, (around.count, 1)) / 1024  # several, so that none is a tie
+        around = replace(around, vectors=(around.vectors * lengths).astype(np.float32))
+        slopes, rows = [], []
+        for k in range(50):
+            own = around.one(k)
+            count = own.multiplicities.sum()
+            sums = own.multiplicities[:, None] * own.vectors
+            parts = [sums[own.species == z].sum(axis=0) for z in (40, 41)]
+            slopes.append({z: rng.standard_normal((6 + 3 * count, 5)) for z in (40, 41)})
+            rest = np.hstack([-slopes[k][40], -slopes[k][41]])
+            rows.append(np.concatenate([np.hstack(parts)[None], rest]).astype(np.float32))
+        functions = RowFunctions({40: np.eye(5), 41: np.eye(5)}, zeta=1)
+        rows = HeldRows(rows)
+        return {"environments": around, "derivatives": slopes.__getitem__, "rows": rows, "functions": functions}
+
     @pytest.mark.parametrize(
         ("score", "factor", "labels"),
         [("entropy", 0.5, ["energy"]), ("energy", 1, ["energy"]), ("force", 1, ["energy", "force"])],
     )
     def test_the_picks_and_scores_are_the_same(self, score, factor, labels):
         errors = dict.fromkeys(("energy", "force", "virial")) | dict.fromkeys(labels, 0.2)
-        given = self.given()
+        given = self.one_atom()
         theirs = METHODS["bayesian"].select(
             task(features(50), 20, options=BayesianOptions(score=score, rows="environments", noise=0.2), **given)
         )
@@ -270,6 +290,78 @@ class TestRockeAndKermode:
         )
         assert own.candidates.tolist() == theirs.candidates.tolist()
         np.testing.assert_allclose(own.scores, factor * theirs.scores, rtol=1e-5)
+
+    @pytest.mark.parametrize(
+        ("score", "factor", "labels", "continues"),
+        [
+            ("entropy", 0.5, ["environment"], False),
+            ("entropy", 0.5, ["environment"], True),
+            ("energy", 1, ["environment"], False),
+            ("energy", 1, ["environment"], True),
+            ("force", 1, ["environment", "force"], False),  # of existing structures `bayesian` learns no forces
+        ],
+    )
+    def test_so_they_are_for_many_atoms_whose_energies_are_learnt_one_by_one(self, score, factor, labels, continues):
+        errors = dict.fromkeys(("energy", "force", "virial")) | dict.fromkeys(labels, 0.2)
+        given = self.many_atoms()
+        if continues:
+            existing = self.many_atoms(seed=8)
+            given |= {"existing_environments": existing["environments"], "existing": features(50, seed=8)}
+            given["existing_rows"] = [existing["rows"].one(k) for k in range(50)]
+        theirs = METHODS["bayesian"].select(
+            task(features(50), 20, options=BayesianOptions(score=score, rows="environments", noise=0.2), **given)
+        )
+        mine = task(features(50), 20, options=InformationOptions(errors=errors, scores={score: 1.0}), **given)
+        own = InformationMethod.select(mine)
+        assert own.candidates.tolist() == theirs.candidates.tolist()
+        np.testing.assert_allclose(own.scores, factor * theirs.scores, rtol=1e-5)
+        assert InformationMethod.first_wrong_rank(mine, own) is None
+
+    @pytest.mark.parametrize("score", ["entropy", "energy", "force"])
+    def test_they_are_the_plain_greedy_choice_beside_other_labels(self, score):
+        """Rows of atoms are those of their vectors, in the block of their element."""
+        given, labels = self.many_atoms(), []
+        for k in range(50):
+            own = given["environments"].one(k)
+            blocks = np.zeros((len(own.species), 2, 5))
+            blocks[np.arange(len(own.species)), own.species - 40] = own.vectors
+            atoms = np.repeat(blocks.reshape(-1, 10), own.multiplicities, axis=0)
+            labels.append(np.concatenate([weighted(given["rows"].one(k)), atoms / 0.2]))
+        precision, order = np.eye(10), []
+        for _ in range(15):
+            found = []
+            for k, own in enumerate(labels):
+                raw = given["rows"].one(k).astype(float)
+                variances = np.diag(raw @ np.linalg.inv(precision) @ raw.T)
+                values = {
+                    "entropy": np.linalg.slogdet(precision + own.T @ own)[1],
+                    "energy": variances[0] / ((len(raw) - 7) // 3) ** 2,
+                    "force": variances[7:].max(),
+                }
+                found.append(-np.inf if k in order else values[score])
+            order.append(int(np.argmax(found)))
+            precision = precision + labels[order[-1]].T @ labels[order[-1]]
+        mine = options(errors=ERRORS | {"environment": 0.2}, scores={score: 1.0})
+        assert InformationMethod.select(task(features(50), 15, options=mine, **given)).candidates.tolist() == order
+
+    def test_a_part_of_a_pool_beside_what_is_chosen_has_the_same_labels(self):
+        """Choosing 9 at once is choosing 4 and then 5 of the others."""
+        errors = options(errors=dict.fromkeys(("energy", "force", "virial")) | {"environment": 0.2})
+        mine = task(features(50), 9, options=errors, **self.many_atoms())
+        whole = InformationMethod.select(mine).candidates
+        others = np.setdiff1d(np.arange(50), whole[:4])
+        rest = InformationMethod.select(replace(among(beside(mine, whole[:4]), others), budget=5))
+        assert others[rest.candidates].tolist() == whole[4:].tolist()
+
+    def test_environments_are_needed(self):
+        given = self.many_atoms() | {"environments": None}
+        with pytest.raises(InputError, match="--environments: energies of single atoms are learnt"):
+            InformationMethod.select(task(features(50), 3, options=options(errors={"environment": 0.2}), **given))
+
+    def test_an_error_that_is_not_given_is_not_written(self):
+        assert "environment" not in InformationOptions().model_dump()["errors"]
+        given = InformationOptions(errors={"environment": 0.2})
+        assert given.model_dump()["errors"]["environment"] == 0.2
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,7 @@ def test_the_workflow_chooses_the_same(finished):
         (lambda p, f: gapdesign.select(np.full((3, 2), np.nan), 1), r"row 0 of an array is not finite"),
         (lambda p, f: gapdesign.distances(p, p[:, :2]), r"the arrays have rows of 2 and 4 numbers"),
         (lambda p, f: gapdesign.distances(f, p), r"structures are compared with structures only"),
+        (lambda p, f: gapdesign.select(gapdesign.features(f), 3, kernel={}), r"kernel: features were given, which are"),
         (lambda p, f: gapdesign.features([]), r"structures: there are none"),
         (lambda p, f: gapdesign.features(f, elements=["Zq"]), r"elements: 'Zq' is not a chemical symbol"),
         (lambda p, f: gapdesign.features(f, elements=["Al"]), r"elements: the structures hold Cu too"),

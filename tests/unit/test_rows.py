@@ -5,6 +5,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 
+import gapdesign
 from finite_differences import moved, units
 from gapdesign.descriptors import Descriptor, environments_of
 from gapdesign.descriptors.kernel import KernelOptions
@@ -77,6 +78,34 @@ def test_rows_are_energies_and_their_finite_differences(describe):
     for row in range(18):
         slope = (energy(moved(atoms, row, 5e-4)) - energy(moved(atoms, row, -5e-4))) / 1e-3
         np.testing.assert_allclose(rows[1 + row], -slope, atol=2e-5 * np.abs(rows).max())
+
+
+@pytest.mark.parametrize("atoms", [alloy(), bulk("Zr", "hcp", a=3.2, c=5.1) * (2, 1, 1)], ids=["alloy", "crystal"])
+def test_the_row_of_the_energy_is_the_sum_of_those_of_the_atoms(describe, atoms):
+    functions, batch = chosen(describe, 20), pack([atoms])
+    own = describe.features_and_environments(batch)[1]
+    each = functions.values(own.vectors, own.species)
+    assert own.multiplicities.sum() == 4
+    np.testing.assert_allclose(own.multiplicities @ each, functions.rows(describe, batch, 0)[0], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("score", "labels"), [("entropy", []), ("energy", []), ("force", ["force"])])
+def test_designs_of_many_atoms_as_rocke_and_kermode_choose_them(score, labels):
+    """In a model that is linear in the vectors, all directions of which the pool spans, the two methods are one."""
+    frames = []
+    for seed in range(30):
+        frames.append(bulk("Zr", "hcp", a=3.1 + 0.01 * seed, c=5.1) * (2 + seed % 2, 1, 1))
+        frames[-1].rattle(0.05 + 0.005 * seed, seed=seed)
+    own = gapdesign.features(
+        frames,
+        descriptor={"backend": "quippy", "soap": {"r_cut": 4.0, "n_max": 2, "l_max": 1}},
+        kernel={"soap": {"zeta": 1, "scale": 1.0}, "pair": {"scale": 0.0}},
+    )
+    asked = {"score": score, "rows": "environments", "noise": 0.2}
+    theirs = gapdesign.select(own, 10, method="bayesian", options=asked)
+    errors = dict.fromkeys(("energy", "force", "virial")) | dict.fromkeys(["environment", *labels], 0.2)
+    found = gapdesign.select(own, 10, method="information", options={"errors": errors, "scores": {score: 1.0}})
+    assert list(found.indices) == list(theirs.indices)
 
 
 def test_rows_do_not_depend_on_how_a_crystal_is_described(describe):

@@ -3,11 +3,13 @@
     python config/studies/all-labels/compare.py prepare nbmota data/nbmotaw/train.xyz.gz
     python config/studies/all-labels/compare.py compare nbmota
     python config/studies/all-labels/compare.py hours silicon
+    python config/studies/all-labels/compare.py hours tungsten --law square
     python config/studies/all-labels/compare.py show nbmota
 
 `prepare` keeps the frames of a set and computes, once, features and rows for the choice, and the rows of GAPs of
 another basis, by which designs are judged. `compare` draws ten test sets, chooses designs of growing size from what is
-left, fits a GAP to each and writes its errors; `hours` does the same with budgets of core-hours. Everything is kept in
+left, fits a GAP to each and writes its errors; `hours` does the same with budgets of core-hours, where sets without
+measured times have the law of silicon's, or the square of the number of atoms. All is kept in
 `results/all-labels/<set>/`.
 """
 
@@ -61,6 +63,9 @@ SMALL = 20
 RANDOM = 5
 """Random designs of each split."""
 
+HOURS = {"silicon": "hours.csv", "square": "hours-square.csv"}
+"""Files of designs within core-hours, by the law of these."""
+
 
 class Set(NamedTuple):
     """A labelled set.
@@ -69,8 +74,12 @@ class Set(NamedTuple):
     ----------
     keep : sequence of str
         Values of `config_type`; all if there are none.
+    fewest : int
+        Atoms of the smallest frames that are taken.
     most : int
-        Frames that are taken, evenly; 0 for all.
+        Frames that are taken, evenly in the order of their `config_type` and of the file; 0 for all.
+    surfaces : str
+        Beginning of the `config_type` of surfaces, apart from which errors are given; by size if there is none.
     soap : dict
         Descriptor of the choice.
     judge : dict
@@ -85,7 +94,9 @@ class Set(NamedTuple):
     """
 
     keep: tuple[str, ...] = ()
+    fewest: int = 2
     most: int = 0
+    surfaces: str = ""
     soap: dict = {"r_cut": 5.0, "n_max": 6, "l_max": 4}  # noqa: RUF012
     judge: dict = {"r_cut": 5.0, "n_max": 8, "l_max": 6}  # noqa: RUF012
     points: int = 300
@@ -99,19 +110,20 @@ class Set(NamedTuple):
 SETS = {
     "nbmota": Set(keep=("Nb", "Mo", "Ta"), judge={"r_cut": 5.0, "n_max": 6, "l_max": 4}),
     "molybdenum": Set(budgets=(5, 10, 20, 40, 80)),
-    "silicon": Set(cost="castep_run_time"),
-    "tungsten": Set(most=1000, energy="energy_dft", forces="forces_dft"),
+    "silicon": Set(surfaces="surface", cost="castep_run_time"),
+    "tungsten": Set(fewest=1, most=1000, energy="REF_energy", forces="REF_forces"),
 }
 
 
 def frames_of(asked: Set, paths: list[str]) -> list[Atoms]:
     """Read the frames of a set that are to be compared."""
-    frames = [atoms for path in paths for atoms in read(path, ":") if len(atoms) > 1]
+    frames = [atoms for path in paths for atoms in read(path, ":") if len(atoms) >= asked.fewest]
     frames = [atoms for atoms in frames if not asked.keep or str(atoms.info.get("config_type")) in asked.keep]
     frames = [atoms for atoms in frames if asked.energy in atoms.info and asked.forces in atoms.arrays]
     if asked.cost:
         frames = [atoms for atoms in frames if asked.cost in atoms.info]
     if asked.most:
+        frames.sort(key=lambda atoms: str(atoms.info.get("config_type")))
         frames = [frames[k] for k in np.arange(asked.most) * len(frames) // asked.most]
     return frames
 
@@ -187,16 +199,23 @@ def by_all_labels(rows: RowFile) -> tuple[np.ndarray, Covariance]:
     return points.astype(np.float32), Covariance(Layout(1, points.shape[1], 0), linear)
 
 
+def read_frames(folder: Path) -> pd.DataFrame:
+    """Read what is known of the frames of a prepared set."""
+    return pd.read_csv(folder / "frames.csv", keep_default_na=False)
+
+
 class Known:
     """A prepared set."""
 
     def __init__(self, name: str, folder: Path) -> None:
-        self.asked, self.table = SETS[name], pd.read_csv(folder / "frames.csv", keep_default_na=False)
+        self.asked, self.table = SETS[name], read_frames(folder)
         self.sizes = self.table["atoms"].to_numpy()
         self.hours = pd.to_numeric(self.table["core_hours"], errors="coerce").to_numpy()
-        is_surface = self.table["group"].str.startswith("surface").to_numpy()
-        by_size = np.where(self.sizes > SMALL, "large", "small")
-        self.kinds = np.where(is_surface, "surface", "bulk") if is_surface.any() else by_size
+        if self.asked.surfaces:
+            is_surface = self.table["group"].str.startswith(self.asked.surfaces).to_numpy()
+            self.kinds = np.where(is_surface, "surface", "bulk")
+        else:
+            self.kinds = np.where(self.sizes > SMALL, "large", "small")
         self.features = read_array(folder / "features.npy")
         self.environments = EnvironmentFile(folder / "environments.npz")
         self.rows, self.judged = RowFile(folder / "rows.npz"), RowFile(folder / "judged.npz")
@@ -343,19 +362,23 @@ def known_before(table: pd.DataFrame) -> np.ndarray:
     return np.column_stack([np.ones(len(table)), atoms, atoms**2, np.log(table["volume"].to_numpy()) - atoms])
 
 
-def hours(name: str, folder: Path) -> None:
+def hours(name: str, folder: Path, by: str) -> None:
     """Errors of designs within several budgets of core-hours, in every split.
 
     Costs are those of a law that is fitted to the frames of the test, of which none is chosen; what a design really
-    cost is the sum of its measured times. Sets without these have the law of silicon.
+    cost is the sum of its measured times. Sets without these have the law of all of silicon, or the square of the
+    number of atoms, by which designs are chosen and by which their cost is told.
     """
     known, found = Known(name, folder), []
-    silicon = known if np.isfinite(known.hours).all() else Known("silicon", folder.parent / "silicon")
+    timed = np.isfinite(known.hours).all()
+    silicon = known.table if timed else read_frames(folder.parent / "silicon")
     for seed in range(SPLITS):
         members, test = known.split(seed)
-        fitted = test if silicon is known else np.arange(len(silicon.sizes))
-        costs = np.exp(known_before(known.table.iloc[members]) @ law(silicon.table.iloc[fitted]))
-        paid = costs if silicon is not known else known.hours[members]
+        if by == "square":
+            costs = known.sizes[members].astype(float) ** 2
+        else:
+            costs = np.exp(known_before(known.table.iloc[members]) @ law(silicon.iloc[test] if timed else silicon))
+        paid = known.hours[members] if timed else costs
         rng = np.random.default_rng(seed)
         for share in known.asked.core_hours:
             budget = share * costs.sum()
@@ -375,13 +398,13 @@ def hours(name: str, folder: Path) -> None:
                 found.append(
                     place | {"atoms": known.sizes[members[own]].mean()} | known.errors([members[own]], test)[0]
                 )
-        write_csv(folder / "hours.csv", pd.DataFrame(found))
+        write_csv(folder / HOURS[by], pd.DataFrame(found))
         print(f"{name}: split {seed + 1} of {SPLITS}", flush=True)
 
 
 def show(name: str, folder: Path) -> None:
     """Print errors, and their ratios to those of random designs with 95 % intervals over the splits."""
-    for file, by in (("compare.csv", "budget"), ("hours.csv", "share")):
+    for file, by in [("compare.csv", "budget"), *((file, "share") for file in HOURS.values())]:
         if not (folder / file).is_file():
             continue
         table = pd.read_csv(folder / file)
@@ -404,10 +427,12 @@ def show(name: str, folder: Path) -> None:
 def main() -> None:
     """Do one step for one set."""
     steps = {"prepare": prepare, "compare": compare, "hours": hours, "show": show}
+    more = {"prepare": ["files"], "hours": ["law"]}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("step", choices=steps, help="what to do")
     parser.add_argument("set", choices=SETS, help="labelled set")
     parser.add_argument("files", nargs="*", help="files of the set, for `prepare`")
+    parser.add_argument("--law", choices=HOURS, default="silicon", help="what labels cost, for `hours` (%(default)s)")
     given = parser.parse_args()
     if missing := [path for path in given.files if not Path(path).is_file()]:
         parser.error(f"no file '{missing[0]}'; docs/information.md says where the sets are")
@@ -415,7 +440,7 @@ def main() -> None:
         parser.error("`prepare` takes the files of the set, and no other step does")
     folder = Path("results/all-labels") / given.set
     folder.mkdir(parents=True, exist_ok=True)
-    steps[given.step](given.set, folder, *([given.files] if given.files else []))
+    steps[given.step](given.set, folder, *[getattr(given, name) for name in more.get(given.step, [])])
 
 
 if __name__ == "__main__":

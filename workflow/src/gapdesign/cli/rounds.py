@@ -120,7 +120,8 @@ def _learn(arguments: argparse.Namespace, part: LearnPart) -> None:
     tables = [read_csv(path) for path in arguments.failed]
     failed = {(str(row["pool"]), int(row["candidate"])) for table in tables for row in table.to_dict("records")}
     soap, pair = _kernel_scales(part, found)
-    rows = _row_scales(arguments, part) if after.rescaled and part.design.reads_rows else None
+    learns = after.rescaled and part.design.reads_rows and part.design.member.expected_errors(part.design.options)
+    rows = _row_scales(arguments, part) if learns else None
     costs, spent = _costs(arguments, part)
     learnt = Learnt(after.design, soap, pair, found["noise"], rows, costs, spent, sorted(failed))
     learnt.write(arguments.output)

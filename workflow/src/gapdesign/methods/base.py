@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gapdesign.descriptors.structure_distances import StructurePool
     from gapdesign.methods.maxmin.compression import Directions
     from gapdesign.methods.maxmin.state import State
+    from gapdesign.rows.functions import RowFunctions
     from gapdesign.rows.pool import LabelRows
     from gapdesign.shards import FeaturePool, HeldPool
 
@@ -90,6 +91,8 @@ class Task:
         Rows of the labels of the pool, for methods that read them.
     existing_rows : sequence of (7 + 3 n, m)
         Those of the existing set.
+    functions : RowFunctions, optional
+        The functions that they are made of, for methods that read environments too.
     scale : float
         Standard deviation, before any label, of the energy of an atom in the model of the rows, in eV.
     options : Options, optional
@@ -121,6 +124,7 @@ class Task:
     derivatives: Callable[[int], Mapping[int, np.ndarray]] | None = None
     rows: LabelRows | None = None
     existing_rows: Sequence[np.ndarray] = ()
+    functions: RowFunctions | None = None
     scale: float = 1.0
     options: Options | None = None
     start: int | None = None

@@ -324,10 +324,15 @@ def _rows(files: PoolFiles, design: DesignOptions, described: Description, exist
     if not files.rows:
         raise InputError(f"--rows: the method {design.method} needs the rows of labels; run `gapdesign rows`.")
     found: dict[str, Any] = {"rows": RowPool(files.rows), "scale": described.kernel.soap.scale}
+    if existing is None and not design.reads_environments:
+        return found
+    if files.functions is None:
+        raise InputError(
+            "--functions: rows of atoms and of existing structures need the functions of those of the pool."
+        )
+    functions = found["functions"] = RowFunctions.read(files.functions)
     if existing is not None:
-        if files.functions is None:
-            raise InputError("--functions: rows of existing structures need the functions of those of the pool.")
-        functions, descriptor, batch = RowFunctions.read(files.functions), described.make(), existing.batch
+        descriptor, batch = described.make(), existing.batch
         found["existing_rows"] = [functions.rows(descriptor, batch, k) for k in range(len(batch))]
     return found
 

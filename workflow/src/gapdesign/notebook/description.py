@@ -154,6 +154,10 @@ def distances(a: Pool, b: Pool | None = None, **description: Any) -> np.ndarray:
 def together(sets: Sequence[Any], description: Mapping[str, Any]) -> list[Features]:
     """Features of several sets under one kernel."""
     if all(isinstance(one, Features) for one in sets):
+        if description:
+            raise InputError(
+                f"{next(iter(description))}: features were given, which are described already; leave it out."
+            )
         layouts = {one.values.shape[1] for one in sets}
         if len(layouts) > 1:
             raise InputError("the features of the two sets differ in length; describe both with the same `elements`.")

@@ -234,7 +234,7 @@ def _rows(given: Features, existing: Features | None, method: str) -> dict[str, 
     )
     known = [] if existing is None else [existing.rows(functions, k) for k in range(len(existing))]
     rows = HeldRows([given.rows(functions, k) for k in range(len(given))])
-    return {"rows": rows, "existing_rows": known, "scale": given.kernel.soap.scale}
+    return {"rows": rows, "existing_rows": known, "functions": functions, "scale": given.kernel.soap.scale}
 
 
 def _indices(chosen: Any) -> np.ndarray | None:

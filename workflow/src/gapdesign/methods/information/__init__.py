@@ -11,9 +11,9 @@ candidates need not be looked at again: the greedy choice is exact (Minoux 1978)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from gapdesign.config.options import Options
 from gapdesign.methods.base import Method, Selection, Task, Wrong
@@ -29,12 +29,26 @@ class ErrorsOptions(Options):
     energy: float | None = Field(0.001, gt=0, description="Of energies, in eV per atom.")
     force: float | None = Field(0.05, gt=0, description="Of components of forces, in eV/angstrom.")
     virial: float | None = Field(0.05, gt=0, description="Of components of virials, in eV per atom.")
+    environment: float | None = Field(
+        None,
+        gt=0,
+        description="Of energies of single atoms, in eV, which the method `bayesian` learns with `rows: environments`."
+        " No calculation gives these: it is there for designs as Rocke and Kermode choose them.",
+    )
 
     @model_validator(mode="after")
     def _of_something(self) -> ErrorsOptions:
-        if self.energy is None and self.force is None and self.virial is None:
+        if all(error is None for error in (self.energy, self.force, self.virial, self.environment)):
             raise ValueError("no label has an expected error; give that of energy, force or virial")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_environment(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out an error that is not given, so that designs chosen before it could be are not chosen again."""
+        values = write(self)
+        if self.environment is None:
+            del values["environment"]
+        return values
 
 
 class InformationOptions(Options):
@@ -83,13 +97,19 @@ class InformationMethod(Method):
 
     @classmethod
     def expected_errors(cls, options: InformationOptions) -> dict[str, float]:
-        """Return those of the labels that count."""
-        return options.errors.model_dump(exclude_none=True)
+        """Return those of labels that count; energies of single atoms have no labels."""
+        errors = {name: getattr(options.errors, name) for name in ("energy", "force", "virial")}
+        return {name: error for name, error in errors.items() if error is not None}
 
     @classmethod
     def with_errors(cls, options: InformationOptions, errors: Mapping[str, float]) -> InformationOptions:
         """Return options with other expected errors."""
         return options.model_copy(update={"errors": options.errors.model_copy(update=dict(errors))})
+
+    @classmethod
+    def reads_environments(cls, options: InformationOptions) -> bool:
+        """Return whether energies of single atoms are learnt, whose rows are made from their environments."""
+        return options.errors.environment is not None
 
     @classmethod
     def caution(cls, options: InformationOptions, *, is_priced: bool) -> str | None:
@@ -100,9 +120,9 @@ class InformationMethod(Method):
                 " their energies worse from 5 % on; see docs/information.md"
             )
         return (
-            "by their number, structures with the most forces come first, and on silicon and molybdenum the energies of"
-            " small designs were worse than those of random ones (docs/information.md); give it core-hours, or take"
-            " max-min"
+            "by their number, structures with the most forces come first: energies of small designs were worse than"
+            " those of random ones on silicon and molybdenum, and better on tungsten (docs/information.md); give it"
+            " core-hours, or take max-min"
         )
 
     @classmethod

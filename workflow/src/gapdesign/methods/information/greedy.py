@@ -151,8 +151,8 @@ class _Ranks:
     ) -> None:
         self._task, self._options, self._pool, self._executor = task, options, pool, executor
         self._posterior = Posterior(pool.dimension)
-        for raw in task.existing_rows:
-            self._posterior.learn(pool.of(raw).learnt)
+        for labels in pool.existing():
+            self._posterior.learn(labels.learnt)
         self.scored = 0
 
     def learn(self, candidate: int) -> None:

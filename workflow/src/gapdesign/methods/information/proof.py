@@ -44,9 +44,8 @@ def first_wrong_rank(task: Task, options: InformationOptions, design: Selection)
         return Wrong(rank, f"candidate {candidates[rank]} is chosen twice")
     pool, pace = Pool(task, options), Pace()
     precision = np.eye(pool.dimension)
-    for raw in task.existing_rows:
-        rows = pool.of(raw).learnt
-        precision += rows.T @ rows
+    for labels in pool.existing():
+        precision += labels.learnt.T @ labels.learnt
     free, bounds = distance.free(task), np.full(task.pool.size, np.inf)
     pays = task.core_hours is not None
     costs, core_hours = (task.costs, task.core_hours) if pays else (np.ones(task.pool.size), np.inf)

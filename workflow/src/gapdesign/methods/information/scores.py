@@ -15,11 +15,17 @@ from gapdesign.rows.pool import atoms_of
 from gapdesign.structures import OFFSET
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gapdesign.descriptors.environments import EnvironmentPool, Environments
     from gapdesign.methods.base import Task
     from gapdesign.methods.information import InformationOptions
 
 NOTHING = 1e-7
 """Length of a row over its expected error that teaches nothing: forces that are zero by symmetry."""
+
+ATOM = -1
+"""Place of the energies of single atoms among the labels of a structure."""
 
 
 class Labels(NamedTuple):
@@ -32,7 +38,8 @@ class Labels(NamedTuple):
     errors : (r,)
         Expected errors; infinite for labels that count in scores and are not learnt.
     places : (r,) int
-        Their places among all labels of the structure: 0 is the energy, 1 to 6 the virial, then the forces.
+        Their places among all labels of the structure: 0 is the energy, 1 to 6 the virial, then the forces;
+        :data:`ATOM` for energies of single atoms.
     size : int
         Number of atoms.
     """
@@ -74,6 +81,20 @@ class Posterior:
         return solve_triangular(self.factor, turned.T, lower=True, trans="T", check_finite=False)
 
 
+class Raw(NamedTuple):
+    """Rows of a structure of n atoms, of weights in units of the task's scale.
+
+    Attributes
+    ----------
+    labels : (7 + 3 n, p)
+    atoms : (n, p)
+        Of the energies of single atoms; none where these are not learnt.
+    """
+
+    labels: np.ndarray
+    atoms: np.ndarray
+
+
 class Pool:
     """Labels of all candidates of a task, as an option of the method asks for them.
 
@@ -87,46 +108,63 @@ class Pool:
     Raises
     ------
     InputError
-        If the rows are missing, or the memory does not hold the model.
+        If the rows, or environments where these are learnt, are missing, or the memory does not hold the model.
     """
 
     def __init__(self, task: Task, options: InformationOptions) -> None:
         if task.rows is None:
             raise InputError("--rows: the method weighs labels by their rows; run `gapdesign rows`.")
+        if options.errors.environment is not None and (task.environments is None or task.functions is None):
+            raise InputError("--environments: energies of single atoms are learnt by their environments; give these.")
         self._task, self._options = task, options
         self.dimension = task.rows.one(0).shape[1]
         what = f"matrices of {self.dimension} rows and columns"
         require(task.memory, 8.0 * 4 * self.dimension**2, "information", what)
         self._room = task.memory * 2**20 // 3
-        self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._kept: OrderedDict[int, Raw] = OrderedDict()
 
     def one(self, candidate: int) -> Labels:
         """Labels of a candidate."""
         raw = self._kept.get(candidate)
         if raw is None:
-            raw = self._task.rows.one(candidate)
+            raw = Raw(self._task.rows.one(candidate), self._atoms(self._task.environments, candidate))
             self._kept[candidate] = raw
-            self._room -= raw.nbytes
+            self._room -= sum(part.nbytes for part in raw)
             while self._room < 0:
-                self._room += self._kept.popitem(last=False)[1].nbytes
+                self._room += sum(part.nbytes for part in self._kept.popitem(last=False)[1])
         else:
             self._kept.move_to_end(candidate)
-        return self.of(raw)
+        return self._of(raw)
 
-    def of(self, raw: np.ndarray) -> Labels:
-        """Labels of a structure with rows (7 + 3 n, p) of weights in units of the task's scale."""
-        errors, scores, size = self._options.errors, self._options.scores, atoms_of(raw)
+    def existing(self) -> Iterator[Labels]:
+        """Yield the labels of existing structures."""
+        for k, rows in enumerate(self._task.existing_rows):
+            yield self._of(Raw(rows, self._atoms(self._task.existing_environments, k)))
+
+    def _atoms(self, environments: Environments | EnvironmentPool | None, k: int) -> np.ndarray:
+        """Return the rows (n, p) of the energies of the atoms of a structure, if these are learnt."""
+        if self._options.errors.environment is None:
+            return np.zeros((0, self.dimension), np.float32)
+        own = environments.one(k)
+        rows = self._task.functions.values(own.vectors, own.species).astype(np.float32)
+        return np.repeat(rows, own.multiplicities, axis=0)
+
+    def _of(self, raw: Raw) -> Labels:
+        errors, scores, size = self._options.errors, self._options.scores, atoms_of(raw.labels)
         given = {name: getattr(errors, name) or np.inf for name in ("energy", "force", "virial")}
+        environment = errors.environment or np.inf
         expected = sigmas(size, **given)
         wanted = np.isfinite(expected)
         wanted[0] |= scores.get("energy", 0) > 0
         wanted[OFFSET:] |= scores.get("force", 0) > 0
         places = np.flatnonzero(wanted)
-        rows = self._task.scale * raw[places].astype(float)
+        rows = self._task.scale * np.concatenate([raw.labels[places], raw.atoms]).astype(float)
+        expected = np.concatenate([expected[places], np.full(len(raw.atoms), environment)])
+        places = np.concatenate([places, np.full(len(raw.atoms), ATOM)])
         # What counts in scores alone is measured by the smallest error that is expected.
-        least = np.where(np.isfinite(expected[places]), expected[places], min(given.values()))
+        least = np.where(np.isfinite(expected), expected, min(*given.values(), environment))
         there = np.sqrt(np.einsum("rp,rp->r", rows, rows)) > NOTHING * least
-        return Labels(rows[there], expected[places][there], places[there], size)
+        return Labels(rows[there], expected[there], places[there], size)
 
 
 def score(labels: Labels, posterior: Posterior, options: InformationOptions) -> float:
