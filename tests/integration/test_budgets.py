@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ase.build import bulk
 
 from conftest import Workflow
+from costly_copper import configuration, frames
 from gapdesign import cli
 from gapdesign.files import read_array, read_csv, read_frames, write_frames
 
@@ -16,33 +16,10 @@ BUDGET, AT_MOST, FRAMES = 150.0, 50, 60
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory) -> Workflow:
     """Frames of one to four atoms, whose costs grow with the square; the largest get no label."""
-    workflow, rng = Workflow(tmp_path_factory.mktemp("hours")), np.random.default_rng(2)
-    frames = []
-    for k in range(FRAMES):
-        atoms = bulk("Cu", "fcc", a=3.6).repeat((1, 1, k % 4 + 1))
-        atoms.set_cell(atoms.cell.array @ (np.eye(3) + 0.05 * rng.normal(size=(3, 3))), scale_atoms=True)
-        atoms.info["hours"] = float(len(atoms) ** 2)
-        frames.append(atoms)
-    write_frames(workflow.folder / "frames.extxyz", frames)
-    workflow.configure(
-        {
-            "study": "hours",
-            "pools": {
-                "names": ["A"],
-                "size": "all",
-                "shard_size": 40,
-                "sampler": "file",
-                "file": {"path": "frames.extxyz", "shuffle": False},
-            },
-            "descriptor": {"soap": {"r_cut": 4.5, "n_max": 3, "l_max": 3, "sigma": 0.5}},
-            "kernel": {"pair": {"r_cut": 4.5}},
-            "budget": {"core_hours": BUDGET, "at_most": AT_MOST},
-            "costs": {"source": "column", "column": "hours"},
-            "designs": {"OPT": {"pool": "A", "method": "maxmin"}, "RND": {"pool": "A", "method": "random"}},
-            # By default a second per atom, so that cells of four cost too much.
-            "labels": {"engine": "ase", "chunk": 25, "max_failed": 0.6, "max_core_hours": 3.5 / 3600},
-        }
-    )
+    workflow = Workflow(tmp_path_factory.mktemp("hours"))
+    write_frames(workflow.folder / "frames.extxyz", frames(FRAMES))
+    designs = {"OPT": {"pool": "A", "method": "maxmin"}, "RND": {"pool": "A", "method": "random"}}
+    workflow.configure(configuration(budget=BUDGET, at_most=AT_MOST, designs=designs))
     workflow.run("design", "labels")
     return workflow
 

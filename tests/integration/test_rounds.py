@@ -7,9 +7,10 @@ import copy
 import numpy as np
 import pytest
 
+import costly_copper
 from conftest import SMALL, Workflow
 from gapdesign import cli
-from gapdesign.files import read_array, read_csv, read_frames, read_json
+from gapdesign.files import read_array, read_csv, read_frames, read_json, write_frames
 
 CONFIGURATION = copy.deepcopy(SMALL) | {
     "study": "rounds",
@@ -130,3 +131,29 @@ def test_the_report_compares_the_last_rounds_and_tells_of_the_others(ran):
     assert set(errors["model"]) == {"ONCE", "SAME_3", "ENDED_4"} == set(errors["test_set"])
     quality = read_csv(ran.folder / "results/rounds/quality.csv")
     assert list(quality["design"]) == ["ONCE", "SAME_1", "ENDED_1"]
+
+
+def test_core_hours_go_by_the_clock_and_what_failed_is_not_tried_again(tmp_path):
+    workflow = Workflow(tmp_path)
+    write_frames(tmp_path / "frames.extxyz", costly_copper.frames(40))
+    designs = {"OPT": {"pool": "A", "method": "maxmin", "rounds": 2}}
+    workflow.configure(costly_copper.configuration(budget=120.0, at_most=30, designs=designs))
+    workflow.run("results/hours/labels/OPT_2.extxyz")
+    results = tmp_path / "results/hours"
+    learnt = read_json(results / "rounds/OPT_2/learnt.json")
+    measured = read_csv(results / "labels/costs/OPT_1.csv")
+    first, second = (read_frames(results / f"designs/OPT_{n}.extxyz") for n in (1, 2))
+    labelled = read_frames(results / "labels/OPT_1.extxyz")
+    # The clock of EMT says that labels cost next to nothing, so that the number of structures ends the design.
+    assert list(measured["rank"]) == [atoms.info["rank"] for atoms in labelled]
+    assert learnt["costs"]["structures"] == len(labelled) and learnt["spent"] == pytest.approx(
+        measured["core_hours"].sum()
+    )
+    assert 0 < learnt["spent"] < 1 and sum(atoms.info["core_hours"] for atoms in first) > 40
+    assert len(second) == 30
+    failed = {atoms.info["candidate"] for atoms in first if len(atoms) == 4}
+    assert failed and {candidate for _, candidate in learnt["without_label"]} >= failed
+    assert not failed & {atoms.info["candidate"] for atoms in second}
+    assert [atoms.info["candidate"] for atoms in second[: len(labelled)]] == [
+        atoms.info["candidate"] for atoms in labelled
+    ]

@@ -226,13 +226,10 @@ class Law:
             where = f"costs.column: {options.column}: frame {frame.number} of '{frame.source}'"
             costs.append(options.factor * number(frame.atoms.info, options.column, where))
             sizes.append(size(frame.bare()))
-        x, y = np.log(sizes), np.log(costs)
-        if np.ptp(x) < 1e-6:
+        if np.ptp(np.log(sizes)) < 1e-6:
             raise InputError(f"costs.path: all frames of '{options.path}' are of one size, and a power needs several.")
-        power = float((x - x.mean()) @ (y - y.mean()) / ((x - x.mean()) @ (x - x.mean())))
-        # Least squares of logarithms give a median; a budget is about sums.
-        unit = float(np.sum(costs) / np.sum(np.exp(power * x)))
-        return cls(size, unit, power, len(x), float(np.std(y - np.log(unit) - power * x)))
+        unit, power, scatter = power_law(np.array(sizes), np.array(costs))
+        return cls(size, unit, power, len(sizes), scatter)
 
     def in_words(self, options: CostOptions) -> str:
         """Return what it is, and how well it fits."""
@@ -244,6 +241,19 @@ class Law:
     def __call__(self, atoms: Atoms) -> float:
         """Return the cost of a label, in core-hours."""
         return self.unit * self.size(atoms) ** self.power
+
+
+def power_law(sizes: np.ndarray, costs: np.ndarray, *, power: float | None = None) -> tuple[float, float, float]:
+    """Return unit and power of a law of costs (n,), and its scatter: see :class:`Law`.
+
+    The power is that of least squares of logarithms, unless given. These give a median, and a budget is about sums:
+    the unit is scaled to these.
+    """
+    x, y = np.log(sizes), np.log(costs)
+    if power is None:
+        power = float((x - x.mean()) @ (y - y.mean()) / ((x - x.mean()) @ (x - x.mean())))
+    unit = float(np.sum(costs) / np.sum(np.exp(power * x)))
+    return unit, power, float(np.std(y - np.log(unit) - power * x))
 
 
 def _electrons(atoms: Atoms) -> float:

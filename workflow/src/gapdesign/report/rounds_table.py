@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 COLUMNS = {
     "structures": ("structures", number),
     "added": ("added", number),
-    "energy_rmse_mev": ("energies of these, root mean square error, meV/atom", number),
-    "energy_max_mev": ("largest", number),
-    "force_rmse_mev_a": ("forces, root mean square error, meV/Å", number),
+    "energy_rmse_mev": ("energies off by, meV/atom", number),
+    "energy_max_mev": ("at most", number),
+    "force_rmse_mev_a": ("forces off by, meV/Å", number),
     "expected_gain": ("expected gain", percent),
-    "gain_energy": ("gain seen, energies", percent),
-    "gain_force": ("gain seen, forces", percent),
+    "gain_energy": ("seen, energies", percent),
+    "gain_force": ("seen, forces", percent),
 }
 """Columns that are shown, with their headings and how they are written."""
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from gapdesign.errors import InputError
 from gapdesign.files import read_json, write_json
+from gapdesign.methods.costs import power_law
 from gapdesign.models.shared import evidence, leastsquares
 from gapdesign.structures import OFFSET
 
@@ -79,13 +80,11 @@ class CostLaw:
         """
         if not len(expected):
             return None
-        x, y = np.log(expected), np.log(measured)
-        deviation = x - x.mean()
-        is_spread = len(x) >= FEWEST_TIMED and np.ptp(x) > SPREAD
-        power = float(deviation @ (y - y.mean()) / (deviation @ deviation)) if is_spread else 1.0
-        unit = float(np.sum(measured) / np.sum(expected**power))
-        scatter = float(np.std(y - np.log(unit) - power * x))
-        return cls(*(float(f"{value:.6g}") for value in (unit, power)), len(x), float(f"{scatter:.6g}"))
+        is_spread = len(expected) >= FEWEST_TIMED and np.ptp(np.log(expected)) > SPREAD
+        unit, power, scatter = (
+            float(f"{value:.6g}") for value in power_law(expected, measured, power=None if is_spread else 1.0)
+        )
+        return cls(unit, power, len(expected), scatter)
 
     def __call__(self, expected: np.ndarray) -> np.ndarray:
         """Return the core-hours of labels that were expected to cost some (n,)."""
