@@ -547,14 +547,14 @@ def _check_pools(study: Study) -> None:
         if union in study.designs or not names or not set(names) <= set(study.first_rounds()):
             raise InputError(
                 f"comparison.unions.{union}: a union needs a name that no design has, and a list of designs; the"
-                f" designs that need no labels are {', '.join(study.first_rounds())}."
+                f" designs are {', '.join(study.first_rounds())}."
             )
     described = study.comparison.descriptor
     if described.is_quip and len(study.species()) > 1:
         raise InputError(f"comparison.descriptor.kind: '{described.kind}' works for one element only; choose 'snap'.")
-    if not study.first_pools():
-        raise InputError("pools: all are sampled after labels, and no design can be first; leave `after` out of one.")
     for name in study.pools.names:
         options = _of(study, name)
         study.pools.check(name)
         samplers.make(options.sampling, crystals)
+    if not study.first_pools():
+        raise InputError("pools: all are sampled after labels, and no design can be first; leave `after` out of one.")
