@@ -8,6 +8,7 @@ and rules most of a pool out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -27,8 +28,8 @@ WIDENED = 0.1
 UNIT = 2.0**-24
 """Half the distance of single precision from 1 to the next number."""
 
-LEVELS = 2**16 - 1
-"""Values of a coordinate after the lowest."""
+LARGEST = 2**15 - 1
+"""Largest number in a code."""
 
 BLOCK = 16384
 """Number of rows coded at once."""
@@ -67,15 +68,18 @@ class Codec:
         Coordinates of each part in compressed features.
     leading : list of int
         Those of them that a code has.
-    lowest, steps : (sum of leading,) float32
-        Smallest value of each, and the distance to the next one.
+    middles, steps : (sum of leading,) float64
+        Value of each that is coded as 0, and the distance to the next one.
+    lengths : (parts,) float64
+        Distance of two values of |r| of each part.
     """
 
     layout: Layout
     widths: list[int]
     leading: list[int]
-    lowest: np.ndarray
+    middles: np.ndarray
     steps: np.ndarray
+    lengths: np.ndarray
 
     @classmethod
     def of(cls, layout: Layout, coordinates: list[np.ndarray], residuals2: list[np.ndarray], near: float) -> Codec:
@@ -90,65 +94,80 @@ class Codec:
         near : float
             Squared distance between near neighbours.
         """
-        leading, ranges = [], []
+        leading, ranges, longest = [], [], []
         for z, rest in zip(coordinates, residuals2, strict=True):
             left = rest.mean() + np.append(np.cumsum((z**2).mean(axis=0)[::-1])[::-1], 0.0)
-            leading.append(int(np.argmax(left <= max(BLUR * near, left[-1]))))
-            ranges.append((z[:, : leading[-1]].min(axis=0), z[:, : leading[-1]].max(axis=0)))
+            count = int(np.argmax(left <= max(BLUR * near, left[-1])))
+            leading.append(count)
+            ranges.append((z[:, :count].min(axis=0), z[:, :count].max(axis=0)))
+            longest.append(np.sqrt((rest + (z[:, count:] ** 2).sum(axis=1)).max()))
         low, high = (np.concatenate(ends) for ends in zip(*ranges, strict=True))
-        return cls._between(layout, [z.shape[1] for z in coordinates], leading, low, high)
+        return cls._between(layout, [z.shape[1] for z in coordinates], leading, low, high, np.array(longest))
 
     @classmethod
     def plain(cls, layout: Layout, widths: list[int]) -> Codec:
         """Return a codec of all coordinates, for directions without a sample."""
-        return cls._between(layout, widths, widths, np.full(sum(widths), -1.0), np.full(sum(widths), 1.0))
+        one = np.ones(sum(widths))
+        return cls._between(layout, widths, widths, -one, one, np.ones(len(widths)))
 
     @classmethod
     def _between(
-        cls, layout: Layout, widths: list[int], leading: list[int], low: np.ndarray, high: np.ndarray
+        cls,
+        layout: Layout,
+        widths: list[int],
+        leading: list[int],
+        low: np.ndarray,
+        high: np.ndarray,
+        longest: np.ndarray,
     ) -> Codec:
-        margin = WIDENED * (high - low) + UNIT
-        lowest, steps = (low - margin).astype(np.float32), ((high - low + 2 * margin) / LEVELS).astype(np.float32)
-        return cls(layout, widths, leading, lowest, steps)
+        """Return a codec of coordinates that seldom leave ``low`` to ``high``, and |r| seldom above ``longest``."""
+        steps = ((1 + 2 * WIDENED) * (high - low) + UNIT) / (2 * LARGEST)
+        lengths = ((1 + WIDENED) * longest + UNIT) / LARGEST
+        return cls(layout, widths, leading, (low + high) / 2, steps, lengths)
 
     @property
     def dimension(self) -> int:
-        """Numbers of two bytes in a code."""
+        """Numbers of two bytes in a code: z and |r|, |e| and |x|^2 - 1 of each part, and the composition."""
         shares = 0 if self.layout.composition is None else self.layout.n_species
         return sum(self.leading) + 3 * len(self.leading) + 2 * shares
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
         """Make the codes (n, dimension) int16 of compressed features (n, width)."""
-        columns, values, first = Columns(self.layout, self.widths), [], 0
-        rest, off = [], []
+        columns, first = Columns(self.layout, self.widths), 0
+        values, lengths, off = [], [], []
         for number, (part, count) in enumerate(zip(columns.parts, self.leading, strict=True)):
             z, mine = rows[:, part].astype(float), slice(first, first + count)
-            steps, lowest = self.steps[mine].astype(float), self.lowest[mine].astype(float)
-            values.append(np.clip(np.rint((z[:, :count] - lowest) / steps), 0, LEVELS) - 2**15)
-            off.append(np.linalg.norm(z[:, :count] - self._decoded(values[-1], mine), axis=1))
-            rest.append(np.linalg.norm(np.column_stack([z[:, count:], rows[:, columns.residuals][:, number]]), axis=1))
+            value = np.clip(np.rint((z[:, :count] - self.middles[mine]) / self.steps[mine]), -LARGEST, LARGEST)
+            error = np.linalg.norm(z[:, :count] - self.middles[mine] - value * self.steps[mine], axis=1)
+            rest = np.linalg.norm(np.column_stack([z[:, count:], rows[:, columns.residuals][:, number]]), axis=1)
+            # Added to cover rounding of coordinates in single precision; what exceeds the largest |r| counts as error.
+            rest += 4 * UNIT
+            length = np.minimum(np.ceil(rest / self.lengths[number]), LARGEST)
+            off.append(error + 4 * UNIT + np.maximum(rest - length * self.lengths[number], 0))
+            values.append(value)
+            lengths.append(length)
             first += count
-        # Added to cover rounding of coordinates in single precision.
-        lengths = np.column_stack([*(r + 4 * UNIT for r in rest), *(e + 4 * UNIT for e in off)])
-        halves = _upward(np.column_stack([lengths, rows[:, columns.norms]]).astype(float))
+        halves = _upward(np.column_stack([*off, rows[:, columns.norms]]).astype(float))
         shares = np.ascontiguousarray(rows[:, columns.shares], np.float32).view(np.int16)
-        return np.hstack([*(value.astype(np.int16) for value in values), halves.view(np.int16), shares])
+        return np.hstack([np.column_stack([*values, *lengths]).astype(np.int16), halves.view(np.int16), shares])
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """Return coordinates z, |r| and |e| of each part, |x|^2 - 1 of each part, and composition, float32."""
-        count, halves = sum(self.leading), 3 * len(self.leading)
-        rows = np.empty((len(codes), count + halves + (self.dimension - count - halves) // 2), np.float32)
-        self._decoded(codes[:, :count], slice(count), out=rows[:, :count])
-        rows[:, count : count + halves] = np.ascontiguousarray(codes[:, count : count + halves]).view(np.float16)
-        rows[:, count + halves :] = np.ascontiguousarray(codes[:, count + halves :]).view(np.float32)
+        """Return coordinates and |r| of each part, in steps, 1, and composition (n, ...) float32."""
+        count = sum(self.leading) + len(self.leading)
+        shares = np.ascontiguousarray(codes[:, count + 2 * len(self.leading) :]).view(np.float32)
+        rows = np.empty((len(codes), count + 1 + shares.shape[1]), np.float32)
+        rows[:, :count] = codes[:, :count]
+        rows[:, count] = 1
+        rows[:, count + 1 :] = shares
         return rows
 
-    def _decoded(self, values: np.ndarray, mine: slice, out: np.ndarray | None = None) -> np.ndarray:
-        """Return coordinates (n, K) float32 of values from -2^15 on."""
-        out = np.add(values, np.float32(2**15), out=out, dtype=np.float32)
-        out *= self.steps[mine]
-        out += self.lowest[mine]
-        return out
+    def others(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return |e| and |x|^2 - 1 of each part (n, parts), and the composition (n, species)."""
+        parts = len(self.leading)
+        first = sum(self.leading) + parts
+        halves = codes[:, first : first + 2 * parts].view(np.float16).astype(float)
+        shares = np.ascontiguousarray(codes[:, first + 2 * parts :]).view(np.float32)
+        return halves[:, :parts], halves[:, parts:], shares
 
 
 def _upward(values: np.ndarray) -> np.ndarray:
@@ -189,65 +208,99 @@ class CodedCovariance:
     def __init__(self, codec: Codec, covariance: Covariance) -> None:
         self.codec, self._similarity = codec, covariance.similarity
         self._columns = Columns(codec.layout, codec.widths)
-        parts, count = len(codec.leading), sum(codec.leading)
+        parts, count, species = len(codec.leading), sum(codec.leading), codec.layout.n_species
         self._parts = Columns(codec.layout, codec.leading).parts
-        # The pairs and the residuals of all parts are linear, and so one product.
-        self._linear = slice(self._parts[-1].start, count + parts)
-        self._off, self._norms = slice(count + parts, count + 2 * parts), slice(count + 2 * parts, count + 3 * parts)
-        self._shares = range(count + 3 * parts, count + 3 * parts + len(self._columns.shares))
-        self._weights = np.array([covariance.soap_weight] * codec.layout.n_species + [covariance.pair_weight])
-        slopes = np.array([self._similarity.slope] * codec.layout.n_species + [1])
+        # Pairs, the residuals of all parts and what is constant are linear, and so one product.
+        self._linear, self._one = slice(self._parts[-1].start, count + parts + 1), count + parts
+        self._shares = range(count + parts + 1, count + parts + 1 + len(self._columns.shares))
+        self._weights = np.array([covariance.soap_weight] * species + [covariance.pair_weight])
+        slopes = np.array([self._similarity.slope] * species + [1])
         self._slope = 2 * self._weights * slopes
-        # As for compressed features; the products have a term more per part, and a bound is rounded when it is kept.
-        self._floor = float(self._slope @ (np.array(codec.leading) + parts + 2 * slopes + 8) * UNIT + 64 * UNIT)
+        # The error of a product of K terms is K u, times the sum of what they may be; the slope multiplies stored
+        # coordinates and similarities; bounds are rounded when they are kept.
+        products = (count + parts + 4) * (4 * self._slope.sum() + 4)
+        self._floor = float((products + self._slope @ (2 * slopes + 8) + 64) * UNIT)
 
     @property
     def width(self) -> int:
         """Numbers in a target."""
-        return self._shares.stop
+        return self._one + 1 + len(self._shares)
+
+    @property
+    def has_tangent(self) -> bool:
+        """Whether there are targets of the tangent: not where the composition multiplies similarities."""
+        return not self._shares
 
     def own(self, codes: np.ndarray) -> np.ndarray:
         """Return an upper bound (n,) of k(p, p), to which errors of the coordinates are added."""
-        rows = self.codec.decode(codes)
-        return own(rows, self._norms, self._shares, self._similarity, self._weights, rows[:, self._off] @ self._slope)
+        off, norms, shares = self.codec.others(codes)
+        return own(norms, shares, self._similarity, self._weights, off @ self._slope)
 
     def targets(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Prepare compressed features (m, width) as targets: weighted coordinates with -|r|, and k(q, q)."""
-        columns, leading = self._columns, self.codec.leading
-        targets = np.zeros((len(rows), self._shares.stop), np.float32)
-        for number, (part, mine, count) in enumerate(zip(columns.parts, self._parts, leading, strict=True)):
-            z, weight = rows[:, part].astype(float), 2 * self._weights[number]
-            is_pair = number == len(leading) - 1
-            targets[:, mine] = z[:, :count] * (weight if is_pair else self._similarity.folded(weight))
-            rest = np.linalg.norm(np.column_stack([z[:, count:], rows[:, columns.residuals][:, number]]), axis=1)
-            targets[:, self._parts[-1].stop + number] = -self._slope[number] * (rest * (1 + 8 * UNIT) + 4 * UNIT)
-        targets[:, self._shares] = rows[:, columns.shares]
-        return targets, own(rows, columns.norms, columns.shares, self._similarity, self._weights, self._floor)
+        """Prepare compressed features (m, width) as targets of :meth:`excess`.
 
-    def excess(self, rows: np.ndarray, targets: np.ndarray, own: np.ndarray) -> np.ndarray:
-        """Bound D2 minus k(p, p), (n, m) float32, of decoded rows (n, ...) and prepared targets, from above."""
-        total = rows[:, self._linear] @ targets[:, self._linear].T
+        Returns
+        -------
+        (m, width), (m, species) float32
+            Weights of what a code decodes to, and what the products of SOAP coordinates lack.
+        """
+        scales = [self._similarity.folded(2 * weight) for weight in self._weights[:-1]]
+        return self._targets(rows, [*scales, 2 * self._weights[-1]], 0.0)
+
+    def tangents(self, rows: np.ndarray) -> np.ndarray:
+        """Prepare compressed features (m, width) of one species as targets (m, width) of :meth:`tangent`."""
+        targets, lacking = self._targets(rows, self._slope, 2 * self._weights[0] - self._slope[0])
+        targets[:, self._one] += lacking[:, 0]
+        return targets
+
+    def _targets(self, rows: np.ndarray, scales: Sequence[float], more: float) -> tuple[np.ndarray, np.ndarray]:
+        columns, codec, constants = self._columns, self.codec, []
+        targets = np.zeros((len(rows), self.width))
+        for number, (part, mine, scale) in enumerate(zip(columns.parts, self._parts, scales, strict=True)):
+            z, count = rows[:, part].astype(float) * scale, codec.leading[number]
+            targets[:, mine] = z[:, :count] * codec.steps[mine]
+            constants.append(z[:, :count] @ codec.middles[mine])
+            rest = np.column_stack([rows[:, part][:, count:], rows[:, columns.residuals][:, number]]).astype(float)
+            length = np.linalg.norm(rest, axis=1) * (1 + 8 * UNIT) + 4 * UNIT
+            targets[:, self._parts[-1].stop + number] = -self._slope[number] * length * codec.lengths[number]
+        shares = targets[:, self._shares] = rows[:, columns.shares]
+        mine = own(rows[:, columns.norms], shares, self._similarity, self._weights, self._floor)
+        targets[:, self._one] = constants[-1] + more - mine
+        return targets.astype(np.float32), np.column_stack(constants[:-1]).astype(np.float32)
+
+    def excess(self, rows: np.ndarray, targets: np.ndarray, lacking: np.ndarray) -> np.ndarray:
+        """Bound D2 minus k(p, p), (m, n) float32, of targets (m, width) and decoded rows (n, ...), from above."""
+        total = targets[:, self._linear] @ rows[:, self._linear].T
         for number, part in enumerate(self._parts[:-1]):
-            term = rows[:, part] @ targets[:, part].T
+            term = targets[:, part] @ rows[:, part].T
+            term += lacking[:, number, None]
             self._similarity.quickly(term, 2 * self._weights[number])
             if self._shares:
-                term *= rows[:, self._shares[number], None]
-                term *= targets[:, self._shares[number]]
+                term *= rows[:, self._shares[number]]
+                term *= targets[:, self._shares[number], None]
             total += term
-        return np.subtract(own, total, out=total)
+        return np.negative(total, out=total)
+
+    @staticmethod
+    def tangent(rows: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Bound the least of D2 minus k(p, p), (n,) float32, from above by one product.
+
+        Similarity is convex in the dot product, so it is nowhere below its tangent at 1. That is close for structures
+        that are alike, and those matter: the nearest of many ranks.
+        """
+        return -(targets @ rows.T).max(axis=0)
 
 
 def own(
-    rows: np.ndarray,
-    norms: slice,
-    shares: range,
+    norms: np.ndarray,
+    shares: np.ndarray,
     similarity: Similarity,
     weights: np.ndarray,
     more: np.ndarray | float = 0.0,
 ) -> np.ndarray:
-    """Return k(p, p) plus ``more`` (n,) of rows that have |x|^2 - 1 of each part, to single precision."""
-    squares = 1 + rows[:, norms].astype(float)
+    """Return k(p, p) plus ``more`` (n,) from |x|^2 - 1 of each part and the composition, to single precision."""
+    squares = 1 + norms.astype(float)
     soap = similarity(squares[:, :-1])
-    if shares:
-        soap = soap * rows[:, shares].astype(float) ** 2
+    if shares.shape[1]:
+        soap = soap * shares.astype(float) ** 2
     return (soap.sum(axis=1) * weights[0] + squares[:, -1] * weights[-1] + more).astype(np.float32)

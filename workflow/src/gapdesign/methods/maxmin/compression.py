@@ -101,7 +101,8 @@ class Directions:
 
     def write(self, path: str | Path) -> None:
         """Write the directions, and behind them what the codec consists of."""
-        arrays = [*self.directions, np.array(self.codec.leading), self.codec.lowest, self.codec.steps]
+        codec = self.codec
+        arrays = [*self.directions, np.array(codec.leading), codec.middles, codec.steps, codec.lengths]
         write_arrays(path, {f"arr_{number}": array for number, array in enumerate(arrays)})
 
     @classmethod
@@ -115,9 +116,9 @@ class Directions:
         """
 
         def made(arrays: Mapping[str, np.ndarray]) -> Directions:
-            *directions, leading, lowest, steps = arrays.values()
+            *directions, leading, middles, steps, lengths = arrays.values()
             widths = [vectors.shape[1] for vectors in directions]
-            return cls(layout, tuple(directions), Codec(layout, widths, leading.tolist(), lowest, steps))
+            return cls(layout, tuple(directions), Codec(layout, widths, leading.tolist(), middles, steps, lengths))
 
         return read_arrays(path, made, run="gapdesign basis")
 
@@ -188,7 +189,7 @@ class CompressedCovariance:
 
     def own(self, rows: np.ndarray) -> np.ndarray:
         """Return k(p, p) of rows (n, width), to single precision."""
-        return own(rows, self._norms, self._shares, self._similarity, self._weights)
+        return own(rows[:, self._norms], rows[:, self._shares], self._similarity, self._weights)
 
     def targets(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Prepare rows (m, width) as targets of distances: weighted coordinates, and k(q, q)."""

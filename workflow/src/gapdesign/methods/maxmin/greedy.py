@@ -35,16 +35,16 @@ from gapdesign.methods.shared.resources import hold, one_blas_thread
 
 T = TypeVar("T")
 
-FRONT = 512
+FRONT = 256
 """Smallest number of candidates in a new front, if there are enough."""
 
-SHARE = 8
+SHARE = 16
 """The middle tier holds one candidate in this many."""
 
 SAMPLE = 4096
 """Number of candidates that determine the middle tier's threshold."""
 
-BLOCK = 16384
+BLOCK = 65536
 """Number of candidates that a thread reads at once."""
 
 
@@ -164,7 +164,7 @@ class _Greedy:
         for start in range(earlier.size, self.pool.size, CHUNK):
             candidates = np.arange(start, min(start + CHUNK, self.pool.size))
             psi = self.ranks.bound(self.task.basis.codec.decode(self.codes.rows(candidates)), 0, count)
-            psi = np.minimum.accumulate(psi + self.own[candidates, None], axis=1)
+            psi = np.minimum.accumulate(psi.T + self.own[candidates, None], axis=1)
             unsure = np.flatnonzero((psi > limits[1 : 1 + count]).any(axis=1))
             if len(unsure):
                 rows = self.pool.rows(candidates[unsure])

@@ -40,7 +40,9 @@ class Ranks:
         dimension, width = dimensions
         self.features = np.empty((room, dimension), np.float32)
         self._targets, self._own = np.empty((room, width), np.float32), np.empty(room, np.float32)
-        self._bounding, self._margins = np.empty((room, coded.width), np.float32), np.empty(room, np.float32)
+        self._bounding = np.empty((room, coded.width), np.float32)
+        self._lacking = np.empty((room, len(basis.directions) - 1), np.float32)
+        self._tangents = np.empty((room if coded.has_tangent else 0, coded.width), np.float32)
         self.largest = np.zeros(len(basis.directions))
         self.count = 0
         self.measured = {"codes": 0, "compressed": 0}
@@ -51,7 +53,9 @@ class Ranks:
         rows = self._basis.compress(features) if rows is None else rows
         self.features[span] = features
         self._targets[span], self._own[span] = self._covariance.targets(rows)
-        self._bounding[span], self._margins[span] = self._coded.targets(rows)
+        self._bounding[span], self._lacking[span] = self._coded.targets(rows)
+        if self._coded.has_tangent:
+            self._tangents[span] = self._coded.tangents(rows)
         self.largest = np.maximum(self.largest, rows[:, self._covariance.residuals].max(axis=0, initial=0))
         self.count = span.stop
 
@@ -61,8 +65,14 @@ class Ranks:
         return self._covariance.excess(rows, self._targets[first:last], self._own[first:last])
 
     def bound(self, rows: np.ndarray, first: int, last: int) -> np.ndarray:
-        """Bound from above what :meth:`excess` returns, from decoded rows (n, ...)."""
-        return self._coded.excess(rows, self._bounding[first:last], self._margins[first:last])
+        """Bound from above the transpose (last - first, n) of :meth:`excess`, from decoded rows (n, ...)."""
+        return self._coded.excess(rows, self._bounding[first:last], self._lacking[first:last])
+
+    def _bound_of_nearest(self, rows: np.ndarray, first: int, last: int) -> np.ndarray:
+        """Bound (n,) the least of :meth:`bound` from above; a tangent does where the nearest rank is one of many."""
+        if self._coded.has_tangent and first >= RANKS:
+            return self._coded.tangent(rows, self._tangents[first:last])
+        return self.bound(rows, first, last).min(axis=0)
 
     def refresh(self, codes: np.ndarray, bounds: Bounds, which: np.ndarray, floor: float) -> int:
         """Bound candidates against the ranks that they missed, in place, until they fall below ``floor``.
@@ -90,7 +100,7 @@ class Ranks:
                 for first in range(int(start), count, RANKS):
                     last = min(first + RANKS, count)
                     measured += len(mine) * (last - first)
-                    value = np.minimum(psi[mine], own[mine] + self.bound(rows, first, last).min(axis=1))
+                    value = np.minimum(psi[mine], own[mine] + self._bound_of_nearest(rows, first, last))
                     psi[mine], seen[mine] = value, last
                     alive = value >= floor
                     if last < count and not alive.all():
