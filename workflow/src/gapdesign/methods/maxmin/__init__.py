@@ -6,11 +6,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from gapdesign.errors import InputError
 from gapdesign.methods.base import Method, Selection, Task, Wrong
-from gapdesign.methods.shared.resources import hold
 
 
 class MaxminMethod(Method):
@@ -40,7 +37,7 @@ class MaxminMethod(Method):
             return lazy.select(task)
         if task.compressed is None:
             raise InputError(f"--compressed: the method {cls.name} needs compressed shards; run `gapdesign compress`.")
-        return greedy.select(replace(task, compressed=hold(task.compressed, task.memory // 16)))
+        return greedy.select(task)
 
     @classmethod
     def first_wrong_rank(cls, task: Task, design: Selection) -> Wrong | None:

@@ -62,7 +62,8 @@ class _Greedy:
     """One run of the algorithm."""
 
     def __init__(self, task: Task) -> None:
-        self.task, self.pool = task, task.compressed
+        self.task = task
+        self.pool = hold(task.compressed, task.memory // 16)
         codes = CodedPool(self.pool, task.basis.codec) if task.codes is None else task.codes
         self.codes = hold(codes, task.memory)
         self.covariance = CompressedCovariance(task.basis, task.covariance)
@@ -115,6 +116,7 @@ class _Greedy:
         else:
             distances2.append(self._farthest()[1])
         self._report(distances2[-1])
+        self.task.progress(self._effort())
         self._hand_back()
         bounds = {"upper": self.psi, "seen": self.seen}
         state = State(self.pool.size, np.array(self.chosen, np.int64), np.array(distances2), bounds)
@@ -338,6 +340,13 @@ class _Greedy:
             self.middle.psi[members] = np.minimum(self.middle.psi[members], upper)
             self.middle.seen[members] = self.ranks.count
             self.front = None
+
+    def _effort(self) -> str:
+        """Return what was measured and read, in words."""
+        measured = ", ".join(f"{count / 1e6:.3g} million from {what}" for what, count in self.ranks.measured.items())
+        pools = {"codes": self.task.codes, "compressed": self.task.compressed, "full features": self.task.pool}
+        read = {what: getattr(pool, "bytes_read", 0) / 2**20 for what, pool in pools.items()}
+        return f"distances: {measured}; read: " + ", ".join(f"{mib:.3g} MiB of {what}" for what, mib in read.items())
 
     def _report(self, distance2: float) -> None:
         done, budget = len(self.chosen), self.task.budget
