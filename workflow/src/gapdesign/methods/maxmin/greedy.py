@@ -65,7 +65,7 @@ class _Greedy:
         self.task = task
         self.pool = hold(task.compressed, task.memory // 16)
         codes = CodedPool(self.pool, task.basis.codec) if task.codes is None else task.codes
-        self.codes = hold(codes, task.memory)
+        self.codes = hold(codes, 3 * task.memory // 2)  # half of the memory; the other half is for bounds
         self.covariance = CompressedCovariance(task.basis, task.covariance)
         coded = CodedCovariance(task.basis.codec, task.covariance)
         existing = task.existing if task.existing is not None else np.zeros((0, task.pool.dimension), np.float32)
@@ -271,23 +271,29 @@ class _Greedy:
         share = min(max(self.pool.size // SHARE, FRONT), self.room) / self.pool.size
         wanted = min(len(sample), int(len(sample) * share) + 1)
         goal = min(goal, float(np.sort(psi)[-wanted]))
-        self._refresh_pool(goal)
-        members = np.flatnonzero((self.psi >= goal) & (self.psi > -np.inf))
+        members, codes = self._refresh_pool(goal)
         bounds = (self.own[members], self.psi[members], self.seen[members])
         beyond = goal if len(members) < self.pool.size else -np.inf
-        self.middle = Tier(members, self.codes.rows(members), *bounds, beyond)
+        self.middle = Tier(members, codes, *bounds, beyond)
         self._advance()
 
-    def _refresh_pool(self, floor: float) -> None:
-        def refresh(span: tuple[int, int]) -> int:
-            start, stop = span
-            which = np.flatnonzero((self.psi[start:stop] >= floor) & (self.seen[start:stop] < self.ranks.count))
-            if not len(which):
-                return 0
-            bounds = (self.own[start:stop], self.psi[start:stop], self.seen[start:stop])
-            return self.ranks.refresh(self.codes.block(start, stop), bounds, which, floor)
+    def _refresh_pool(self, floor: float) -> tuple[np.ndarray, np.ndarray]:
+        """Update all candidates that may reach ``floor``; return those that then still may (n,), and their codes."""
 
-        self._count(sum(self._on_all(refresh)))
+        def refresh(span: tuple[int, int]) -> tuple[int, np.ndarray, np.ndarray]:
+            start, stop = span
+            own, psi, seen = self.own[start:stop], self.psi[start:stop], self.seen[start:stop]
+            above = np.flatnonzero((psi >= floor) & (psi > -np.inf))
+            if not len(above):
+                return 0, above, np.empty((0, self.codes.dimension), self.codes.dtype)
+            codes, which = self.codes.block(start, stop), above[seen[above] < self.ranks.count]
+            measured = self.ranks.refresh(codes, (own, psi, seen), which, floor)
+            above = above[psi[above] >= floor]
+            return measured, start + above, codes[above]
+
+        measured, members, codes = zip(*self._on_all(refresh), strict=True)
+        self._count(sum(measured))
+        return np.concatenate(members), np.concatenate(codes)
 
     def _on_all(self, do: Callable[[tuple[int, int]], T]) -> list[T]:
         """Do something for all blocks of the pool, in threads."""
