@@ -19,8 +19,8 @@ from gapdesign.errors import InputError
 from gapdesign.files import write_array
 from gapdesign.methods import Selection, Task
 from gapdesign.methods.designs import frames
+from gapdesign.methods.maxmin import compression, tiers
 from gapdesign.methods.maxmin import greedy as maxmin
-from gapdesign.methods.maxmin import tiers
 from gapdesign.methods.maxmin.certificate import first_wrong_rank
 from gapdesign.methods.maxmin.codes import CodedCovariance
 from gapdesign.methods.maxmin.compression import RESIDUAL, CompressedCovariance, Directions
@@ -441,14 +441,14 @@ def test_bounds_from_codes_are_above_every_distance(kind, zeta, directions, samp
     basis = Directions.of(features[:sample], covariance.layout) if sample else None
     basis = basis or Directions(covariance.layout, (vectors, np.ones((1, 1))))
     coded, rows = CodedCovariance(basis.codec, covariance), basis.compress(features)
-    codes = basis.codec.encode(rows)
-    assert codes.dtype == np.int16 and codes.shape == (12, basis.codec.dimension)
-    decoded, own = basis.codec.decode(codes), coded.own(codes)
     exactly = np.array([covariance.distance2(features, row) for row in features])
-    assert (own + coded.excess(decoded, *coded.targets(rows)) >= exactly).all()
-    assert (own + coded.tangent(decoded, coded.tangents(rows)) >= exactly.min(axis=0)).all()
-    for row, distances2 in zip(rows, exactly, strict=True):
-        assert (own + coded.tangent(decoded, coded.tangents(row[None])) >= distances2).all()
+    for codes in (basis.codec.encode(rows), basis.code(features)):
+        assert codes.dtype == np.int16 and codes.shape == (12, basis.codec.dimension)
+        decoded, own = basis.codec.decode(codes), coded.own(codes)
+        assert (own + coded.excess(decoded, *coded.targets(rows)) >= exactly).all()
+        assert (own + coded.tangent(decoded, coded.tangents(rows)) >= exactly.min(axis=0)).all()
+        for row, distances2 in zip(rows, exactly, strict=True):
+            assert (own + coded.tangent(decoded, coded.tangents(row[None])) >= distances2).all()
 
 
 def test_bounds_from_codes_of_strained_zirconium_are_close(zirconium, covariance):
@@ -479,6 +479,19 @@ def test_codes_in_files_and_codes_made_on_the_way_give_the_same_design(zirconium
             assert agrees(maxmin.select(task), exact)
 
 
+@pytest.mark.parametrize("kept", [0, 64])
+def test_features_may_be_compressed_when_they_are_asked_for(zirconium, covariance, exact, kept):
+    basis = Directions.of(zirconium[:500], covariance.layout)
+    with patch.object(compression, "KEPT", kept):
+        pool = compression.CompressedPool(HeldPool(zirconium), basis)
+    rows = basis.compress(zirconium)
+    assert np.array_equal(pool.block(3, 70), rows[3:70])
+    for _ in range(2):
+        np.testing.assert_allclose(pool.rows([5, 1400, 5, 0]), rows[[5, 1400, 5, 0]], atol=1e-6)
+    codes = HeldPool(compression.code_all(HeldPool(zirconium), basis, threads=2))
+    assert agrees(maxmin.select(make_task(zirconium, covariance, 60, basis=basis, compressed=pool, codes=codes)), exact)
+
+
 def test_what_is_read_is_counted(zirconium, tmp_path):
     pool = open_pool(tmp_path, zirconium, [700])
     assert pool.bytes_read == 0
@@ -504,9 +517,9 @@ def test_compressed_distances_of_whole_features_with_composition(n_species):
         bound = compressed.error(rows, rows[:, compressed.residuals].max(axis=0))
         assert (np.abs(found - exactly) <= bound[:, None]).all()
         coded = CodedCovariance(basis.codec, covariance)
-        codes = basis.codec.encode(rows)
-        above = coded.own(codes) + coded.excess(basis.codec.decode(codes), *coded.targets(rows)) - exactly.T
-        assert above.min() >= 0
+        for codes in (basis.codec.encode(rows), basis.code(features)):
+            above = coded.own(codes) + coded.excess(basis.codec.decode(codes), *coded.targets(rows)) - exactly.T
+            assert above.min() >= 0
     assert bound.max() < 10 * RESIDUAL
 
 

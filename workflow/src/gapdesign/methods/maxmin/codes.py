@@ -133,22 +133,43 @@ class Codec:
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
         """Make the codes (n, dimension) int16 of compressed features (n, width)."""
-        columns, first = Columns(self.layout, self.widths), 0
-        values, lengths, off = [], [], []
+        columns, leading, left = Columns(self.layout, self.widths), [], []
         for number, (part, count) in enumerate(zip(columns.parts, self.leading, strict=True)):
-            z, mine = rows[:, part].astype(float), slice(first, first + count)
-            value = np.clip(np.rint((z[:, :count] - self.middles[mine]) / self.steps[mine]), -LARGEST, LARGEST)
-            error = np.linalg.norm(z[:, :count] - self.middles[mine] - value * self.steps[mine], axis=1)
-            rest = np.linalg.norm(np.column_stack([z[:, count:], rows[:, columns.residuals][:, number]]), axis=1)
+            z = rows[:, part].astype(float)
+            leading.append(z[:, :count])
+            left.append(np.linalg.norm(np.column_stack([z[:, count:], rows[:, columns.residuals][:, number]]), axis=1))
+        return self.encode_parts(leading, left, rows[:, columns.norms], rows[:, columns.shares])
+
+    def encode_parts(
+        self, leading: list[np.ndarray], left: list[np.ndarray], norms: np.ndarray, shares: np.ndarray
+    ) -> np.ndarray:
+        """Make codes (n, dimension) int16.
+
+        Parameters
+        ----------
+        leading : list of (n, K)
+            Leading coordinates of each part.
+        left : list of (n,)
+            Length of what they leave of it.
+        norms : (n, parts)
+            |x|^2 - 1 of each part.
+        shares : (n, species)
+            Composition, if there are several species.
+        """
+        values, lengths, off, first = [], [], [], 0
+        for number, (z, rest) in enumerate(zip(leading, left, strict=True)):
+            mine = slice(first, first + z.shape[1])
+            value = np.clip(np.rint((z - self.middles[mine]) / self.steps[mine]), -LARGEST, LARGEST)
+            error = np.linalg.norm(z - self.middles[mine] - value * self.steps[mine], axis=1)
             # Added to cover rounding of coordinates in single precision; what exceeds the largest |r| counts as error.
-            rest += 4 * UNIT
+            rest = rest + 4 * UNIT
             length = np.minimum(np.ceil(rest / self.lengths[number]), LARGEST)
             off.append(error + 4 * UNIT + np.maximum(rest - length * self.lengths[number], 0))
             values.append(value)
             lengths.append(length)
-            first += count
-        halves = _upward(np.column_stack([*off, rows[:, columns.norms]]).astype(float))
-        shares = np.ascontiguousarray(rows[:, columns.shares], np.float32).view(np.int16)
+            first = mine.stop
+        halves = _upward(np.column_stack([*off, norms]).astype(float))
+        shares = np.ascontiguousarray(shares, np.float32).view(np.int16)
         return np.hstack([np.column_stack([*values, *lengths]).astype(np.int16), halves.view(np.int16), shares])
 
     def decode(self, codes: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ some seventy numbers replace six hundred, to parts in a million.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +20,7 @@ from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.files import read_arrays, write_arrays
 from gapdesign.methods.maxmin.codes import UNIT, Codec, Columns, own
 from gapdesign.methods.shared.resources import one_blas_thread
-from gapdesign.shards import ArrayFile
+from gapdesign.shards import ArrayFile, Blocks, HeldPool
 from gapdesign.streams import stream
 
 RESIDUAL = 1e-4
@@ -39,6 +39,9 @@ SAMPLE = 2048
 
 BLOCK = 2048
 """Number of rows compressed at once."""
+
+KEPT = 64
+"""MiB of compressed features that are kept where they are made one by one."""
 
 _TRIED = 128
 
@@ -99,6 +102,23 @@ class Directions:
         shares = [] if self.layout.composition is None else [features[:, self.layout.composition]]
         return np.column_stack([*columns, *shares, *residuals, *norms]).astype(np.float32)
 
+    def code(self, features: np.ndarray) -> np.ndarray:
+        """Make the codes (n, dimension) int16 of features (n, dimension), by the leading directions alone."""
+        coordinates, left, norms = [], [], []
+        for part, vectors in zip((*self.layout.soap, self.layout.pair), self._leading, strict=True):
+            x = features[:, part].astype(float)
+            coordinates.append(x @ vectors)
+            norms.append(norm2(x))
+            left.append(np.sqrt(np.maximum(norms[-1] - norm2(coordinates[-1]), 0.0) + 1e-13))
+        shares = features[:, self.layout.composition or slice(0)]
+        return self.codec.encode_parts(coordinates, left, np.column_stack(norms) - 1, shares)
+
+    @cached_property
+    def _leading(self) -> list[np.ndarray]:
+        """Directions (d, K) of the coordinates of codes."""
+        pairs = zip(self.directions, self.codec.leading, strict=True)
+        return [np.ascontiguousarray(vectors[:, :count]) for vectors, count in pairs]
+
     def write(self, path: str | Path) -> None:
         """Write the directions, and behind them what the codec consists of."""
         codec = self.codec
@@ -125,10 +145,52 @@ class Directions:
 
 def compress_all(pool: ArrayFile, basis: Directions, *, threads: int = 1) -> np.ndarray:
     """Compress a whole file of features, block by block, to (n, width) float32."""
-    spans = pool.ranges(BLOCK)
+    return _all(pool, basis.compress, threads)
+
+
+def code_all(pool: ArrayFile | HeldPool, basis: Directions, *, threads: int = 1) -> np.ndarray:
+    """Make the codes (n, dimension) int16 of a whole file of features, block by block."""
+    return _all(pool, basis.code, threads)
+
+
+def _all(pool: ArrayFile | HeldPool, make: Callable[[np.ndarray], np.ndarray], threads: int) -> np.ndarray:
     with one_blas_thread(), ThreadPoolExecutor(threads) as workers:
-        blocks = list(workers.map(lambda span: basis.compress(pool.block(*span)), spans))
-    return np.concatenate(blocks)
+        return np.concatenate(list(workers.map(lambda span: make(pool.block(*span)), pool.ranges(BLOCK))))
+
+
+class CompressedPool(Blocks):
+    """Features of a pool that are compressed when they are read; single ones are kept, as long as all would fit."""
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, pool: ArrayFile | HeldPool, basis: Directions) -> None:
+        self._pool, self._basis = pool, basis
+        self.size = pool.size
+        self.dimension = basis.compress(pool.block(0, 1)).shape[1]
+        is_small = self.dtype.itemsize * self.size * self.dimension <= KEPT * 2**20
+        self._kept = np.empty((self.size if is_small else 0, self.dimension), self.dtype)
+        self._is_kept = np.zeros(len(self._kept), bool)
+
+    def held(self) -> CompressedPool:
+        """Return itself, which keeps as much as it may."""
+        return self
+
+    def ranges(self, rows: int) -> list[tuple[int, int]]:
+        """Return ranges [start, stop) of at most ``rows`` rows."""
+        return self._pool.ranges(rows)
+
+    def block(self, start: int, stop: int) -> np.ndarray:
+        """Return the compressed features (n, dimension) of a range."""
+        return self._basis.compress(self._pool.block(start, stop))
+
+    def rows(self, indices: np.ndarray) -> np.ndarray:
+        """Return the compressed features (n, dimension) of the candidates ``indices``, in that order."""
+        if not len(self._kept):
+            return self._basis.compress(self._pool.rows(indices))
+        new = np.asarray(indices)[~self._is_kept[indices]]
+        if len(new):
+            self._kept[new], self._is_kept[new] = self._basis.compress(self._pool.rows(new)), True
+        return self._kept[indices]
 
 
 def norm2(x: np.ndarray) -> np.ndarray:
