@@ -446,9 +446,9 @@ def test_bounds_from_codes_are_above_every_distance(kind, zeta, directions, samp
         assert codes.dtype == np.int16 and codes.shape == (12, basis.codec.dimension)
         decoded, own = basis.codec.decode(codes), coded.own(codes)
         assert (own + coded.excess(decoded, *coded.targets(rows)) >= exactly).all()
-        assert (own + coded.tangent(decoded, coded.tangents(rows)) >= exactly.min(axis=0)).all()
+        assert (own + coded.tangent(decoded, coded.tangents(*coded.targets(rows))) >= exactly.min(axis=0)).all()
         for row, distances2 in zip(rows, exactly, strict=True):
-            assert (own + coded.tangent(decoded, coded.tangents(row[None])) >= distances2).all()
+            assert (own + coded.tangent(decoded, coded.tangents(*coded.targets(row[None]))) >= distances2).all()
 
 
 def test_bounds_from_codes_of_strained_zirconium_are_close(zirconium, covariance):
@@ -461,7 +461,7 @@ def test_bounds_from_codes_of_strained_zirconium_are_close(zirconium, covariance
     above = own + coded.excess(decoded, *coded.targets(targets)) - exactly
     assert above.min() >= 0 and np.median(above) < 0.01
     near = exactly.min(axis=0) < 0.05
-    above = (own + coded.tangent(decoded, coded.tangents(targets)) - exactly.min(axis=0))[near]
+    above = (own + coded.tangent(decoded, coded.tangents(*coded.targets(targets))) - exactly.min(axis=0))[near]
     assert above.min() >= 0 and np.median(above) < 0.01
 
 

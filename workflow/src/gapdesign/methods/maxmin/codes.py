@@ -8,7 +8,6 @@ and rules most of a pool out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -265,17 +264,8 @@ class CodedCovariance:
         (m, width), (m, species) float32
             Weights of what a code decodes to, and what the products of SOAP coordinates lack.
         """
-        scales = [self._similarity.folded(2 * weight) for weight in self._weights[:-1]]
-        return self._targets(rows, [*scales, 2 * self._weights[-1]], 0.0)
-
-    def tangents(self, rows: np.ndarray) -> np.ndarray:
-        """Prepare compressed features (m, width) of one species as targets (m, width) of :meth:`tangent`."""
-        targets, lacking = self._targets(rows, self._slope, 2 * self._weights[0] - self._slope[0])
-        targets[:, self._one] += lacking[:, 0]
-        return targets
-
-    def _targets(self, rows: np.ndarray, scales: Sequence[float], more: float) -> tuple[np.ndarray, np.ndarray]:
         columns, codec, constants = self._columns, self.codec, []
+        scales = [*(self._similarity.folded(2 * weight) for weight in self._weights[:-1]), 2 * self._weights[-1]]
         targets = np.zeros((len(rows), self.width))
         for number, (part, mine, scale) in enumerate(zip(columns.parts, self._parts, scales, strict=True)):
             z, count = rows[:, part].astype(float) * scale, codec.leading[number]
@@ -286,8 +276,15 @@ class CodedCovariance:
             targets[:, self._parts[-1].stop + number] = -self._slope[number] * length * codec.lengths[number]
         shares = targets[:, self._shares] = rows[:, columns.shares]
         mine = own(rows[:, columns.norms], shares, self._similarity, self._weights, self._floor)
-        targets[:, self._one] = constants[-1] + more - mine
+        targets[:, self._one] = constants[-1] - mine
         return targets.astype(np.float32), np.column_stack(constants[:-1]).astype(np.float32)
+
+    def tangents(self, targets: np.ndarray, lacking: np.ndarray) -> np.ndarray:
+        """Turn targets of one species into targets (m, width) of :meth:`tangent`."""
+        tangents, factor = targets.copy(), self._slope[0] / self._similarity.folded(2 * self._weights[0])
+        tangents[:, self._parts[0]] *= np.float32(factor)
+        tangents[:, self._one] += (lacking[:, 0] * factor + 2 * self._weights[0] - self._slope[0]).astype(np.float32)
+        return tangents
 
     def excess(self, rows: np.ndarray, targets: np.ndarray, lacking: np.ndarray) -> np.ndarray:
         """Bound D2 minus k(p, p), (m, n) float32, of targets (m, width) and decoded rows (n, ...), from above."""

@@ -55,7 +55,7 @@ class Ranks:
         self._targets[span], self._own[span] = self._covariance.targets(rows)
         self._bounding[span], self._lacking[span] = self._coded.targets(rows)
         if self._coded.has_tangent:
-            self._tangents[span] = self._coded.tangents(rows)
+            self._tangents[span] = self._coded.tangents(self._bounding[span], self._lacking[span])
         self.largest = np.maximum(self.largest, rows[:, self._covariance.residuals].max(axis=0, initial=0))
         self.count = span.stop
 
