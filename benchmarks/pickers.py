@@ -10,11 +10,11 @@ import numpy as np
 
 
 def gapdesign(vectors: str, budget: int, threads: int = 1) -> np.ndarray:
-    """Max-min by gapdesign: the basis from a sample, compression block by block, selection."""
+    """Max-min by gapdesign: the basis from a sample, codes block by block, selection."""
     from gapdesign.descriptors.covariance import Covariance, Layout
     from gapdesign.descriptors.kernel import KernelOptions
     from gapdesign.methods import Task
-    from gapdesign.methods.maxmin.compression import Directions, compress_all
+    from gapdesign.methods.maxmin.compression import CompressedPool, Directions, code_all
     from gapdesign.methods.maxmin.greedy import select
     from gapdesign.shards import ArrayFile, HeldPool
 
@@ -24,7 +24,6 @@ def gapdesign(vectors: str, budget: int, threads: int = 1) -> np.ndarray:
     layout = Layout(n_species=1, spectrum=dimension, pairs=0)
     covariance = Covariance(layout, KernelOptions(soap={"zeta": 1, "scale": 1}, pair={"scale": 0}))
     basis = Directions.of(array.rows(np.arange(0, size, max(1, size // 2048))), layout)
-    compressed = HeldPool(compress_all(array, basis, threads=threads))
     mean = np.zeros(dimension, np.float32)
     task = Task(
         pool=array,
@@ -33,7 +32,8 @@ def gapdesign(vectors: str, budget: int, threads: int = 1) -> np.ndarray:
         budget=budget,
         start=0,
         basis=basis,
-        compressed=compressed,
+        compressed=CompressedPool(array, basis),
+        codes=HeldPool(code_all(array, basis, threads=threads)),
         threads=threads,
     )
     return select(task).candidates

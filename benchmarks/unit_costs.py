@@ -157,19 +157,36 @@ def selection(bench: Bench) -> tuple[dict[str, object], dict[str, int]]:
     arrays = [shard.with_suffix(".npy") for shard in shards]
     sums = [bench.folder / "sums" / array.name for array in arrays]
     packed = [bench.folder / "packed" / array.name for array in arrays]
+    codes = [bench.folder / "codes" / array.name for array in arrays]
     basis = bench.folder / "basis.npz"
     costs: dict[str, object] = {
         "basis": bench.cost("basis", "--config", configured, "--features", arrays[0], "--output", basis)
     }
     compress = [
-        bench.cost("compress", "--config", configured, "--basis", basis, "--features", array, "--output", target)
-        for array, target in zip(arrays, packed, strict=True)
+        bench.cost(
+            "compress",
+            "--config",
+            configured,
+            "--basis",
+            basis,
+            "--features",
+            array,
+            "--output",
+            target,
+            "--output-codes",
+            code,
+        )
+        for array, target, code in zip(arrays, packed, codes, strict=True)
     ]
     costs["start"] = start = bench.start
     costs["compress"] = line((0, start), (SHARD, min(compress)))
     costs["select"] = {
         method: _chosen(
-            bench, configured, design, (shards, arrays, sums, packed), basis if METHODS[method].is_compressed else None
+            bench,
+            configured,
+            design,
+            (shards, arrays, sums, packed, codes),
+            basis if METHODS[method].is_compressed else None,
         )
         for design, method in (("RND1", "random"), ("OPT1", "maxmin"))
     }
@@ -182,19 +199,19 @@ def selection(bench: Bench) -> tuple[dict[str, object], dict[str, int]]:
         start,
     )
     costs["quality"]["candidate"] /= BUDGET
-    size = packed[0].stat().st_size / SHARD
+    size = (packed[0].stat().st_size + codes[0].stat().st_size) / SHARD
     return costs, {"compressed": round(size)}
 
 
 def _chosen(bench: Bench, configured: str, design: str, files: tuple[list[Path], ...], basis: Path | None) -> dict:
     """Seconds a candidate and a rank of one method."""
-    shards, arrays, sums, packed = files
+    shards, arrays, sums, packed, codes = files
     output = bench.folder / f"{design}.extxyz"
     return two_sizes(
         lambda n: bench.cost(
             *("select", "--config", configured, "--design", design, "--candidates", *shards[:n]),
             *("--features", *arrays[:n], "--sums", *sums[:n]),
-            *(("--basis", basis, "--compressed", *packed[:n]) if basis else ()),
+            *(("--basis", basis, "--compressed", *packed[:n], "--codes", *codes[:n]) if basis else ()),
             *("--threads", 1, "--output", output, "--output-features", output.with_suffix(".npy")),
         ),
         bench.start,

@@ -19,9 +19,10 @@ from gapdesign.errors import InputError
 from gapdesign.files import write_array
 from gapdesign.methods import Selection, Task
 from gapdesign.methods.designs import frames
+from gapdesign.methods.maxmin import compression, tiers
 from gapdesign.methods.maxmin import greedy as maxmin
-from gapdesign.methods.maxmin import tiers
 from gapdesign.methods.maxmin.certificate import first_wrong_rank
+from gapdesign.methods.maxmin.codes import CodedCovariance
 from gapdesign.methods.maxmin.compression import RESIDUAL, CompressedCovariance, Directions
 from gapdesign.methods.random import RandomMethod
 from gapdesign.methods.shared.distance import descending, mean_descriptor, total
@@ -424,6 +425,81 @@ def test_compressed_distances_are_within_their_stated_bound(kind, zeta, directio
     assert (np.abs(found - exactly) <= bound[:, None]).all()
 
 
+@QUICK
+@given(
+    kind=st.sampled_from(KINDS),
+    zeta=st.sampled_from([1, 2, 3, 5, 8, 0.05, 0.3]),
+    directions=st.integers(1, 12),
+    sample=st.integers(0, 12),
+    seed=st.integers(0, 10**6),
+)
+def test_bounds_from_codes_are_above_every_distance(kind, zeta, directions, sample, seed):
+    """Whether the codec has seen all, some or none of the pool, and whatever the code leaves out."""
+    rng = np.random.default_rng(seed)
+    features, covariance = nasty(kind, 12, 14, rng), dot_product(14, zeta)
+    vectors, _ = np.linalg.qr(rng.standard_normal((13, directions)))
+    basis = Directions.of(features[:sample], covariance.layout) if sample else None
+    basis = basis or Directions(covariance.layout, (vectors, np.ones((1, 1))))
+    coded, rows = CodedCovariance(basis.codec, covariance), basis.compress(features)
+    exactly = np.array([covariance.distance2(features, row) for row in features])
+    for codes in (basis.codec.encode(rows), basis.code(features)):
+        assert codes.dtype == np.int16 and codes.shape == (12, basis.codec.dimension)
+        decoded, own = basis.codec.decode(codes), coded.own(codes)
+        assert (own + coded.excess(decoded, *coded.targets(rows)) >= exactly).all()
+        assert (own + coded.tangent(decoded, coded.tangents(*coded.targets(rows))) >= exactly.min(axis=0)).all()
+        for row, distances2 in zip(rows, exactly, strict=True):
+            assert (own + coded.tangent(decoded, coded.tangents(*coded.targets(row[None]))) >= distances2).all()
+
+
+def test_bounds_from_codes_of_strained_zirconium_are_close(zirconium, covariance):
+    basis = Directions.of(zirconium[:500], covariance.layout)
+    coded, rows = CodedCovariance(basis.codec, covariance), basis.compress(zirconium)
+    codes, targets = basis.codec.encode(rows), rows[:20]
+    assert codes.nbytes < rows.nbytes / 2
+    exactly = np.array([covariance.distance2(zirconium, row) for row in zirconium[:20]])
+    decoded, own = basis.codec.decode(codes), coded.own(codes)
+    above = own + coded.excess(decoded, *coded.targets(targets)) - exactly
+    assert above.min() >= 0 and np.median(above) < 0.01
+    near = exactly.min(axis=0) < 0.05
+    above = (own + coded.tangent(decoded, coded.tangents(*coded.targets(targets))) - exactly.min(axis=0))[near]
+    assert above.min() >= 0 and np.median(above) < 0.01
+
+
+def test_codes_in_files_and_codes_made_on_the_way_give_the_same_design(zirconium, covariance, exact, tmp_path):
+    Directions.of(zirconium[:500], covariance.layout).write(tmp_path / "basis.npz")
+    basis = Directions.read(tmp_path / "basis.npz", covariance.layout)
+    rows = basis.compress(zirconium)
+    codes = basis.codec.encode(rows)
+    assert np.array_equal(codes, np.vstack([basis.codec.encode(part) for part in np.array_split(rows, 7)]))
+    compressed, cuts = open_pool(tmp_path / "compressed", rows, [400, 900]), [100, 1300]
+    for held in (open_pool(tmp_path / "codes", codes, cuts), HeldPool(codes), None):
+        task = make_task(zirconium, covariance, 60, basis=basis, compressed=compressed, codes=held)
+        assert agrees(maxmin.select(task), exact)
+        with small_tiers(), patch.object(maxmin, "hold", lambda pool, memory: pool):
+            assert agrees(maxmin.select(task), exact)
+
+
+@pytest.mark.parametrize("kept", [0, 64])
+def test_features_may_be_compressed_when_they_are_asked_for(zirconium, covariance, exact, kept):
+    basis = Directions.of(zirconium[:500], covariance.layout)
+    with patch.object(compression, "KEPT", kept):
+        pool = compression.CompressedPool(HeldPool(zirconium), basis)
+    rows = basis.compress(zirconium)
+    assert np.array_equal(pool.block(3, 70), rows[3:70])
+    for _ in range(2):
+        np.testing.assert_allclose(pool.rows([5, 1400, 5, 0]), rows[[5, 1400, 5, 0]], atol=1e-6)
+    codes = HeldPool(compression.code_all(HeldPool(zirconium), basis, threads=2))
+    assert agrees(maxmin.select(make_task(zirconium, covariance, 60, basis=basis, compressed=pool, codes=codes)), exact)
+
+
+def test_what_is_read_is_counted(zirconium, tmp_path):
+    pool = open_pool(tmp_path, zirconium, [700])
+    assert pool.bytes_read == 0
+    pool.rows([3, 1200])
+    pool.block(700, 800)
+    assert pool.bytes_read == 102 * zirconium.shape[1] * 4
+
+
 @pytest.mark.parametrize("n_species", [1, 2])
 def test_compressed_distances_of_whole_features_with_composition(n_species):
     rng = np.random.default_rng(n_species)
@@ -440,6 +516,10 @@ def test_compressed_distances_of_whole_features_with_composition(n_species):
         exactly = np.array([covariance.distance2(features, row) for row in features]).T
         bound = compressed.error(rows, rows[:, compressed.residuals].max(axis=0))
         assert (np.abs(found - exactly) <= bound[:, None]).all()
+        coded = CodedCovariance(basis.codec, covariance)
+        for codes in (basis.codec.encode(rows), basis.code(features)):
+            above = coded.own(codes) + coded.excess(basis.codec.decode(codes), *coded.targets(rows)) - exactly.T
+            assert above.min() >= 0
     assert bound.max() < 10 * RESIDUAL
 
 

@@ -59,7 +59,8 @@ rule design_compress:
         basis=results("designs/compressed/{pool}/basis.npz"),
         features=results("descriptors/{pool}/{start}-{stop}.npy"),
     output:
-        results("designs/compressed/{pool}/{start}-{stop}.npy"),
+        compressed=results("designs/compressed/{pool}/{start}-{stop}.npy"),
+        codes=results("designs/compressed/{pool}/codes/{start}-{stop}.npy"),
     log:
         results("logs/design/compress/{pool}/{start}-{stop}.log"),
     benchmark:
@@ -77,7 +78,7 @@ rule design_compress:
         "Compressing candidates {wildcards.start} to {wildcards.stop} of pool {wildcards.pool}"
     shell:
         "gapdesign compress --config {params.config:q} --basis {input.basis:q} --features {input.features:q}"
-        " --output {output:q} > {log:q} 2>&1"
+        " --output {output.compressed:q} --output-codes {output.codes:q} > {log:q} 2>&1"
 
 
 rule design_select:
@@ -86,6 +87,7 @@ rule design_select:
         features=of_pool("descriptors/{pool}/{start}-{stop}.npy"),
         sums=of_pool("descriptors/{pool}/sums/{start}-{stop}.npy"),
         compressed=of_compressed("designs/compressed/{pool}/{start}-{stop}.npy"),
+        codes=of_compressed("designs/compressed/{pool}/codes/{start}-{stop}.npy"),
         basis=basis_of,
         environments=environments_of("descriptors/{pool}/environments/{start}-{stop}.npz"),
         rows=rows_of,
@@ -118,7 +120,7 @@ rule design_select:
         "Choosing {wildcards.design}"
     shell:
         "gapdesign select --config {params.config:q} --design {wildcards.design:q} --candidates {input.candidates:q}"
-        " --features {input.features:q} --sums {input.sums:q} {params.others} --compressed {input.compressed:q}"
+        " --features {input.features:q} --sums {input.sums:q} {params.others} --compressed {input.compressed:q} --codes {input.codes:q}"
         " --environments {input.environments:q}"
         " --memory {resources.allowance} --threads {threads} --output {output.design:q}"
         " --output-features {output.features:q} --output-reserve {output.reserve:q}"

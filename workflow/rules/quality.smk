@@ -46,6 +46,7 @@ rule design_regrow:
     input:
         features=of_pool("descriptors/{pool}/{start}-{stop}.npy"),
         compressed=of_compressed("designs/compressed/{pool}/{start}-{stop}.npy"),
+        codes=of_compressed("designs/compressed/{pool}/codes/{start}-{stop}.npy"),
         basis=basis_of,
         existing=existing_of,
         scaling=scaling_of,
@@ -67,7 +68,7 @@ rule design_regrow:
         "Choosing {wildcards.design} from smaller pools"
     shell:
         "gapdesign regrow --config {params.config:q} --design {wildcards.design:q} --features {input.features:q}"
-        " {params.others} --compressed {input.compressed:q} --memory {resources.allowance} --threads {threads}"
+        " {params.others} --compressed {input.compressed:q} --codes {input.codes:q} --memory {resources.allowance} --threads {threads}"
         " --output {output:q} > {log:q} 2>&1"
 
 
@@ -78,6 +79,7 @@ rule design_raise:
         features=of_pool("descriptors/{pool}/{start}-{stop}.npy"),
         sums=of_pool("descriptors/{pool}/sums/{start}-{stop}.npy"),
         compressed=of_compressed("designs/compressed/{pool}/{start}-{stop}.npy"),
+        codes=of_compressed("designs/compressed/{pool}/codes/{start}-{stop}.npy"),
         basis=basis_of,
         environments=environments_of("descriptors/{pool}/environments/{start}-{stop}.npz"),
         rows=rows_of,
@@ -104,7 +106,7 @@ rule design_raise:
     shell:
         "gapdesign raise --config {params.config:q} --design {wildcards.design:q} --structures {input.structures:q}"
         " --candidates {input.candidates:q} --features {input.features:q} --sums {input.sums:q} {params.others}"
-        " --compressed {input.compressed:q} --environments {input.environments:q} --memory {resources.allowance}"
+        " --compressed {input.compressed:q} --codes {input.codes:q} --environments {input.environments:q} --memory {resources.allowance}"
         " --threads {threads} --output {output:q} > {log:q} 2>&1"
 
 

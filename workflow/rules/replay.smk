@@ -105,6 +105,7 @@ rule replay_choose:
         features=of_pool("descriptors/{pool}/{start}-{stop}.npy"),
         sums=of_pool("descriptors/{pool}/sums/{start}-{stop}.npy"),
         compressed=of_compressed("designs/compressed/{pool}/{start}-{stop}.npy"),
+        codes=of_compressed("designs/compressed/{pool}/codes/{start}-{stop}.npy"),
         basis=basis_of,
         environments=environments_of("descriptors/{pool}/environments/{start}-{stop}.npz"),
         rows=rows_of,
@@ -131,7 +132,7 @@ rule replay_choose:
     shell:
         "gapdesign replay-choose --config {params.config:q} --design {wildcards.design:q}"
         " --candidates {input.candidates:q} --features {input.features:q} --sums {input.sums:q} {params.others}"
-        " --compressed {input.compressed:q} --environments {input.environments:q} --memory {resources.allowance}"
+        " --compressed {input.compressed:q} --codes {input.codes:q} --environments {input.environments:q} --memory {resources.allowance}"
         " --threads {threads} --output {output:q} > {log:q} 2>&1"
 
 

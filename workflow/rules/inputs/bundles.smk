@@ -10,6 +10,7 @@ BUNDLED = {
     "sums": "descriptors/{pool}/sums/{start}-{stop}.npy",
     "environments": "descriptors/{pool}/environments/{start}-{stop}.npz",
     "compressed": "designs/compressed/{pool}/{start}-{stop}.npy",
+    "codes": "designs/compressed/{pool}/codes/{start}-{stop}.npy",
     "label_rows": "rows/{pool}/{start}-{stop}.npz",
     "costs": "designs/costs/{pool}/{start}-{stop}.npy",
     "rows": "replay/rows/{pool}/{start}-{stop}.npy",

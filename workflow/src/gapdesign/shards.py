@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy
+from io import FileIO
 from itertools import pairwise
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from gapdesign.errors import InputError
 from gapdesign.stored import StoredArray
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer as Buffer
 
 
 def cut(size: int, shard_size: int) -> list[tuple[int, int]]:
@@ -60,7 +65,7 @@ def in_order(paths: Sequence[str | Path]) -> tuple[list[str | Path], list[int]]:
 
 _FOLDERS = (
     *("candidates/{}", "descriptors/{}", "descriptors/{}/sums", "descriptors/{}/environments"),
-    *("rows/{}", "designs/compressed/{}", "designs/costs/{}", "replay/rows/{}"),
+    *("rows/{}", "designs/compressed/{}", "designs/compressed/{}/codes", "designs/costs/{}", "replay/rows/{}"),
 )
 """Folders of the shards of a pool, below those of the results of a study."""
 
@@ -90,6 +95,7 @@ class Blocks:
 
     size: int
     dimension: int
+    dtype: np.dtype
 
     def block(self, start: int, stop: int) -> np.ndarray:
         """Rows ``start`` to ``stop`` (excluded)."""
@@ -129,20 +135,46 @@ class ArrayFile(Blocks):
     def __init__(self, path: str | Path, stored: StoredArray | None = None) -> None:
         self._path = Path(path)
         self._stored = StoredArray.alone(self._path) if stored is None else stored
-        self.shape = self._stored.shape
+        self._read: list[int] = []
+        self.shape, self.dtype = self._stored.shape, self._stored.dtype
         if len(self.shape) != 2:
             raise InputError(f"{path}: not a table of numbers; delete it and run its stage again.")
         self.size, self.dimension = self.shape
 
     def block(self, start: int, stop: int) -> np.ndarray:
         """Return rows ``start`` to ``stop`` (excluded)."""
-        with self._path.open("rb", buffering=0) as stream:
+        with self._opened() as stream:
             return self._stored.read(stream, start, stop)
 
     def rows(self, indices: np.ndarray) -> np.ndarray:
         """Return single rows, in the order of ``indices``."""
-        with self._path.open("rb", buffering=0) as stream:
+        with self._opened() as stream:
             return self._stored.read_single(stream, indices)
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes read from the file so far."""
+        return sum(self._read)
+
+    @contextmanager
+    def _opened(self) -> Iterator[FileIO]:
+        with _CountingFile(self._path) as stream:
+            try:
+                yield stream
+            finally:
+                self._read.append(stream.count)
+
+
+class _CountingFile(FileIO):
+    """A file opened for reading, which counts the bytes."""
+
+    count = 0
+
+    def readinto(self, buffer: Buffer) -> int:
+        """Read bytes into a buffer, and return their number."""
+        read = super().readinto(buffer)
+        self.count += read
+        return read
 
 
 T = TypeVar("T", covariant=True)
@@ -222,7 +254,12 @@ class FeaturePool(Blocks):
             if shard.shape != (stop - start, self._shards[0].shape[1]):
                 raise InputError(f"{path}: its shape {shard.shape} does not match its name; run its stage again.")
         self.size = self._bounds[-1]
-        self.dimension = self._shards[0].shape[1]
+        self.dimension, self.dtype = self._shards[0].shape[1], self._shards[0].dtype
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes read from the files of the pool so far."""
+        return sum(shard.bytes_read for shard in self._shards)
 
     def first(self, size: int) -> FeaturePool:
         """Return the candidates 0 to ``size`` (excluded) as a pool of their own."""
@@ -244,7 +281,7 @@ class FeaturePool(Blocks):
     def rows(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         """Return the features (n, dimension) of the candidates ``indices``, in that order."""
         indices = np.asarray(indices, dtype=np.int64)
-        features = np.empty((len(indices), self.dimension), dtype=np.float32)
+        features = np.empty((len(indices), self.dimension), self.dtype)
         owner = np.searchsorted(self._bounds, indices, side="right") - 1
         for number in np.unique(owner):
             mine = owner == number
@@ -253,7 +290,7 @@ class FeaturePool(Blocks):
 
     def held(self) -> HeldPool:
         """Return the whole pool, held in memory."""
-        whole = np.empty((self.size, self.dimension), dtype=np.float32)
+        whole = np.empty((self.size, self.dimension), self.dtype)
         for start, stop in pairwise(self._bounds):
             whole[start:stop] = self.block(start, stop)
         return HeldPool(whole)
@@ -263,8 +300,12 @@ class HeldPool(Blocks):
     """An array (n, dimension) that is read like a :class:`FeaturePool`."""
 
     def __init__(self, features: np.ndarray) -> None:
-        self._features = features
+        self._features, self.dtype = features, features.dtype
         self.size, self.dimension = features.shape
+
+    def held(self) -> HeldPool:
+        """Return itself."""
+        return self
 
     def block(self, start: int, stop: int) -> np.ndarray:
         """Return the features (n, dimension) of a range."""
@@ -289,7 +330,7 @@ class SampledPool(Blocks):
     def __init__(self, pool: FeaturePool | HeldPool, count: int, order: np.ndarray | None = None) -> None:
         self._pool = pool
         self._indices = evenly(pool.size, count) if order is None else np.sort(order[:count])
-        self.size, self.dimension = len(self._indices), pool.dimension
+        self.size, self.dimension, self.dtype = len(self._indices), pool.dimension, pool.dtype
 
     def block(self, start: int, stop: int) -> np.ndarray:
         """Return the features (n, dimension) of the candidates at the places ``start`` to ``stop`` (excluded)."""

@@ -113,7 +113,7 @@ class StoredArray:
         """Read rows from ``first`` on into an array."""
         stream.seek(self.first + first * self.dtype.itemsize * math.prod(self.shape[1:]))
         left = memoryview(rows.reshape(-1).view(np.uint8))
-        while count := stream.readinto(left):
+        while len(left) and (count := stream.readinto(left)):
             left = left[count:]
         if len(left):
             raise InputError(f"{stream.name}: it has become shorter while it was read; run its stage again.")

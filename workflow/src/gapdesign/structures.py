@@ -13,7 +13,6 @@ from pydantic import Field, model_validator
 
 from gapdesign.config.options import Options
 from gapdesign.errors import InputError
-from gapdesign.inputs.crystal import read_crystal
 from gapdesign.inputs.sanity import mistake, reduced
 
 
@@ -263,6 +262,8 @@ def prototypes(options: Mapping[str, PrototypeOptions]) -> list[Prototype]:
 def _prototype(name: str, options: PrototypeOptions) -> Prototype:
     key = f"prototypes.{name}"
     if options.file is not None:
+        from gapdesign.inputs.crystal import read_crystal
+
         atoms = read_crystal(options.file, f"{key}.file")
     else:
         atoms = _from_lattice(key, options)

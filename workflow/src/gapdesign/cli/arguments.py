@@ -84,6 +84,7 @@ def add_search(verb: argparse.ArgumentParser) -> None:
     """Add the features of the pool that a design is chosen from, and the memory and threads that choosing may use."""
     add_files(verb, "--features", "all shards of features of the pool (.npy)")
     add_files(verb, "--compressed", "compressed shards (.npy)", may_be_none=True)
+    add_files(verb, "--codes", "codes of compressed shards, made from these without (.npy)", may_be_none=True)
     verb.add_argument("--basis", type=Path, metavar="FILE", help="directions of the compression (.npz)")
     add_scaling(verb)
     add_memory(verb)

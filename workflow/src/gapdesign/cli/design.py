@@ -91,6 +91,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--basis", required=True, type=Path, metavar="FILE", help="directions (.npz)")
     verb.add_argument("--features", required=True, type=Path, metavar="FILE", help="features of the shard (.npy)")
     add_output(verb, what="compressed features to write (.npy)")
+    verb.add_argument("--output-codes", type=Path, metavar="FILE", help="their codes to write, if you want them (.npy)")
 
     verb = add(
         verbs,
@@ -208,7 +209,9 @@ def _compress(arguments: argparse.Namespace, part: FeaturePart) -> None:
     basis = Directions.read(arguments.basis, part.layout)
     compressed = compress_all(ArrayFile(arguments.features), basis)
     write_array(arguments.output, compressed)
-    say(f"{len(compressed)} structures, {compressed.shape[1]} numbers each")
+    if arguments.output_codes:
+        write_array(arguments.output_codes, basis.codec.encode(compressed))
+    say(f"{len(compressed)} structures, {compressed.shape[1]} numbers each, {2 * basis.codec.dimension} bytes of code")
 
 
 def _select(arguments: argparse.Namespace, part: SelectPart) -> None:

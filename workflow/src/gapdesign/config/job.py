@@ -16,7 +16,7 @@ STAGES = {
     "candidates": 3,
     "descriptors": 1,
     "rows": 1,
-    "design": 2,
+    "design": 3,
     "labels": 1,
     "hyperparameters": 1,
     "models": 1,

@@ -79,6 +79,8 @@ class Task:
         Features of existing structures, which need not be chosen.
     compressed : FeaturePool, optional
         Compressed features of the pool.
+    codes : FeaturePool, optional
+        Codes of the compressed features; without them they are made where they are needed.
     basis : Directions, optional
         The directions of the compression.
     structures : StructurePool, optional
@@ -117,6 +119,7 @@ class Task:
     seed: str = ""
     existing: np.ndarray | None = None
     compressed: FeaturePool | HeldPool | None = None
+    codes: FeaturePool | HeldPool | None = None
     basis: Directions | None = None
     structures: StructurePool | None = None
     environments: EnvironmentPool | Environments | None = None

@@ -57,6 +57,8 @@ class PoolFiles:
         Features, their sums, and the structures; without sums the pool's mean descriptor stays zero.
     compressed : sequence of path
         Compressed features, for methods that work on them.
+    codes : sequence of path
+        Codes of the compressed features.
     basis : path, optional
         The directions of the compression.
     environments : sequence of path
@@ -73,6 +75,7 @@ class PoolFiles:
     sums: Sequence[Path] = ()
     candidates: Sequence[Path] = ()
     compressed: Sequence[Path] = ()
+    codes: Sequence[Path] = ()
     basis: Path | None = None
     environments: Sequence[Path] = ()
     rows: Sequence[Path] = ()
@@ -170,6 +173,7 @@ def make_task(
         **_environments(files, design, described, existing),
         **_rows(files, design, described, existing),
         compressed=FeaturePool(files.compressed) if files.compressed else None,
+        codes=FeaturePool(files.codes) if files.codes else None,
         basis=Directions.read(files.basis, covariance.layout) if files.basis else None,
         structures=_structures(
             files, pool, covariance, described.kernel, None if existing is None else existing[:2], memory

@@ -187,7 +187,7 @@ def _task(given: Features, existing: Features | None, member: type[Method], opti
     """Make the task of a method on features in memory."""
     from gapdesign.descriptors.structure_distances import StructurePool
     from gapdesign.methods import Task
-    from gapdesign.methods.maxmin.compression import SAMPLE, Directions
+    from gapdesign.methods.maxmin.compression import SAMPLE, CompressedPool, Directions, code_all
     from gapdesign.methods.shared.distance import mean_descriptor, total
     from gapdesign.shards import HeldPool
 
@@ -202,7 +202,7 @@ def _task(given: Features, existing: Features | None, member: type[Method], opti
     if member.is_compressed and by_average:
         step = -(-len(given) // SAMPLE)
         basis = Directions.of(given.values[::step], layout)
-        more = {"basis": basis, "compressed": HeldPool(basis.compress(given.values))}
+        more = {"basis": basis, "compressed": CompressedPool(pool, basis), "codes": HeldPool(code_all(pool, basis))}
     if not by_average:
         described = None if existing is None else (existing.values, existing.environments)
         more["structures"] = StructurePool(pool, given.environments, given.covariance, given.kernel, described)

@@ -71,6 +71,7 @@ def regrow(method: type[Method], task: Task, sizes: Sequence[int], *, order: np.
             pool=_part(task.pool, size, order),
             start=int(np.searchsorted(members, task.start)) if task.start in members else None,
             compressed=None if task.compressed is None else hold(_part(task.compressed, size, order), task.memory),
+            codes=None if task.codes is None else _part(task.codes, size, order),
         )
         blocks = smaller.pool.blocks(block_rows(task.memory, task.pool.dimension, 0))
         sums = sum(total(block) for _, block in blocks)

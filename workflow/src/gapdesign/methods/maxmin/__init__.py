@@ -6,12 +6,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from gapdesign.errors import InputError
 from gapdesign.methods.base import Method, Selection, Task, Wrong
-from gapdesign.methods.shared.resources import hold
-from gapdesign.shards import FeaturePool
 
 
 class MaxminMethod(Method):
@@ -41,8 +37,6 @@ class MaxminMethod(Method):
             return lazy.select(task)
         if task.compressed is None:
             raise InputError(f"--compressed: the method {cls.name} needs compressed shards; run `gapdesign compress`.")
-        if isinstance(task.compressed, FeaturePool):
-            task = replace(task, compressed=hold(task.compressed, task.memory))
         return greedy.select(task)
 
     @classmethod

@@ -8,18 +8,19 @@ some seventy numbers replace six hundred, to parts in a million.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.files import read_arrays, write_arrays
+from gapdesign.methods.maxmin.codes import UNIT, Codec, Columns, own
 from gapdesign.methods.shared.resources import one_blas_thread
-from gapdesign.shards import ArrayFile
+from gapdesign.shards import ArrayFile, Blocks, HeldPool
 from gapdesign.streams import stream
 
 RESIDUAL = 1e-4
@@ -36,28 +37,41 @@ NEAR = 256
 SAMPLE = 2048
 """Number of structures that determine the directions of a pool."""
 
-UNIT = 2.0**-24
-"""Half the distance of single precision from 1 to the next number."""
-
 BLOCK = 2048
 """Number of rows compressed at once."""
+
+KEPT = 64
+"""MiB of compressed features that are kept where they are made one by one."""
 
 _TRIED = 128
 
 
 @dataclass(frozen=True)
 class Directions:
-    """Orthonormal directions of each part of the features: (d, K) for each SOAP block in turn and for the pairs."""
+    """Orthonormal directions of each part of the features: (d, K) for each SOAP block in turn and for the pairs.
+
+    The codec makes codes of what they compress; without one, codes have all coordinates.
+    """
 
     layout: Layout
     directions: tuple[np.ndarray, ...]
+    of_sample: Codec | None = None
 
     @classmethod
     def of(cls, sample: np.ndarray, layout: Layout) -> Directions:
         """Find principal directions that leave little of every row of a sample (n, dimension)."""
         generator, sample = np.random.Generator(stream("basis")), sample.astype(float)
-        parts, limit = (*layout.soap, layout.pair), _limit(sample)
-        return cls(layout, tuple(_directions(sample[:, part], limit, generator) for part in parts))
+        parts, near = [sample[:, part] for part in (*layout.soap, layout.pair)], _near(sample)
+        limit = float(np.clip(SHARE * near, UNIT / 8, RESIDUAL))
+        directions = tuple(_directions(part, limit, generator) for part in parts)
+        coordinates = [part @ vectors for part, vectors in zip(parts, directions, strict=True)]
+        left = [np.maximum(norm2(part) - norm2(z), 0) for part, z in zip(parts, coordinates, strict=True)]
+        return cls(layout, directions, Codec.of(layout, coordinates, left, near))
+
+    @cached_property
+    def codec(self) -> Codec:
+        """How codes are made of compressed features."""
+        return self.of_sample or Codec.plain(self.layout, [vectors.shape[1] for vectors in self.directions])
 
     @classmethod
     def of_shards(cls, paths: Sequence[str | Path], layout: Layout) -> tuple[Directions, int]:
@@ -79,18 +93,37 @@ class Directions:
         for part, vectors in zip((*self.layout.soap, self.layout.pair), self.directions, strict=True):
             x = features[:, part].astype(float)
             z = x @ vectors
-            norm = np.einsum("ij,ij->i", x, x)
+            norm = norm2(x)
             # Added to cover rounding of the difference, and of the root in single precision.
-            left = np.maximum(norm - np.einsum("ij,ij->i", z, z), 0.0) + 1e-13
+            left = np.maximum(norm - norm2(z), 0.0) + 1e-13
             columns.append(z)
             residuals.append(np.sqrt(left) * (1 + 4 * UNIT))
             norms.append(norm - 1)
         shares = [] if self.layout.composition is None else [features[:, self.layout.composition]]
         return np.column_stack([*columns, *shares, *residuals, *norms]).astype(np.float32)
 
+    def code(self, features: np.ndarray) -> np.ndarray:
+        """Make the codes (n, dimension) int16 of features (n, dimension), by the leading directions alone."""
+        coordinates, left, norms = [], [], []
+        for part, vectors in zip((*self.layout.soap, self.layout.pair), self._leading, strict=True):
+            x = features[:, part].astype(float)
+            coordinates.append(x @ vectors)
+            norms.append(norm2(x))
+            left.append(np.sqrt(np.maximum(norms[-1] - norm2(coordinates[-1]), 0.0) + 1e-13))
+        shares = features[:, self.layout.composition or slice(0)]
+        return self.codec.encode_parts(coordinates, left, np.column_stack(norms) - 1, shares)
+
+    @cached_property
+    def _leading(self) -> list[np.ndarray]:
+        """Directions (d, K) of the coordinates of codes."""
+        pairs = zip(self.directions, self.codec.leading, strict=True)
+        return [np.ascontiguousarray(vectors[:, :count]) for vectors, count in pairs]
+
     def write(self, path: str | Path) -> None:
-        """Write the directions."""
-        write_arrays(path, {f"arr_{number}": vectors for number, vectors in enumerate(self.directions)})
+        """Write the directions, and behind them what the codec consists of."""
+        codec = self.codec
+        arrays = [*self.directions, np.array(codec.leading), codec.middles, codec.steps, codec.lengths]
+        write_arrays(path, {f"arr_{number}": array for number, array in enumerate(arrays)})
 
     @classmethod
     def read(cls, path: str | Path, layout: Layout) -> Directions:
@@ -101,24 +134,77 @@ class Directions:
         InputError
             If the file is missing or damaged.
         """
-        return read_arrays(path, lambda arrays: cls(layout, tuple(arrays.values())), run="gapdesign basis")
+
+        def made(arrays: Mapping[str, np.ndarray]) -> Directions:
+            *directions, leading, middles, steps, lengths = arrays.values()
+            widths = [vectors.shape[1] for vectors in directions]
+            return cls(layout, tuple(directions), Codec(layout, widths, leading.tolist(), middles, steps, lengths))
+
+        return read_arrays(path, made, run="gapdesign basis")
 
 
 def compress_all(pool: ArrayFile, basis: Directions, *, threads: int = 1) -> np.ndarray:
     """Compress a whole file of features, block by block, to (n, width) float32."""
-    spans = pool.ranges(BLOCK)
+    return _all(pool, basis.compress, threads)
+
+
+def code_all(pool: ArrayFile | HeldPool, basis: Directions, *, threads: int = 1) -> np.ndarray:
+    """Make the codes (n, dimension) int16 of a whole file of features, block by block."""
+    return _all(pool, basis.code, threads)
+
+
+def _all(pool: ArrayFile | HeldPool, make: Callable[[np.ndarray], np.ndarray], threads: int) -> np.ndarray:
     with one_blas_thread(), ThreadPoolExecutor(threads) as workers:
-        blocks = list(workers.map(lambda span: basis.compress(pool.block(*span)), spans))
-    return np.concatenate(blocks)
+        return np.concatenate(list(workers.map(lambda span: make(pool.block(*span)), pool.ranges(BLOCK))))
 
 
-def _limit(x: np.ndarray) -> float:
-    """Return the largest |r|^2 to aim at for the rows of x (n, d)."""
+class CompressedPool(Blocks):
+    """Features of a pool that are compressed when they are read; single ones are kept, as long as all would fit."""
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, pool: ArrayFile | HeldPool, basis: Directions) -> None:
+        self._pool, self._basis = pool, basis
+        self.size = pool.size
+        self.dimension = basis.compress(pool.block(0, 1)).shape[1]
+        is_small = self.dtype.itemsize * self.size * self.dimension <= KEPT * 2**20
+        self._kept = np.empty((self.size if is_small else 0, self.dimension), self.dtype)
+        self._is_kept = np.zeros(len(self._kept), bool)
+
+    def held(self) -> CompressedPool:
+        """Return itself, which keeps as much as it may."""
+        return self
+
+    def ranges(self, rows: int) -> list[tuple[int, int]]:
+        """Return ranges [start, stop) of at most ``rows`` rows."""
+        return self._pool.ranges(rows)
+
+    def block(self, start: int, stop: int) -> np.ndarray:
+        """Return the compressed features (n, dimension) of a range."""
+        return self._basis.compress(self._pool.block(start, stop))
+
+    def rows(self, indices: np.ndarray) -> np.ndarray:
+        """Return the compressed features (n, dimension) of the candidates ``indices``, in that order."""
+        if not len(self._kept):
+            return self._basis.compress(self._pool.rows(indices))
+        new = np.asarray(indices)[~self._is_kept[indices]]
+        if len(new):
+            self._kept[new], self._is_kept[new] = self._basis.compress(self._pool.rows(new)), True
+        return self._kept[indices]
+
+
+def norm2(x: np.ndarray) -> np.ndarray:
+    """Return |x|^2 (n,) of the rows of x (n, d)."""
+    return np.einsum("ij,ij->i", x, x)
+
+
+def _near(x: np.ndarray) -> float:
+    """Return the median squared distance of some of the rows of x (n, d) from their nearest neighbours."""
     rows = np.arange(0, len(x), -(-len(x) // NEAR))
-    norms = np.einsum("ij,ij->i", x, x)
+    norms = norm2(x)
     distances2 = norms[rows, None] + norms - 2 * x[rows] @ x.T
     distances2[np.arange(len(rows)), rows] = np.inf
-    return float(np.clip(SHARE * np.median(distances2.min(axis=1)), UNIT / 8, RESIDUAL))
+    return float(np.median(distances2.min(axis=1)))
 
 
 def _directions(x: np.ndarray, limit: float, generator: np.random.Generator) -> np.ndarray:
@@ -140,7 +226,7 @@ def _directions(x: np.ndarray, limit: float, generator: np.random.Generator) -> 
 
 def _enough(x: np.ndarray, directions: np.ndarray, limit: float) -> np.ndarray | None:
     """Return the fewest directions that leave at most ``limit`` of every row; None if all do not suffice."""
-    left = np.einsum("ij,ij->i", x, x)[:, None] - np.cumsum((x @ directions) ** 2, axis=1)
+    left = norm2(x)[:, None] - np.cumsum((x @ directions) ** 2, axis=1)
     enough = np.flatnonzero(left.max(axis=0) <= limit)
     return np.ascontiguousarray(directions[:, : enough[0] + 1]) if len(enough) else None
 
@@ -151,12 +237,9 @@ class CompressedCovariance:
     def __init__(self, basis: Directions, covariance: Covariance) -> None:
         layout = basis.layout
         widths = [part.shape[1] for part in basis.directions]
-        ends = np.concatenate([[0], np.cumsum(widths)]).astype(int)
-        shares = 0 if layout.composition is None else layout.n_species
-        self._parts = [slice(a, b) for a, b in pairwise(ends)]
-        self._shares = range(ends[-1], ends[-1] + shares)
-        self.residuals = slice(int(ends[-1]) + shares, int(ends[-1]) + shares + len(widths))
-        self._norms = slice(self.residuals.stop, self.residuals.stop + len(widths))
+        columns = Columns(layout, widths)
+        self._parts, self._shares, self._norms = columns.parts, columns.shares, columns.norms
+        self.residuals = columns.residuals
         self._similarity = covariance.similarity
         self._weights = np.array([covariance.soap_weight] * layout.n_species + [covariance.pair_weight])
         folded = [self._similarity.folded(2 * weight) for weight in self._weights[:-1]]
@@ -168,12 +251,7 @@ class CompressedCovariance:
 
     def own(self, rows: np.ndarray) -> np.ndarray:
         """Return k(p, p) of rows (n, width), to single precision."""
-        norms = 1 + rows[:, self._norms].astype(float)
-        soap = self._similarity(norms[:, :-1])
-        if self._shares:
-            soap = soap * rows[:, self._shares].astype(float) ** 2
-        own = soap.sum(axis=1) * self._weights[0] + norms[:, -1] * self._weights[-1]
-        return own.astype(np.float32)
+        return own(rows[:, self._norms], rows[:, self._shares], self._similarity, self._weights)
 
     def targets(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Prepare rows (m, width) as targets of distances: weighted coordinates, and k(q, q)."""

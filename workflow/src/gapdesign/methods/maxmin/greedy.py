@@ -8,37 +8,43 @@ than the bound of all candidates outside it, no other candidate can be chosen. O
 against all ranks that it missed at once, which is a matrix product, and a new front is taken from it. For the same
 reason a larger budget, or a larger pool, continues from the end of an earlier selection.
 
-Distances on all tiers are those of compressed features, each with a bound of its error. Candidates whose
-intervals overlap at the top are settled on their full features by the defining computation; of those that are equal
-to single precision (:data:`gapdesign.descriptors.covariance.EQUAL`), the smallest index wins. docs/selection.md
-explains why that is exact, and which alternatives were tried.
+The pool and its part have upper bounds from codes of a few bytes (:mod:`.codes`). For the front alone, compressed
+features are read, whose distances have a bound of their error on either side. Candidates whose intervals overlap at the
+top are settled on their full features by the defining computation; of those that are equal to single precision
+(:data:`gapdesign.descriptors.covariance.EQUAL`), the smallest index wins. docs/selection.md explains why that is exact,
+and which alternatives were tried.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 
 from gapdesign.descriptors.covariance import first_farthest, reach
 from gapdesign.errors import InputError
 from gapdesign.methods.base import Selection, Task
+from gapdesign.methods.maxmin.codes import CodedCovariance, CodedPool
 from gapdesign.methods.maxmin.compression import CompressedCovariance
 from gapdesign.methods.maxmin.state import State
 from gapdesign.methods.maxmin.tiers import CHUNK, Ranks, Tier
-from gapdesign.methods.shared.resources import one_blas_thread
+from gapdesign.methods.shared.resources import hold, one_blas_thread
 
-FRONT = 512
+T = TypeVar("T")
+
+FRONT = 256
 """Smallest number of candidates in a new front, if there are enough."""
 
-SHARE = 8
+SHARE = 16
 """The middle tier holds one candidate in this many."""
 
 SAMPLE = 4096
 """Number of candidates that determine the middle tier's threshold."""
 
-BLOCK = 16384
+BLOCK = 65536
 """Number of candidates that a thread reads at once."""
 
 
@@ -56,21 +62,27 @@ class _Greedy:
     """One run of the algorithm."""
 
     def __init__(self, task: Task) -> None:
-        self.task, self.pool = task, task.compressed
+        self.task = task
+        self.pool = hold(task.compressed, task.memory // 16)
+        codes = CodedPool(self.pool, task.basis.codec) if task.codes is None else task.codes
+        self.codes = hold(codes, 3 * task.memory // 2)  # half of the memory; the other half is for bounds
         self.covariance = CompressedCovariance(task.basis, task.covariance)
+        coded = CodedCovariance(task.basis.codec, task.covariance)
         existing = task.existing if task.existing is not None else np.zeros((0, task.pool.dimension), np.float32)
         room = len(existing) + task.budget + 1
-        self.ranks = Ranks(task.basis, self.covariance, task.pool.dimension, self.pool.dimension, room)
+        dimensions = task.pool.dimension, self.pool.dimension
+        self.ranks = Ranks(task.basis, self.covariance, coded, dimensions, room)
         self.ranks.add(existing)
         self.chosen: list[int] = []
         self.passes = 0
         self._forget()
-        self.own = np.empty(self.pool.size, np.float32)
-        self.widest = np.zeros((1, self.pool.dimension), np.float32)
-        for start, rows in self.pool.blocks(CHUNK):
-            self.own[start : start + len(rows)] = self.covariance.own(rows)
-            np.maximum(self.widest, rows.max(axis=0), out=self.widest)
         self._room()
+        self.own = np.empty(self.pool.size, np.float32)
+
+        def own(span: tuple[int, int]) -> None:
+            self.own[slice(*span)] = coded.own(self.codes.block(*span))
+
+        self._on_all(own)
         self.began = time.monotonic()
 
     def _room(self) -> None:
@@ -104,8 +116,9 @@ class _Greedy:
         else:
             distances2.append(self._farthest()[1])
         self._report(distances2[-1])
+        self.task.progress(self._effort())
         self._hand_back()
-        bounds = {"psi": self.psi, "seen": self.seen}
+        bounds = {"upper": self.psi, "seen": self.seen}
         state = State(self.pool.size, np.array(self.chosen, np.int64), np.array(distances2), bounds)
         return self._selection(distances2, state)
 
@@ -136,7 +149,7 @@ class _Greedy:
         right = self._still_right(earlier, existing)
         self.chosen += ranks[: right - first].tolist()
         self.ranks.count = existing + len(self.chosen)
-        self.psi[: earlier.size], self.seen[: earlier.size] = earlier.bounds["psi"], earlier.bounds["seen"]
+        self.psi[: earlier.size], self.seen[: earlier.size] = earlier.bounds["upper"], earlier.bounds["seen"]
         # Bounds that account for ranks that are gone are void.
         void = self.seen > self.ranks.count
         self.psi[void], self.seen[void] = np.inf, 0
@@ -146,16 +159,21 @@ class _Greedy:
 
     def _still_right(self, earlier: State, existing: int) -> int:
         """Return how many of the first earlier distances no new candidate of the pool can exceed."""
-        known = min(len(earlier.distances2), self.task.budget + 1)
-        highest = np.full(existing + known, -np.inf)
+        known, first = min(len(earlier.distances2), self.task.budget + 1), len(self.chosen)
+        highest, limits = np.full(existing + known, -np.inf), np.full(existing + known, np.inf)
+        limits[existing + first :] = earlier.distances2[first:known]
+        count = self.ranks.count
         for start in range(earlier.size, self.pool.size, CHUNK):
-            rows = self.pool.rows(np.arange(start, min(start + CHUNK, self.pool.size)))
-            excess = np.minimum.accumulate(self.ranks.excess(rows, 0, self.ranks.count), axis=1)
-            error = self.covariance.error(rows, self.ranks.largest)
-            psi = (excess + (self.own[start : start + len(rows)] + error)[:, None]).max(axis=0)
-            np.maximum(highest[1 : 1 + len(psi)], psi, out=highest[1 : 1 + len(psi)])
-        first = len(self.chosen)
-        wrong = np.flatnonzero(highest[existing + first :] > earlier.distances2[first:known])
+            candidates = np.arange(start, min(start + CHUNK, self.pool.size))
+            psi = self.ranks.bound(self.task.basis.codec.decode(self.codes.rows(candidates)), 0, count)
+            psi = np.minimum.accumulate(psi.T + self.own[candidates, None], axis=1)
+            unsure = np.flatnonzero((psi > limits[1 : 1 + count]).any(axis=1))
+            if len(unsure):
+                rows = self.pool.rows(candidates[unsure])
+                upper = self.covariance.own(rows) + self.covariance.error(rows, self.ranks.largest)
+                psi[unsure] = np.minimum.accumulate(self.ranks.excess(rows, 0, count) + upper[:, None], axis=1)
+            np.maximum(highest[1 : 1 + count], psi.max(axis=0), out=highest[1 : 1 + count])
+        wrong = np.flatnonzero(highest[existing + first :] > limits[existing + first :])
         return first + int(wrong[0]) if len(wrong) else known
 
     def _choose_first(self) -> float:
@@ -193,12 +211,14 @@ class _Greedy:
 
     def _farthest(self) -> tuple[int, float]:
         """Return the candidate with the largest Psi, the first of equal ones, and its Psi; (-1, 0) if none is left."""
+        goal = np.inf
         while True:
             error = self._error()
-            low = reach(float((self.front.psi - error).max(initial=-np.inf)))
-            if low < self.middle.beyond + self._slack():
-                self._sweep()
-            elif low < self.front.beyond + self._slack():
+            low = self._low(self.front.psi - error)
+            if low < self.middle.beyond:
+                self._sweep(goal)
+                goal = self._low(self.front.psi - self._error())  # a second pass in a row takes all that may be as far
+            elif low < self.front.beyond:
                 self._advance()
             else:
                 break
@@ -206,16 +226,17 @@ class _Greedy:
             return -1, 0.0
         return self._settle(np.flatnonzero(self.front.psi + error >= low))
 
+    @staticmethod
+    def _low(lower: np.ndarray) -> float:
+        """Return the smallest Psi that may count as equal to the largest, given lower bounds (n,) float32 of some."""
+        return float(np.nextafter(np.float32(reach(float(lower.max(initial=-np.inf)))), np.float32(-np.inf)))
+
     def _error(self) -> np.ndarray:
         """Return a bound of the error of each Psi of the front, renewed for a new front or a larger |r| of a rank."""
         if self._errors is None or self._errors[0] is not self.front or (self._errors[1] < self.ranks.largest).any():
             error = self.covariance.error(self.front.rows, self.ranks.largest)
             self._errors = (self.front, self.ranks.largest, error)
         return self._errors[2]
-
-    def _slack(self) -> float:
-        """Return a bound of the error of any Psi; twice as much exceeds the range of what counts as equal."""
-        return float(self.covariance.error(self.widest, self.ranks.largest)[0])
 
     def _settle(self, contested: np.ndarray) -> tuple[int, float]:
         """Return the contested member of the front with the largest Psi by the defining computation, and its Psi."""
@@ -238,59 +259,78 @@ class _Greedy:
         best = order[first_farthest(psi[order])]
         return int(candidates[best]), float(psi[best])
 
-    def _sweep(self) -> None:
-        """Pass over the pool: update all candidates that may matter soon, and make them the middle tier."""
+    def _sweep(self, goal: float = np.inf) -> None:
+        """Pass over the pool: update what may matter soon, or may reach ``goal``, and make it the middle tier."""
         self._hand_back()
         self.passes += 1
         sample = np.arange(0, self.pool.size, max(1, self.pool.size // SAMPLE))
         psi, seen = self.psi[sample], self.seen[sample]
         everyone = np.arange(len(sample))
-        self.ranks.refresh(self.pool.rows(sample), (self.own[sample], psi, seen), everyone, -np.inf)
+        self._count(self.ranks.refresh(self.codes.rows(sample), (self.own[sample], psi, seen), everyone, -np.inf))
         self.psi[sample], self.seen[sample] = psi, seen
         share = min(max(self.pool.size // SHARE, FRONT), self.room) / self.pool.size
         wanted = min(len(sample), int(len(sample) * share) + 1)
-        goal = np.sort(psi)[-wanted]
-        self._refresh_pool(goal)
-        # Candidates that are indistinguishable from the top are in, so that the next choice is always possible.
-        lowest = self.psi.max() - 4 * self._slack()
-        if lowest < goal:
-            goal = lowest
-            self._refresh_pool(goal)
-        members = np.flatnonzero((self.psi >= goal) & (self.psi > -np.inf))
+        goal = min(goal, float(np.sort(psi)[-wanted]))
+        members, codes = self._refresh_pool(goal)
         bounds = (self.own[members], self.psi[members], self.seen[members])
-        beyond = float(goal) if len(members) < self.pool.size else -np.inf
-        self.middle = Tier(members, self.pool.rows(members), *bounds, beyond)
+        beyond = goal if len(members) < self.pool.size else -np.inf
+        self.middle = Tier(members, codes, *bounds, beyond)
         self._advance()
 
-    def _refresh_pool(self, floor: float) -> None:
-        def refresh(span: tuple[int, int]) -> None:
-            start, stop = span
-            which = np.flatnonzero((self.psi[start:stop] >= floor) & (self.seen[start:stop] < self.ranks.count))
-            if len(which):
-                bounds = (self.own[start:stop], self.psi[start:stop], self.seen[start:stop])
-                self.ranks.refresh(self.pool.block(start, stop), bounds, which, floor)
+    def _refresh_pool(self, floor: float) -> tuple[np.ndarray, np.ndarray]:
+        """Update all candidates that may reach ``floor``; return those that then still may (n,), and their codes."""
 
+        def refresh(span: tuple[int, int]) -> tuple[int, np.ndarray, np.ndarray]:
+            start, stop = span
+            own, psi, seen = self.own[start:stop], self.psi[start:stop], self.seen[start:stop]
+            above = np.flatnonzero((psi >= floor) & (psi > -np.inf))
+            if not len(above):
+                return 0, above, np.empty((0, self.codes.dimension), self.codes.dtype)
+            codes, which = self.codes.block(start, stop), above[seen[above] < self.ranks.count]
+            measured = self.ranks.refresh(codes, (own, psi, seen), which, floor)
+            above = above[psi[above] >= floor]
+            return measured, start + above, codes[above]
+
+        measured, members, codes = zip(*self._on_all(refresh), strict=True)
+        self._count(sum(measured))
+        return np.concatenate(members), np.concatenate(codes)
+
+    def _on_all(self, do: Callable[[tuple[int, int]], T]) -> list[T]:
+        """Do something for all blocks of the pool, in threads."""
         with ThreadPoolExecutor(self.task.threads) as threads:
-            list(threads.map(refresh, self.pool.ranges(BLOCK)))
+            return list(threads.map(do, self.codes.ranges(BLOCK)))
+
+    def _count(self, distances: int) -> None:
+        self.ranks.measured["codes"] += distances
 
     def _advance(self) -> None:
-        """Update the farthest of the middle tier, and make them the front."""
+        """Update the farthest of the middle tier, and make those of them the front that may matter."""
         self._hand_back_front()
-        middle = self.middle
-        size = 4 * FRONT
+        middle, size = self.middle, 4 * FRONT
+        bounds = (middle.own, middle.psi, middle.seen)
         while True:
             if size < len(middle.psi):
                 parted = np.argpartition(-middle.psi, size)
                 top, beyond = parted[:size], float(middle.psi[parted[size]])
             else:
                 top, beyond = np.arange(len(middle.psi)), -np.inf
-            self.ranks.refresh(middle.rows, (middle.own, middle.psi, middle.seen), top, -np.inf)
-            if beyond == -np.inf or middle.psi[top].max() > beyond + 4 * self._slack():
+            self._count(self.ranks.refresh(middle.rows, bounds, top, beyond))
+            members = np.sort(top[(middle.psi[top] >= beyond) & (middle.psi[top] > -np.inf)])
+            self.front = self._front(members, beyond)
+            if beyond == -np.inf or self._low(self.front.psi - self._error()) >= beyond:
                 break
+            self._hand_back_front()
             size *= 2
-        members = np.sort(top[(middle.psi[top] >= beyond) & (middle.psi[top] > -np.inf)])
-        bounds = (middle.own[members], middle.psi[members], middle.seen[members])
-        self.front = Tier(members, middle.rows[members], *bounds, beyond)
+
+    def _front(self, members: np.ndarray, beyond: float) -> Tier:
+        """Measure members (n,) of the middle tier by their compressed features."""
+        rows = self.pool.rows(self.middle.members[members])
+        own, count = self.covariance.own(rows), self.ranks.count
+        psi = np.empty(len(rows), np.float32)
+        for start in range(0, len(rows), CHUNK):
+            part = slice(start, start + CHUNK)
+            psi[part] = own[part] + self.ranks.excess(rows[part], 0, count).min(axis=1)
+        return Tier(members, rows, own, psi, np.full(len(rows), count), beyond)
 
     def _hand_back(self) -> None:
         """Pass the bounds of the middle tier and its front to the pool."""
@@ -301,9 +341,18 @@ class _Greedy:
     def _hand_back_front(self) -> None:
         """Pass the bounds of the front to the middle tier, and dissolve the front."""
         if self.front is not None:
-            self.middle.psi[self.front.members] = self.front.psi
-            self.middle.seen[self.front.members] = self.front.seen
+            members, upper = self.front.members, self.front.psi + self._error()
+            upper = np.nextafter(upper, np.float32(np.inf), where=upper > -np.inf, out=upper)
+            self.middle.psi[members] = np.minimum(self.middle.psi[members], upper)
+            self.middle.seen[members] = self.ranks.count
             self.front = None
+
+    def _effort(self) -> str:
+        """Return what was measured and read, in words."""
+        measured = ", ".join(f"{count / 1e6:.3g} million from {what}" for what, count in self.ranks.measured.items())
+        pools = {"codes": self.task.codes, "compressed": self.task.compressed, "full features": self.task.pool}
+        read = {what: getattr(pool, "bytes_read", 0) / 2**20 for what, pool in pools.items()}
+        return f"distances: {measured}; read: " + ", ".join(f"{mib:.3g} MiB of {what}" for what, mib in read.items())
 
     def _report(self, distance2: float) -> None:
         done, budget = len(self.chosen), self.task.budget

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gapdesign.methods.maxmin.codes import CodedCovariance
 from gapdesign.methods.maxmin.compression import CompressedCovariance, Directions
 
 CHUNK, RANKS = 1024, 64
@@ -15,16 +16,36 @@ Bounds = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class Ranks:
-    """Structures against which candidates are measured: the existing set, then the structures chosen."""
+    """Structures against which candidates are measured: the existing set, then the structures chosen.
+
+    Attributes
+    ----------
+    features : (room, dimension) float32
+    largest : (parts,)
+        Largest |r| of a rank.
+    count : int
+    measured : dict
+        Distances computed so far, from codes and from compressed features.
+    """
 
     def __init__(
-        self, basis: Directions, covariance: CompressedCovariance, dimension: int, width: int, room: int
+        self,
+        basis: Directions,
+        covariance: CompressedCovariance,
+        coded: CodedCovariance,
+        dimensions: tuple[int, int],
+        room: int,
     ) -> None:
-        self._basis, self._covariance = basis, covariance
+        self._basis, self._covariance, self._coded = basis, covariance, coded
+        dimension, width = dimensions
         self.features = np.empty((room, dimension), np.float32)
         self._targets, self._own = np.empty((room, width), np.float32), np.empty(room, np.float32)
+        self._bounding = np.empty((room, coded.width), np.float32)
+        self._lacking = np.empty((room, len(basis.directions) - 1), np.float32)
+        self._tangents = np.empty((room if coded.has_tangent else 0, coded.width), np.float32)
         self.largest = np.zeros(len(basis.directions))
         self.count = 0
+        self.measured = {"codes": 0, "compressed": 0}
 
     def add(self, features: np.ndarray, rows: np.ndarray | None = None) -> None:
         """Add ranks by their full features (n, dimension), with their compressed features if known."""
@@ -32,61 +53,79 @@ class Ranks:
         rows = self._basis.compress(features) if rows is None else rows
         self.features[span] = features
         self._targets[span], self._own[span] = self._covariance.targets(rows)
+        self._bounding[span], self._lacking[span] = self._coded.targets(rows)
+        if self._coded.has_tangent:
+            self._tangents[span] = self._coded.tangents(self._bounding[span], self._lacking[span])
         self.largest = np.maximum(self.largest, rows[:, self._covariance.residuals].max(axis=0, initial=0))
         self.count = span.stop
 
     def excess(self, rows: np.ndarray, first: int, last: int) -> np.ndarray:
         """Return D2 minus k(p, p), (n, last - first), of compressed rows (n, width) and ranks ``first`` to ``last``."""
+        self.measured["compressed"] += len(rows) * (last - first)
         return self._covariance.excess(rows, self._targets[first:last], self._own[first:last])
 
-    def refresh(self, rows: np.ndarray, bounds: Bounds, which: np.ndarray, floor: float) -> None:
-        """Measure rows against the ranks that they missed, in place, until they fall below ``floor``.
+    def bound(self, rows: np.ndarray, first: int, last: int) -> np.ndarray:
+        """Bound from above the transpose (last - first, n) of :meth:`excess`, from decoded rows (n, ...)."""
+        return self._coded.excess(rows, self._bounding[first:last], self._lacking[first:last])
+
+    def _bound_of_nearest(self, rows: np.ndarray, first: int, last: int) -> np.ndarray:
+        """Bound (n,) the least of :meth:`bound` from above; a tangent does where the nearest rank is one of many."""
+        if self._coded.has_tangent and first >= RANKS:
+            return self._coded.tangent(rows, self._tangents[first:last])
+        return self.bound(rows, first, last).min(axis=0)
+
+    def refresh(self, codes: np.ndarray, bounds: Bounds, which: np.ndarray, floor: float) -> int:
+        """Bound candidates against the ranks that they missed, in place, until they fall below ``floor``.
 
         Parameters
         ----------
-        rows : (n, width) float32
-            Compressed features.
+        codes : (n, dimension) int16
         bounds : (n,) each
-            ``own``, ``psi`` and ``seen`` of the rows, as in :class:`Tier`.
+            ``own``, ``psi`` and ``seen`` of the candidates, as in :class:`Tier`.
         which : (m,) int
-            Rows to measure.
+            Candidates to measure.
+
+        Returns
+        -------
+        int
+            Distances computed.
         """
-        (own, psi, seen), count = bounds, self.count
+        (own, psi, seen), count, measured = bounds, self.count, 0
         missed = seen[which]
-        for start in np.flatnonzero(np.bincount(missed)):
+        for start in np.flatnonzero(np.bincount(missed, minlength=count)[:count]):
             group = which[missed == start]
             for part in range(0, len(group), CHUNK):
                 mine = group[part : part + CHUNK]
-                some, floors, value = rows[mine], floor - own[mine], psi[mine] - own[mine]
+                rows = self._coded.codec.decode(codes[mine])
                 for first in range(int(start), count, RANKS):
                     last = min(first + RANKS, count)
-                    value = np.minimum(value, self.excess(some, first, last).min(axis=1))
-                    alive = value >= floors
+                    measured += len(mine) * (last - first)
+                    value = np.minimum(psi[mine], own[mine] + self._bound_of_nearest(rows, first, last))
+                    psi[mine], seen[mine] = value, last
+                    alive = value >= floor
                     if last < count and not alive.all():
-                        dead = mine[~alive]
-                        psi[dead], seen[dead] = value[~alive] + own[dead], last
-                        mine, some, floors, value = mine[alive], some[alive], floors[alive], value[alive]
-                psi[mine], seen[mine] = value + own[mine], count
+                        mine, rows = mine[alive], rows[alive]
+        return measured
 
 
 @dataclass
 class Tier:
-    """Some candidates, with the bounds of them and of all others.
+    """Some candidates, with bounds of them and of all others.
 
     Attributes
     ----------
     members : (n,) int64
         Their places in the tier above.
-    rows : (n, width) float32
-        Compressed features.
+    rows : (n, ...)
+        Codes, or in the front compressed features.
     own : (n,) float32
-        k(p, p).
+        k(p, p); for codes an upper bound.
     psi : (n,) float32
-        Upper bound of Psi, up to the error of compression; minus infinity for chosen candidates.
+        Upper bound of Psi, or in the front Psi up to the error of compression; minus infinity for chosen candidates.
     seen : (n,) int32
-        Number of ranks for which the bound accounts.
+        Number of ranks for which ``psi`` accounts.
     beyond : float
-        Largest ``psi`` that a member of the tier above outside this one may have.
+        Upper bound of the Psi of any member of the tier above outside this one.
     """
 
     members: np.ndarray

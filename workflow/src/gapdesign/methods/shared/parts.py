@@ -28,12 +28,14 @@ def among(task: Task, candidates: np.ndarray) -> Task:
     structures = None if task.structures is None else task.structures.among(candidates)
     sums = sum(total(block) for _, block in pool.blocks(block_rows(task.memory, pool.dimension, 0)))
     compressed = None if task.compressed is None else SampledPool(task.compressed, len(candidates), candidates)
+    codes = None if task.codes is None else SampledPool(task.codes, len(candidates), candidates)
     return replace(
         task,
         pool=pool,
         mean=mean_descriptor(sums, pool.size, task.covariance.layout),
         start=None if start is None else int(np.searchsorted(candidates, start)),
         compressed=None if compressed is None else hold(compressed, task.memory),
+        codes=codes,
         environments=environments,
         rows=None if task.rows is None else _Some(task.rows, candidates),
         structures=structures,

@@ -18,9 +18,9 @@ def block_rows(memory: int, dimension: int, budget: int) -> int:
     return max(64, min(16384, memory * 2**20 // 4 // bytes_a_row))
 
 
-def hold(pool: FeaturePool, memory: int) -> FeaturePool | HeldPool:
+def hold(pool: FeaturePool | HeldPool, memory: int) -> FeaturePool | HeldPool:
     """Keep a pool in memory if it takes less than a third of ``memory`` (MiB); else leave it in its files."""
-    return pool.held() if 4 * pool.size * pool.dimension < memory * 2**20 // 3 else pool
+    return pool.held() if pool.dtype.itemsize * pool.size * pool.dimension < memory * 2**20 // 3 else pool
 
 
 def require(memory: int, needed: float, method: str, what: str) -> None:
