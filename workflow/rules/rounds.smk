@@ -38,6 +38,7 @@ if LATER:
             features=of_pool("descriptors/{pool}/{start}-{stop}.npy"),
             sums=of_pool("descriptors/{pool}/sums/{start}-{stop}.npy"),
             compressed=of_compressed("designs/compressed/{pool}/{start}-{stop}.npy"),
+            codes=of_compressed("designs/compressed/{pool}/codes/{start}-{stop}.npy"),
             basis=basis_of,
             environments=environments_of("descriptors/{pool}/environments/{start}-{stop}.npz"),
             rows=rows_of,
@@ -75,7 +76,7 @@ if LATER:
         shell:
             "gapdesign round-choose --config {params.config:q} --design {wildcards.design:q} --candidates {input.candidates:q}"
             " --features {input.features:q} --sums {input.sums:q} {params.others} --compressed {input.compressed:q}"
-            " --environments {input.environments:q} --learnt {input.learnt:q} --labelled {input.labelled:q}"
+            " --codes {input.codes:q} --environments {input.environments:q} --learnt {input.learnt:q} --labelled {input.labelled:q}"
             " --earlier-features {input.known:q} {params.judged}"
             " --memory {resources.allowance} --threads {threads} --output {output.design:q}"
             " --output-features {output.features:q} --output-reserve {output.reserve:q}"
