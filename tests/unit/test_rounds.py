@@ -175,6 +175,18 @@ def test_errors_and_scale_are_the_most_likely_ones():
     assert all(0.4 < values[name] / TRUE[name] < 2.5 for name in TRUE)
 
 
+def test_forces_that_symmetry_holds_at_zero_are_not_taken_for_exact_ones():
+    parts, start = labelled_rows(20), {"energy": 0.001, "force": 0.05, "virial": 0.05, "scale": 0.3}
+    rng, silent = np.random.default_rng(1), []
+    for rows, labels in labelled_rows(20):
+        rows, labels = rows.copy(), labels.copy()
+        rows[7:], labels[7:] = 1e-6 * rng.normal(size=rows[7:].shape), 1e-9
+        rows[:7], labels[:7] = 0.0, np.nan
+        silent.append((rows, labels))
+    with_silent, without = (row_scales(own, SIZE, start) for own in (parts + silent, parts))
+    assert with_silent.errors["force"] == pytest.approx(without.errors["force"], rel=1e-3)
+
+
 def test_labels_that_do_not_count_have_no_error():
     found = row_scales(labelled_rows(9), SIZE, {"energy": 0.001, "scale": 0.3})
     assert set(found.errors) == {"energy"}

@@ -27,6 +27,9 @@ BOUNDS = {"energy": (1e-4, 1.0), "virial": (1e-3, 10.0), "force": (1e-3, 10.0), 
 """Limits of the search: errors in eV per atom and eV/angstrom, the scale of an atom's energy in eV."""
 
 
+SILENT = 1e-4
+"""Length of the row of a force, of unit variance in eV, below which symmetry holds it at zero: its label says nothing."""
+
 FEWEST_TIMED, SPREAD = 5, 0.1
 """Labels from which a power of their costs is fitted, if the logarithms of these differ by so much."""
 
@@ -170,6 +173,13 @@ def targets(atoms: Atoms, alone: Mapping[int, float]) -> np.ndarray:
     )
 
 
+def audible(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return labels (7 + 3 n,) without the forces that are zero by symmetry: these would be taken for exact ones."""
+    is_silent = np.sqrt(np.einsum("rp,rp->r", rows, rows)) < SILENT
+    is_silent[:OFFSET] = False
+    return np.where(is_silent, np.nan, labels)
+
+
 def row_scales(
     parts: Iterable[tuple[np.ndarray, np.ndarray]],
     size: int,
@@ -189,7 +199,7 @@ def row_scales(
     from scipy.optimize import minimize
 
     wanted = {kind: place for kind, place in KINDS.items() if start.get(kind) is not None}
-    products = evidence.products(parts, size, wanted)
+    products = evidence.products(((rows, audible(rows, labels)) for rows, labels in parts), size, wanted)
     names = [*products, "scale"]
     limits = np.log([BOUNDS[name] for name in names])
 
