@@ -28,7 +28,7 @@ BOUNDS = {"energy": (1e-4, 1.0), "virial": (1e-3, 10.0), "force": (1e-3, 10.0), 
 
 
 SILENT = 1e-4
-"""Length of the row of a force, of unit variance in eV, below which symmetry holds it at zero: its label says nothing."""
+"""Length of the row of a force, for weights of unit variance, below which symmetry holds it at zero."""
 
 FEWEST_TIMED, SPREAD = 5, 0.1
 """Labels from which a power of their costs is fitted, if the logarithms of these differ by so much."""
