@@ -187,6 +187,21 @@ def test_forces_that_symmetry_holds_at_zero_are_not_taken_for_exact_ones():
     assert with_silent.errors["force"] == pytest.approx(without.errors["force"], rel=1e-3)
 
 
+def test_what_labels_do_not_determine_stays_as_configured():
+    """Forces without any error are the more likely, the smaller their expected error is."""
+    parts = labelled_rows(12)
+    weights = np.full(SIZE, 0.3)
+    parts = [(rows, np.r_[rows[:7] @ weights + 0.1 * labels[:7], rows[7:] @ weights]) for rows, labels in parts]
+    start = {"energy": 0.002, "force": 0.05, "virial": 0.07, "scale": 0.3}
+    found = row_scales(parts, SIZE, start)
+    assert found.at_bound == ["force"] and all(found.errors[name] == start[name] for name in found.at_bound)
+    free = [name for name in ("scale", *found.errors) if name not in found.at_bound]
+    values = {"scale": found.scale, **found.errors}
+    for name in free:
+        for factor in (0.9, 1.1):
+            assert likelihood(parts, **(values | {name: factor * values[name]})) < likelihood(parts, **values)
+
+
 def test_labels_that_do_not_count_have_no_error():
     found = row_scales(labelled_rows(9), SIZE, {"energy": 0.001, "scale": 0.3})
     assert set(found.errors) == {"energy"}

@@ -30,6 +30,9 @@ BOUNDS = {"energy": (1e-4, 1.0), "virial": (1e-3, 10.0), "force": (1e-3, 10.0), 
 SILENT = 1e-4
 """Length of the row of a force, for weights of unit variance, below which symmetry holds it at zero."""
 
+AT_BOUND = 0.05
+"""Distance of logarithms from a limit of the search that counts as being at it."""
+
 FEWEST_TIMED, SPREAD = 5, 0.1
 """Labels from which a power of their costs is fitted, if the logarithms of these differ by so much."""
 
@@ -47,7 +50,7 @@ class RowScales:
         eV/angstrom.
     log_likelihood : float
     at_bound : list of str
-        Those that end at a limit of the search, and are not determined.
+        Those that ended at a limit of the search: labels do not determine them, and they have the configured values.
     """
 
     scale: float
@@ -188,6 +191,9 @@ def row_scales(
 ) -> RowScales:
     """Find the expected errors and the scale at which labels are most likely (the evidence, MacKay 1992).
 
+    Few labels may be most likely without any error: what ends at a limit of the search keeps its configured value, and
+    the others are found again.
+
     Parameters
     ----------
     parts
@@ -202,21 +208,36 @@ def row_scales(
     products = evidence.products(((rows, audible(rows, labels)) for rows, labels in parts), size, wanted)
     names = [*products, "scale"]
     limits = np.log([BOUNDS[name] for name in names])
+    given = np.clip(np.log([start[name] for name in names]), limits[:, 0], limits[:, 1])
+    is_free = np.ones(len(names), bool)
 
-    def down(logarithms: np.ndarray) -> tuple[float, np.ndarray]:
+    def down(free: np.ndarray) -> tuple[float, np.ndarray]:
+        logarithms = given.copy()
+        logarithms[is_free] = free
         spread = np.full(size, np.exp(logarithms[-1]))
         found = evidence.posterior(list(products.values()), logarithms[:-1], spread)
         # The derivative by the logarithm of the common scale s of all weights, where M = 1 + s^2 A'WA.
         by_scale = float(found.mean @ found.mean + np.trace(found.covariance)) - size
-        return -found.value, -np.append(found.slopes, by_scale)
+        return -found.value, -np.append(found.slopes, by_scale)[is_free]
 
-    begin = np.clip(np.log([start[name] for name in names]), limits[:, 0], limits[:, 1])
-    ended = minimize(down, begin, jac=True, method="L-BFGS-B", bounds=limits.tolist(), options={"maxiter": 200})
-    at_bound = [
-        name for name, value, limit in zip(names, ended.x, limits, strict=True) if np.isclose(limit, value).any()
-    ]
+    while True:
+        bounds = limits[is_free].tolist()
+        ended = minimize(down, given[is_free], jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 200})
+        lost = (np.abs(limits[is_free] - ended.x[:, None]) < AT_BOUND).any(axis=1)
+        if not lost.any():
+            break
+        is_free[np.flatnonzero(is_free)[lost]] = False
+        if not is_free.any():
+            break
+    best = given.copy()
+    if is_free.any():
+        best[is_free] = ended.x
     # Values are kept to six digits, so that the last bits of a linear algebra library change no design.
-    values = {name: float(f"{np.exp(value):.6g}") for name, value in zip(names, ended.x, strict=True)}
-    tell(", ".join(f"{name} {value:.3g}" for name, value in values.items()) + f", log likelihood {-ended.fun:.2f}")
+    values = {name: float(f"{np.exp(value):.6g}") for name, value in zip(names, best, strict=True)}
+    at_bound = [name for name, is_found in zip(names, is_free, strict=True) if not is_found]
+    likelihood = -down(best[is_free])[0]
+    tell(", ".join(f"{name} {value:.3g}" for name, value in values.items()) + f", log likelihood {likelihood:.2f}")
+    if at_bound:
+        tell(f"not determined by the labels, and as configured: {', '.join(at_bound)}")
     scale = values.pop("scale")
-    return RowScales(scale, values, float(f"{-ended.fun:.9g}"), at_bound)
+    return RowScales(scale, values, float(f"{likelihood:.9g}"), at_bound)
