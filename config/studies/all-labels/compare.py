@@ -362,7 +362,7 @@ def known_before(table: pd.DataFrame) -> np.ndarray:
     return np.column_stack([np.ones(len(table)), atoms, atoms**2, np.log(table["volume"].to_numpy()) - atoms])
 
 
-def hours(name: str, folder: Path, by: str) -> None:
+def hours(name: str, folder: Path, priced_by: str) -> None:
     """Errors of designs within several budgets of core-hours, in every split.
 
     Costs are those of a law that is fitted to the frames of the test, of which none is chosen; what a design really
@@ -374,7 +374,7 @@ def hours(name: str, folder: Path, by: str) -> None:
     silicon = known.table if timed else read_frames(folder.parent / "silicon")
     for seed in range(SPLITS):
         members, test = known.split(seed)
-        if by == "square":
+        if priced_by == "square":
             costs = known.sizes[members].astype(float) ** 2
         else:
             costs = np.exp(known_before(known.table.iloc[members]) @ law(silicon.iloc[test] if timed else silicon))
@@ -398,7 +398,7 @@ def hours(name: str, folder: Path, by: str) -> None:
                 found.append(
                     place | {"atoms": known.sizes[members[own]].mean()} | known.errors([members[own]], test)[0]
                 )
-        write_csv(folder / HOURS[by], pd.DataFrame(found))
+        write_csv(folder / HOURS[priced_by], pd.DataFrame(found))
         print(f"{name}: split {seed + 1} of {SPLITS}", flush=True)
 
 
