@@ -108,6 +108,30 @@ def test_a_round_is_proved_by_the_kernel_that_it_was_chosen_by(ran, design, monk
     assert "exact; " in told or "nothing to verify" in told
 
 
+def test_a_verb_for_the_wrong_round_says_which_to_use(ran, monkeypatch, capsys):
+    monkeypatch.chdir(ran.folder)
+    top = "results/rounds/"
+    files = {"--features": f"{top}descriptors/A/0-30.npy", "--candidates": f"{top}candidates/A/0-30.npz"}
+    files |= {"--sums": f"{top}descriptors/A/sums/0-30.npy", "--output": "out.extxyz", "--output-features": "out.npy"}
+    given = ["--config", "config.yaml", *(word for pair in files.items() for word in pair)]
+    assert cli.main(["select", "--design", "SAME_2", *given]) == 2
+    assert (
+        "it continues SAME_1 by what the labels of that say; use `gapdesign round-choose`." in capsys.readouterr().err
+    )
+    more = {"--learnt": f"{top}rounds/SAME_2/learnt.json", "--labelled": f"{top}labels/SAME_1.extxyz"}
+    more |= {"--output-reserve": "r.extxyz", "--output-reserve-features": "r.npy", "--output-expected": "e.json"}
+    given += [
+        "--earlier-features",
+        f"{top}designs/reserve/SAME_1.npy",
+        *(word for pair in more.items() for word in pair),
+    ]
+    assert cli.main(["round-choose", "--design", "ONCE", *given]) == 2
+    assert "it continues no design; use `gapdesign select`." in capsys.readouterr().err
+    assert cli.main(["round-choose", "--design", "SAME_2", *given]) == 2
+    assert "--earlier-features: 2 structures, and " in capsys.readouterr().err
+    assert not (ran.folder / "out.extxyz").exists()
+
+
 def test_a_change_runs_later_rounds_again_and_no_earlier_ones(ran, tmp_path):
     import subprocess
 

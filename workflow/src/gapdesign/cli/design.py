@@ -220,6 +220,11 @@ def _select(arguments: argparse.Namespace, part: SelectPart) -> None:
     from gapdesign.methods.maxmin.state import State
 
     design, described = part.design, replace(part.described, scaling=arguments.scaling)
+    if design.after is not None:
+        raise InputError(
+            f"--design {arguments.design}: it continues {design.after.design} by what the labels of that say; use"
+            " `gapdesign round-choose`."
+        )
     existing = tasks.existing_set([design.existing], described, say)
     identity = tasks.identity(part.without_budget(), arguments.basis, existing)
     earlier = State.read(arguments.state, identity, arguments.sums) if arguments.state else None

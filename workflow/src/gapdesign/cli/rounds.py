@@ -15,10 +15,12 @@ from gapdesign.cli.design import SelectPart, add_selection, pool_files
 from gapdesign.cli.parts import PricesPart, SelectionPart, of_selection
 from gapdesign.config.job import Job
 from gapdesign.config.part import At, From
+from gapdesign.errors import InputError
 from gapdesign.models.options import DEFAULT
 
 if TYPE_CHECKING:
     from gapdesign.rounds.learnt import CostLaw, RowScales
+    from gapdesign.rounds.options import AfterOptions
 
 
 def _prices(at: At) -> PricesPart | None:
@@ -112,11 +114,24 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_output(verb, what="table of one row to write (.csv)")
 
 
+def _after(arguments: argparse.Namespace, part: SelectionPart) -> AfterOptions:
+    """Return the design that one continues, and how.
+
+    Raises
+    ------
+    InputError
+        If it continues none.
+    """
+    if part.design.after is None:
+        raise InputError(f"--design {arguments.design}: it continues no design; use `gapdesign select`.")
+    return part.design.after
+
+
 def _learn(arguments: argparse.Namespace, part: LearnPart) -> None:
     from gapdesign.files import read_csv, read_json
     from gapdesign.rounds.learnt import Learnt
 
-    after, found = part.design.after, read_json(arguments.hyperparameters)
+    after, found = _after(arguments, part), read_json(arguments.hyperparameters)
     tables = [read_csv(path) for path in arguments.failed]
     failed = {(str(row["pool"]), int(row["candidate"])) for table in tables for row in table.to_dict("records")}
     soap, pair = _kernel_scales(part, found)
@@ -187,15 +202,23 @@ def _row_scales(arguments: argparse.Namespace, part: LearnPart) -> RowScales:
 
 
 def _choose(arguments: argparse.Namespace, part: SelectPart) -> None:
-    from gapdesign.files import read_array, read_csv, read_frames, write_array, write_frames, write_json
+    from gapdesign.files import read_array, read_csv, write_array, write_frames, write_json
+    from gapdesign.labels.members import read_members
     from gapdesign.rounds.continued import chosen, continued, without_labels
     from gapdesign.rounds.gains import expected_gain
     from gapdesign.rounds.judged import is_enough
     from gapdesign.rounds.learnt import Learnt
 
-    design, learnt, before = part.design, Learnt.read(arguments.learnt), read_frames(arguments.labelled)
+    design, after = part.design, _after(arguments, part)
+    learnt, before = Learnt.read(arguments.learnt), read_members(arguments.labelled)
     ranks = [atoms.info["rank"] for atoms in before]
-    known = np.concatenate([read_array(path) for path in arguments.earlier_features])[ranks]
+    features = np.concatenate([read_array(path) for path in arguments.earlier_features])
+    if max(ranks, default=0) >= len(features):
+        raise InputError(
+            f"--earlier-features: {len(features)} structures, and {arguments.labelled} has rank {max(ranks)}; give the"
+            " features of that design and of its reserve."
+        )
+    known = features[ranks]
     found = continued(
         pool_files(arguments),
         design,
@@ -214,10 +237,10 @@ def _choose(arguments: argparse.Namespace, part: SelectPart) -> None:
     gain = expected_gain(known, batch.features[: batch.added], pool, found.task.covariance, noise=noise)
     say(f"{batch.added} structures are expected to lower the model's own deviation over the pool by {gain:.1%}")
     row = read_csv(arguments.judged).to_dict("records")[0] if arguments.judged else None
-    stopped = row is not None and is_enough(row, gain, design.after.stop)
+    stopped = row is not None and is_enough(row, gain, after.stop)
     if stopped:
         batch = batch._replace(frames=[], features=batch.features[:0], reserved=0)
-        say(f"that, and what the last ones were worth, is less than {design.after.stop:.1%}: none is added")
+        say(f"that, and what the last ones were worth, is less than {after.stop:.1%}: none is added")
     frames = [*map(without_labels, before), *batch.frames]
     for rank, atoms in enumerate(frames):
         atoms.info["rank"] = rank
