@@ -8,7 +8,7 @@ logarithms).
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -61,4 +61,9 @@ def main(results: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(*sys.argv[1:2] or ["results/zr-rounds"]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", nargs="?", type=Path, default="results/zr-rounds", help="results (%(default)s)")
+    given = parser.parse_args()
+    if not (given.results / "rounds.csv").is_file():
+        parser.error(f"no file '{given.results}/rounds.csv'; run the study first")
+    main(given.results)
