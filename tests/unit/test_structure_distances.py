@@ -519,7 +519,8 @@ def test_the_distance_is_read_by_selections_and_by_nothing_before_or_after_them(
         if verb != "replay-surfaces"  # of a prototype that this study does not name
         and job.part(At(average, "OPT", "A")) != job.part(At(environment, "OPT", "A"))
     }
-    assert changed == {"select", "regrow", "raise", "replay-choose", "page", "plan", "estimate", "provenance", "report"}
+    choices = {"select", "regrow", "raise", "replay-choose", "round-learn", "round-choose"}
+    assert changed == {*choices, "page", "plan", "estimate", "provenance", "report"}
 
 
 def test_environments_without_soap_are_refused():

@@ -306,8 +306,9 @@ def check(study: Study) -> None:
     pools = study.pools
     check_names(pools.names, study.designs)
     if not study.fitted():
+        key = "fit" if not any(design.fit for design in study.designs.values()) else "compared"
         raise InputError(
-            "designs: all have `fit: false` or `compared: false`, so there is no model to test; leave that out for one."
+            f"designs: all have `{key}: false`, so there is no model to test; leave it out for one or more."
         )
     _check_elements(study)
     _check_pools(study)
