@@ -117,6 +117,12 @@ def test_the_forces_of_a_model_are_those_of_a_design():
         study.parse(SMALL | {"pools": pools})
 
 
+def test_dynamics_that_wait_for_no_design_have_no_model():
+    pools = SMALL["pools"] | {"sampler": "md", "md": {"calculator": "model"}}
+    with pytest.raises(InputError, match=r"^pools\.md\.calculator: "):
+        study.check(study.parse(SMALL | {"pools": pools}))
+
+
 def test_what_is_expected_is_the_fall_of_a_posterior_deviation():
     covariance = Covariance(Layout(n_species=1, spectrum=6, pairs=4), KernelOptions(soap={"zeta": 2}))
     rows, noise = features(30).astype(np.float32), 0.02

@@ -312,6 +312,23 @@ CHOICES = {
 """The method, its options, and the kernel by which frames are compared."""
 
 
+def draws_of(label: str) -> int:
+    """Return the number of designs of a choice in each split."""
+    member = METHODS[CHOICES[label][0]]
+    return RANDOM if member.by_chance and member.is_baseline else 1
+
+
+def designs_of(known: Known, label: str, members: np.ndarray, seed: str) -> list[np.ndarray]:
+    """Choose designs of every size from the frames that may be chosen; those of a prefix order grow."""
+    method, options, by = CHOICES[label]
+    member, budgets = METHODS[method], known.asked.budgets
+    task = partial(known.task, members=members, by=by, options=options, seed=seed)
+    if member.is_prefix:
+        order = members[select(member, task(budgets[-1])).candidates]
+        return [order[:budget] for budget in budgets]
+    return [members[select(member, task(budget)).candidates] for budget in budgets]
+
+
 def compare(name: str, folder: Path) -> None:
     """Errors of designs of several sizes, in every split."""
     known, output = Known(name, folder), folder / "compare.csv"
@@ -323,26 +340,15 @@ def compare(name: str, folder: Path) -> None:
         if (seed, "all") not in done:
             place = {"split": seed, "choice": "all", "draw": 0, "budget": len(members)}
             found.append(place | {"atoms": known.sizes[members].mean()} | known.errors([members], test)[0])
-        for label, (method, options, by) in CHOICES.items():
+        for label, (method, *_) in CHOICES.items():
             if (seed, label) in done:
                 continue
-            member = METHODS[method]
-            for draw in range(RANDOM if member.by_chance and member.is_baseline else 1):
-                task = partial(
-                    known.task,
-                    members=members,
-                    by=by,
-                    options=options,
-                    seed=f"{seed}/{draw}",
-                )
-                if member.is_prefix:
-                    order = members[select(member, task(budgets[-1])).candidates]
-                    chosen = [order[:budget] for budget in budgets]
+            for draw in range(draws_of(label)):
+                chosen = designs_of(known, label, members, f"{seed}/{draw}")
+                if METHODS[method].is_prefix:
+                    errors = known.errors(chosen, test)
                 else:
-                    chosen = [members[select(member, task(budget)).candidates] for budget in budgets]
-                errors = (
-                    known.errors(chosen, test) if member.is_prefix else [known.errors([own], test)[0] for own in chosen]
-                )
+                    errors = [known.errors([own], test)[0] for own in chosen]
                 for budget, own, each in zip(budgets, chosen, errors, strict=True):
                     atoms = known.sizes[own].mean()
                     place = {"split": seed, "choice": label, "draw": draw, "budget": budget, "atoms": atoms}

@@ -11,19 +11,16 @@ that ranks them by their errors (Spearman), and what the error of the first is b
 from __future__ import annotations
 
 import argparse
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from compare import CHOICES, ERRORS, KERNEL, RANDOM, SETS, SPLITS, Known
+from compare import CHOICES, ERRORS, KERNEL, SETS, SPLITS, Known, designs_of, draws_of
 from scipy.stats import spearmanr
 from scipy.stats import t as student
 
 from gapdesign.descriptors.environments import Environments
 from gapdesign.files import write_csv
-from gapdesign.methods import METHODS
-from gapdesign.methods.designs import select
 from gapdesign.models.shared import leastsquares
 from gapdesign.quality.measures import measure as measured
 from gapdesign.rows.pool import atoms_of
@@ -111,15 +108,9 @@ def measure(name: str, folder: Path) -> None:
     for seed in range(SPLITS):
         members, _ = known.split(seed)
         against = Yardsticks(known, members)
-        for label, (method, options, by) in CHOICES.items():
-            member = METHODS[method]
-            for draw in range(RANDOM if member.by_chance and member.is_baseline else 1):
-                task = partial(known.task, members=members, by=by, options=options, seed=f"{seed}/{draw}")
-                if member.is_prefix:
-                    order = members[select(member, task(budgets[-1])).candidates]
-                    chosen = [order[:budget] for budget in budgets]
-                else:
-                    chosen = [members[select(member, task(budget)).candidates] for budget in budgets]
+        for label in CHOICES:
+            for draw in range(draws_of(label)):
+                chosen = designs_of(known, label, members, f"{seed}/{draw}")
                 for budget, own in zip(budgets, chosen, strict=True):
                     place = {"split": seed, "choice": label, "draw": draw, "budget": budget}
                     found.append(place | against.measures(own))

@@ -42,7 +42,6 @@ class Selection:
     scores : (n,) float64 or None
         Score by which each was chosen, if that is not the distance; every method defines its own. ``outside`` is then
         the largest score, and not the largest distance.
-        Score by which each was chosen, if that is not the distance; every method defines its own.
     reserved : int
         Ranks at the end that are the reserve of a design.
     """

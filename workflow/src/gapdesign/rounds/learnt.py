@@ -12,7 +12,8 @@ import numpy as np
 from gapdesign.errors import InputError
 from gapdesign.files import read_json, write_json
 from gapdesign.methods.costs import power_law
-from gapdesign.models.shared import evidence, leastsquares
+from gapdesign.models.shared import evidence
+from gapdesign.models.shared.labels import labels_of
 from gapdesign.structures import OFFSET
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ KINDS = {"energy": slice(0, 1), "virial": slice(1, OFFSET), "force": slice(OFFSE
 
 BOUNDS = {"energy": (1e-4, 1.0), "virial": (1e-3, 10.0), "force": (1e-3, 10.0), "scale": (1e-2, 10.0)}
 """Limits of the search: errors in eV per atom and eV/angstrom, the scale of an atom's energy in eV."""
-
 
 SILENT = 1e-4
 """Length of the row of a force, for weights of unit variance, below which symmetry holds it at zero."""
@@ -167,13 +167,7 @@ class Learnt:
 
 def targets(atoms: Atoms, alone: Mapping[int, float]) -> np.ndarray:
     """Return the labels (7 + 3 n,) of a structure, its energy above isolated atoms; nan where there is none."""
-    virial = np.reshape(atoms.info["REF_virial"], (3, 3)) if "REF_virial" in atoms.info else None
-    return leastsquares.labels(
-        len(atoms),
-        energy=float(atoms.info["REF_energy"]) - sum(alone[int(z)] for z in atoms.numbers),
-        virial=None if virial is None else (virial + virial.T) / 2,
-        forces=atoms.arrays.get("REF_forces"),
-    )
+    return labels_of(atoms, float(atoms.info["REF_energy"]) - sum(alone[int(z)] for z in atoms.numbers))
 
 
 def audible(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -220,18 +214,15 @@ def row_scales(
         by_scale = float(found.mean @ found.mean + np.trace(found.covariance)) - size
         return -found.value, -np.append(found.slopes, by_scale)[is_free]
 
-    while True:
+    best = given.copy()
+    while is_free.any():
         bounds = limits[is_free].tolist()
         ended = minimize(down, given[is_free], jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 200})
         lost = (np.abs(limits[is_free] - ended.x[:, None]) < AT_BOUND).any(axis=1)
         if not lost.any():
+            best[is_free] = ended.x
             break
         is_free[np.flatnonzero(is_free)[lost]] = False
-        if not is_free.any():
-            break
-    best = given.copy()
-    if is_free.any():
-        best[is_free] = ended.x
     # Values are kept to six digits, so that the last bits of a linear algebra library change no design.
     values = {name: float(f"{np.exp(value):.6g}") for name, value in zip(names, best, strict=True)}
     at_bound = [name for name, is_found in zip(names, is_free, strict=True) if not is_found]

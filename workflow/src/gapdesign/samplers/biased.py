@@ -152,7 +152,7 @@ class BiasedSampler(TrajectorySampler):
     ) -> BiasedOptions:
         """Return options with the labelled structures among the existing ones, and the model as source of forces."""
         known = {"existing": (*options.files, str(labelled))}
-        if options.calculator == MODEL:
+        if cls.reads_model(options):
             known["arguments"] = {"kind": kind, "file": str(model)}
         return options.model_copy(update=known)
 

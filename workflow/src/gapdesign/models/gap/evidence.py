@@ -15,6 +15,7 @@ from scipy.linalg import LinAlgError, solve_triangular
 
 from gapdesign.models.shared import leastsquares
 from gapdesign.models.shared.evidence import posterior, products
+from gapdesign.models.shared.labels import labels_of
 from gapdesign.models.shared.leastsquares import OFFSET
 from gapdesign.progress import Pace
 
@@ -53,9 +54,7 @@ def labelled(
     """
     pace = Pace()
     for done, (atoms, energy) in enumerate(zip(data, energies, strict=True), 1):
-        virial = np.reshape(atoms.info["REF_virial"], (3, 3)) if "REF_virial" in atoms.info else None
-        forces = atoms.arrays.get("REF_forces")
-        yield rows(atoms), leastsquares.labels(len(atoms), energy=energy, virial=virial, forces=forces)
+        yield rows(atoms), labels_of(atoms, energy)
         if pace.is_due():
             tell(f"likelihood of all labels: rows of {done} of {len(data)} structures")
 

@@ -9,6 +9,7 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from gapdesign.errors import InputError
+from gapdesign.models.shared import leastsquares
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -37,6 +38,20 @@ def energies_of_atoms(isolated: Sequence[Atoms], elements: Sequence[int]) -> lis
         if z not in found:
             raise InputError(f"isolated atoms: none for {chemical_symbols[z]}; give one frame for every element.")
     return [found[z] for z in elements]
+
+
+def labels_of(atoms: Atoms, energy: float) -> np.ndarray:
+    """Return the labels (7 + 3 n,) of a structure of n atoms; nan where there is none.
+
+    Parameters
+    ----------
+    atoms
+        With the labels that it has besides its energy: ``REF_virial`` (nine numbers) and ``REF_forces``.
+    energy
+        Above that of the isolated atoms, in eV.
+    """
+    virial = np.reshape(atoms.info["REF_virial"], (3, 3)) if "REF_virial" in atoms.info else None
+    return leastsquares.labels(len(atoms), energy=energy, virial=virial, forces=atoms.arrays.get("REF_forces"))
 
 
 def arrays(frames: Sequence[Atoms]) -> dict[str, np.ndarray]:

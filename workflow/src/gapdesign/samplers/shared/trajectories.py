@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ase.calculators.calculator import BaseCalculator
 
     from gapdesign.engines import Engine
+    from gapdesign.engines.base import Label
+    from gapdesign.properties.base import Evaluate
 
 
 MODEL = "model"
@@ -74,7 +76,7 @@ class TrajectorySampler(Sampler):
         super().__init__(options, prototypes)
         if (engine := self._engine(options)) is not None:
             engine.check()
-        elif options.calculator != MODEL:
+        elif not self.reads_model(options):
             calculators.require(options.calculator, key=f"pools.{self.name}.calculator", others=list(engines.ENGINES))
 
     @property
@@ -101,7 +103,7 @@ class TrajectorySampler(Sampler):
     def data(cls, options: TrajectoryOptions) -> Sequence[Path]:
         """Return the files that the forces depend on; see :class:`gapdesign.samplers.Sampler`."""
         engine = cls._engine(options)
-        if options.calculator == MODEL:
+        if cls.reads_model(options):
             return []
         return calculators.files(options.arguments) if engine is None else engine.data
 
@@ -119,10 +121,10 @@ class TrajectorySampler(Sampler):
     @cached_property
     def _calculator(self) -> BaseCalculator:
         """The source of the forces as a calculator of ASE."""
-        if self.options.calculator == MODEL:
-            return FunctionCalculator(_by_model(**self.options.arguments))
+        if self.reads_model(self.options):
+            return FunctionCalculator(partial(_energy_and_forces, _model(**self.options.arguments)))
         if (engine := self._engine(self.options)) is not None:
-            return FunctionCalculator(partial(_energy_and_forces, engine))
+            return FunctionCalculator(partial(_energy_and_forces, partial(_label, engine)))
         return calculators.make(self.options.calculator, self.options.arguments, key=f"pools.{self.name}")
 
     def _start(self, generator: np.random.Generator) -> Atoms:
@@ -154,17 +156,11 @@ class TrajectorySampler(Sampler):
         return engines.ENGINES[options.calculator](made_from)
 
 
-def _by_model(kind: str, file: str) -> Callable[[Atoms], tuple[float, np.ndarray]]:
-    """Return what a model of the study says of a structure: energy and forces."""
+def _model(kind: str, file: str) -> Evaluate:
+    """Return a model of the study."""
     from gapdesign.models import MODELS
 
-    evaluate = MODELS[kind].evaluator(Path(file))
-
-    def energy_and_forces(atoms: Atoms) -> tuple[float, np.ndarray]:
-        label = evaluate(atoms)
-        return label.energy, label.forces
-
-    return energy_and_forces
+    return MODELS[kind].evaluator(Path(file))
 
 
 def frame_of(atoms: Atoms) -> Atoms:
@@ -175,7 +171,11 @@ def frame_of(atoms: Atoms) -> Atoms:
     return frame
 
 
-def _energy_and_forces(engine: Engine, atoms: Atoms) -> tuple[float, np.ndarray]:
+def _label(engine: Engine, atoms: Atoms) -> Label:
     with TemporaryDirectory() as folder:
-        label = engine.label(atoms, Path(folder))
+        return engine.label(atoms, Path(folder))
+
+
+def _energy_and_forces(evaluate: Evaluate, atoms: Atoms) -> tuple[float, np.ndarray]:
+    label = evaluate(atoms)
     return label.energy, label.forces
