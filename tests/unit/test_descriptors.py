@@ -7,6 +7,7 @@ from ase.build import bulk, make_supercell
 
 from finite_differences import check_sums
 from gapdesign.descriptors import Descriptor, layout
+from gapdesign.descriptors.base import Centers
 from gapdesign.descriptors.dscribe import DscribeDescriptor
 from gapdesign.descriptors.kernel import PairKernelOptions
 from gapdesign.descriptors.options import ChosenDescriptor, DescriptorOptions
@@ -94,7 +95,7 @@ def double_sum(one: Atoms, other: Atoms, options: PairKernelOptions) -> float:
 
 def pair_features(atoms: Atoms, options: PairKernelOptions, species) -> np.ndarray:
     every = np.arange(len(atoms))
-    return PairFeatures(options, species)(pack([atoms]), 0, every, np.ones(len(atoms), dtype=int))
+    return PairFeatures(options, species)(pack([atoms]), Centers.of_one(every))[0]
 
 
 @pytest.mark.parametrize("name", CASES)

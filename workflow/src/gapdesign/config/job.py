@@ -14,7 +14,7 @@ from gapdesign.config.part import At, Part
 
 STAGES = {
     "candidates": 3,
-    "descriptors": 1,
+    "descriptors": 2,
     "rows": 1,
     "design": 3,
     "labels": 1,

@@ -7,12 +7,12 @@ add distances of pairs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapdesign.descriptors.base import EnvironmentDescriptor, KernelFunctions
+from gapdesign.descriptors.base import Centers, EnvironmentDescriptor, KernelFunctions
 from gapdesign.descriptors.covariance import Layout
 from gapdesign.descriptors.environments import Environments, on_grid
 from gapdesign.descriptors.pairs import PairFeatures
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from gapdesign.descriptors.options import ChosenDescriptor, DescriptorOptions
     from gapdesign.descriptors.scaling import Scaling
     from gapdesign.structures import Batch
+
+NUMBERS = 2**18
+"""Numbers of environments that are worked on at once, where structures have fewer: what a processor's cache holds."""
 
 __all__ = [
     "DESCRIPTORS",
@@ -91,15 +94,24 @@ class Descriptor:
         InputError
             If something is no structure, has no neighbours within a cutoff, or has features that are not finite.
         """
-        features, batch = np.empty((len(batch), self.layout.dimension), dtype=np.float32), _prepared(batch)
-        for k in range(len(batch)):
-            self._describe(batch, k, features[k])
+        features, batch = np.zeros((len(batch), self.layout.dimension), dtype=np.float32), _prepared(batch)
+        for start, stop in self._blocks(batch):
+            self._describe(batch.take(np.arange(start, stop)), features[start:stop])
         return features
 
     def features_and_environments(self, batch: Batch) -> tuple[np.ndarray, Environments]:
         """Return the features (n, dimension) of :meth:`features`, and the environments that they average."""
-        features, batch = np.empty((len(batch), self.layout.dimension), dtype=np.float32), _prepared(batch)
-        return features, Environments.joined([self._describe(batch, k, features[k]) for k in range(len(batch))])
+        features, batch = np.zeros((len(batch), self.layout.dimension), dtype=np.float32), _prepared(batch)
+        found = []
+        for start, stop in self._blocks(batch):
+            part = batch.take(np.arange(start, stop))
+            centers, vectors = self._describe(part, features[start:stop])
+            offsets = np.searchsorted(centers.structures, np.arange(len(part) + 1)).astype(np.int64)
+            multiplicities, species = centers.multiplicities, part.numbers[centers.atoms]
+            found.append(
+                Environments(offsets, on_grid(vectors), multiplicities.astype(np.int32), species.astype(np.int32))
+            )
+        return features, Environments.joined(found)
 
     def sums(self, batch: Batch, k: int, functions: KernelFunctions | None = None) -> dict[int, np.ndarray]:
         """Sum functions of the environments of structure ``k``; see :meth:`EnvironmentDescriptor.sums`.
@@ -140,32 +152,40 @@ class Descriptor:
         block = f"descriptor.{self._options.member.block}"
         return f"{block}.r_cut" if hasattr(self._options.options, "r_cut") else f"the reach of {block}"
 
-    def _describe(self, batch: Batch, k: int, row: np.ndarray) -> Environments:
-        """Put the features of structure ``k`` into ``row``, and return the environments that they were made from."""
-        span = slice(batch.offsets[k], batch.offsets[k + 1])
-        numbers, orbits = batch.numbers[span], batch.orbits[span]
-        centers, multiplicity = np.unique(orbits, return_counts=True)
-        vectors = self._environments(batch, k, centers)
+    def _blocks(self, batch: Batch) -> Iterator[tuple[int, int]]:
+        """Yield ranges of structures whose environments together have ``NUMBERS`` numbers, or one structure each."""
+        most, start = max(1, NUMBERS // self.layout.spectrum), 0
+        while start < len(batch):
+            within = int(np.searchsorted(batch.offsets, batch.offsets[start] + most, side="right")) - 1
+            yield start, (start := max(start + 1, within))
+
+    def _describe(self, batch: Batch, rows: np.ndarray) -> tuple[Centers, np.ndarray]:
+        """Put the features of a few structures into ``rows``, and return their environments, of unit length."""
+        centers = Centers.of(batch)
+        numbers = batch.numbers[centers.atoms]
+        vectors = self._environments.describe(batch, centers)
         if self._scaling is not None:
-            vectors = self._scaling(vectors, numbers[centers])
+            vectors = self._scaling(vectors, numbers)
         with np.errstate(invalid="ignore", divide="ignore"):
             vectors = _unit(vectors)
             for number, z in enumerate(self.species):
-                mine = numbers[centers] == z
-                mean = np.add.reduce(multiplicity[mine, None] * vectors[mine])
-                row[self.layout.soap[number]] = _unit(mean) if mine.any() else 0
+                mine = np.flatnonzero(numbers == z)
+                have, starts = np.unique(centers.structures[mine], return_index=True)
+                if len(have):
+                    weighted = centers.multiplicities[mine, None] * vectors[mine]
+                    rows[have, self.layout.soap[number]] = _unit(np.add.reduceat(weighted, starts))
             if self.layout.composition is not None:
-                counts = np.array([(numbers == z).sum() for z in self.species], dtype=float)
-                row[self.layout.composition] = _unit(counts)
+                kinds = (batch.numbers[:, None] == self.species).astype(float)
+                rows[:, self.layout.composition] = _unit(np.add.reduceat(kinds, batch.offsets[:-1]))
             if self._pairs is not None:
-                row[self.layout.pair] = _unit(self._pairs(batch, k, centers, multiplicity))
-        if not np.isfinite(row).all():
+                rows[:, self.layout.pair] = _unit(self._pairs(batch, centers))
+        if len(wrong := np.flatnonzero(~np.isfinite(rows).all(axis=1))):
             raise InputError(
-                f"candidate {batch.candidates[k]}: its descriptor is not a finite vector; check that its atoms are"
-                f" apart, and have a neighbour within {self._reach}{' and kernel.pair.r_cut' if self._pairs else ''}."
+                f"candidate {batch.candidates[wrong[0]]}: its descriptor is not a finite vector; check that its atoms"
+                f" are apart, and have a neighbour within"
+                f" {self._reach}{' and kernel.pair.r_cut' if self._pairs else ''}."
             )
-        offsets = np.array([0, len(centers)], np.int64)
-        return Environments(offsets, on_grid(vectors), multiplicity.astype(np.int32), numbers[centers].astype(np.int32))
+        return centers, vectors
 
 
 def differentiable() -> list[str]:

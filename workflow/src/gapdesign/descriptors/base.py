@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -13,6 +14,41 @@ from gapdesign.structures import OFFSET, VOIGT
 
 if TYPE_CHECKING:
     from gapdesign.structures import Batch
+
+
+@dataclass(frozen=True)
+class Centers:
+    """Atoms of a batch that are described, m in all.
+
+    Attributes
+    ----------
+    structures : (m,) int64
+        The structure of each, ascending; every structure has one.
+    atoms : (m,) int64
+        Their places among the atoms of the batch, ascending.
+    multiplicities : (m,) int64
+        Atoms of the structure that have the same environment.
+    """
+
+    structures: np.ndarray
+    atoms: np.ndarray
+    multiplicities: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.structures)
+
+    @classmethod
+    def of(cls, batch: Batch) -> Centers:
+        """Take the first atom of each orbit of each structure."""
+        owners = np.repeat(np.arange(len(batch)), np.diff(batch.offsets))
+        atoms, multiplicities = np.unique(batch.offsets[owners] + batch.orbits, return_counts=True)
+        return cls(owners[atoms], atoms, multiplicities)
+
+    @classmethod
+    def of_one(cls, atoms: np.ndarray) -> Centers:
+        """Take some atoms of the only structure of a batch, each for itself."""
+        atoms = np.asarray(atoms, dtype=np.int64)
+        return cls(np.zeros_like(atoms), atoms, np.ones_like(atoms))
 
 
 class Slopes(NamedTuple):
@@ -127,6 +163,13 @@ class EnvironmentDescriptor(Member, ABC):
     @abstractmethod
     def __call__(self, batch: Batch, k: int, centers: np.ndarray) -> np.ndarray:
         """Describe the atoms ``centers`` (n,) of structure ``k`` by vectors (n, dimension), of any length."""
+
+    def describe(self, batch: Batch, centers: Centers) -> np.ndarray:
+        """Describe atoms of many structures by vectors (m, dimension), of any length."""
+        structures, starts = np.unique(centers.structures, return_index=True)
+        parts = np.split(centers.atoms, starts[1:])
+        found = [self(batch, k, atoms - batch.offsets[k]) for k, atoms in zip(structures.tolist(), parts, strict=True)]
+        return np.concatenate([np.asarray(vectors, dtype=float) for vectors in found])
 
     def slopes(self, batch: Batch, k: int) -> Iterator[Slopes]:
         """Yield the vector around each atom of structure ``k``, with its derivatives; for those that have them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 from gapdesign.descriptors.kernel import PairShapeOptions
 
 if TYPE_CHECKING:
+    from gapdesign.descriptors.base import Centers
     from gapdesign.structures import Batch
 
 SPACING = 0.8
@@ -39,49 +41,33 @@ class PairFeatures:
         self._width = options.length / np.sqrt(2)
         step = SPACING * self._width
         self._grid = np.arange(-REACH * self._width, options.r_cut + REACH * self._width + step, step)
-        count = len(species)
+        self._species, count = tuple(species), len(species)
         self._blocks = count * (count + 1) // 2
-        self._block = np.zeros((max(species) + 1, max(species) + 1), dtype=int)
-        pairs = [(i, j) for i in range(count) for j in range(i, count)]
-        for number, (i, j) in enumerate(pairs):
-            self._block[species[i], species[j]] = self._block[species[j], species[i]] = number
+        self._block = np.zeros((count, count), dtype=np.int64)
+        for number, (i, j) in enumerate(itertools.combinations_with_replacement(range(count), 2)):
+            self._block[i, j] = self._block[j, i] = number
         self.dimension = self._blocks * len(self._grid)
 
-    def __call__(self, batch: Batch, k: int, centers: np.ndarray, multiplicity: np.ndarray) -> np.ndarray:
-        """Compute the features of structure ``k``, not normalised.
+    def __call__(self, batch: Batch, centers: Centers) -> np.ndarray:
+        """Compute the features of n structures, not normalised.
 
         Parameters
         ----------
-        centers, multiplicity : (n,) int
-            Atoms that represent all, and the number that each represents.
+        batch : Batch
+        centers : Centers
+            Atoms that represent all.
 
         Returns
         -------
-        (dimension,) float64
+        (n, dimension) float64
         """
-        from matscipy.neighbours import neighbour_list
+        from gapdesign.descriptors.shared.compiled import Crystals, SmearedPairs, pairs_of
 
-        span = slice(batch.offsets[k], batch.offsets[k + 1])
-        numbers = batch.numbers[span]
-        i, j, distance = neighbour_list(
-            "ijd",
-            cutoff=self._options.r_cut,
-            positions=batch.positions[span],
-            cell=batch.cells[k],
-            pbc=batch.pbc[k],
-            numbers=numbers,
-        )
-        weight = np.zeros(len(numbers))
-        weight[centers] = multiplicity
-        keep = weight[i] > 0
-        i, j, distance = i[keep], j[keep], distance[keep]
-        weight = weight[i] * fade(distance, self._options.r_cut, self._options.transition)
-        smeared = weight[:, None] * np.exp(-((distance[:, None] - self._grid) ** 2) / (2 * self._width**2))
-        features = np.zeros((self._blocks, len(self._grid)))
-        block = self._block[numbers[i], numbers[j]]
-        for number in range(self._blocks):
-            features[number] = smeared[block == number].sum(axis=0)
-        return features.ravel()
+        smeared = SmearedPairs(self._options.r_cut, self._options.transition, self._width, self._grid, self._block)
+        features = np.zeros((len(batch), self._blocks, len(self._grid)))
+        crystals = Crystals.of(batch, self._species)
+        pairs_of(crystals, centers.structures, centers.atoms, centers.multiplicities, smeared, features)
+        return features.reshape(len(batch), self.dimension)
 
 
 def fade(distance: np.ndarray, r_cut: float, transition: float) -> np.ndarray:
