@@ -34,17 +34,11 @@ def surface() -> Atoms:
     return fcc111("Mo", (2, 2, 3), a=4.0, vacuum=4.0)
 
 
-def flat() -> Atoms:
-    """A layer whose cell has no third vector."""
-    return Atoms("Mo2", [[0, 0, 0], [1.6, 1.6, 0.3]], cell=[3.2, 3.2, 0], pbc=(True, True, False))
-
-
 STRUCTURES = {
     "a strained crystal": sheared(),
     "54 atoms of three elements": alloy(3),
     "a slab": surface(),
     "a molecule without a cell": Atoms("MoNb3", molecule("NH3").positions * 2.4),
-    "a layer without a third vector": flat(),
 }
 
 
@@ -90,6 +84,15 @@ def test_spectra_are_those_of_dscribe(name, compression):
 )
 def test_spectra_are_those_of_dscribe_at_every_size(options):
     assert agree(sheared(), **options)
+
+
+def test_a_layer_needs_no_third_vector_of_its_cell():
+    """dscribe refuses it, unless it has one."""
+    layer = Atoms("Mo2", [[0, 0, 0], [1.6, 1.6, 0.3]], cell=[3.2, 3.2, 0], pbc=(True, True, False))
+    boxed = layer.copy()
+    boxed.cell[2] = [0, 0, 40]
+    theirs = by_dscribe(boxed, n_max=6, l_max=5)
+    np.testing.assert_allclose(spectra(layer, n_max=6, l_max=5), theirs, atol=1e-10 * theirs.max())
 
 
 def test_an_atom_far_outside_its_cell_has_the_environment_of_its_image():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class DscribeDescriptor(SoapDescriptor):
     """Power spectra of :class:`dscribe.descriptors.SOAP`, by its radial basis and compiled loops of our own.
 
-    They differ from dscribe's by less than 1e-10 of the largest number, as a test shows, and take an eighth of its time.
+    They differ from dscribe's by less than 1e-10 of the largest number, as a test shows, in an eighth of its time.
     The polynomial radial basis is not offered: at narrow widths its spectra depend on how the crystal is turned.
     """
 
