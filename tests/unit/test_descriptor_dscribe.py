@@ -87,7 +87,7 @@ def test_spectra_are_those_of_dscribe_at_every_size(options):
 
 
 def test_a_layer_needs_no_third_vector_of_its_cell():
-    """dscribe refuses it, unless it has one."""
+    """The library refuses it, unless it has one."""
     layer = Atoms("Mo2", [[0, 0, 0], [1.6, 1.6, 0.3]], cell=[3.2, 3.2, 0], pbc=(True, True, False))
     boxed = layer.copy()
     boxed.cell[2] = [0, 0, 40]
