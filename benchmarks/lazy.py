@@ -1,10 +1,10 @@
 """Ask how many strained candidates could go undescribed: ``python benchmarks/lazy.py``.
 
-The slack of a candidate is the smallest difference, over all ranks, of the distance of the rank and its own to the ranks
-before. Whatever lies within slack / slope of a described candidate, where slope is the largest change of the kernel
-distance with strain, need not be described. The script chooses 500 of the candidates that it describes, takes the true
-slopes at some of them by differences (a proof would need a bound over the whole ball, which is larger), and counts the
-candidates in such balls.
+The slack of a candidate is the smallest difference, over all ranks, of the distance of the rank and its own distance to
+the ranks before. Whatever lies within slack / slope of a described candidate need not be described, if slope is the
+largest change of the kernel distance with strain. The script chooses 500 of the candidates that it describes, takes the
+true slopes at some of them by differences (a proof would need a bound over the whole ball, which is larger), and counts
+the candidates in such balls.
 """
 
 import argparse

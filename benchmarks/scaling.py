@@ -2,7 +2,7 @@
 
 Runs the workflow to the target ``design`` for each size, with one max-min design of 500, and adds up the CPU time of
 each stage's jobs from Snakemake's benchmark files. Writes docs/images/scaling.svg. Existing results are not computed
-again; a million candidates take some ten minutes and 4 GB on two cores.
+again. On two cores a million candidates take a minute and 3 GB, ten million ten minutes and 31 GB.
 """
 
 import argparse
@@ -24,11 +24,11 @@ STAGES = {
 }
 
 
-def run(size: int, folder: Path) -> pd.DataFrame:
+def run(size: int, shard: int, folder: Path) -> pd.DataFrame:
     """Run one size, and return one row per stage: its jobs, CPU seconds, and the largest memory of a job in MiB."""
     study = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
     study |= {"study": f"scaling-{size}", "budget": 500, "designs": {"OPT1": {"pool": "A", "method": "maxmin"}}}
-    study["pools"] |= {"names": ["A"], "size": size, "shard_size": min(size, 25_000)}
+    study["pools"] |= {"names": ["A"], "size": size, "shard_size": min(size, shard)}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{size}.yaml").write_text(yaml.safe_dump(study))
     command = [
@@ -60,9 +60,10 @@ def main() -> None:
     """Run all sizes, print the table, draw the figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--shard-size", type=int, default=100_000, help="candidates of a job (%(default)s)")
     parser.add_argument("--folder", type=Path, default=ROOT / "results" / "scaling", help="where to run (%(default)s)")
     arguments = parser.parse_args()
-    table = pd.concat([run(size, arguments.folder.resolve()) for size in arguments.sizes])
+    table = pd.concat([run(size, arguments.shard_size, arguments.folder.resolve()) for size in arguments.sizes])
     print(table.to_string(index=False, float_format="%.1f"))
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.add_subplot()
