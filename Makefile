@@ -4,7 +4,7 @@
 #   make gpaw   compile GPAW into .venv (docs/engines.md says what it wants)
 #   make nep    nep-adapters into .venv, and the foundation model NEP89, nep89.txt, beside it (docs/features.md)
 #   make docs   build the documentation as a site, build/site/index.html
-#   make bench  time the selection against other programs
+#   make bench  time the selection and power spectra against other programs
 #   make lint   check style, the workflow and the environment files; `make format` mends the style
 
 WORKERS ?= 2
@@ -49,6 +49,7 @@ docs: .venv/.installed
 
 bench: .venv/.installed .venv-peers/.installed
 	$(RUN) python benchmarks/selection.py
+	$(RUN) python benchmarks/spectra.py
 
 lint: .venv/.installed
 	$(RUN) ruff check .
