@@ -8,6 +8,7 @@ from dscribe.descriptors import SOAP
 
 from gapdesign.descriptors import DESCRIPTORS, EnvironmentDescriptor
 from gapdesign.descriptors.base import Centers
+from gapdesign.errors import InputError
 from gapdesign.structures import pack
 
 MODES = {"none": "off", "one_element": "mu1nu1", "no_elements": "mu2"}
@@ -116,3 +117,16 @@ def test_many_structures_at_once_are_each_as_if_alone():
     sizes = [len(atoms) for atoms in STRUCTURES.values()]
     parts = np.split(made.describe(backwards, Centers.of(backwards)), np.cumsum(sizes[::-1])[:-1])
     assert np.concatenate(parts[::-1]).tobytes() == together.tobytes()
+
+
+@pytest.mark.parametrize(("r_cut", "n_max"), [(6.8, 20), (2.0, 12), (0.9, 4)])
+def test_a_basis_that_dscribe_does_not_have_is_refused_before_any_job(r_cut, n_max):
+    member = DESCRIPTORS["dscribe"]
+    with pytest.raises(InputError, match=rf"no basis of {n_max} radial functions within {r_cut:g} angstrom"):
+        member.check(member.Options(r_cut=r_cut, n_max=n_max), [40])
+
+
+def test_the_largest_basis_that_is_not_looked_at_exists():
+    member = DESCRIPTORS["dscribe"]
+    for r_cut in (4.0, 5.0, 6.8, 12.0, 30.0):
+        member(member.Options(r_cut=r_cut, n_max=10, l_max=20), [40])

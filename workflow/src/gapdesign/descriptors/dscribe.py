@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,10 @@ from gapdesign.errors import InputError
 if TYPE_CHECKING:
     from gapdesign.descriptors.shared.compiled import Spectra
     from gapdesign.structures import Batch
+
+
+SURE, SHORT = 10, 4.0
+"""Number of radial functions that can be made orthonormal within any distance from the other on, in angstrom."""
 
 
 class DscribeDescriptor(SoapDescriptor):
@@ -49,6 +54,19 @@ class DscribeDescriptor(SoapDescriptor):
         }
         return pairs[options.compression] * (options.l_max + 1)
 
+    @classmethod
+    def check(cls, options: SoapOptions, species: Sequence[int]) -> None:
+        """Check that there is such a basis, before any job runs.
+
+        Raises
+        ------
+        InputError
+            If the compression is not dscribe's, or its radial functions are too many to be made orthonormal.
+        """
+        cls._refuse_others(options)
+        if options.n_max > SURE or options.r_cut < SHORT:  # looking takes a second
+            _spectra(options, len(species))
+
     @staticmethod
     def _refuse_others(options: SoapOptions) -> None:
         """Refuse compressions that are not dscribe's."""
@@ -81,8 +99,17 @@ def _spectra(options: SoapOptions, n_species: int) -> Spectra:
 
     from gapdesign.descriptors.shared.compiled import Spectra, recursion
 
-    soap = SOAP(species=["H"], r_cut=options.r_cut, n_max=options.n_max, l_max=options.l_max, sigma=options.sigma)
-    exponents, weights = soap.get_basis_gto(options.r_cut, options.n_max, options.l_max)
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of ill-conditioned matrices, which dscribe refuses or not
+            soap = SOAP(
+                species=["H"], r_cut=options.r_cut, n_max=options.n_max, l_max=options.l_max, sigma=options.sigma
+            )
+            exponents, weights = soap.get_basis_gto(options.r_cut, options.n_max, options.l_max)
+    except ValueError:
+        raise InputError(
+            f"descriptor.soap: dscribe has no basis of {options.n_max} radial functions within {options.r_cut:g}"
+            " angstrom; take a smaller n_max, or r_cut above 1."
+        ) from None
     level, variance = np.arange(options.l_max + 1), 2 * options.sigma**2
     narrower = 1 / (1 + variance * exponents)
     smeared = (variance**1.5 * narrower ** (level[:, None] + 1.5))[:, None, :]
