@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PANELS = (
-    *("nearest_min", "nearest_median", "nearest_mean", "covering_radius", "covering_mean", "posterior_std_max"),
-    *("posterior_std_mean", "overlapping_share", "orthogonal_share", "log_det", "condition", "label_core_hours"),
+    *("posterior_std_max", "covering_radius", "posterior_std_mean", "covering_mean", "nearest_min", "nearest_median"),
+    *("nearest_mean", "overlapping_share", "orthogonal_share", "log_det", "condition", "label_core_hours"),
 )
-"""Measures that are drawn, in reading order."""
+"""Measures that are drawn, in reading order: first those that predict errors best."""
 
 LOGARITHMIC = ("posterior_std_max", "posterior_std_mean", "condition")
 """Measures that span orders of magnitude."""

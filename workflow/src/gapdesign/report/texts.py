@@ -192,22 +192,23 @@ def of_many(captions: Mapping[str, str]) -> dict[str, str]:
 
 MEASURES = {
     "size": ("structures", "count", "in the design"),
+    "posterior_std_max": (
+        "posterior deviation, largest", "", "over the pool, relative to the prior: 0 known, 1 unknown"
+    ),
+    "covering_radius": ("covering radius", "", "largest D, environments averaged, from the pool to the design"),
+    "posterior_std_mean": ("posterior deviation, mean", "", "over the pool, relative to the prior"),
+    "covering_mean": ("covering distance, mean", "", "mean D from the pool to the design"),
     "nearest_min": ("nearest neighbour, smallest", "", "kernel distance D, environments averaged, of the closest pair"),
     "nearest_median": ("nearest neighbour, median", "", "over the members; larger means less repetition"),
     "nearest_mean": ("nearest neighbour, mean", "", "over the members"),
     "overlapping_share": ("overlapping pairs", "share", "pairs with D² below 0.001: paid for twice"),
     "orthogonal_share": ("orthogonal pairs", "share", "pairs with D² above 1.9: too far to interpolate"),
-    "covering_radius": ("covering radius", "", "largest D, environments averaged, from the pool to the design"),
-    "covering_mean": ("covering distance, mean", "", "mean D from the pool to the design"),
     "log_det": ("log det K", "logarithm", "entropy of the design under the kernel; more is better"),
     "condition": ("condition number of K", "", "large means nearly repeated structures"),
-    "posterior_std_max": (
-        "posterior deviation, largest", "", "over the pool, relative to the prior: 0 known, 1 unknown"
-    ),
-    "posterior_std_mean": ("posterior deviation, mean", "", "over the pool, relative to the prior"),
     "label_core_hours": ("cost of the labels, core-hours", "", "estimated before labelling"),
 }  # fmt: skip
-"""Column of ``quality.csv`` to its label, kind (count, share, logarithm or plain number) and meaning."""
+"""Column of ``quality.csv`` to its label, kind (count, share, logarithm or plain number) and meaning; first those that
+predict errors best."""
 
 PARAMETERS = {
     "pair_scale": "pair scale, eV",
