@@ -62,15 +62,15 @@ def local_entropy(q: np.ndarray) -> tuple[float, np.ndarray]:
     -------
     float, (n, m)
     """
+    from gapdesign.samplers.shared.compiled import nearest
+
     n = len(q)
-    apart = q[:, None] - q[None]
-    squared = (apart * apart).sum(axis=2)
-    squared[np.arange(n), np.arange(n)] = np.inf
-    nearest = squared.argmin(axis=1)
-    least = np.maximum(squared[np.arange(n), nearest], _TINY)
-    slope = apart[np.arange(n), nearest] / (n * least[:, None])
+    others, least = np.zeros(n, dtype=np.int64), np.empty(n)
+    nearest(q, others, least)
+    least = np.maximum(least, _TINY)
+    slope = (q - q[others]) / (n * least[:, None])
     gradient = slope.copy()
-    np.subtract.at(gradient, nearest, slope)
+    np.subtract.at(gradient, others, slope)
     return float(np.log(n * np.sqrt(least)).mean()), gradient
 
 
