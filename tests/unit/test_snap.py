@@ -10,11 +10,32 @@ from matscipy.neighbours import neighbour_list
 from scipy.linalg import expm
 
 from gapdesign.errors import InputError
+from gapdesign.samplers.shared.compiled import neighbours
 from gapdesign.samplers.shared.differentiable.snap import Snap, SnapOptions, clebsch_gordan, couplings
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "data/snap/reference.json").read_text())
 GAS = Atoms("W8", REFERENCE["positions"], cell=REFERENCE["cell"], pbc=True)
 SNAP = Snap(SnapOptions(components=14))
+
+
+@pytest.mark.parametrize("pbc", [(True, True, True), (True, False, True), (False, False, False)])
+@pytest.mark.parametrize("size", [1.6, 4.0, 12.0])
+def test_neighbours_are_those_of_matscipy(size, pbc):
+    """In a skewed cell of one or many images, of atoms far outside it."""
+    generator = np.random.default_rng(2)
+    cell = size * (np.eye(3) + 0.4 * generator.normal(size=(3, 3)))
+    atoms = Atoms("W9", generator.normal(scale=2 * size, size=(9, 3)), cell=cell, pbc=pbc)
+    lists = []
+    for first, second, distance, vector in (neighbours(atoms, 4.7), neighbour_list("ijdD", atoms, 4.7)):
+        assert (np.diff(first) >= 0).all()
+        order = np.lexsort((*np.round(vector.T, 6), second, first))
+        lists.append(np.column_stack([first, second, distance, vector])[order])
+    np.testing.assert_allclose(*lists, atol=1e-12)
+
+
+def test_atoms_without_a_cell_have_neighbours():
+    first, second, distance, _ = neighbours(Atoms("W2", [[0, 0, 0], [0, 3, 4]]), 5.5)
+    np.testing.assert_array_equal([first, second, distance], [[0, 1], [1, 0], [5, 5]])
 
 
 def test_components_are_those_of_lammps():

@@ -1,4 +1,4 @@
-"""Loops over the neighbours of atoms, compiled: SNAP's bispectrum, its gradient, and nearest descriptors.
+"""Compiled loops of the sampler `entropy`: neighbours, SNAP's bispectrum, repulsion, nearest descriptors.
 
 numba compiles them when they first run, and keeps the result on disk. Sums are taken in the order of the text, and
 operations are not contracted: the bits do not depend on how wide the processor's registers are.
@@ -8,10 +8,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numba import njit
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+
+class Pairs(NamedTuple):
+    """Pairs of neighbours, each from both ends.
+
+    Attributes
+    ----------
+    first, second : (p,) int64
+        The atoms; ``first`` ascends.
+    distance : (p,)
+        In angstrom.
+    vector : (p, 3)
+        From the first to the second, in angstrom.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    distance: np.ndarray
+    vector: np.ndarray
 
 
 class Expansion(NamedTuple):
@@ -66,16 +88,88 @@ def _compiled(function: Callable) -> Any:
         return njit(nogil=True, error_model="numpy")(function)
 
 
-@_compiled
-def expand(centre, distance, vector, expansion, d, u):
-    """Put D of every pair into ``d`` (p, l), and add their weighted sums over the neighbours of atoms to ``u`` (n, l).
+def neighbours(atoms: Atoms, r_cut: float) -> Pairs:
+    """Find the neighbours of all atoms within a radius in angstrom, by first atom.
 
-    Pairs are given by the place of their first atom (p,), by distance (p,) and by vector (p, 3), in angstrom.
+    All pairs of atoms are tried: for less than some 300 atoms that takes less time than sorting them into boxes.
     """
+    cell = atoms.cell if atoms.pbc.all() else atoms.cell.complete()
+    room = 32 * len(atoms)
+    while True:
+        first, second, distance, vector = np.empty(room, int), np.empty(room, int), np.empty(room), np.empty((room, 3))
+        count = _neighbours(atoms.positions, cell.array, atoms.pbc, r_cut, first, second, distance, vector)
+        if count <= room:
+            return Pairs(first[:count], second[:count], distance[:count], vector[:count])
+        room = count
+
+
+@_compiled
+def _neighbours(positions, cell, pbc, r_cut, first, second, distance, vector):
+    """Put pairs into the last four arguments as far as there is room, and return their number."""
+    n, room, count = len(positions), len(first), 0
+    inverse, reach, shares = np.empty((3, 3)), np.full(3, 0.5), np.zeros((3, n))
+    for axis in range(3):
+        p, q = cell[(axis + 1) % 3], cell[(axis + 2) % 3]
+        inverse[axis, 0] = p[1] * q[2] - p[2] * q[1]
+        inverse[axis, 1] = p[2] * q[0] - p[0] * q[2]
+        inverse[axis, 2] = p[0] * q[1] - p[1] * q[0]
+    inverse /= cell[0, 0] * inverse[0, 0] + cell[0, 1] * inverse[0, 1] + cell[0, 2] * inverse[0, 2]
+    for axis in range(3):
+        if pbc[axis]:
+            u, v, w = inverse[axis]
+            reach[axis] = r_cut * math.sqrt(u * u + v * v + w * w) + 1e-9
+            for i in range(n):
+                shares[axis, i] = u * positions[i, 0] + v * positions[i, 1] + w * positions[i, 2]
+    of_a, of_b, of_c = reach
+    for i in range(n):
+        for j in range(n):
+            a, b, c = shares[0, i] - shares[0, j], shares[1, i] - shares[1, j], shares[2, i] - shares[2, j]
+            a0, a1 = math.ceil(a - of_a), math.floor(a + of_a)
+            b0, b1 = math.ceil(b - of_b), math.floor(b + of_b)
+            c0, c1 = math.ceil(c - of_c), math.floor(c + of_c)
+            if a0 > a1 or b0 > b1 or c0 > c1:
+                continue
+            x, y = positions[j, 0] - positions[i, 0], positions[j, 1] - positions[i, 1]
+            z = positions[j, 2] - positions[i, 2]
+            for na in range(a0, a1 + 1):
+                for nb in range(b0, b1 + 1):
+                    for nc in range(c0, c1 + 1):
+                        dx = x + na * cell[0, 0] + nb * cell[1, 0] + nc * cell[2, 0]
+                        dy = y + na * cell[0, 1] + nb * cell[1, 1] + nc * cell[2, 1]
+                        dz = z + na * cell[0, 2] + nb * cell[1, 2] + nc * cell[2, 2]
+                        square = dx * dx + dy * dy + dz * dz
+                        if square <= r_cut * r_cut and not (i == j and na == 0 and nb == 0 and nc == 0):
+                            if count < room:
+                                first[count], second[count], distance[count] = i, j, math.sqrt(square)
+                                vector[count, 0], vector[count, 1], vector[count, 2] = dx, dy, dz
+                            count += 1
+    return count
+
+
+@_compiled
+def clarke_smith(pairs, energy, n, m, r0, r_cut, gradient):
+    """Return the sum of cut and shifted potentials over pairs, in eV, and add its gradient to ``gradient`` (n, 3)."""
+    scale, total = energy / (n - m), 0.0
+    shift = scale * (m * (r0 / r_cut) ** n - n * (r0 / r_cut) ** m)
+    for pair in range(len(pairs.first)):
+        ratio = r0 / pairs.distance[pair]
+        repelled, attracted = ratio**n, ratio**m
+        total += scale * (m * repelled - n * attracted) - shift
+        # Each pair is in the list from both ends, and each end moves both of its terms.
+        pull = -2 * scale * n * m * (attracted - repelled) / pairs.distance[pair] ** 2
+        for axis in range(3):
+            gradient[pairs.first[pair], axis] += pull * pairs.vector[pair, axis]
+    return total
+
+
+@_compiled
+def expand(pairs, expansion, d, u):
+    """Put D of every pair into ``d`` (p, l), and add the weighted sums over each atom's neighbours to ``u`` (n, l)."""
+    distance, vector = pairs.distance, pairs.vector
     sources, factors = expansion.sources, expansion.factors
     of_g = np.empty((2, 2), np.complex128)
-    for pair in range(len(centre)):
-        r, total = distance[pair], u[centre[pair]]
+    for pair in range(len(distance)):
+        r, total = distance[pair], u[pairs.first[pair]]
         cos, sin = math.cos(expansion.turning * r), math.sin(expansion.turning * r) / r
         x, y, z = sin * vector[pair, 0], sin * vector[pair, 1], sin * vector[pair, 2]
         of_g[0, 0], of_g[0, 1] = complex(cos, -z), complex(-y, x)
@@ -133,12 +227,13 @@ def slopes(kept, couplings, slope, g):
 
 
 @_compiled
-def gradient(centre, other, distance, vector, expansion, magnetic, ladder, d, g, found):
+def gradient(pairs, expansion, magnetic, ladder, d, g, found):
     """Add dF/dr to ``found`` (n, 3) from G ``g`` (n, l) and the D of every pair ``d`` (p, l).
 
     A turn of g by epsilon changes D by i D epsilon.J, with J_z = ``magnetic`` (l,) and <k + 1|J_+|k> = ``ladder`` (l,).
     A step dr turns g by epsilon = 2 [n dtheta + sin cos dn + sin^2 n x dn], with dn = (dr - n n.dr) / r.
     """
+    centre, other, distance, vector = pairs
     size, last = g.shape[1], -1
     along_x, along_y = np.empty(size, np.complex128), np.empty(size, np.complex128)
     wave = math.pi / expansion.r_cut

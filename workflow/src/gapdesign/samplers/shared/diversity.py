@@ -32,22 +32,11 @@ def repulsion(atoms: Atoms, options: RepulsionOptions) -> tuple[float, np.ndarra
     float, (n, 3)
         In eV and eV/angstrom.
     """
-    from matscipy.neighbours import neighbour_list
+    from gapdesign.samplers.shared.compiled import clarke_smith, neighbours
 
-    i, distance, vector = neighbour_list("idD", atoms, options.r_cut)
-    n, m = options.n, options.m
-    scale = options.energy / (n - m)
-
-    def pair(r: np.ndarray | float) -> np.ndarray | float:
-        ratio = options.r0 / r
-        return scale * (m * ratio**n - n * ratio**m)
-
-    ratio = options.r0 / distance
-    slope = scale * n * m * (ratio**m - ratio**n) / distance
-    # Each pair is in the list from both ends, and each end moves both of its terms.
-    pull = -2 * (slope / distance)[:, None] * vector
-    gradient = np.stack([np.bincount(i, pull[:, k], minlength=len(atoms)) for k in range(3)], axis=1)
-    return float(np.add.reduce(pair(distance) - pair(options.r_cut))), gradient
+    pairs, gradient = neighbours(atoms, options.r_cut), np.zeros((len(atoms), 3))
+    energy = clarke_smith(pairs, options.energy, options.n, options.m, options.r0, options.r_cut, gradient)
+    return energy, gradient
 
 
 def local_entropy(q: np.ndarray) -> tuple[float, np.ndarray]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import product
 from math import factorial, prod, sqrt
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ase import Atoms
@@ -18,6 +19,9 @@ from pydantic import Field
 
 from gapdesign.config.options import Options
 from gapdesign.errors import InputError
+
+if TYPE_CHECKING:
+    from gapdesign.samplers.shared import compiled
 
 
 class SnapOptions(Options):
@@ -111,27 +115,24 @@ class Snap:
         """Describe the atoms and differentiate; see :class:`~.differentiable.Differentiable`."""
         from gapdesign.samplers.shared import compiled
 
-        values, u, d, (centre, other, distance, vector) = self._describe(atoms)
+        values, u, d, pairs = self._describe(atoms)
 
         def pull(slope: np.ndarray) -> np.ndarray:
             g, found = np.zeros_like(u), np.zeros((len(u), 3))
             compiled.slopes(u, self._couplings, slope, g)
-            angular = self._magnetic, self._ladder
-            compiled.gradient(centre, other, distance, vector, self._expansion, *angular, d, g, found)
+            compiled.gradient(pairs, self._expansion, self._magnetic, self._ladder, d, g, found)
             return found
 
         return values, pull
 
-    def _describe(self, atoms: Atoms) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, ...]]:
+    def _describe(self, atoms: Atoms) -> tuple[np.ndarray, np.ndarray, np.ndarray, compiled.Pairs]:
         """Return components (n, m), expansions (n, l), representations (p, l), and the pairs that they are made of."""
-        from matscipy.neighbours import neighbour_list
-
         from gapdesign.samplers.shared import compiled
 
-        pairs = neighbour_list("ijdD", atoms, self._r_cut)
+        pairs = compiled.neighbours(atoms, self._r_cut)
         u = np.tile(self._of_atom_itself, (len(atoms), 1))
-        d = np.empty((len(pairs[0]), len(self._of_atom_itself)), dtype=complex)
-        compiled.expand(pairs[0], *pairs[2:], self._expansion, d, u)
+        d = np.empty((len(pairs.first), len(self._of_atom_itself)), dtype=complex)
+        compiled.expand(pairs, self._expansion, d, u)
         values = np.zeros((len(atoms), self._components))
         compiled.components(u, self._couplings, values)
         return values, u, d, pairs
