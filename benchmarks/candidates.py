@@ -50,7 +50,7 @@ def entropy() -> None:
     cycle = Draw(1, "A", np.arange(1))
     for name, options in (("unbiased", EntropyOptions(strength=0, relaxation=0)), ("biased", EntropyOptions())):
         sampler = EntropySampler(options, prototypes(TUNGSTEN))
-        sampler._scale(1)
+        sampler(Draw(1, "A", np.arange(1, 2)))  # imports, compiles, and finds the scale of the components
         start = time.process_time()
         sampler(cycle)
         print(f"one {name} cycle: {time.process_time() - start:.2f} CPU s", flush=True)

@@ -727,7 +727,7 @@ def test_environments_are_described_and_compared_with_the_pool_and_its_designs(s
     row = read_csv(study / "pools.csv").iloc[0]
     assert row[["train", "test", "learnt", "asked"]].tolist() == ["A", "A", 8, 4]
     assert 0 < row["median"] <= row["max"]
-    flat = ["--output", study / "coverage.csv"]
+    flat = ["--output", study / "coverage.csv", "--output-correlations", study / "correlations.csv"]
     for name in ("entropies", "histograms", "radial"):
         flat += [f"--output-{name}", study / f"{name}.csv", f"--output-{name}-figure", study / f"{name}.svg"]
     designs = study.of_designs("designs/{design}.extxyz")

@@ -49,5 +49,8 @@ def test_a_reduced_study_compares_what_bias_gives_with_a_hot_gas_and_a_set_made_
     assert designs["covered"].between(0, 1).all()
     entropies = read_csv(results / "environments/entropies.csv")
     assert np.isfinite(entropies["entropy"]).all()
+    correlations = read_csv(results / "environments/correlations.csv")
+    assert set(correlations["component"]) == {7, 8}
+    assert correlations["correlation"].between(0, 1).all()
     for figure in ("pools", "entropies", "histograms", "radial"):
         assert (results / f"figures/{figure}.svg").stat().st_size > 1000

@@ -219,6 +219,20 @@ def test_histograms_hold_what_they_show():
         assert "math" not in svg_text(figure)
 
 
+def test_a_multiple_correlation_is_that_of_a_linear_fit():
+    """Of a sum, of a sum with noise, of what has nothing to do with the first two, and of a constant."""
+    generator = np.random.default_rng(4)
+    known, noise = generator.normal(size=(3000, 2)) * [1, 100] + 7, generator.normal(size=(3000, 2))
+    total = known @ [1, 0.01]
+    q = np.column_stack([known, total, total + noise[:, 0], noise[:, 1], np.ones(3000)])
+    pool = replace(environments(30, 100, 1), q=HeldPool(q))
+    table = pool_environments.correlations({"A": pool}, 2)
+    assert table[["pool", "component"]].to_numpy().tolist() == [["A", k] for k in (3, 4, 5, 6)]
+    fitted = np.column_stack([known, np.ones(3000)])
+    expected = [np.corrcoef(y, fitted @ np.linalg.lstsq(fitted, y)[0])[0, 1] for y in q.T[2:5]]
+    np.testing.assert_allclose(table["correlation"], [*expected, 0], atol=1e-9)
+
+
 def test_environments_are_read_as_they_were_written(tmp_path):
     """The file is an archive like any other."""
     frames = [bulk("Cu", "fcc", a=3.61), bulk("Cu", "hcp", a=2.6, c=4.2)]

@@ -1,4 +1,4 @@
-"""SNAP's bispectrum: against LAMMPS, finite differences, group theory and closed forms."""
+"""SNAP's bispectrum: against LAMMPS, finite differences, matrix exponentials, group theory and closed forms."""
 
 import json
 from pathlib import Path
@@ -6,13 +6,36 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import Atoms
+from matscipy.neighbours import neighbour_list
+from scipy.linalg import expm
 
 from gapdesign.errors import InputError
+from gapdesign.samplers.shared.compiled import neighbours
 from gapdesign.samplers.shared.differentiable.snap import Snap, SnapOptions, clebsch_gordan, couplings
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "data/snap/reference.json").read_text())
 GAS = Atoms("W8", REFERENCE["positions"], cell=REFERENCE["cell"], pbc=True)
 SNAP = Snap(SnapOptions(components=14))
+
+
+@pytest.mark.parametrize("pbc", [(True, True, True), (True, False, True), (False, False, False)])
+@pytest.mark.parametrize("size", [1.6, 4.0, 12.0])
+def test_neighbours_are_those_of_matscipy(size, pbc):
+    """In a skewed cell of one or many images, of atoms far outside it."""
+    generator = np.random.default_rng(2)
+    cell = size * (np.eye(3) + 0.4 * generator.normal(size=(3, 3)))
+    atoms = Atoms("W9", generator.normal(scale=2 * size, size=(9, 3)), cell=cell, pbc=pbc)
+    lists = []
+    for first, second, distance, vector in (neighbours(atoms, 4.7), neighbour_list("ijdD", atoms, 4.7)):
+        assert (np.diff(first) >= 0).all()
+        order = np.lexsort((*np.round(vector.T, 6), second, first))
+        lists.append(np.column_stack([first, second, distance, vector])[order])
+    np.testing.assert_allclose(*lists, atol=1e-12)
+
+
+def test_atoms_without_a_cell_have_neighbours():
+    first, second, distance, _ = neighbours(Atoms("W2", [[0, 0, 0], [0, 3, 4]]), 5.5)
+    np.testing.assert_array_equal([first, second, distance], [[0, 1], [1, 0], [5, 5]])
 
 
 def test_components_are_those_of_lammps():
@@ -27,15 +50,39 @@ def test_gradients_are_those_of_lammps():
         np.testing.assert_allclose(pull(slope), gradient, atol=1e-12)
 
 
-def test_gradient_is_that_of_finite_differences():
-    slope = np.random.default_rng(1).normal(size=(8, 14))
+@pytest.mark.parametrize("components", [14, 55])
+def test_gradient_is_that_of_finite_differences(components):
+    snap = Snap(SnapOptions(components=components))
+    slope = np.random.default_rng(1).normal(size=(8, components))
     found, step = np.empty((8, 3)), 1e-5
     for index in np.ndindex(found.shape):
         above, below = GAS.copy(), GAS.copy()
         above.positions[index] += step
         below.positions[index] -= step
-        found[index] = (slope * (SNAP(above) - SNAP(below))).sum() / (2 * step)
-    np.testing.assert_allclose(SNAP.pullback(GAS)[1](slope), found, atol=1e-6)
+        found[index] = (slope * (snap(above) - snap(below))).sum() / (2 * step)
+    np.testing.assert_allclose(snap.pullback(GAS)[1](slope), found, atol=1e-7 * np.abs(found).max())
+
+
+def test_all_components_are_those_of_rotations_as_matrix_exponentials():
+    """Thompson et al., equations 4 and 5, with every sum over states written out."""
+    r_cut, angle = 4.73442, 0.99363
+    expansions = [np.array([np.eye(n + 1, dtype=complex)] * len(GAS)) for n in range(9)]
+    for i, r, vector in zip(*neighbour_list("idD", GAS, r_cut), strict=True):
+        for n, expansion in enumerate(expansions):
+            k = np.arange(n + 1)
+            up = np.diag(np.sqrt((n - k) * (k + 1))[:-1], -1)
+            momentum = [(up + up.T) / 2, (up - up.T) / 2j, np.diag(k - n / 2)]
+            turn = sum(x / r * j for x, j in zip(vector, momentum, strict=True))
+            expansion[i] += (0.5 + 0.5 * np.cos(np.pi * r / r_cut)) * expm(2j * angle * np.pi * r / r_cut * turn)
+    found = []
+    for j1, j2, j in couplings(8):
+        coupling = np.zeros((j + 1, j1 + 1, j2 + 1))
+        for (a, b), value in np.ndenumerate(clebsch_gordan(j1, j2, j)):
+            if value:
+                coupling[a + b - (j1 + j2 - j) // 2, a, b] = value
+        products = np.einsum("mac,nbd,zab,zcd->zmn", coupling, coupling, expansions[j1], expansions[j2], optimize=True)
+        found.append(np.einsum("zmn,zmn->z", expansions[j].conj(), products).real)
+    np.testing.assert_allclose(Snap(SnapOptions(components=55))(GAS), np.transpose(found), rtol=1e-11)
 
 
 def test_the_first_component_is_the_cube_of_the_density():

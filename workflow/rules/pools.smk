@@ -31,6 +31,7 @@ rule environments:
         designs=of_first_rounds("designs/{design}.extxyz"),
     output:
         designs=report(results("environments/designs.csv"), caption="../report/coverage.rst", category="Designs"),
+        correlations=results("environments/correlations.csv"),
         entropies=results("environments/entropies.csv"),
         entropies_figure=results("figures/entropies.svg"),
         histograms=results("environments/histograms.csv"),
@@ -52,7 +53,8 @@ rule environments:
         "Finding the environments that each design covers"
     shell:
         "gapdesign coverage --config {params.config:q} --environments {input.environments:q} --designs {input.designs:q}"
-        " --output {output.designs:q} --output-entropies {output.entropies:q}"
+        " --output {output.designs:q} --output-correlations {output.correlations:q}"
+        " --output-entropies {output.entropies:q}"
         " --output-entropies-figure {output.entropies_figure:q} --output-histograms {output.histograms:q}"
         " --output-histograms-figure {output.histograms_figure:q} --output-radial {output.radial:q}"
         " --output-radial-figure {output.radial_figure:q} > {log:q} 2>&1"

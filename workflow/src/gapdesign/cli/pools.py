@@ -102,6 +102,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_files(verb, "--environments", "environments, named after their pools (.npz)")
     add_files(verb, "--designs", "all designs of the study (.extxyz)")
     add_output(verb, what="table of the designs to write (.csv)")
+    add_output(verb, "--output-correlations", "table of correlations of the components to write (.csv)")
     for name in TABLES:
         add_output(verb, f"--output-{name}", f"table of {name} to write (.csv)")
         add_output(verb, f"--output-{name}-figure", f"figure of {name} to write (.svg)")
@@ -199,6 +200,7 @@ def _coverage(arguments: argparse.Namespace, part: CoveragePart) -> None:
         members[union] = told.union([chosen[name] for name in names])
     table = told.designs(pools, members, within=part.comparison.within)
     write_csv(arguments.output, table)
+    write_csv(arguments.output_correlations, told.correlations(raw, part.comparison.components))
     say(table.round(4).to_string(index=False))
     compared = {name: pool for name, pool in raw.items() if is_large(pool.q.size, min(part.comparison.learnt))}
     for name, rows in {

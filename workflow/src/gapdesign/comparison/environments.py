@@ -217,6 +217,31 @@ def histograms(pools: Mapping[str, PoolEnvironments]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+def correlations(pools: Mapping[str, PoolEnvironments], components: int) -> pd.DataFrame:
+    """Return how well the first components determine each of the others, linearly, in each pool (KP, section III).
+
+    Returns
+    -------
+    DataFrame
+        ``pool``, ``component`` (from 1), ``correlation``: the multiple correlation coefficient, from 0 to 1.
+    """
+    import pandas as pd
+
+    rows = []
+    for name, pool in pools.items():
+        moments = _moments([pool.q])
+        covariance = np.zeros((pool.q.dimension,) * 2)
+        for _, block in pool.q.blocks(BLOCK):
+            scaled = (block - moments[0]) / moments[1]
+            covariance += np.einsum("ij,ik->jk", scaled, scaled) / pool.q.size
+        known = np.linalg.pinv(covariance[:components, :components], hermitian=True)
+        for component in range(components, pool.q.dimension):
+            shared = covariance[:components, component]
+            correlation = float(np.sqrt(np.clip(shared @ known @ shared, 0, 1)))
+            rows.append({"pool": name, "component": component + 1, "correlation": correlation})
+    return pd.DataFrame(rows, columns=["pool", "component", "correlation"])
+
+
 def _column(q: Blocks, component: int) -> np.ndarray:
     column = np.empty(q.size)
     for start, block in q.blocks(BLOCK):

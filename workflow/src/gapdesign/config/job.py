@@ -13,7 +13,7 @@ from gapdesign.config import study
 from gapdesign.config.part import At, Part
 
 STAGES = {
-    "candidates": 3,
+    "candidates": 4,
     "descriptors": 2,
     "rows": 1,
     "design": 3,

@@ -32,22 +32,11 @@ def repulsion(atoms: Atoms, options: RepulsionOptions) -> tuple[float, np.ndarra
     float, (n, 3)
         In eV and eV/angstrom.
     """
-    from matscipy.neighbours import neighbour_list
+    from gapdesign.samplers.shared.compiled import clarke_smith, neighbours
 
-    i, distance, vector = neighbour_list("idD", atoms, options.r_cut)
-    n, m = options.n, options.m
-    scale = options.energy / (n - m)
-
-    def pair(r: np.ndarray | float) -> np.ndarray | float:
-        ratio = options.r0 / r
-        return scale * (m * ratio**n - n * ratio**m)
-
-    ratio = options.r0 / distance
-    slope = scale * n * m * (ratio**m - ratio**n) / distance
-    # Each pair is in the list from both ends, and each end moves both of its terms.
-    pull = -2 * (slope / distance)[:, None] * vector
-    gradient = np.stack([np.bincount(i, pull[:, k], minlength=len(atoms)) for k in range(3)], axis=1)
-    return float(np.add.reduce(pair(distance) - pair(options.r_cut))), gradient
+    pairs, gradient = neighbours(atoms, options.r_cut), np.zeros((len(atoms), 3))
+    energy = clarke_smith(pairs, options.energy, options.n, options.m, options.r0, options.r_cut, gradient)
+    return energy, gradient
 
 
 def local_entropy(q: np.ndarray) -> tuple[float, np.ndarray]:
@@ -62,15 +51,15 @@ def local_entropy(q: np.ndarray) -> tuple[float, np.ndarray]:
     -------
     float, (n, m)
     """
+    from gapdesign.samplers.shared.compiled import nearest
+
     n = len(q)
-    apart = q[:, None] - q[None]
-    squared = (apart * apart).sum(axis=2)
-    squared[np.arange(n), np.arange(n)] = np.inf
-    nearest = squared.argmin(axis=1)
-    least = np.maximum(squared[np.arange(n), nearest], _TINY)
-    slope = apart[np.arange(n), nearest] / (n * least[:, None])
+    others, least = np.zeros(n, dtype=np.int64), np.empty(n)
+    nearest(q, others, least)
+    least = np.maximum(least, _TINY)
+    slope = (q - q[others]) / (n * least[:, None])
     gradient = slope.copy()
-    np.subtract.at(gradient, nearest, slope)
+    np.subtract.at(gradient, others, slope)
     return float(np.log(n * np.sqrt(least)).mean()), gradient
 
 

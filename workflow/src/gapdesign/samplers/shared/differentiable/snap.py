@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import product
 from math import factorial, prod, sqrt
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ase import Atoms
@@ -18,6 +19,9 @@ from pydantic import Field
 
 from gapdesign.config.options import Options
 from gapdesign.errors import InputError
+
+if TYPE_CHECKING:
+    from gapdesign.samplers.shared import compiled
 
 
 class SnapOptions(Options):
@@ -70,8 +74,8 @@ def _factorials(*numbers: int) -> int:
 class Snap:
     """Bispectrum components of SNAP: every element alike with weight 1, the central atom counted.
 
-    The expansion is a matrix with one row per element D[k', k] of the representations of spins 0, 1, 2, ... (twice the
-    spin; k counts states from 0) and one column per atom or pair of neighbours.
+    The expansion has one row per atom, and one column per element D[r, c] of the representations of spins 0, 1, 2, ...
+    (twice the spin; r and c count states from 0), of rows up to the middle one.
 
     Raises
     ------
@@ -80,139 +84,92 @@ class Snap:
     """
 
     def __init__(self, options: SnapOptions) -> None:
+        from gapdesign.samplers.shared.compiled import Couplings, Expansion
+
         known = couplings(options.two_j_max)
         if options.components > len(known):
             raise InputError(
                 f"pools.entropy.descriptor.snap.components: there are {len(known)} components up to two_j_max:"
                 f" {options.two_j_max}; request that many or fewer, or raise two_j_max."
             )
-        self._options = options
+        self._r_cut = options.r_cut
         used = known[: options.components]
-        self._largest = max(j for _, _, j in used)
-        elements = [(n, *at) for n in range(self._largest + 1) for at in np.ndindex(n + 1, n + 1)]
-        self._of_atom_itself = np.array([[float(row == k)] for _, row, k in elements])
-        self._magnetic = np.array([[k - n / 2] for n, _, k in elements])
-        self._ladder = np.array([[sqrt((n - k) * (k + 1))] for n, _, k in elements])
-        self._first_terms, self._factors, self._triples = _terms(used, {e: at for at, e in enumerate(elements)})
-        places = self._triples.ravel()
-        self._by_place = np.argsort(places, kind="stable")
-        self._places, self._first_of_place = np.unique(places[self._by_place], return_index=True)
+        elements = [(n, *at) for n in range(max(j for _, _, j in used) + 1) for at in np.ndindex(n + 1, n + 1)]
+        kept = [(n, r, c) for n, r, c in elements if 2 * r <= n]
+        place = {element: at for at, element in enumerate(kept)}
+        self._of_atom_itself = np.array([complex(r == c) for _, r, c in kept])
+        self._magnetic = np.array([c - n / 2 for n, _, c in kept])
+        self._ladder = np.array([sqrt((n - c) * (c + 1)) for n, _, c in kept])
+        self._expansion = Expansion(options.r_cut, options.angle * np.pi / options.r_cut, *_recursion(place))
+        mirror = [place[n, r, c] if 2 * r <= n else place[n, n - r, n - c] for n, r, c in elements]
+        sign = [0.0 if 2 * r <= n else (-1.0) ** (r - c) for n, r, c in elements]
+        terms = _terms(used, {element: at for at, element in enumerate(elements)})
+        self._couplings = Couplings(np.array(mirror), np.array(sign), *terms)
+        self._components = len(used)
 
     def __call__(self, atoms: Atoms) -> np.ndarray:
         """Describe the atoms; see :class:`~.differentiable.Differentiable`."""
-        pairs = _Pairs(atoms, self._options)
-        return self._components(self._expand(pairs, pairs.representations(self._largest))).T
+        return self._describe(atoms)[0]
 
     def pullback(self, atoms: Atoms) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
         """Describe the atoms and differentiate; see :class:`~.differentiable.Differentiable`."""
-        pairs = _Pairs(atoms, self._options)
-        matrices = pairs.representations(self._largest)
-        expansion = self._expand(pairs, matrices)
+        from gapdesign.samplers.shared import compiled
+
+        values, u, d, pairs = self._describe(atoms)
 
         def pull(slope: np.ndarray) -> np.ndarray:
-            return self._pull(pairs, matrices, self._slope_of_expansion(expansion, slope.T))
+            g, found = np.zeros_like(u), np.zeros((len(u), 3))
+            compiled.slopes(u, self._couplings, slope, g)
+            compiled.gradient(pairs, self._expansion, self._magnetic, self._ladder, d, g, found)
+            return found
 
-        return self._components(expansion).T, pull
+        return values, pull
 
-    def _expand(self, pairs: _Pairs, matrices: np.ndarray) -> np.ndarray:
-        return self._of_atom_itself + pairs.sum_by_centre(pairs.weight * matrices)
+    def _describe(self, atoms: Atoms) -> tuple[np.ndarray, np.ndarray, np.ndarray, compiled.Pairs]:
+        """Return components (n, m), expansions (n, l), representations (p, l), and the pairs that they are made of."""
+        from gapdesign.samplers.shared import compiled
 
-    def _components(self, u: np.ndarray) -> np.ndarray:
-        """Return B (m, n) of expansions u (l, n)."""
-        p, q, r = self._triples
-        return np.add.reduceat((self._factors * u[p].conj() * u[q] * u[r]).real, self._first_terms, axis=0)
+        pairs = compiled.neighbours(atoms, self._r_cut)
+        u = np.tile(self._of_atom_itself, (len(atoms), 1))
+        d = np.empty((len(pairs.first), len(self._of_atom_itself)), dtype=complex)
+        compiled.expand(pairs, self._expansion, d, u)
+        values = np.zeros((len(atoms), self._components))
+        compiled.components(u, self._couplings, values)
+        return values, u, d, pairs
 
-    def _slope_of_expansion(self, u: np.ndarray, slope: np.ndarray) -> np.ndarray:
-        """Return G (l, n) of dF = Re sum G du, from dF/dB (m, n)."""
-        p, q, r = self._triples
-        lengths = np.diff(self._first_terms, append=len(p))
-        scaled = self._factors * np.repeat(slope, lengths, axis=0)
-        a, b, c = u[p].conj(), u[q], u[r]
-        parts = np.concatenate([scaled * (b * c).conj(), scaled * a * c, scaled * a * b])
-        found = np.zeros_like(u)
-        found[self._places] = np.add.reduceat(parts[self._by_place], self._first_of_place, axis=0)
-        return found
 
-    def _pull(self, pairs: _Pairs, d: np.ndarray, slope: np.ndarray) -> np.ndarray:
-        """Return dF/dr (n, 3): a turn of g by epsilon changes D by i D epsilon.J, J the angular momentum."""
-        slope = slope[:, pairs.centre]
-        same = slope * d
-        up = (self._ladder[:-1] * slope[:-1] * d[1:]).sum(axis=0)
-        down = (self._ladder[:-1] * slope[1:] * d[:-1]).sum(axis=0)
-        turned = -(self._magnetic * same.imag).sum(axis=0)
-        torque = np.stack([-0.5 * (up + down).imag, 0.5 * (up - down).real, turned])
-        return pairs.gradient(same.real.sum(axis=0), torque)
+def _recursion(place: dict[tuple[int, int, int], int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return what each element is made of (3, l), and the factors (2, l); see :class:`compiled.Expansion`.
+
+    Row r of D, n being twice the spin, holds the coefficients of the polynomial (g x)_0^(n - r) (g x)_1^r in x_0 and
+    x_1, scaled by roots of binomials. It is row r of n - 1 times (g x)_0, and also row r - 1 times (g x)_1.
+    """
+    sources, factors = np.zeros((3, len(place)), dtype=np.int64), np.zeros((2, len(place)))
+    for (n, r, c), at in place.items():
+        if n:
+            of_g = int(2 * r == n)
+            from_row, norm = (r - 1, r) if of_g else (r, n - r)
+            sources[:, at] = place.get((n - 1, from_row, c), 0), place.get((n - 1, from_row, c - 1), 0), of_g
+            factors[:, at] = sqrt((n - c) / norm), sqrt(c / norm)
+    return sources, factors
 
 
 def _terms(
     used: list[tuple[int, int, int]], place: dict[tuple[int, int, int], int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """B = sum of factor x conj(u_p) u_q u_r: the first term of each component, all factors (t, 1), (p, q, r) (3, t)."""
-    firsts, factors, triples = [], [], []
-    for j1, j2, j in used:
-        firsts.append(len(factors))
+    """B = sum of factor x Re conj(u_p) u_q u_r: the component of each term (t,), its factor (t,), and p, q, r (t, 3).
+
+    Terms of rows after the middle one of p are the conjugates of those before it, which count twice instead.
+    """
+    factors: dict[tuple[int, int, int, int], float] = {}
+    for component, (j1, j2, j) in enumerate(used):
         coefficients, lost = clebsch_gordan(j1, j2, j), (j1 + j2 - j) // 2
         for (a, b), (c, d) in product(np.argwhere(coefficients).tolist(), repeat=2):
-            factors.append([coefficients[a, b] * coefficients[c, d]])
-            triples.append([place[j, a + b - lost, c + d - lost], place[j1, a, c], place[j2, b, d]])
-    return np.array(firsts), np.array(factors), np.array(triples).T
-
-
-class _Pairs:
-    """Neighbours of every atom as rotations g = cos(theta) + i sin(theta) n.sigma, and their weight f(r)."""
-
-    def __init__(self, atoms: Atoms, options: SnapOptions) -> None:
-        from matscipy.neighbours import neighbour_list
-
-        self.centre, self._other, self._distance, vector = neighbour_list("ijdD", atoms, options.r_cut)
-        self._atoms = len(atoms)
-        self._direction = vector.T / self._distance
-        turn = np.pi / options.r_cut
-        self._turning = options.angle * turn
-        self._cos, self._sin = np.cos(self._turning * self._distance), np.sin(self._turning * self._distance)
-        self.weight = 0.5 + 0.5 * np.cos(turn * self._distance)
-        self._weight_slope = -0.5 * turn * np.sin(turn * self._distance)
-
-    def representations(self, largest: int) -> np.ndarray:
-        """Return D (l, p) of all spins up to ``largest``, each from the one before: j couples j - 1/2 and 1/2."""
-        x, y, z = self._direction * self._sin
-        (dd, du), (ud, uu) = (self._cos - 1j * z, 1j * x - y), (1j * x + y, self._cos + 1j * z)
-        before = np.ones((1, 1, len(self._distance)), dtype=complex)
-        found = [before[0]]
-        for n in range(1, largest + 1):
-            up = np.sqrt(np.arange(1, n + 1) / n)
-            down = up[::-1]
-            now = np.zeros((n + 1, n + 1, len(self._distance)), dtype=complex)
-            for rows, of_row, pair in ((slice(1, None), up, (ud, uu)), (slice(None, -1), down, (dd, du))):
-                now[rows, :-1] += (of_row[:, None] * down)[:, :, None] * before * pair[0]
-                now[rows, 1:] += (of_row[:, None] * up)[:, :, None] * before * pair[1]
-            found.append(now.reshape((n + 1) ** 2, -1))
-            before = now
-        return np.concatenate(found)
-
-    def sum_by_centre(self, values: np.ndarray) -> np.ndarray:
-        """Return sums (l, n) over the neighbours of each atom, in one order."""
-        # A column of zeros at the end serves atoms after the last neighbour; reduceat returns the next value for an
-        # atom without neighbours.
-        first = np.searchsorted(self.centre, np.arange(self._atoms + 1))
-        padded = np.concatenate([values, np.zeros((len(values), 1))], axis=1)
-        return np.add.reduceat(padded, first[:-1], axis=1) * (np.diff(first) > 0)
-
-    def gradient(self, value: np.ndarray, torque: np.ndarray) -> np.ndarray:
-        """Return dF/dr (n, 3) from dF/df and dF/depsilon of every pair, the latter divided by its weight.
-
-        A step dr turns g by epsilon = 2 [n dtheta + sin cos dn + sin^2 n x dn], with dn = (dr - n n.dr) / r.
-        """
-        n = self._direction
-        along = (torque * n).sum(axis=0)
-        across = self._cos * (torque - along * n) + self._sin * np.cross(torque, n, axis=0)
-        turned = 2 * self.weight * (self._turning * along * n + self._sin / self._distance * across)
-        step = self._weight_slope * value * n + turned
-        return np.stack(
-            [
-                np.bincount(self._other, part, minlength=self._atoms)
-                - np.bincount(self.centre, part, minlength=self._atoms)
-                for part in step
-            ],
-            axis=1,
-        )
+            row = a + b - lost
+            if 2 * row <= j:
+                pair = sorted((place[j1, a, c], place[j2, b, d]))
+                term = (component, place[j, row, c + d - lost], *pair)
+                factor = coefficients[a, b] * coefficients[c, d] * (1 if 2 * row == j else 2)
+                factors[term] = factors.get(term, 0.0) + factor
+    table = np.array(list(factors))
+    return table[:, 0].copy(), np.array(list(factors.values())), table[:, 1:].copy()
