@@ -153,6 +153,10 @@ class Study(Options):
         """Return the pools that are sampled before any label, in order."""
         return [name for name in self.pools.names if self.pools.of(name).after is None]
 
+    def polished(self) -> list[str]:
+        """Return the designs whose structures are moved after they are chosen, in order."""
+        return [name for name, design in self.designs.items() if design.polish is not None]
+
     def chain(self, design: str) -> list[str]:
         """Return a design and those that it continues, directly or not, the latest first."""
         return chain(design, self.designs)
@@ -209,7 +213,12 @@ class Study(Options):
         """Return the sizes of the smaller pools from which a design is chosen again, increasing."""
         asked = self.designs[design]
         reads_more = asked.reads_environments or asked.reads_rows
-        is_special = asked.quotas or asked.after is not None or self.core_hours_of(design) is not None
+        is_special = (
+            asked.quotas
+            or asked.after is not None
+            or asked.polish is not None
+            or self.core_hours_of(design) is not None
+        )
         if self.kernel.structure != "average" or reads_more or is_special:
             return []
         size, is_light = self.pools.of(asked.pool).size, asked.member.is_light
