@@ -212,6 +212,7 @@ def _quality(arguments: argparse.Namespace, part: QualityPart) -> None:
 
     from gapdesign.files import read_array, read_frames, write_csv
     from gapdesign.methods.designs import CORE_HOURS
+    from gapdesign.methods.polish import POLISHED, PREFIX
     from gapdesign.methods.shared.resources import block_rows
     from gapdesign.quality import measures as quality
     from gapdesign.shards import FeaturePool
@@ -220,15 +221,13 @@ def _quality(arguments: argparse.Namespace, part: QualityPart) -> None:
     pool, covariance = FeaturePool(arguments.features), part.covariance
     features = {name: np.asarray(read_array(path)) for name, path in by_name(arguments.designs).items()}
     rows = block_rows(arguments.memory, pool.dimension, part.budget)
-    prices = part.engine.prices(say)
+    prices, frames = part.engine.prices(say), read_frames(arguments.structures)
     row = {
         "design": arguments.design,
-        "method": design.method,
+        "method": PREFIX * any(POLISHED in atoms.info for atoms in frames) + design.method,
         "pool": design.pool,
         **asdict(quality.measure(choose(arguments.design, features, "--designs"), pool, covariance, rows)),
-        "label_core_hours": sum(
-            atoms.info.get(CORE_HOURS) or prices(atoms) for atoms in read_frames(arguments.structures)
-        ),
+        "label_core_hours": sum(atoms.info.get(CORE_HOURS) or prices(atoms) for atoms in frames),
         **quality.nearest_to_others(arguments.design, features, covariance),
     }
     write_csv(arguments.output, pd.DataFrame([quality.rounded(row)]))

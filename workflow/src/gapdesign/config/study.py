@@ -24,6 +24,7 @@ from gapdesign.engines.options import LabelOptions
 from gapdesign.errors import InputError
 from gapdesign.methods.costs import CostOptions
 from gapdesign.methods.options import AT_MOST, Budget, CoreHoursOptions, DesignOptions, SelectionOptions
+from gapdesign.methods.polish import PREFIX
 from gapdesign.models import MODELS
 from gapdesign.models.options import ChosenModel, ModelOptions, ModelsOptions
 from gapdesign.properties.options import PropertiesOptions
@@ -100,8 +101,8 @@ class Study(Options):
         return [chemical_symbols[z] for z in self.species()]
 
     def methods(self) -> dict[str, str]:
-        """Return the method of each design, in order."""
-        return {name: design.method for name, design in self.designs.items()}
+        """Return the method of each design, in order; that of a polished one is another, which begins with `PREFIX`."""
+        return {name: PREFIX * (each.polish is not None) + each.method for name, each in self.designs.items()}
 
     def fitted(self) -> list[str]:
         """Return the designs whose models are compared, in order."""

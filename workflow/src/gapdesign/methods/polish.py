@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 POLISHED, PARAMETERS = "polished", "parameters"
 """Names in ``info`` of structures that were polished, and of their parameters."""
 
+PREFIX = "polished "
+"""Beginning of what stands for a method where its designs are polished, which are then compared as those of another."""
+
 OF_PLACE = ("pool", "candidate", "rank")
 """Names in ``info`` of what says where a structure began."""
 
