@@ -95,7 +95,7 @@ class _Design(Options):
         None,
         description="Whether its structures, once they are chosen, are moved in the continuous parameters of their"
         " pool's sampler, one at a time, as long as that raises the design's quality: its smallest distance, or its"
-        " determinant. `true`, or options; see docs/selection.md.",
+        " determinant. `true`, or options; see docs/polish.md.",
     )
     fit: bool = Field(
         True,
