@@ -2,8 +2,8 @@
 
     python config/studies/zr_polish.py [results/zr-polish]
 
-Measures before labels, errors on the two test sets, and ratios of both, pool by pool, with their 95 % intervals over the
-five pools (Student's, of logarithms).
+Measures before labels, errors on the two test sets, and ratios of errors, pool by pool, with their 95 % intervals over
+the five pools (Student's, of logarithms).
 """
 
 from __future__ import annotations
