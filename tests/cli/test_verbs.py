@@ -349,7 +349,10 @@ def test_a_max_min_design_is_proved_and_one_that_was_touched_is_not(study, capsy
     assert cli.main(["verify", "--config", str(study.given), str(study / "touched/OPT.extxyz")]) == 1
     assert "touched/OPT.extxyz: not exact; rank 2: " in capsys.readouterr().err
     assert cli.main(["verify", "--config", str(study.given), str(study / "designs/RND.extxyz")]) == 2
-    assert "chosen by random; only designs by information or maxmin can be verified." in capsys.readouterr().err
+    assert (
+        "chosen by random; only designs by information or maxmin, and polished ones, can be verified."
+        in capsys.readouterr().err
+    )
 
 
 def test_quality_has_a_row_a_design_and_the_columns_of_the_contract(study):

@@ -519,7 +519,7 @@ def test_the_distance_is_read_by_selections_and_by_nothing_before_or_after_them(
         if verb != "replay-surfaces"  # of a prototype that this study does not name
         and job.part(At(average, "OPT", "A")) != job.part(At(environment, "OPT", "A"))
     }
-    choices = {"select", "regrow", "raise", "replay-choose", "round-learn", "round-choose"}
+    choices = {"select", "polish", "regrow", "raise", "replay-choose", "round-learn", "round-choose"}
     assert changed == {*choices, "page", "plan", "estimate", "provenance", "report"}
 
 

@@ -56,6 +56,7 @@ DESIGNS = list(STUDY.designs)
 FIRST = STUDY.first_rounds()
 FIRST_POOLS = STUDY.first_pools()
 LATER = STUDY.later_rounds()
+POLISHED = STUDY.polished()
 PRICED = STUDY.priced()
 # What labels cost by the clock is measured where a later round is chosen within core-hours.
 REMEASURED = any(design in PRICED and STUDY.designs[design].after.rescaled for design in LATER)

@@ -96,17 +96,18 @@ rule design_select:
         scaling=scaling_of,
         costs=costs_of_design,
     output:
-        design=results("designs/{design}.extxyz"),
-        features=results("designs/{design}.npy"),
-        reserve=results("designs/reserve/{design}.extxyz"),
-        reserve_features=results("designs/reserve/{design}.npy"),
+        design=results("designs/{chosen}{design}.extxyz"),
+        features=results("designs/{chosen}{design}.npy"),
+        reserve=results("designs/reserve/{chosen}{design}.extxyz"),
+        reserve_features=results("designs/reserve/{chosen}{design}.npy"),
         # Not a result: the point where the selection ended, from which a larger budget or pool continues.
-        state=update(results("designs/state/{design}.npz")),
+        state=update(results("designs/state/{chosen}{design}.npz")),
     log:
-        results("logs/design/select/{design}.log"),
+        results("logs/design/select/{chosen}{design}.log"),
     benchmark:
-        results("benchmarks/design/select/{design}.tsv")
+        results("benchmarks/design/select/{chosen}{design}.tsv")
     wildcard_constraints:
+        chosen="|chosen/",  # the folder of designs that are polished
         design="|".join(map(re.escape, FIRST)),
     conda:
         environment(DESCRIPTOR_ENVIRONMENT)
@@ -125,3 +126,48 @@ rule design_select:
         " --memory {resources.allowance} --threads {threads} --output {output.design:q}"
         " --output-features {output.features:q} --output-reserve {output.reserve:q}"
         " --output-reserve-features {output.reserve_features:q} --state {output.state:q} > {log:q} 2>&1"
+
+
+rule design_polish:
+    input:
+        chosen=results("designs/chosen/{design}.extxyz"),
+        reserve=results("designs/reserve/chosen/{design}.extxyz"),
+        reserve_features=results("designs/reserve/chosen/{design}.npy"),
+        candidates=of_pool("candidates/{pool}/{start}-{stop}.npz"),
+        features=of_pool("descriptors/{pool}/{start}-{stop}.npy"),
+        sums=of_pool("descriptors/{pool}/sums/{start}-{stop}.npy"),
+        existing=existing_of,
+        scaling=scaling_of,
+    output:
+        design=results("designs/{design}.extxyz"),
+        features=results("designs/{design}.npy"),
+        reserve=results("designs/reserve/{design}.extxyz"),
+        reserve_features=results("designs/reserve/{design}.npy"),
+        summary=results("designs/polished/{design}.json"),
+    log:
+        results("logs/design/polish/{design}.log"),
+    benchmark:
+        results("benchmarks/design/polish/{design}.tsv")
+    wildcard_constraints:
+        design="|".join(map(re.escape, POLISHED)) or "(?!)",
+    conda:
+        environment(DESCRIPTOR_ENVIRONMENT)
+    threads: cores("polish")
+    resources:
+        **asks("polish"),
+    params:
+        config=part("polish", existing_of, descriptor_files),
+        others=lambda wildcards, input: options(scaling=input.scaling),
+    message:
+        "Polishing {wildcards.design}"
+    shell:
+        "gapdesign polish --config {params.config:q} --design {wildcards.design:q} --chosen {input.chosen:q}"
+        " --chosen-reserve {input.reserve:q} --chosen-reserve-features {input.reserve_features:q}"
+        " --candidates {input.candidates:q} --features {input.features:q} --sums {input.sums:q} {params.others}"
+        " --memory {resources.allowance} --output {output.design:q} --output-features {output.features:q}"
+        " --output-reserve {output.reserve:q} --output-reserve-features {output.reserve_features:q}"
+        " --output-summary {output.summary:q} > {log:q} 2>&1"
+
+
+# What is polished is chosen into a folder of its own.
+ruleorder: design_polish > design_select

@@ -28,7 +28,8 @@ rule pools:
 rule environments:
     input:
         environments=of_pools("environments/{pool}.npz"),
-        designs=of_first_rounds("designs/{design}.extxyz"),
+        # The pools have the environments of candidates, so that polished designs are there as they were chosen.
+        designs=[results(f"designs/{'chosen/' * (design in POLISHED)}{design}.extxyz") for design in FIRST],
     output:
         designs=report(results("environments/designs.csv"), caption="../report/coverage.rst", category="Designs"),
         correlations=results("environments/correlations.csv"),

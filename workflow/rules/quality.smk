@@ -115,6 +115,7 @@ rule design_curves:
         candidates=lambda wildcards: of_shards("candidates/{pool}/{start}-{stop}.npz", pool=wildcards.pool),
         features=lambda wildcards: of_shards("descriptors/{pool}/{start}-{stop}.npy", pool=wildcards.pool),
         designs=lambda wildcards: of_designs_from(wildcards.pool, "designs/{design}.extxyz"),
+        polished=polished_from,
         regrown=regrown_from,
         existing=existing_from,
         scaling=scaling_if_existing,
@@ -137,7 +138,7 @@ rule design_curves:
         **asks("curves"),
     params:
         config=part("curves", existing_from, descriptor_files_if_existing, timed_frames),
-        others=lambda wildcards, input: options(scaling=input.scaling),
+        others=lambda wildcards, input: options(scaling=input.scaling, polished=input.polished),
     message:
         "Measuring the designs of pool {wildcards.pool} against budget and pool size"
     shell:

@@ -10,6 +10,12 @@ def regrown_from(wildcards):
     return expand(results("designs/regrown/{design}.csv"), design=list(names))
 
 
+def polished_from(wildcards):
+    """Return the features of the designs of a pool that are polished, whose structures are no candidates."""
+    names = [name for name in STUDY.designs_from(wildcards.pool) if name in POLISHED]
+    return expand(results("designs/{design}.npy"), design=names)
+
+
 def of_pools_chosen(pattern):
     """Return the files of all pools from which anything is chosen before any label."""
     return expand(results(pattern), pool=dict.fromkeys(STUDY.designs[name].pool for name in FIRST))

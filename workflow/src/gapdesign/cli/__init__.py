@@ -35,6 +35,7 @@ MODULES = (
         "tune",
         "pools",
         "design",
+        "polish",
         "sets",
         "audit",
         "cover",

@@ -122,8 +122,9 @@ def register(verbs: argparse._SubParsersAction) -> None:
         verbs,
         "verify",
         _verify,
-        "prove a design that has a certificate (maxmin, ...) against its pool, independently of how it was chosen",
-        "Reports that the design is exact, or names the first wrong rank and exits with status 1.\n\n"
+        "prove a design that has a certificate (maxmin, ...) or is polished, independently of how it was made",
+        "Reports that the design is exact, or names the first wrong rank and exits with status 1. A polished design\n"
+        "is not exact: proved are its structures, its quality before and after, and the design that it began as.\n\n"
         "example: gapdesign verify results/zr-demo/designs/OPT1.extxyz",
     )
     add_config(verb)
@@ -282,20 +283,39 @@ def _verify(arguments: argparse.Namespace) -> None:
     scaling = None if study.descriptor.components == "raw" else folder / "scaling.npz"
     design, described = part.design, replace(part.described, scaling=scaling)
     is_priced = design.core_hours is not None
-    if not design.member.is_certified:
+    is_polished = study.designs[name].polish is not None
+    if not (design.member.is_certified or is_polished):
         able = " or ".join(name for name, member in METHODS.items() if member.is_certified)
-        raise InputError(f"{arguments.design}: chosen by {design.method}; only designs by {able} can be verified.")
-    folder /= design.pool
+        raise InputError(
+            f"{arguments.design}: chosen by {design.method}; only designs by {able}, and polished ones, can be"
+            " verified."
+        )
     ranges = cut(study.pools.of(design.pool).size, study.pools.shard_size)
+
+    def shards(folder: Path, suffix: str) -> list[Path]:
+        return [shard_path(folder, start, stop, suffix) for start, stop in ranges]
+
+    folder, places = folder / design.pool, results / "candidates" / design.pool
     files = PoolFiles(
-        features=[shard_path(folder, start, stop, "npy") for start, stop in ranges],
-        environments=[shard_path(folder / "environments", start, stop, "npz") for start, stop in ranges],
-        rows=[shard_path(results / "rows" / design.pool, start, stop, "npz") for start, stop in ranges],
+        features=shards(folder, "npy"),
+        environments=shards(folder / "environments", "npz"),
+        rows=shards(results / "rows" / design.pool, "npz"),
         functions=results / "rows/functions.npz",
-        costs=[shard_path(costs / design.pool, start, stop, "npy") for start, stop in ranges if is_priced],
+        costs=shards(costs / design.pool, "npy") if is_priced else [],
     )
+    path = arguments.design
+    if is_polished:
+        from gapdesign.cli import polish
+
+        of_pool = PoolFiles(
+            features=files.features, sums=shards(folder / "sums", "npy"), candidates=shards(places, "npz")
+        )
+        polish.verify(path, polish.PolishPart.of(At(study, name)), of_pool, scaling, arguments.memory)
+        if not design.member.is_certified:
+            return
+        path = path.parent / "chosen" / path.name
     settings = {"seed": "", "memory": arguments.memory, "progress": say}
-    frames, begun, candidates = read_frames(arguments.design), 0, None
+    frames, begun, candidates = read_frames(path), 0, None
     if design.after is None:
         existing = existing_set([design.existing], described, say)
         task = make_task(files, design, described, budget=part.budget, existing=existing, **settings)
@@ -305,22 +325,18 @@ def _verify(arguments: argparse.Namespace) -> None:
         settings |= {"learnt": learnt, "labelled": labelled, "before": before}
         task, candidates, _ = continued(files, design, described, budget=part.budget, **settings)
         begun = len(before)
-    places = results / "candidates" / design.pool
-    quotas = quotas_of([shard_path(places, start, stop, "npz") for start, stop in ranges], design)
+    quotas = quotas_of(shards(places, "npz"), design)
     told = _told(frames[begun:], candidates)
     if told is None:
-        print(f"{arguments.design}: nothing to verify; it adds no structure to {design.after.design}")
+        print(f"{path}: nothing to verify; it adds no structure to {design.after.design}")
         return
     if quotas is None:
         wrong = design.member.first_wrong_rank(task, told)
     else:
         wrong = first_wrong_rank(design.member, task, quotas, told)
     if wrong is not None:
-        raise ProgramError(f"{arguments.design}: not exact; rank {begun + wrong.rank}: {wrong.reason}.")
-    print(
-        f"{arguments.design}: exact; {len(frames) - begun} ranks against all {task.pool.size} candidates of pool"
-        f" {design.pool}"
-    )
+        raise ProgramError(f"{path}: not exact; rank {begun + wrong.rank}: {wrong.reason}.")
+    print(f"{path}: exact; {len(frames) - begun} ranks against all {task.pool.size} candidates of pool {design.pool}")
 
 
 def _told(frames: Sequence[Atoms], candidates: np.ndarray | None) -> Selection | None:

@@ -43,7 +43,11 @@ def _design(at: At) -> DesignOptions:
 
 def _without_others(design: DesignOptions) -> dict[str, Any]:
     """Return the keys of a design but for the options of other methods, quotas if there are none, and idle budgets."""
-    others = {"pools", "fit", "compared"} | set(METHODS) - {design.method} | (set() if design.quotas else {"quotas"})
+    others = (
+        {"pools", "fit", "compared", "polish"}
+        | set(METHODS) - {design.method}
+        | (set() if design.quotas else {"quotas"})
+    )
     others |= set() if design.quotas or design.core_hours is not None else {"budget"}
     return {key: value for key, value in design.model_dump(mode="json").items() if key not in others}
 

@@ -181,6 +181,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_files(verb, "--features", "all shards of features of the pool (.npy)")
     add_files(verb, "--designs", "its designs (.extxyz)")
     add_files(verb, "--regrown", "designs chosen again from smaller pools (.csv, one per design)", may_be_none=True)
+    add_files(verb, "--polished", "features of those that are polished (.npy)", may_be_none=True)
     add_memory(verb)
     add_output(verb, what="measures to write (.csv)")
     add_output(verb, "--output-members", "members of designs and random draws to write (.csv)")
@@ -211,6 +212,7 @@ def _quality(arguments: argparse.Namespace, part: QualityPart) -> None:
 
     from gapdesign.files import read_array, read_frames, write_csv
     from gapdesign.methods.designs import CORE_HOURS
+    from gapdesign.methods.polish import POLISHED, PREFIX
     from gapdesign.methods.shared.resources import block_rows
     from gapdesign.quality import measures as quality
     from gapdesign.shards import FeaturePool
@@ -219,15 +221,13 @@ def _quality(arguments: argparse.Namespace, part: QualityPart) -> None:
     pool, covariance = FeaturePool(arguments.features), part.covariance
     features = {name: np.asarray(read_array(path)) for name, path in by_name(arguments.designs).items()}
     rows = block_rows(arguments.memory, pool.dimension, part.budget)
-    prices = part.engine.prices(say)
+    prices, frames = part.engine.prices(say), read_frames(arguments.structures)
     row = {
         "design": arguments.design,
-        "method": design.method,
+        "method": PREFIX * any(POLISHED in atoms.info for atoms in frames) + design.method,
         "pool": design.pool,
         **asdict(quality.measure(choose(arguments.design, features, "--designs"), pool, covariance, rows)),
-        "label_core_hours": sum(
-            atoms.info.get(CORE_HOURS) or prices(atoms) for atoms in read_frames(arguments.structures)
-        ),
+        "label_core_hours": sum(atoms.info.get(CORE_HOURS) or prices(atoms) for atoms in frames),
         **quality.nearest_to_others(arguments.design, features, covariance),
     }
     write_csv(arguments.output, pd.DataFrame([quality.rounded(row)]))
@@ -262,14 +262,16 @@ def _raise(arguments: argparse.Namespace, part: RaisePart) -> None:
 
 
 def _curves(arguments: argparse.Namespace, part: CurvesPart) -> None:
-    from gapdesign.files import read_csv, write_csv, write_text
+    from gapdesign.files import read_array, read_csv, write_csv, write_text
     from gapdesign.methods.tasks import existing_frames
+    from gapdesign.quality.moved import Moved
     from gapdesign.quality.tables import pool_tables
     from gapdesign.report import map_structures
     from gapdesign.shards import FeaturePool, evenly
 
     pool = FeaturePool(arguments.features)
     designs = {name: _members(path) for name, path in by_name(arguments.designs).items()}
+    moved = {name: read_array(path) for name, path in by_name(arguments.polished).items()}
     existing = [frame for path in part.existing for frame in existing_frames(path, part.features.species)[0]]
     shown = [existing[place] for place in evenly(len(existing), map_structures.EXISTING)] if existing else []
     tables = pool_tables(
@@ -278,6 +280,7 @@ def _curves(arguments: argparse.Namespace, part: CurvesPart) -> None:
         arguments.candidates,
         designs={name: np.array([a.info["candidate"] for a in frames], np.int64) for name, frames in designs.items()},
         regrown={name: read_csv(path) for name, path in by_name(arguments.regrown).items()},
+        polished={name: Moved(choose(name, designs, "--designs"), features) for name, features in moved.items()},
         covariance=part.covariance,
         prices=part.engine.prices(say),
         options=part.quality,

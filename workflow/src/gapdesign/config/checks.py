@@ -102,6 +102,7 @@ def check(study: Study) -> None:
             )
         _check_round(study, name)
         _check_pool_of(study, name)
+        _check_polish(study, name)
     _check_costs(study, {study.designs[name].pool: f"designs.{name}" for name in study.priced()})
     _check_models(study)
     if problem := mismatch(study.properties, list(study.prototypes), study.symbols(), ENGINES[study.labels.engine]):
@@ -161,6 +162,19 @@ def _check_pool_of(study: Study, name: str) -> None:
     raise InputError(
         f"designs.{name}.pool: '{pool}' is sampled after the labels of {after}, so only designs that continue that can"
         f" be chosen from it; add `after: {{design: {after}}}`, or choose from another pool."
+    )
+
+
+def _check_polish(study: Study, name: str) -> None:
+    """Check that candidates of the pool of a polished design are points of a space."""
+    pool = study.designs[name].pool
+    sampled = study.pools.of(pool)
+    if study.designs[name].polish is None or sampled.is_continuous:
+        return
+    able = " or ".join(each for each, sampler in samplers.SAMPLERS.items() if sampler.is_continuous)
+    raise InputError(
+        f"designs.{name}.polish: candidates of pool {pool}, by the sampler '{sampled.sampler}', have no continuous"
+        f" parameters to move in; use a pool of one sampler of {able}, or leave it out."
     )
 
 

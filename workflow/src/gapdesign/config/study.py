@@ -24,6 +24,7 @@ from gapdesign.engines.options import LabelOptions
 from gapdesign.errors import InputError
 from gapdesign.methods.costs import CostOptions
 from gapdesign.methods.options import AT_MOST, Budget, CoreHoursOptions, DesignOptions, SelectionOptions
+from gapdesign.methods.polish import PREFIX
 from gapdesign.models import MODELS
 from gapdesign.models.options import ChosenModel, ModelOptions, ModelsOptions
 from gapdesign.properties.options import PropertiesOptions
@@ -100,8 +101,8 @@ class Study(Options):
         return [chemical_symbols[z] for z in self.species()]
 
     def methods(self) -> dict[str, str]:
-        """Return the method of each design, in order."""
-        return {name: design.method for name, design in self.designs.items()}
+        """Return the method of each design, in order; that of a polished one is another, which begins with `PREFIX`."""
+        return {name: PREFIX * (each.polish is not None) + each.method for name, each in self.designs.items()}
 
     def fitted(self) -> list[str]:
         """Return the designs whose models are compared, in order."""
@@ -152,6 +153,10 @@ class Study(Options):
     def first_pools(self) -> list[str]:
         """Return the pools that are sampled before any label, in order."""
         return [name for name in self.pools.names if self.pools.of(name).after is None]
+
+    def polished(self) -> list[str]:
+        """Return the designs whose structures are moved after they are chosen, in order."""
+        return [name for name, design in self.designs.items() if design.polish is not None]
 
     def chain(self, design: str) -> list[str]:
         """Return a design and those that it continues, directly or not, the latest first."""
@@ -209,7 +214,12 @@ class Study(Options):
         """Return the sizes of the smaller pools from which a design is chosen again, increasing."""
         asked = self.designs[design]
         reads_more = asked.reads_environments or asked.reads_rows
-        is_special = asked.quotas or asked.after is not None or self.core_hours_of(design) is not None
+        is_special = (
+            asked.quotas
+            or asked.after is not None
+            or asked.polish is not None
+            or self.core_hours_of(design) is not None
+        )
         if self.kernel.structure != "average" or reads_more or is_special:
             return []
         size, is_light = self.pools.of(asked.pool).size, asked.member.is_light

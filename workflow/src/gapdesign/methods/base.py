@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gapdesign.descriptors.structure_distances import StructurePool
     from gapdesign.methods.maxmin.compression import Directions
     from gapdesign.methods.maxmin.state import State
+    from gapdesign.methods.shared.coordinates import Criterion
     from gapdesign.rows.functions import RowFunctions
     from gapdesign.rows.pool import LabelRows
     from gapdesign.shards import FeaturePool, HeldPool
@@ -174,6 +175,8 @@ class Method(Member, ABC):
         Whether `gapdesign verify` can prove its designs, by :meth:`first_wrong_rank`.
     is_default
         Whether commands take it unless another is named.
+    can_be_polished
+        Whether moves of single structures can raise its designs' quality, the :meth:`criterion`.
     spends
         Whether its own choice weighs costs, so that it ends a budget of core-hours itself. It is asked for the reserve
         with core-hours that pay for all candidates, and may be given only some of these, beside what was chosen.
@@ -190,6 +193,7 @@ class Method(Member, ABC):
     by_average_only: ClassVar[bool] = False
     is_certified: ClassVar[bool] = False
     is_default: ClassVar[bool] = False
+    can_be_polished: ClassVar[bool] = False
     spends: ClassVar[bool] = False
 
     @classmethod
@@ -263,5 +267,13 @@ class Method(Member, ABC):
         """Return the first rank of a design that its certificate does not prove; for certified methods only.
 
         If the task has core-hours, every rank is compared with the candidates that were still affordable.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def criterion(cls, task: Task, features: np.ndarray) -> Criterion:
+        """Return the quality of a design with features (n, dimension) float32; for methods that can be polished only.
+
+        The task has no compressed features.
         """
         raise NotImplementedError

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from ase import Atoms
 
+    from gapdesign.structures import Batch
+
 
 CORE_HOURS, LEFT = "core_hours", "core_hours_left"
 """Names in ``info`` of what the label of a structure costs, and of what is left of the budget after it."""
@@ -114,6 +116,20 @@ def structures(candidates: np.ndarray, shards: Sequence[str | Path]) -> dict[int
             batch = read_batch(path)
             found |= {int(index): batch.annotated(int(index) - start) for index in mine}
     return found
+
+
+def batch(candidates: np.ndarray, shards: Sequence[str | Path]) -> Batch:
+    """Return the structures of some candidates (n,), in that order, from the shards of candidates of their pool."""
+    from gapdesign.structures import concatenate, read_batch
+
+    parts, places = [], []
+    for path in shards:
+        start, stop = shard_range(path)
+        mine = np.flatnonzero((candidates >= start) & (candidates < stop))
+        if len(mine):
+            parts.append(read_batch(path).take(candidates[mine] - start))
+            places.append(mine)
+    return concatenate(parts).take(np.argsort(np.concatenate(places)))
 
 
 def with_frames(table: pd.DataFrame, shards: Sequence[str | Path]) -> pd.DataFrame:

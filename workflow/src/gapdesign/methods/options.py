@@ -19,6 +19,7 @@ from gapdesign.config.options import Identifier, Options
 from gapdesign.descriptors import differentiable
 from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.methods import METHODS, Method
+from gapdesign.methods.polish import Polish
 from gapdesign.rounds.options import AfterOptions, Rounds
 
 _STARTED = ", ".join(f"`{name}`" for name, method in METHODS.items() if method.takes_start)
@@ -90,6 +91,12 @@ class _Design(Options):
         description="Structures that it takes first from groups of the pool, by the `config_type` of frames or the name"
         " of a prototype, such as `{surface: 30, liquid: 20}`; the rest of its budget comes from all candidates.",
     )
+    polish: Polish = Field(
+        None,
+        description="Whether its structures, once they are chosen, are moved in the continuous parameters of their"
+        " pool's sampler, one at a time, as long as that raises the design's quality: its smallest distance, or its"
+        " determinant. `true`, or options; see docs/polish.md.",
+    )
     fit: bool = Field(
         True,
         description="Whether a model is fitted to it. `false` makes it a test set only, for the models of all others: a"
@@ -128,6 +135,8 @@ class _Design(Options):
             raise ValueError("`after` is a round of its own; give it or `rounds`")
         if self.quotas:
             raise ValueError(f"`quotas` are numbers of one choice, and `{key}` makes several; give one of both")
+        if self.polish is not None:
+            raise ValueError(f"`polish` is for designs that are chosen before any label, and `{key}` needs labels")
         if self.rounds is not None and not self.fit:
             raise ValueError("`fit: false` leaves a design without the model that its next round goes by; remove it")
         if self.after is not None and self.start is not None:
@@ -135,9 +144,9 @@ class _Design(Options):
         return self
 
     @model_serializer(mode="wrap")
-    def _without_usual_rounds(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what only rounds have, so that what was made before there were any is not made again."""
-        usual = {"rounds": None, "after": None, "compared": True}
+    def _without_usual(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what was added later if it says nothing new, so that what was made before is not made again."""
+        usual = {"rounds": None, "after": None, "compared": True, "polish": None}
         return {key: value for key, value in write(self).items() if key not in usual or value != usual[key]}
 
     @property
@@ -249,7 +258,23 @@ def mismatch(
         return "start: with quotas the farthest of each group comes first; leave one of the two out."
     first = next(iter(design.quotas.values()), budget)
     continues = design.existing is not None or design.after is not None
+    if design.polish is not None:
+        alone = budget == 1 and not continues
+        if problem := _unpolishable(design, structure=structure, is_priced=is_priced, is_alone=alone):
+            return f"polish: {problem}; leave it out."
     return design.member.mismatch(design.options, budget=first, existing=continues)
+
+
+def _unpolishable(design: DesignOptions, *, structure: str, is_priced: bool, is_alone: bool) -> str | None:
+    """Return why a design cannot be polished, in words; None if it can."""
+    if not design.member.can_be_polished:
+        able = " or ".join(name for name, member in METHODS.items() if member.can_be_polished)
+        return f"nothing that '{design.method}' chooses by is raised by moving single structures; choose {able}"
+    if structure != "average":
+        return f"it goes by the features of structures, and kernel.structure: '{structure}' by their environments"
+    if is_priced:
+        return "moved structures have other costs than candidates, so a budget of core-hours would not hold"
+    return "a single structure has no other to be compared with" if is_alone else None
 
 
 def _asks_for_derivatives(design: DesignOptions) -> str:

@@ -23,7 +23,11 @@ from gapdesign.samplers import SAMPLERS
 from gapdesign.structures import prototypes
 
 SIZED = {"candidates_shard", "descriptors_shard", "labels_batch", "hyperparameters", "models_fit", "crossval_predict"}
+SIZED |= {"design_polish"}
 """Rules whose jobs take longer for larger structures."""
+
+PARAMETERS = 6
+"""Parameters of a polished structure: those of a strain."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +183,12 @@ class Laws:
             size = self.study.pools.of(design.pool).size
             whole += size * unit["candidate"] + self.ranks * unit["rank"]
         return whole * self.width / len(self.study.designs)
+
+    def _design_polish(self, _: int) -> float | None:
+        """Mean over the polished designs: the structures that are described if no sweep ends early."""
+        asked = [self.study.designs[name].polish for name in self.study.polished()]
+        tried = fmean(polish.values * polish.sweeps * (1 + polish.refinements) for polish in asked)
+        return self._descriptors_shard(round(self.ranks * PARAMETERS * tried))
 
     def _design_quality(self, _: int) -> float:
         """Mean over the designs."""

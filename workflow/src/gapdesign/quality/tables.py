@@ -15,6 +15,7 @@ from gapdesign.methods.shared.resources import block_rows, hold
 from gapdesign.quality.curves import Choice, curves, members, random_draws, rows_beside
 from gapdesign.quality.groups import representation
 from gapdesign.quality.maps import coverage, placed
+from gapdesign.quality.moved import Enlarged, Moved
 from gapdesign.quality.samples import order_of
 from gapdesign.quality.subpools import subpool_sizes
 from gapdesign.shards import SampledPool
@@ -57,6 +58,7 @@ def pool_tables(
     *,
     designs: Mapping[str, np.ndarray],
     regrown: Mapping[str, pd.DataFrame],
+    polished: Mapping[str, Moved],
     covariance: Covariance,
     prices: Callable[[Atoms], float],
     options: QualityOptions,
@@ -77,9 +79,11 @@ def pool_tables(
     shards : sequence of Path
         Its candidates.
     designs : mapping of str to (n,) int64
-        Candidates of each design, in the order chosen.
+        Candidates of each design, in the order chosen; of a polished one, those that it began as.
     regrown : mapping of str to DataFrame
         Tables from :func:`gapdesign.quality.subpools.regrow` for some of them.
+    polished : mapping of str to Moved
+        Those of them that are polished.
     covariance : Covariance
     prices : callable
         Returns the core-hours of the label of a structure.
@@ -101,20 +105,22 @@ def pool_tables(
 
     order = order_of(seed, name, pool.size, is_ordered=is_ordered)
     sample = hold(SampledPool(pool, options.sample, order), memory)
-    chosen = list(_choices(name, pool.size, designs, regrown))
+    everything = Enlarged(pool, polished)
+    chosen = list(_choices(name, pool.size, {**designs, **everything.members}, regrown))
     halves = subpool_sizes(pool.size, budget, options.subpools, is_light=True)
     drawn = random_draws(
         name, pool.size, halves, budget=min(budget, pool.size), draws=options.draws, seed=seed, order=order
     )
     whole = [choice for choice in [*chosen, *drawn] if choice.of == pool.size]
     found = structures(np.unique(np.concatenate([choice.candidates for choice in whole])), shards)
+    found |= everything.structures
     costs = {candidate: prices(atoms) for candidate, atoms in found.items()}
     choices = [*chosen, *drawn]
     distinct = len(np.unique(np.concatenate([choice.candidates for choice in choices])))
     together = max(budget, min(distinct, memory * 2**20 // 8 // (4 * pool.dimension)))
     measured = curves(
         choices,
-        pool,
+        everything,
         sample,
         covariance,
         costs=costs,
@@ -122,12 +128,12 @@ def pool_tables(
         together=together,
         progress=progress,
     )
-    points, about = coverage(chosen, pool, sample, covariance, block_rows(memory, pool.dimension, budget))
+    points, about = coverage(chosen, everything, sample, covariance, block_rows(memory, pool.dimension, budget))
     others = np.zeros((0, 2)) if existing is None else placed(existing, sample, covariance)
     return PoolTables(
         curves=measured,
-        members=members(whole, pool, covariance, found, costs),
-        coverage=points,
+        members=everything.begun(members(whole, everything, covariance, found, costs)),
+        coverage=everything.begun(points),
         pools=pd.DataFrame([about]),
         groups=representation(name, Groups.read(shards), designs),
         existing=others,

@@ -32,6 +32,11 @@ def check(study: Study) -> None:
             f"replay: designs are replayed on labels that are there already, and {later[0]} continues another one by"
             " what its labels say; leave out its `rounds` or `after` for a replay."
         )
+    if polished := study.polished():
+        raise InputError(
+            f"replay: designs are replayed on labels of candidates, which polished structures are not; leave out the"
+            f" `polish` of {polished[0]} for a replay."
+        )
     if replay.core is not None and replay.core not in pools.names:
         raise InputError(f"replay.core: there is no pool '{replay.core}'; choose from {', '.join(pools.names)}.")
     if not issubclass(ENGINES[study.labels.engine], FileEngine):

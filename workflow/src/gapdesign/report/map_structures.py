@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gapdesign.methods.polish import is_polished
 from gapdesign.report.words import listing, number, percent
 from gapdesign.shards import evenly
 
@@ -125,7 +126,9 @@ def dataset(
     room = room if len(members) == len(everyone) else (0, 0)
     started = _thinned([_existing(*pair) for pair in existing], *room)
     room = room[0] - len(started), room[1] - sum(len(one.numbers) for one in started)
-    chosen = {int(atoms.info["candidate"]) for frames in designs.values() for atoms in frames}
+    chosen = {
+        int(atoms.info["candidate"]) for frames in designs.values() for atoms in frames if not is_polished(atoms.info)
+    }
     sample = points[(points["design"] == "") & ~points["candidate"].isin(chosen)]
     others = _thinned(_sample(sample.iloc[evenly(len(sample), room[0])] if room[0] else sample[:0], shards), *room)
     kinds = {"members of designs": (members, len(everyone))}
@@ -169,7 +172,7 @@ def _members(points: pd.DataFrame, designs: Mapping[str, Sequence[Atoms]]) -> li
                     **_bare(atoms),
                     rank=rank,
                     distance=float(atoms.info.get("distance", np.nan)),
-                    candidate=int(atoms.info["candidate"]),
+                    candidate=np.nan if is_polished(atoms.info) else int(atoms.info["candidate"]),
                     **_origin(atoms.info, "source_"),
                 )
             )

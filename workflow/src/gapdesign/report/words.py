@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from gapdesign.methods import METHODS
+from gapdesign.methods.polish import PREFIX
 
 DASH, MINUS, TIMES = "\u2013", "\u2212", "\u00d7"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -87,7 +88,9 @@ def listing(items: Iterable[str], last: str = "and") -> str:
 
 
 def method_name(method: str) -> str:
-    """Name a method in prose; an unknown one keeps its own name."""
+    """Name a method in prose, polished or not; an unknown one keeps its own name."""
+    if method.startswith(PREFIX):
+        return PREFIX + method_name(method.removeprefix(PREFIX))
     title = METHODS[method].title if method in METHODS else ""
     return title or method.replace("_", " ")
 

@@ -12,6 +12,8 @@ from gapdesign.inputs.filters import FilterOptions
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
+
     from gapdesign.samplers.shared.draw import Draw
     from gapdesign.structures import Batch, Prototype
 
@@ -38,6 +40,8 @@ class Sampler(Member, ABC):
         their sizes.
     needs_prototypes
         Whether it starts from the prototypes of the study; one that does not takes an empty sequence of them, too.
+    is_continuous
+        Whether candidates are prototypes at points of a space of parameters, by :meth:`points` and :meth:`at`.
     seconds
         CPU seconds per candidate, for the plan, if its own measurements do not list the sampler; None if unknown.
 
@@ -50,6 +54,7 @@ class Sampler(Member, ABC):
     minutes: ClassVar[int] = 30
     keeps_cells: ClassVar[bool] = False
     needs_prototypes: ClassVar[bool] = True
+    is_continuous: ClassVar[bool] = False
     seconds: ClassVar[float | None] = None
 
     def __init__(self, options: Any, prototypes: Sequence[Prototype]) -> None:
@@ -64,6 +69,17 @@ class Sampler(Member, ABC):
         Each depends on the seed, the pool, its own index and the attempt alone, not on the other indices. The caller
         fills in ``candidates`` and ``refusals``; ``names`` are those of all prototypes.
         """
+
+    def points(self, draw: Draw) -> np.ndarray:
+        """Return the parameters (n, k), in [0, 1], of the structures that a call makes; for continuous samplers only.
+
+        Structures change continuously with them, and every point is one that a call may make.
+        """
+        raise NotImplementedError
+
+    def at(self, prototypes: np.ndarray, points: np.ndarray) -> Batch:
+        """Make the structures of prototypes (n,), by number, at points (n, k); for continuous samplers only."""
+        raise NotImplementedError
 
     @classmethod
     def environment(cls, options: Any) -> str:

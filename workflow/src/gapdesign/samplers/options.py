@@ -96,6 +96,11 @@ class _Sampling(Options):
         return all(SAMPLERS[name].keeps_cells for name in self.members)
 
     @property
+    def is_continuous(self) -> bool:
+        """True if candidates are points of one space of parameters."""
+        return not self.is_mixture and SAMPLERS[self.sampler].is_continuous
+
+    @property
     def is_ordered(self) -> bool:
         """True if candidates with neighbouring indices are more alike than others."""
         return any(SAMPLERS[name].is_ordered(self.block(name)) for name in self.members)

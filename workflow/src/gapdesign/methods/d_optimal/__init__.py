@@ -37,6 +37,7 @@ class DOptimalMethod(Method):
     summary = "the set with the largest det X'X of principal components"
     Options = DOptimalOptions
     title = "D-optimal"
+    can_be_polished = True
 
     @classmethod
     def mismatch(cls, options: DOptimalOptions, *, budget: int, existing: bool) -> str | None:
@@ -57,11 +58,7 @@ class DOptimalMethod(Method):
         with one_blas_thread():
             rows = linear_rows(task, task.memory // 2)
             there = rows.of(distance.existing_features(task)).astype(float)
-            known = len(there) + task.budget
-            if options.features is not None and options.features > known:
-                wanted = f"{options.features} weights need as many structures"
-                raise InputError(f"d_optimal.features: {wanted}, and there are {known}; lower it.")
-            count = options.features or max(1, known // 2)
+            count = _count(options, len(there) + task.budget)
             what = f"24 bytes for each of {rows.size} candidates and {count} components"
             require(task.memory // 2, 24 * rows.size * count, cls.name, what)
             directions, _ = principal(rows.sample(), count)
@@ -75,16 +72,28 @@ class DOptimalMethod(Method):
             chosen = optimality.exchange(features[usable], chosen, existing, progress=task.progress)
             members = features[usable[chosen]]
             order = optimality.greedy(members, len(members), existing)
-        gains = raised(members[order], existing)
+        gains = optimality.raised(members[order], existing)
         return distance.selection(task, usable[np.array(chosen)[order]], gains, passes=2)
 
+    @classmethod
+    def criterion(cls, task: Task, features: np.ndarray) -> optimality.Determinant:
+        """Return log det X'X of the same principal components of the pool."""
+        existing = distance.existing_features(task)
+        with one_blas_thread():
+            rows = linear_rows(task, 0)  # of which a sample is read, and no more
+            directions, _ = principal(rows.sample(), _count(task.options or cls.Options(), len(existing) + task.budget))
+        return optimality.Determinant(features, existing, lambda part: rows.of(part).astype(float) @ directions)
 
-def raised(members: np.ndarray, existing: np.ndarray) -> list[float]:
-    """Return how much each member (n, p), in order, raises log det of a ridge and the structures before it."""
-    ridge = 1e-8 * np.square(members).sum(axis=1).mean() / members.shape[1]
-    information = ridge * np.eye(members.shape[1]) + existing.T @ existing
-    gains = []
-    for row in members:
-        gains.append(float(np.log1p(row @ np.linalg.solve(information, row))))
-        information = information + np.outer(row, row)
-    return gains
+
+def _count(options: DOptimalOptions, known: int) -> int:
+    """Return the number of features in the model of so many structures.
+
+    Raises
+    ------
+    InputError
+        If there are fewer structures than features asked for.
+    """
+    if options.features is not None and options.features > known:
+        wanted = f"{options.features} weights need as many structures"
+        raise InputError(f"d_optimal.features: {wanted}, and there are {known}; lower it.")
+    return options.features or max(1, known // 2)

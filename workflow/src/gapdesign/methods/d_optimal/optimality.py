@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gapdesign.methods.shared import coordinates
+from gapdesign.methods.shared.coordinates import Criterion
 from gapdesign.methods.shared.rows import first_largest, steady
 
 GAIN = 1e-9
@@ -161,6 +163,54 @@ def _factors(features: np.ndarray, out: np.ndarray, inverse: np.ndarray, leverag
     return steady((1 + leverage) * (1 - out @ towards) + (features @ towards) ** 2)
 
 
+class Determinant(Criterion):
+    """log det X'X of linear features.
+
+    Parameters
+    ----------
+    features, existing : (n, d), (m, d)
+    linear : callable
+        Turns features (n, d) into those of the model X (n, p); by default they are these.
+    """
+
+    words = "log det X'X"
+
+    def __init__(
+        self,
+        features: np.ndarray,
+        existing: np.ndarray,
+        linear: Callable[[np.ndarray], np.ndarray] = lambda features: features,
+    ) -> None:
+        super().__init__(features, existing)
+        self._linear = linear
+        self._members, self._stays = linear(self.features), linear(existing)
+        self._value = self.value()
+
+    def value(self) -> float:
+        """Return log det X'X; minus infinity if it is singular."""
+        return log_det(np.concatenate([self._stays, self._members]))
+
+    def better(self, place: int, trials: np.ndarray) -> int | None:
+        """Return the trial with the largest determinant, if it raises that."""
+        design = np.concatenate([self._stays, self._members])
+        values = []
+        for vector in self._linear(trials):
+            design[len(self._stays) + place] = vector
+            values.append(log_det(design))
+        best = first_largest(np.where(np.isfinite(values), values, -1e300))
+        return best if values[best] > self._value + GAIN else None
+
+    def move(self, place: int, features: np.ndarray) -> None:
+        """Move the member at ``place`` to features (d,)."""
+        super().move(place, features)
+        self._members[place] = self._linear(features[None])[0]
+        self._value = self.value()
+
+    def scores(self) -> np.ndarray:
+        """Return how much each member (n,), in order, raises log det X'X of those before it and a tiny ridge."""
+        return np.array(raised(self._members, self._stays))
+
+
 def coordinate_exchange(
     features: Callable[[np.ndarray], np.ndarray],
     starts: np.ndarray,
@@ -171,10 +221,7 @@ def coordinate_exchange(
     refinements: int = 20,
     progress: Callable[[str], None] = lambda line: None,
 ) -> np.ndarray:
-    """Find a D-optimal design over continuous parameters, one coordinate at a time (Meyer and Nachtsheim 1995).
-
-    Candidates are made on the way: each coordinate of each point in turn is moved to the best of a grid of values; when
-    that no longer helps, the grid shrinks around the present values, by half each time.
+    """Find a D-optimal design over continuous parameters, without candidates.
 
     Parameters
     ----------
@@ -182,51 +229,38 @@ def coordinate_exchange(
         From parameters (n, k) to features (n, p).
     starts : (n, k)
         Parameters of the first design, each in [0, 1].
-    grid : (g,)
-        Values in [0, 1] that a coordinate may be moved to.
+    grid, sweeps, refinements, progress
+        As of :func:`gapdesign.methods.shared.coordinates.exchange`.
     existing : (m, p), optional
         Features of points that stay.
-    sweeps : int
-        Largest number of sweeps over all points, at each size of the grid.
-    refinements : int
-        Number of times that the grid shrinks.
 
     Returns
     -------
     (n, k)
-        Parameters; moving any one coordinate to any value of the last grid does not help.
+        Parameters.
     """
-    points = np.array(starts, float)
-    design = features(points)
-    stays = np.zeros((0, design.shape[1])) if existing is None else existing
-    value = log_det(np.concatenate([stays, design]))
-    for refinement in range(refinements + 1):
-        width = 0.5**refinement
-        for _ in range(sweeps):
-            before = value
-            for place, coordinate in np.ndindex(*points.shape):
-                centre = points[place, coordinate]
-                tried = grid if not refinement else np.clip(centre + width * (grid - 0.5), 0.0, 1.0)
-                trials = np.repeat(points[[place]], len(tried), axis=0)
-                trials[:, coordinate] = tried
-                vectors = features(trials)
-                values = np.array([log_det(np.concatenate([stays, _with(design, place, v)])) for v in vectors])
-                best = first_largest(np.where(np.isfinite(values), values, -1e300))
-                if values[best] > value + GAIN:
-                    points[place], design[place], value = trials[best], vectors[best], values[best]
-            if value <= before + GAIN:
-                break
-        progress(f"coordinate exchange, grid of width {width:.3g}: log det {value:.6g}")
-    return points
+    first = features(starts)
+    criterion = Determinant(first, np.zeros((0, first.shape[1])) if existing is None else existing)
+
+    def describe(_: int, trials: np.ndarray) -> coordinates.Trials:
+        return coordinates.Trials(np.arange(len(trials)), features(trials))
+
+    given = {"grid": grid, "sweeps": sweeps, "refinements": refinements, "progress": progress}
+    return coordinates.exchange(criterion, starts, describe, **given)
+
+
+def raised(members: np.ndarray, existing: np.ndarray) -> list[float]:
+    """Return how much each member (n, p), in order, raises log det of a ridge and the structures before it."""
+    ridge = 1e-8 * np.square(members).sum(axis=1).mean() / members.shape[1]
+    information = ridge * np.eye(members.shape[1]) + existing.T @ existing
+    gains = []
+    for row in members:
+        gains.append(float(np.log1p(row @ np.linalg.solve(information, row))))
+        information = information + np.outer(row, row)
+    return gains
 
 
 def log_det(design: np.ndarray) -> float:
     """Return log det of X'X of a design (n, p); minus infinity if it is singular."""
     sign, value = np.linalg.slogdet(design.T @ design)
     return float(value) if sign > 0 else -np.inf
-
-
-def _with(design: np.ndarray, place: int, vector: np.ndarray) -> np.ndarray:
-    changed = design.copy()
-    changed[place] = vector
-    return changed

@@ -1,13 +1,20 @@
 """Method `maxmin`: each next structure is the one farthest from all chosen before, exactly and in bounded memory (BR).
 
 :mod:`.greedy` chooses by the average covariance, :mod:`.lazy` where distances of structures are expensive;
-:mod:`.certificate` and :mod:`.exhaustive` prove the design of either.
+:mod:`.certificate` and :mod:`.exhaustive` prove the design of either, and :mod:`.spread` is what polishing raises.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gapdesign.errors import InputError
 from gapdesign.methods.base import Method, Selection, Task, Wrong
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gapdesign.methods.maxmin.spread import Spread
 
 
 class MaxminMethod(Method):
@@ -27,6 +34,7 @@ class MaxminMethod(Method):
     is_compressed = True
     is_certified = True
     is_default = True
+    can_be_polished = True
 
     @classmethod
     def select(cls, task: Task) -> Selection:
@@ -50,3 +58,11 @@ class MaxminMethod(Method):
             return exhaustive.first_wrong_rank(task.structures, progress=task.progress, **told)
         given = {"existing": task.existing, "memory": task.memory, "progress": task.progress}
         return certificate.first_wrong_rank(task.pool, task.covariance, **given, **told)
+
+    @classmethod
+    def criterion(cls, task: Task, features: np.ndarray) -> Spread:
+        """Return the smallest distance of two structures."""
+        from gapdesign.methods.maxmin.spread import Spread
+        from gapdesign.methods.shared.distance import existing_features
+
+        return Spread(features, existing_features(task), task.covariance)

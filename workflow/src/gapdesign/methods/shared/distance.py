@@ -79,6 +79,18 @@ def is_copy(task: Task, candidate: int, chosen: Sequence[int] | np.ndarray) -> b
     return task.covariance.distance2(task.pool.rows(chosen), features).min() <= task.covariance.overlap
 
 
+def copies(features: np.ndarray, others: np.ndarray, covariance: Covariance) -> np.ndarray:
+    """Return whether each row (n,) of features (n, dimension) coincides with one of others (m, dimension)."""
+    found = np.zeros(len(features), bool)
+    if not len(features) or not len(others):
+        return found
+    cross = covariance.gram(features, others)
+    squared = covariance.diagonal(features) + (covariance.diagonal(others) - 2 * cross).min(axis=1)
+    for place in np.flatnonzero(squared <= covariance.overlap + 2 * covariance.rounding):
+        found[place] = covariance.distance2(others, features[place]).min() <= covariance.overlap
+    return found
+
+
 def is_there(task: Task, candidate: int) -> bool:
     """Return whether a candidate coincides with an existing structure."""
     if not len(existing_features(task)):
@@ -112,14 +124,24 @@ def down_the_design(task: Task, candidates: Sequence[int]) -> np.ndarray:
     """Return the distance (n,) of each candidate from existing structures and the candidates before it."""
     if not len(candidates):
         return np.zeros(0)
-    existing = existing_features(task)
-    features = np.concatenate([existing, task.pool.rows(candidates)])
-    first = float(np.sqrt(task.covariance.distance2(features[:1], task.mean)[0]))
     if task.structures is None:
-        return descending(features, task.covariance, first)[len(existing) :]
+        return down_the_features(task, task.pool.rows(candidates))
+    first = _from_mean(task, np.concatenate([existing_features(task), task.pool.rows(candidates[:1])]))
     ranks = [*task.structures.existing, *(task.structures[candidate] for candidate in candidates)]
-    later = range(len(existing), len(ranks))
+    later = range(len(existing_features(task)), len(ranks))
     return np.array([np.sqrt(task.structures.psi(ranks[k], ranks[:k])) if k else first for k in later])
+
+
+def down_the_features(task: Task, features: np.ndarray) -> np.ndarray:
+    """Return the distance (n,) of each row of features (n, dimension) from existing structures and rows before it."""
+    existing = existing_features(task)
+    whole = np.concatenate([existing, features])
+    return descending(whole, task.covariance, _from_mean(task, whole))[len(existing) :]
+
+
+def _from_mean(task: Task, features: np.ndarray) -> float:
+    """Return the distance of the first row of features from the mean of the pool."""
+    return float(np.sqrt(task.covariance.distance2(features[:1], task.mean)[0]))
 
 
 def selection(task: Task, candidates: Sequence[int], scores: Sequence[float], *, passes: int = 1) -> Selection:

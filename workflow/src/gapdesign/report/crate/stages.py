@@ -37,6 +37,7 @@ SHARED = {
         {
             "candidates.csv": "Candidates that were refused",
             "designs/{design}.extxyz": "Structures of {design}, in the order of their choice",
+            "designs/polished/{design}.json": "What polishing raised in {design}",
             "quality.csv": "Measures of the designs that are known before any label",
             "quality/*.csv": "Curves, members, maps and groups behind the page of the designs",
             "design.html": "The designs on one page",

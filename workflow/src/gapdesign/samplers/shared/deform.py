@@ -23,6 +23,7 @@ class DeformingSampler(Sampler):
     """
 
     keeps_cells = True
+    is_continuous = True
     draws: ClassVar[int]
 
     @abstractmethod
@@ -33,6 +34,14 @@ class DeformingSampler(Sampler):
         """Make the structures; see :class:`gapdesign.samplers.Sampler`."""
         uniforms = draw.uniforms(self.draws + 1)
         return deform(self.prototypes, uniforms[:, 0], self.deformations(uniforms[:, 1:]))
+
+    def points(self, draw: Draw) -> np.ndarray:
+        """Return the uniform numbers (n, ``draws``) of the deformations."""
+        return draw.uniforms(self.draws + 1)[:, 1:]
+
+    def at(self, prototypes: np.ndarray, points: np.ndarray) -> Batch:
+        """Make the structures; see :meth:`gapdesign.samplers.Sampler.at`."""
+        return deform(self.prototypes, (prototypes + 0.5) / len(self.prototypes), self.deformations(points))
 
 
 def deform(prototypes: Sequence[Prototype], choices: np.ndarray, deformation: np.ndarray) -> Batch:
