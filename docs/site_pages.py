@@ -32,6 +32,7 @@ ROOMS = {
     "What all stages share": (
         "config",
         "families",
+        "compiling",
         "files",
         "records",
         "stored",

@@ -1,16 +1,14 @@
-"""Loops over the neighbours of atoms, compiled: power spectra, and smeared distances of pairs.
-
-numba compiles them when they first run, for the processor of the machine, and keeps the result on disk.
-"""
+"""Loops over the neighbours of atoms, compiled: power spectra, and smeared distances of pairs."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from gapdesign.compiling import compiled, reordered
 
 if TYPE_CHECKING:
     from gapdesign.structures import Batch
@@ -23,20 +21,6 @@ ROOM = 33 * LANES
 
 _LEAST = -180.0
 """Exponent below which a Gaussian is nothing."""
-
-
-def _compiler(**options: Any) -> Callable[[Callable], Any]:
-    def compiled(function: Callable) -> Any:
-        try:
-            return njit(cache=True, nogil=True, error_model="numpy", **options)(function)
-        except RuntimeError:  # neither the package's folder nor the user's cache can be written
-            return njit(nogil=True, error_model="numpy", **options)(function)
-
-    return compiled
-
-
-_compiled = _compiler()
-_reordered = _compiler(fastmath={"reassoc", "contract"})
 
 
 class Crystals(NamedTuple):
@@ -137,7 +121,7 @@ def recursion(l_max: int) -> np.ndarray:
     return factors
 
 
-@_compiled
+@compiled
 def spectra_of(crystals, structures, atoms, basis, rows):
     """Put the power spectra of some ``atoms`` (m,) of some ``structures`` (m,) into ``rows`` (m, d)."""
     levels, n_max = basis.exponents.shape
@@ -170,7 +154,7 @@ def spectra_of(crystals, structures, atoms, basis, rows):
                     place = _multiply(*pair, kind == other, basis.factors, rows[number], place)
 
 
-@_compiled
+@compiled
 def pairs_of(crystals, structures, atoms, multiplicities, smeared, rows):
     """Add the smeared distances from some ``atoms`` (m,) of ``structures`` (m,) to ``rows`` (n, blocks, g)."""
     room, scale = ROOM, -1 / (2 * smeared.width**2)
@@ -193,7 +177,7 @@ def pairs_of(crystals, structures, atoms, multiplicities, smeared, rows):
                 rows[k, block, place] += weight * _exponential(scale * apart * apart)
 
 
-@_compiled
+@compiled
 def _neighbours(crystals, k, center, r_cut, bonds, kinds):
     """Find the atoms within ``r_cut`` of an atom of structure ``k``, and return their number; it is the first itself.
 
@@ -232,7 +216,7 @@ def _neighbours(crystals, k, center, r_cut, bonds, kinds):
     return count
 
 
-@_compiled
+@compiled
 def _chosen(bonds, kinds, count, kind, neighbours):
     """Put x, y, z, r^2 and 1 of the neighbours of a kind into ``neighbours`` (5, room), and return their number.
 
@@ -250,7 +234,7 @@ def _chosen(bonds, kinds, count, kind, neighbours):
     return whole
 
 
-@_compiled
+@compiled
 def _exponential(x):
     """Return e^x for x <= 0, to some 1e-13 of it: a Taylor series at x / 64, squared six times."""
     y = max(x, _LEAST) * (1 / 64)
@@ -267,7 +251,7 @@ def _exponential(x):
     return e * e
 
 
-@_compiled
+@compiled
 def _radial(neighbours, count, exponents, radial):
     """Put the primitive radial functions of neighbours (5, count) into ``radial`` (l_max + 1, n_max, room)."""
     levels, n_max = exponents.shape
@@ -277,7 +261,7 @@ def _radial(neighbours, count, exponents, radial):
                 radial[level, n, other] = _exponential(-exponents[level, n] * neighbours[3, other])
 
 
-@_compiled
+@compiled
 def _harmonics(neighbours, count, recursion, powers, harmonics):
     """Put real solid harmonics r^l Y_lm of neighbours (5, count) into ``harmonics`` ((l_max + 1)^2, room)."""
     levels = recursion.shape[1]
@@ -311,7 +295,7 @@ def _harmonics(neighbours, count, recursion, powers, harmonics):
                 harmonics[middle + m, other] = powers[0, other] * harmonics[middle + m, other]
 
 
-@_reordered
+@reordered
 def _sum(radial, harmonics, count, orthonormal, sums, coefficients):
     """Put sums over neighbours, for orthonormal radial functions, into ``coefficients`` (n_max, (l_max + 1)^2)."""
     levels, n_max = orthonormal.shape[:2]
@@ -329,7 +313,7 @@ def _sum(radial, harmonics, count, orthonormal, sums, coefficients):
                 coefficients[n, lm] = total
 
 
-@_reordered
+@reordered
 def _multiply(first, second, same, factors, row, place):
     """Put sums over m of products of coefficients into ``row`` from a place on, and return the next place."""
     n_max = len(first)

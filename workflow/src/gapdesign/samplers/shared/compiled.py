@@ -1,17 +1,16 @@
 """Compiled loops of the sampler `entropy`: neighbours, SNAP's bispectrum, repulsion, nearest descriptors.
 
-numba compiles them when they first run, and keeps the result on disk. Sums are taken in the order of the text, and
-operations are not contracted: the bits do not depend on how wide the processor's registers are.
+Sums are taken in the order of the text, and operations are not contracted: bits do not depend on the processor.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from gapdesign.compiling import compiled
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -81,13 +80,6 @@ class Couplings(NamedTuple):
     triples: np.ndarray
 
 
-def _compiled(function: Callable) -> Any:
-    try:
-        return njit(cache=True, nogil=True, error_model="numpy")(function)
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written
-        return njit(nogil=True, error_model="numpy")(function)
-
-
 def neighbours(atoms: Atoms, r_cut: float) -> Pairs:
     """Find the neighbours of all atoms within a radius in angstrom, by first atom.
 
@@ -103,7 +95,7 @@ def neighbours(atoms: Atoms, r_cut: float) -> Pairs:
         room = count
 
 
-@_compiled
+@compiled
 def _neighbours(positions, cell, pbc, r_cut, first, second, distance, vector):
     """Put pairs into the last four arguments as far as there is room, and return their number."""
     n, room, count = len(positions), len(first), 0
@@ -146,7 +138,7 @@ def _neighbours(positions, cell, pbc, r_cut, first, second, distance, vector):
     return count
 
 
-@_compiled
+@compiled
 def clarke_smith(pairs, energy, n, m, r0, r_cut, gradient):
     """Return the sum of cut and shifted potentials over pairs, in eV, and add its gradient to ``gradient`` (n, 3)."""
     scale, total = energy / (n - m), 0.0
@@ -162,7 +154,7 @@ def clarke_smith(pairs, energy, n, m, r0, r_cut, gradient):
     return total
 
 
-@_compiled
+@compiled
 def expand(pairs, expansion, d, u):
     """Put D of every pair into ``d`` (p, l), and add the weighted sums over each atom's neighbours to ``u`` (n, l)."""
     distance, vector = pairs.distance, pairs.vector
@@ -185,7 +177,7 @@ def expand(pairs, expansion, d, u):
             total[e] += weight * here[e]
 
 
-@_compiled
+@compiled
 def _whole(kept, couplings, u):
     """Put the elements of all rows into ``u`` (L,)."""
     for e in range(len(u)):
@@ -193,7 +185,7 @@ def _whole(kept, couplings, u):
         u[e] = value if sign == 0 else complex(sign * value.real, -sign * value.imag)
 
 
-@_compiled
+@compiled
 def components(kept, couplings, values):
     """Put the components of expansions ``kept`` (n, l) into ``values`` (n, m), which are zero."""
     u = np.empty(len(couplings.mirror), np.complex128)
@@ -206,7 +198,7 @@ def components(kept, couplings, values):
             values[atom, couplings.component[t]] += couplings.factors[t] * real
 
 
-@_compiled
+@compiled
 def slopes(kept, couplings, slope, g):
     """Put G of dF = Re sum G du, over kept elements, into ``g`` (n, l), which is zero, from dF/dB (n, m)."""
     size = len(couplings.mirror)
@@ -226,7 +218,7 @@ def slopes(kept, couplings, slope, g):
             g[atom, couplings.mirror[e]] += whole[e] if sign == 0 else sign * whole[e].conjugate()
 
 
-@_compiled
+@compiled
 def gradient(pairs, expansion, magnetic, ladder, d, g, found):
     """Add dF/dr to ``found`` (n, 3) from G ``g`` (n, l) and the D of every pair ``d`` (p, l).
 
@@ -269,7 +261,7 @@ def gradient(pairs, expansion, magnetic, ladder, d, g, found):
         found[last, 2] -= sz
 
 
-@_compiled
+@compiled
 def nearest(q, others, squared):
     """Put the nearest other row of each row of ``q`` (n, m), the first of several, into ``others`` (n,), and |dq|^2."""
     for j in range(len(q)):
