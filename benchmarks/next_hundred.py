@@ -2,8 +2,8 @@
 
     python benchmarks/next_hundred.py results/*/quality/curves.csv
 
-The page extends the power law of the last doubling of a design. Each table has the covering radius of many prefixes of a
-design, so that the same can be said of a prefix, and compared with what came. Between the sizes that a table has,
+The page extends the power law of the last doubling of a design. Each table has the covering radius of many prefixes of
+a design, so that the same can be said of a prefix, and compared with what came. Between the sizes that a table has,
 radii are interpolated as powers of the size.
 """
 
