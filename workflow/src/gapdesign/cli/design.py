@@ -272,7 +272,7 @@ def _verify(arguments: argparse.Namespace) -> None:
     from gapdesign.methods.tasks import PoolFiles, existing_set, make_task, quotas_of
     from gapdesign.rounds.continued import continued
     from gapdesign.rounds.learnt import Learnt
-    from gapdesign.shards import cut, shard_path
+    from gapdesign.shards import shard_path
 
     study = config.load(arguments.config)
     name = arguments.design.stem
@@ -286,7 +286,7 @@ def _verify(arguments: argparse.Namespace) -> None:
         able = " or ".join(name for name, member in METHODS.items() if member.is_certified)
         raise InputError(f"{arguments.design}: chosen by {design.method}; only designs by {able} can be verified.")
     folder /= design.pool
-    ranges = cut(study.pools.of(design.pool).size, study.pools.shard_size)
+    ranges = study.pools.of(design.pool).shards
     files = PoolFiles(
         features=[shard_path(folder, start, stop, "npy") for start, stop in ranges],
         environments=[shard_path(folder / "environments", start, stop, "npz") for start, stop in ranges],
