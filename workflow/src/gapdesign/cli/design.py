@@ -168,7 +168,7 @@ def _costs(arguments: argparse.Namespace, part: CostsPart) -> None:
     engine = None if part.engine is None else part.engine.make()
     found = costs_of(read_batch(arguments.candidates), Prices(part.costs, engine, say))
     write_array(arguments.output, found)
-    each = f"{found.min():.3g} to {found.max():.3g} core-hours"
+    each = f"{found.min():.3g} to {found.max():.3g} core-hours" if len(found) else "nothing"
     say(f"labels of {len(found)} candidates cost {each}, {found.sum():.4g} in all")
 
 

@@ -42,8 +42,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
         GROW,
         _grow,
         "judge whether a pool that grows is wide enough, at one of the sizes at which it may end",
-        "Chooses max-min designs of the largest budget from all candidates so far, and compares their covering radii\n"
-        "with those of the designs from the first half, over the same candidates. A pool that has ended stays so.",
+        "Measures by how much the doubling raised the covering radius of a max-min design from the first half, and by\n"
+        "how much that of a design from all candidates is lower. A pool that has ended stays so.",
     )
     verb.add_argument("--pool", required=True, help="name of the pool")
     add_search(verb)
@@ -78,8 +78,9 @@ def _grow(arguments: argparse.Namespace, part: GrowPart) -> None:
         beside = f" beside {reach.existing}" if reach.existing else ""
         structures = f"a max-min design of {len(reach.candidates)} structures{beside}"
         say(f"{reach.size} candidates: the covering radius of {structures} is {reach.radius:.6g}")
-        if reach.fall is not None:
-            fall = f"doubling lowered it by {100 * reach.fall:.2f} %"
-            say(f"that of the one from the half is {reach.half_radius:.6g}: {fall}")
+        if reach.rise is not None:
+            rise, fall = (f"{100 * share:.2f} %" for share in (reach.rise, reach.fall))
+            say(f"that of the one from the half rose from {reach.half_before:.6g} to {reach.half_after:.6g}, by {rise}")
+            say(f"that of the one from all is lower by {fall}")
     after = f"is wide enough and ends at {growth.size} candidates" if growth.is_wide else "may grow"
     say(f"pool {arguments.pool} {after}")

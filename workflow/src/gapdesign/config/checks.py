@@ -178,8 +178,8 @@ def _check_growth(study: Study, name: str) -> None:
         )
     if pool.after is not None:
         raise InputError(
-            f"pools.size: pool {name} is sampled after the labels of {pool.after}, by what these say, and not until it is"
-            f" covered; {number}."
+            f"pools.size: pool {name} is sampled after the labels of {pool.after}, by what these say, and distances"
+            f" alone do not tell when it is wide enough; {number}."
         )
     if not study.designs_from(name):
         raise InputError(

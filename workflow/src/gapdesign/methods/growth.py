@@ -1,14 +1,17 @@
 """Growth of a pool: after each doubling, whether a wider pool still gives something that its designs do not cover.
 
-Two max-min designs are compared over the same candidates, all of the doubled pool: the one chosen from its first half,
-and the one chosen from all of it. The covering radius of a design is the largest distance of any candidate from it. Its
-radius over its own pool says less: that rises with the pool, and its rise hides what the wider pool is worth.
+The covering radius of a design is the largest distance of any candidate from it. A max-min design from the half is
+measured over that half and over the doubled pool, whose other half it has not seen: by how much its radius rises says
+what the doubling has found. The design from the doubled pool, over the same candidates, says by how much that lowers
+the radius. A design's radius over its own pool, from one size to the next, says nothing: it rises as long as the pool
+does, however wide that is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -35,26 +38,41 @@ class Reach:
         Candidates of the pool.
     existing : str or None
         File of the structures that the design continues, if there is one.
-    half_radius : float or None
-        Covering radius, over the whole pool, of the design from the first half; None before the first doubling.
     radius : float
         Covering radius of the design from the whole pool.
+    half_before, half_after : float or None
+        Covering radius of the design from the first half, over that half and over the whole pool; None before the first
+        doubling.
     candidates : tuple of int
-        That design.
+        The design from the whole pool.
     """
 
     size: int
     existing: str | None
-    half_radius: float | None
     radius: float
+    half_before: float | None
+    half_after: float | None
     candidates: tuple[int, ...]
 
     @property
-    def fall(self) -> float | None:
-        """Share by which the doubling lowered the covering radius; None before the first one."""
-        if self.half_radius is None:
+    def rise(self) -> float | None:
+        """Share by which the doubling raised the covering radius of the design from the half; None before the first."""
+        if self.half_before is None or self.half_after is None:
             return None
-        return 1 - self.radius / self.half_radius if self.half_radius > 0 else 0.0
+        if self.half_before > 0:
+            return self.half_after / self.half_before - 1
+        return inf if self.half_after > 0 else 0.0
+
+    @property
+    def fall(self) -> float | None:
+        """Share by which the radius of the design from the whole pool is lower than that; None before the first."""
+        if self.half_after is None:
+            return None
+        return 1 - self.radius / self.half_after if self.half_after > 0 else 0.0
+
+    def is_wide(self, until: float) -> bool:
+        """Return whether the doubling did neither by more than a share."""
+        return self.rise is not None and self.fall is not None and max(self.rise, self.fall) <= until
 
 
 @dataclass(frozen=True)
@@ -64,7 +82,7 @@ class Growth:
     Attributes
     ----------
     is_wide : bool
-        Whether the last doubling lowered no covering radius by more than was asked, so that the pool ends.
+        Whether the last doubling changed no covering radius by more than was asked, so that the pool ends.
     reaches : tuple of Reach
         By size, one for each set that designs continue.
     """
@@ -103,10 +121,10 @@ class Growth:
             raise InputError(f"{path}: not the growth of a pool ({error}); delete it and run it again.") from error
 
     def rows(self, pool: str) -> Iterator[dict[str, Any]]:
-        """Yield rows of a table: pool, candidates, set continued, radii, and the share by which the radius fell."""
+        """Yield rows of a table: pool, candidates, set continued, radii, and the shares by which they rose and fell."""
         for reach in self.reaches:
-            own = {"existing": reach.existing or "", "half_radius": reach.half_radius, "radius": reach.radius}
-            yield {"pool": pool, "candidates": reach.size, **own, "fall": reach.fall}
+            radii = {name: getattr(reach, name) for name in ("half_before", "half_after", "radius", "rise", "fall")}
+            yield {"pool": pool, "candidates": reach.size, "existing": reach.existing or "", **radii}
 
 
 def judged(tasks: Mapping[str | None, Task], before: Growth | None, until: float) -> Growth:
@@ -122,7 +140,7 @@ def judged(tasks: Mapping[str | None, Task], before: Growth | None, until: float
     before : Growth, optional
         What was found for the half, if there is one.
     until : float
-        The largest fall of a covering radius that ends the pool.
+        The largest rise and fall of a covering radius that end the pool.
     """
     if before is not None and before.is_wide:
         return before
@@ -131,10 +149,10 @@ def judged(tasks: Mapping[str | None, Task], before: Growth | None, until: float
         found = farthest().select(task)
         # With fewer ranks than asked for, all candidates left out coincide with some of them.
         radius = float(found.outside[-1]) if len(found.candidates) == task.budget else 0.0
-        of_half = None if before is None else covering_radius(task, before.last[existing].candidates)
-        reaches.append(Reach(task.pool.size, existing, of_half, radius, tuple(found.candidates.tolist())))
-    falls = [reach.fall for reach in reaches if reach.fall is not None]
-    is_wide = bool(falls) and max(falls) <= until
+        half = None if before is None else before.last[existing]
+        of_half = (None, None) if half is None else (half.radius, covering_radius(task, half.candidates))
+        reaches.append(Reach(task.pool.size, existing, radius, *of_half, tuple(found.candidates.tolist())))
+    is_wide = all(reach.is_wide(until) for reach in reaches)
     return Growth(is_wide, (*(() if before is None else before.reaches), *reaches))
 
 

@@ -57,7 +57,7 @@ def ends(pool: PoolOptions) -> str:
     """Return when a pool that grows ends, as a clause; nothing for others."""
     if pool.growth is None:
         return ""
-    return f" (until a doubling lowers the covering radius by no more than {100 * pool.growth.until:g} %)"
+    return f" (until a doubling changes the covering radius by no more than {100 * pool.growth.until:g} %)"
 
 
 def _pools(study: Study) -> list[str]:
@@ -67,7 +67,7 @@ def _pools(study: Study) -> list[str]:
         if growth := study.pools.of(name).growth:
             sizes = ", ".join(map(str, growth.sizes[1:]))
             lines += [
-                f"Pool {name} may end early: at the first of {sizes} candidates at which a doubling has lowered the",
+                f"Pool {name} may end early: at the first of {sizes} candidates at which a doubling has changed the",
                 f"  covering radius by no more than {100 * growth.until:g} %. All figures are for the last of these.",
             ]
     return lines

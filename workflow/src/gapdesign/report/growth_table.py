@@ -25,7 +25,7 @@ def section(growth: pd.DataFrame | None, configuration: Mapping[str, Any]) -> di
     -------
     dict
         ``sentences`` about where each pool ended; ``is_beside``, whether any design continues a set; and ``rows``:
-        ``pool``, ``existing``, ``candidates``, ``half_radius``, ``radius``, ``fall``.
+        ``pool``, ``existing``, ``candidates``, ``half_before``, ``half_after``, ``rise``, ``radius``, ``fall``.
     """
     if growth is None or not len(growth):
         return {"sentences": [], "is_beside": False, "rows": []}
@@ -54,8 +54,11 @@ def ended_at(pool: str, size: int, growth: Mapping[str, Any]) -> str:
 
 def _why(mine: pd.DataFrame, configuration: Mapping[str, Any]) -> str:
     until = of_pool(configuration, str(mine["pool"].iloc[0]))["until"]
-    fall = mine[mine["candidates"] == mine["candidates"].max()]["fall"].max()
-    change = f"lowered the covering radius by {percent(fall)}" if fall > 0 else "did not lower the covering radius"
-    if fall <= until:
+    last = mine[mine["candidates"] == mine["candidates"].max()]
+    rise, fall = last["rise"].max(), last["fall"].max()
+    change = f"raised the covering radius of the design from the half by {percent(rise)}"
+    change += f", and that from all candidates {'lowers' if fall > 0 else 'does not lower'} it"
+    change += f" by {percent(fall)}" if fall > 0 else ""
+    if max(rise, fall) <= until:
         return f"The last doubling {change}: it is wide enough."
-    return f"The last step still {change}, more than {percent(until)}: it is not yet wide enough."
+    return f"The last step still {change}: it is not yet as wide as {percent(until)} asks for."

@@ -13,8 +13,8 @@ class GrowthOptions(Options):
     until: float = Field(
         gt=0,
         lt=1,
-        description="The pool ends at the first doubling that lowers the covering radius of a max-min design by no more"
-        " than this share: of what the design from the half leaves, both over the doubled pool.",
+        description="The pool ends at the first doubling that raises the covering radius of a max-min design from the"
+        " half by no more than this share, and at which that of a design from the whole pool is lower by no more.",
     )
     at_most: int = Field(
         ge=2,
