@@ -72,8 +72,9 @@ def reading(*, replay: bool) -> set[str]:
 
 def test_a_verb_makes_the_same_of_its_part_as_of_the_whole_file(ran, tmp_path):
     verbs = redo(ran, tmp_path / "whole", "report", "pools", "environments")
-    # One makes no file, no pool here has files to convert, and no design weighs labels by rows or continues another.
-    others = {"row-functions", "rows", "round-learn", "round-choose"}
+    # One makes no file, no pool here has files to convert or grows, and no design weighs labels by rows or continues
+    # another.
+    others = {"row-functions", "rows", "round-learn", "round-choose", "grow"}
     assert reading(replay=False) - verbs == {"plan", "frames", *others}
 
 

@@ -396,8 +396,9 @@ def test_shards_that_a_pool_of_another_size_left_behind_are_found_and_removed(tm
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"12345")
     folder = tmp_path / "results/small"
-    assert shards.leftovers(folder, {"A": 60, "B": 60}, 30) == [folder / name for name in left]
-    assert shards.leftovers(tmp_path / "none", {"A": 60}, 30) == []
+    ranges = shards.cut(60, 30)
+    assert shards.leftovers(folder, {"A": ranges, "B": ranges}) == [folder / name for name in left]
+    assert shards.leftovers(tmp_path / "none", {"A": ranges}) == []
     (tmp_path / "config.yaml").write_text(json.dumps(SMALL))
     monkeypatch.chdir(tmp_path)
     assert cli.main(["leftovers", "--config", "config.yaml"]) == 0

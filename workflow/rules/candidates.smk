@@ -60,6 +60,7 @@ rule candidates_shard:
         frames=frames_of,
         labelled=labelled_before_sampling,
         model=model_before_sampling,
+        growth=growth_before,
     output:
         results("candidates/{pool}/{start}-{stop}.npz"),
     log:
@@ -67,7 +68,7 @@ rule candidates_shard:
     benchmark:
         results("benchmarks/candidates/{pool}/{start}-{stop}.tsv")
     group:
-        "shard"
+        in_group("shard")
     conda:
         shard_environment
     threads: cores("candidates")
@@ -75,7 +76,9 @@ rule candidates_shard:
         **asks("candidates"),
     params:
         config=part("candidates", prototype_files, structures_of, potentials_of),
-        frames=lambda wildcards, input: options(frames=input.frames, labelled=input.labelled, model=input.model),
+        frames=lambda wildcards, input: options(
+            frames=input.frames, labelled=input.labelled, model=input.model, growth=input.growth
+        ),
     message:
         "Making candidates {wildcards.start} to {wildcards.stop} of pool {wildcards.pool}"
     shell:

@@ -12,7 +12,6 @@ from gapdesign import records
 from gapdesign.contents import MEMORY, Contents
 from gapdesign.engines import ENGINES
 from gapdesign.planning.dag import PLANNING
-from gapdesign.shards import cut
 from gapdesign.samplers.shared.frames import is_extended_xyz
 
 try:
@@ -127,6 +126,7 @@ wildcard_constraints:
     stop=r"\d+",
     first=r"\d+",
     last=r"\d+",
+    size=r"\d+",
     fits="|".join(["bounds", *(f"fits/{re.escape(design)}" for design in DESIGNS)]),
 
 
@@ -199,8 +199,7 @@ def cores(verb, kind=None):
 
 def of_shards(pattern, pool):
     """Return the files of all shards of a pool."""
-    ranges = cut(STUDY.pools.of(pool).size, STUDY.pools.shard_size)
-    return [results(pattern.format(pool=pool, start=start, stop=stop)) for start, stop in ranges]
+    return [results(pattern.format(pool=pool, start=start, stop=stop)) for start, stop in STUDY.pools.of(pool).shards]
 
 
 def environment(name):
@@ -220,6 +219,17 @@ def of_all_shards(pattern):
     return [path for pool in FIRST_POOLS for path in of_shards(pattern, pool)]
 
 
+def of_beginnings(pattern):
+    """Return the files of all shards of these pools; of a pool that grows, those before its first doubling."""
+    beginnings = {pool: STUDY.pools.of(pool).sizes[0] for pool in FIRST_POOLS}
+    return [
+        results(pattern.format(pool=pool, start=start, stop=stop))
+        for pool, size in beginnings.items()
+        for start, stop in STUDY.pools.of(pool).shards
+        if stop <= size
+    ]
+
+
 def of_pools(pattern):
     """Return the files of all pools that are sampled before any label, in the order of the configuration."""
     return expand(results(pattern), pool=FIRST_POOLS)
@@ -233,9 +243,11 @@ def of_pool(pattern):
 def of_sample(pattern, pool):
     """Return files of shards that are a sample of a pool: the first shard, which a growing pool keeps.
 
-    Where neighbours are alike, shards 1, 2, 4, 8, ... (from 0) are added to represent the later ones.
+    Where neighbours are alike, shards 1, 2, 4, 8, ... (from 0) are added to represent the later ones. A pool that grows
+    has its sample before the first doubling, for which it is asked.
     """
-    paths = of_shards(pattern, pool)
+    size = STUDY.pools.of(pool).sizes[0]
+    paths = [path for path, (_, stop) in zip(of_shards(pattern, pool), STUDY.pools.of(pool).shards) if stop <= size]
     return [path for n, path in enumerate(paths) if n & (n - 1) == 0][: None if STUDY.pools.of(pool).is_ordered else 1]
 
 

@@ -7,7 +7,7 @@ if STUDY.descriptor.components != "raw":
 
     rule descriptors_scaling:
         input:
-            candidates=of_all_shards("candidates/{pool}/{start}-{stop}.npz"),
+            candidates=of_beginnings("candidates/{pool}/{start}-{stop}.npz"),
         output:
             results("descriptors/scaling.npz"),
         log:
@@ -41,7 +41,7 @@ rule descriptors_shard:
         results("benchmarks/descriptors/{pool}/{start}-{stop}.tsv")
     group:
         # With a scale that all shards set, no shard can be described in the job that makes it.
-        "shard" if STUDY.descriptor.components == "raw" else "description"
+        in_group("shard" if STUDY.descriptor.components == "raw" else "description")
     conda:
         environment(DESCRIPTOR_ENVIRONMENT)
     threads: cores("descriptors")

@@ -66,7 +66,7 @@ rule design_compress:
     benchmark:
         results("benchmarks/design/compress/{pool}/{start}-{stop}.tsv")
     group:
-        "compression"
+        in_group("compression")
     conda:
         environment("core")
     threads: cores("compress")

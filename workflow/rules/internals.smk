@@ -57,6 +57,14 @@ def shell_prefix():
     return shell._process_prefix
 
 
+def part_of_group(name, part):
+    """The name of a part of a group of jobs, to which `--group-components` applies by itself; only wildcards part publicly."""
+    if not part:
+        return name
+    workflow.parent_groupids[f"{name}_{part}"] = name
+    return f"{name}_{part}"
+
+
 def failed_jobs():
     """Jobs that failed for good; events of the log do not tell them from those that are tried again."""
     return sorted(workflow.scheduler.failed, key=str) if workflow.scheduler else []

@@ -161,8 +161,10 @@ rule design_page:
         designs=of_first_rounds("designs/{design}.extxyz"),
         features=of_first_rounds("designs/{design}.npy"),
         raised=[results(f"designs/raised/{design}.csv") for design in RAISED],
+        growth=of_growth(),
     output:
         raised=results_where(RAISED, "quality/raised.csv"),
+        growth=results_where(GROWING, "quality/growth.csv"),
         curves=results("quality/curves.csv"),
         members=results("quality/members.csv"),
         coverage=results("quality/coverage.csv"),
@@ -178,7 +180,9 @@ rule design_page:
     threads: 1
     params:
         config=part("page"),
-        raised=lambda wildcards, input, output: options(raised=input.raised, output_raised=output.raised),
+        raised=lambda wildcards, input, output: options(
+            raised=input.raised, output_raised=output.raised, growth=input.growth, output_growth=output.growth
+        ),
     message:
         "Writing {output.page}"
     shell:

@@ -17,6 +17,7 @@ rule report_provenance:
         if_properties("{folder}properties.csv"),
         if_replay(REPLAY_TABLES),
         if_rounds("rounds.csv"),
+        results_where(GROWING, "quality/growth.csv"),
     output:
         results("{folder}provenance.json"),
     log:

@@ -33,10 +33,7 @@ SERIES = {
     "compared": [{"design": name} for name in COMPARED_DESIGNS],
     **{f"pools/{pool}": [{"design": name} for name in names] for pool, names in DESIGNS_OF_POOLS.items()},
     **{
-        f"shards/{pool}": [
-            {"pool": pool, "start": start, "stop": stop}
-            for start, stop in cut(STUDY.pools.of(pool).size, STUDY.pools.shard_size)
-        ]
+        f"shards/{pool}": [{"pool": pool, "start": start, "stop": stop} for start, stop in STUDY.pools.of(pool).shards]
         for pool in STUDY.pools.names
     },
 }

@@ -19,9 +19,18 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer as Buffer
 
 
-def cut(size: int, shard_size: int) -> list[tuple[int, int]]:
-    """Return the ranges [start, stop) that cut a pool of ``size`` candidates."""
-    return [(start, min(start + shard_size, size)) for start in range(0, size, shard_size)]
+def cut(sizes: int | Sequence[int], shard_size: int) -> list[tuple[int, int]]:
+    """Return the ranges [start, stop) that cut a pool of so many candidates.
+
+    Parameters
+    ----------
+    sizes : int or sequence of int
+        Candidates of the pool; or, increasing, all numbers at which it may end, each of which ends a range.
+    shard_size : int
+        Candidates in a range at most.
+    """
+    ends = [0, *([sizes] if isinstance(sizes, int) else sizes)]
+    return [(a, min(a + shard_size, end)) for begin, end in pairwise(ends) for a in range(begin, end, shard_size)]
 
 
 def shard_path(folder: str | Path, start: int, stop: int, suffix: str) -> Path:
@@ -63,6 +72,17 @@ def in_order(paths: Sequence[str | Path]) -> tuple[list[str | Path], list[int]]:
     return ordered, bounds
 
 
+def filled(lengths: Sequence[int]) -> int:
+    """Return how many of the shards of a pool, in order, are not behind its end; one at least.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Candidates that each holds. A pool that stopped growing has empty shards behind its end.
+    """
+    return max((number for number, length in enumerate(lengths, 1) if length), default=1)
+
+
 _FOLDERS = (
     *("candidates/{}", "descriptors/{}", "descriptors/{}/sums", "descriptors/{}/environments"),
     *("rows/{}", "designs/compressed/{}", "designs/compressed/{}/codes", "designs/costs/{}", "replay/rows/{}"),
@@ -70,20 +90,19 @@ _FOLDERS = (
 """Folders of the shards of a pool, below those of the results of a study."""
 
 
-def leftovers(results: str | Path, sizes: Mapping[str, int], shard_size: int) -> list[Path]:
+def leftovers(results: str | Path, ranges: Mapping[str, Sequence[tuple[int, int]]]) -> list[Path]:
     """Return files of shards that are no part of their pools any more, since `size` or `shard_size` changed.
 
     Parameters
     ----------
     results : path
         Folder of the study's results.
-    sizes : mapping of str to int
-        Pool to its number of candidates.
-    shard_size : int
+    ranges : mapping of str to sequence of (int, int)
+        Pool to the ranges that it is cut into.
     """
     found = []
-    for pool, size in sizes.items():
-        names = {f"{start}-{stop}" for start, stop in cut(size, shard_size)}
+    for pool, shards in ranges.items():
+        names = {f"{start}-{stop}" for start, stop in shards}
         for folder in _FOLDERS:
             files = Path(results, folder.format(pool)).glob("[0-9]*-[0-9]*.np[yz]")
             found += [path for path in files if path.stem not in names]
@@ -204,7 +223,7 @@ class OneByOne(Generic[T]):
     Parameters
     ----------
     paths : sequence of path
-        Shards that together cover candidates 0 to ``len``, in any order.
+        Shards that together cover candidates 0 to ``len``, in any order; behind these, empty ones may follow.
     read : callable
         Opens one of them.
     what : str
@@ -217,10 +236,12 @@ class OneByOne(Generic[T]):
     """
 
     def __init__(self, paths: Sequence[str | Path], read: Callable[[str | Path], ShardFile[T]], what: str) -> None:
-        ordered, self._bounds = in_order(paths)
-        self._shards = [read(path) for path in ordered]
+        ordered, bounds = in_order(paths)
+        shards = [read(path) for path in ordered]
+        count = filled([len(shard) for shard in shards])
+        self._shards, self._bounds = shards[:count], bounds[: count + 1]
         self.dimension = self._shards[0].dimension
-        for path, shard, (start, stop) in zip(ordered, self._shards, pairwise(self._bounds), strict=True):
+        for path, shard, (start, stop) in zip(ordered[:count], self._shards, pairwise(self._bounds), strict=True):
             if len(shard) != stop - start or shard.dimension != self.dimension:
                 raise InputError(f"{path}: its {what} do not match its name; run its stage again.")
 
@@ -239,7 +260,7 @@ class FeaturePool(Blocks):
     Parameters
     ----------
     paths : sequence of path
-        Shards that together cover candidates 0 to ``size``, in any order.
+        Shards that together cover candidates 0 to ``size``, in any order; behind these, empty ones may follow.
 
     Raises
     ------
@@ -248,9 +269,11 @@ class FeaturePool(Blocks):
     """
 
     def __init__(self, paths: Sequence[str | Path]) -> None:
-        ordered, self._bounds = in_order(paths)
-        self._shards = [ArrayFile(path) for path in ordered]
-        for path, shard, (start, stop) in zip(ordered, self._shards, pairwise(self._bounds), strict=True):
+        ordered, bounds = in_order(paths)
+        shards = [ArrayFile(path) for path in ordered]
+        count = filled([shard.size for shard in shards])
+        self._shards, self._bounds = shards[:count], bounds[: count + 1]
+        for path, shard, (start, stop) in zip(ordered[:count], self._shards, pairwise(self._bounds), strict=True):
             if shard.shape != (stop - start, self._shards[0].shape[1]):
                 raise InputError(f"{path}: its shape {shard.shape} does not match its name; run its stage again.")
         self.size = self._bounds[-1]

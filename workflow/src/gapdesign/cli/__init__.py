@@ -34,6 +34,7 @@ MODULES = (
         "rows",
         "tune",
         "pools",
+        "growth",
         "design",
         "polish",
         "sets",

@@ -69,6 +69,12 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "--labelled", type=Path, metavar="FILE", help="labelled design after which the pool is sampled (.extxyz)"
     )
     verb.add_argument("--model", type=Path, metavar="FILE", help="model of that design, if it gives the forces")
+    verb.add_argument(
+        "--growth",
+        type=Path,
+        metavar="FILE",
+        help="what was found about a pool that grows: if it ended, no candidates are made (.json)",
+    )
     add_output(verb, what="shard to write, packed arrays (.npz)")
     verb = add(
         verbs,
@@ -117,10 +123,17 @@ def _sample(part: CandidatesPart, arguments: argparse.Namespace, start: int, sto
 
 
 def _candidates(arguments: argparse.Namespace, part: CandidatesPart) -> None:
-    from gapdesign.structures import write_batch
+    from gapdesign.structures import pack, write_batch
 
     if not 0 <= arguments.start < arguments.stop:
         raise InputError(f"--start {arguments.start} --stop {arguments.stop}: a shard has 0 <= start < stop.")
+    if arguments.growth is not None:
+        from gapdesign.methods.growth import Growth
+
+        if (found := Growth.read(arguments.growth)).is_wide:
+            write_batch(arguments.output, pack([]))
+            say(f"no candidates: pool {arguments.pool} is wide enough with {found.size}, and ended there")
+            return
     if arguments.labelled is not None:
         part = part.model_copy(
             update={"sampling": part.sampling.knowing(arguments.labelled, part.kind, arguments.model)}
@@ -166,7 +179,7 @@ def _candidate(arguments: argparse.Namespace) -> None:
             f"--pool {arguments.pool}: it is sampled after the labels of {after}; its shards are in"
             f" results/{study.study}/candidates/{arguments.pool}."
         )
-    size = study.pools.of(arguments.pool).size
+    size = study.pools.of(arguments.pool).most
     if not 0 <= arguments.index < size:
         raise InputError(f"--index {arguments.index}: pool {arguments.pool} has candidates 0 to {size - 1}.")
     atoms = _sample(part, arguments, arguments.index, arguments.index + 1).annotated(0)

@@ -83,9 +83,10 @@ def _scaling(arguments: argparse.Namespace, part: FeaturePart) -> None:
 
 
 def _descriptors(arguments: argparse.Namespace, part: FeaturePart) -> None:
+    import numpy as np
     from ase.data import chemical_symbols
 
-    from gapdesign.descriptors.environments import write_environments
+    from gapdesign.descriptors.environments import Environments, write_environments
     from gapdesign.errors import InputError
     from gapdesign.files import write_array
     from gapdesign.methods.shared.distance import total
@@ -95,11 +96,14 @@ def _descriptors(arguments: argparse.Namespace, part: FeaturePart) -> None:
     if unknown := set(batch.numbers.tolist()) - set(part.species):
         symbols = " and ".join(chemical_symbols[z] for z in sorted(unknown))
         raise InputError(f"elements: frames hold {symbols}, which it does not name; add it, or leave the key out.")
-    descriptor = part.make(arguments.scaling)
-    if arguments.output_environments is None:
-        features = descriptor.features(batch)
+    environments = Environments.none(part.layout.spectrum)
+    if not len(batch):  # behind the end of a pool that has stopped growing
+        features = np.zeros((0, part.layout.dimension), np.float32)
+    elif arguments.output_environments is None:
+        features = part.make(arguments.scaling).features(batch)
     else:
-        features, environments = descriptor.features_and_environments(batch)
+        features, environments = part.make(arguments.scaling).features_and_environments(batch)
+    if arguments.output_environments is not None:
         write_environments(arguments.output_environments, environments)
     write_array(arguments.output_sum, total(features))
     write_array(arguments.output, features)

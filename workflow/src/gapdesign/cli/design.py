@@ -169,7 +169,7 @@ def _costs(arguments: argparse.Namespace, part: CostsPart) -> None:
     engine = None if part.engine is None else part.engine.make()
     found = costs_of(read_batch(arguments.candidates), Prices(part.costs, engine, say))
     write_array(arguments.output, found)
-    each = f"{found.min():.3g} to {found.max():.3g} core-hours"
+    each = f"{found.min():.3g} to {found.max():.3g} core-hours" if len(found) else "nothing"
     say(f"labels of {len(found)} candidates cost {each}, {found.sum():.4g} in all")
 
 
@@ -273,7 +273,7 @@ def _verify(arguments: argparse.Namespace) -> None:
     from gapdesign.methods.tasks import PoolFiles, existing_set, make_task, quotas_of
     from gapdesign.rounds.continued import continued
     from gapdesign.rounds.learnt import Learnt
-    from gapdesign.shards import cut, shard_path
+    from gapdesign.shards import shard_path
 
     study = config.load(arguments.config)
     name = arguments.design.stem
@@ -290,7 +290,7 @@ def _verify(arguments: argparse.Namespace) -> None:
             f"{arguments.design}: chosen by {design.method}; only designs by {able}, and polished ones, can be"
             " verified."
         )
-    ranges = cut(study.pools.of(design.pool).size, study.pools.shard_size)
+    ranges = study.pools.of(design.pool).shards
 
     def shards(folder: Path, suffix: str) -> list[Path]:
         return [shard_path(folder, start, stop, suffix) for start, stop in ranges]

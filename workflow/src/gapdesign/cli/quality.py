@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
@@ -38,6 +38,7 @@ from gapdesign.config.part import From
 from gapdesign.errors import InputError
 from gapdesign.methods.designs import LEFT
 from gapdesign.quality.options import QualityOptions
+from gapdesign.quality.subpools import subpool_sizes
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -63,9 +64,18 @@ class QualityPart(DistancePart):
 class RegrowPart(SelectionPart):
     """Keys that a design from a smaller pool depends on, besides that pool."""
 
+    usual: ClassVar = {"halvings": None}
     budget: Budget
     subpools: Annotated[tuple[int, ...], From(lambda at: tuple(at.study.subpools(at.design_name)))]
+    halvings: Annotated[int | None, From(lambda at: at.study.quality.subpools if at.pool.growth else None)]
     is_ordered: IsOrdered
+
+    def sizes(self, whole: int) -> tuple[int, ...]:
+        """Return the sizes of the smaller pools of a pool with so many candidates, known once it has grown."""
+        if self.halvings is None:
+            return self.subpools
+        found = subpool_sizes(whole, self.budget, self.halvings, is_light=self.design.member.is_light)
+        return tuple(found)
 
 
 class RaisePart(SelectionPart):
@@ -201,6 +211,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_files(verb, "--maps", "map of every pool (.json)")
     add_files(verb, "--raised", "designs with more core-hours (.csv, one per design)", may_be_none=True)
     verb.add_argument("--output-raised", type=Path, metavar="FILE", help="these of all designs to write (.csv)")
+    add_files(verb, "--growth", "growth of pools (.json, in folders named after them)", may_be_none=True)
+    verb.add_argument("--output-growth", type=Path, metavar="FILE", help="this of all pools to write (.csv)")
     add_output(verb, what="page to write (.html)")
     add_output(verb, "--output-map", "page of the maps to write (.html)")
 
@@ -244,7 +256,7 @@ def _regrow(arguments: argparse.Namespace, part: RegrowPart) -> None:
         raise InputError(f"--design {arguments.design}: the configuration gives it no smaller pool to choose from.")
     task = task_of(arguments, part, part.budget)
     order = order_of(part.seed, design.pool, task.pool.size, is_ordered=part.is_ordered)
-    write_csv(arguments.output, regrow(design.member, task, part.subpools, order=order))
+    write_csv(arguments.output, regrow(design.member, task, part.sizes(task.pool.size), order=order))
 
 
 def _raise(arguments: argparse.Namespace, part: RaisePart) -> None:
@@ -338,6 +350,7 @@ def _page(arguments: argparse.Namespace, part: PagePart) -> None:
     import pandas as pd
 
     from gapdesign.files import read_array, read_csv, read_frames, write_csv, write_text
+    from gapdesign.methods.growth import Growth
     from gapdesign.quality.measures import pair_distances
     from gapdesign.report import design_page, map_page
 
@@ -351,6 +364,10 @@ def _page(arguments: argparse.Namespace, part: PagePart) -> None:
     raised = pd.concat([read_csv(path) for path in arguments.raised], ignore_index=True) if arguments.raised else None
     if arguments.output_raised and raised is not None:
         write_csv(arguments.output_raised, raised)
+    grown = {path.parent.name: Growth.read(path) for path in arguments.growth}
+    growth = pd.DataFrame([row for pool, found in grown.items() for row in found.rows(pool)])
+    if arguments.output_growth:
+        write_csv(arguments.output_growth, growth)
     page = design_page.render(
         configuration=part.study.model_dump(mode="json", exclude_none=True),
         methods=part.study.methods(),
@@ -359,6 +376,7 @@ def _page(arguments: argparse.Namespace, part: PagePart) -> None:
         **tables,
         quality=read_csv(arguments.quality),
         raised=raised,
+        growth=growth,
     )
     write_text(arguments.output, page)
     maps = list(map_page.read(arguments.maps).values())

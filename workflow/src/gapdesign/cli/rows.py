@@ -111,5 +111,5 @@ def _rows(arguments: argparse.Namespace, part: RowsPart) -> None:
     for k in range(len(batch)):
         found.append(functions.rows(descriptor, batch, k))
         tell(k + 1, len(batch))
-    write_rows(arguments.output, found)
+    write_rows(arguments.output, found, len(functions))
     say(f"{len(batch)} structures, {sum(map(len, found))} rows of {len(functions)}")

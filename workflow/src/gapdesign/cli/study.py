@@ -83,13 +83,15 @@ def register(verbs: argparse._SubParsersAction) -> None:
 
 def _check(arguments: argparse.Namespace) -> None:
     from gapdesign.inputs import summary
+    from gapdesign.planning.table import candidates, ends
 
     study = config.load(arguments.config)
     pools = map(study.pools.of, study.pools.names)
-    kinds = Counter((pool.size, -(-pool.size // pool.shard_size), pool.sampler) for pool in pools)
+    kinds = Counter((candidates(pool), ends(pool), len(pool.shards), pool.sampler) for pool in pools)
     lines = [
-        f"{count} pool{'s' * (count > 1)} of {size} candidates, {shards} shard{'s' * (shards > 1)} each ({sampler})"
-        for (size, shards, sampler), count in kinds.items()
+        f"{count} pool{'s' * (count > 1)} of {size} candidates{until},"
+        f" {shards} shard{'s' * (shards > 1)} each ({sampler})"
+        for (size, until, shards, sampler), count in kinds.items()
     ]
     print(f"{study.study}: {'; '.join(lines)}")
     for name, design in study.designs.items():
@@ -134,8 +136,8 @@ def _leftovers(arguments: argparse.Namespace) -> None:
     from gapdesign.shards import leftovers
 
     study = config.load(arguments.config)
-    sizes = {name: study.pools.of(name).size for name in study.pools.names}
-    paths = leftovers(arguments.results or Path("results", study.study), sizes, study.pools.shard_size)
+    ranges = {name: study.pools.of(name).shards for name in study.pools.names}
+    paths = leftovers(arguments.results or Path("results", study.study), ranges)
     occupied = sum(path.stat().st_size for path in paths)
     for path in paths:
         print(path)

@@ -72,8 +72,8 @@ def _tune(arguments: argparse.Namespace) -> None:
     if pool not in study.pools.names:
         raise InputError(f"--pool {pool}: there is no such pool; choose from {', '.join(study.pools.names)}.")
     options = study.pools.of(pool)
-    if not 2 <= arguments.count <= options.size:
-        raise InputError(f"--count {arguments.count}: give 2 to {options.size}, the size of the pool.")
+    if not 2 <= arguments.count <= options.most:
+        raise InputError(f"--count {arguments.count}: give 2 to {options.most}, the size of the pool.")
     scanned = {name: given for name in SCANNED if (given := getattr(arguments, name))}
     if arguments.backends:
         _compare(arguments, study, pool, scanned)

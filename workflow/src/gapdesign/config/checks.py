@@ -70,15 +70,16 @@ def check(study: Study) -> None:
             raise InputError(
                 f"designs.{name}.existing: no file '{design.existing}'; paths start where snakemake is run."
             )
-        size = pools.of(design.pool).size
+        size = pools.of(design.pool).sizes[0]  # so many it has in any case
         if design.start is not None and design.start >= size:
             raise InputError(f"designs.{name}.start: {design.start} is not in a pool of {size}; choose a smaller one.")
         budget = study.budget_of(name)
         if budget > size:
             key = "budget" if design.budget is None else f"designs.{name}.budget"
             key += "" if study.core_hours_of(name) is None else ".at_most"
+            more = "pools.size" if pools.of(design.pool).growth is None else "pools.size.at_least"
             raise InputError(
-                f"{key}: {budget} structures cannot be chosen from pools of {size}; lower it or raise pools.size."
+                f"{key}: {budget} structures cannot be chosen from pools of {size}; lower it or raise {more}."
             )
         problem = methods.mismatch(
             design,
@@ -178,6 +179,33 @@ def _check_polish(study: Study, name: str) -> None:
     )
 
 
+def _check_growth(study: Study, name: str) -> None:
+    """Check a pool that grows until it is wide enough, if it does."""
+    pool = study.pools.of(name)
+    if pool.growth is None:
+        return
+    number = "give it a number of candidates"
+    if pool.reader is not None:
+        raise InputError(
+            f"pools.size: pool {name} has the sampler `{pool.reader}`, whose frames end where its files do, so that it"
+            f" does not grow; {number}, or `all`."
+        )
+    if pool.after is not None:
+        raise InputError(
+            f"pools.size: pool {name} is sampled after the labels of {pool.after}, by what these say, and distances"
+            f" alone do not tell when it is wide enough; {number}."
+        )
+    if not study.designs_from(name):
+        raise InputError(
+            f"pools.size: pool {name} grows until its designs cover it, and no design is chosen from it; {number}."
+        )
+    if study.kernel.structure != "average":
+        raise InputError(
+            f"pools.size: whether pool {name} is wide enough is judged by covering radii in average distances, and"
+            f" kernel.structure is '{study.kernel.structure}'; {number}, or choose 'average'."
+        )
+
+
 def _short_sight(key: str, r_cut: float, prototype: str, nearest: float) -> str:
     return (
         f"{key}.r_cut: {r_cut} does not reach the nearest neighbour of prototype '{prototype}' at {nearest:.3f}"
@@ -262,8 +290,8 @@ def _check_counts(study: Study) -> None:
     """Check that pools and designs are not cut into more jobs than can be planned."""
     pools = study.pools
     for name in pools.names:
-        size, shard = pools.of(name).size, pools.shard_size
-        if (shards := -(-size // shard)) > MOST_JOBS:
+        size, shards = pools.of(name).most, len(pools.of(name).shards)
+        if shards > MOST_JOBS:
             raise InputError(
                 f"pools.shard_size: pool {name} is cut into {shards} shards, and Snakemake plans no more than"
                 f" {MOST_JOBS}; raise it to {-(-size // MOST_JOBS)} or more."
@@ -313,6 +341,7 @@ def _check_pools(study: Study) -> None:
         raise InputError(f"comparison.descriptor.kind: '{described.kind}' works for one element only; choose 'snap'.")
     for name in study.pools.names:
         options = _of(study, name)
+        _check_growth(study, name)
         study.pools.check(name)
         samplers.make(options.sampling, crystals)
     if not study.first_pools():

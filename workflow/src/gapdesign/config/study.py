@@ -172,7 +172,7 @@ class Study(Options):
         budget = self._budget(design)
         if not isinstance(budget, CoreHoursOptions):
             return budget
-        return budget.at_most or min(AT_MOST, self.pools.of(self.designs[design].pool).size)
+        return budget.at_most or min(AT_MOST, self.pools.of(self.designs[design].pool).sizes[0])
 
     def core_hours_of(self, design: str) -> float | None:
         """Return the core-hours that the labels of a design may cost; None if it has a number of structures."""
@@ -211,7 +211,7 @@ class Study(Options):
         return -(-self.budget_of(design) // 10) + 5 if self.labels.reserve is None else self.labels.reserve
 
     def subpools(self, design: str) -> list[int]:
-        """Return the sizes of the smaller pools from which a design is chosen again, increasing."""
+        """Return the sizes of the smaller pools from which a design is, or may be, chosen again, increasing."""
         asked = self.designs[design]
         reads_more = asked.reads_environments or asked.reads_rows
         is_special = (
@@ -222,8 +222,12 @@ class Study(Options):
         )
         if self.kernel.structure != "average" or reads_more or is_special:
             return []
-        size, is_light = self.pools.of(asked.pool).size, asked.member.is_light
-        return subpool_sizes(size, self.budget_of(design), self.quality.subpools, is_light=is_light)
+        # A pool that grows may end at any of its sizes.
+        each = (
+            subpool_sizes(size, self.budget_of(design), self.quality.subpools, is_light=asked.member.is_light)
+            for size in self.pools.of(asked.pool).sizes
+        )
+        return sorted({size for sizes in each for size in sizes})
 
     @model_serializer(mode="wrap")
     def _without_usual_costs(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:

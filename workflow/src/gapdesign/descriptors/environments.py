@@ -68,6 +68,12 @@ class Environments:
             **{name: np.concatenate([getattr(part, name) for part in parts]) for name in rest},
         )
 
+    @classmethod
+    def none(cls, dimension: int) -> Environments:
+        """Return the environments of no structures."""
+        nothing = np.zeros(0, np.int32)
+        return cls(np.zeros(1, np.int64), np.zeros((0, dimension), np.float32), nothing, nothing)
+
     def one(self, k: int) -> Environments:
         """Structure ``k`` alone."""
         span = slice(self.offsets[k], self.offsets[k + 1])

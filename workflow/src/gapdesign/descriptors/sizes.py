@@ -26,7 +26,7 @@ def shard_bytes(at: At) -> int:
     numbers = parts.dimension
     if study.kernel.structure != "average" or any(design.reads_environments for design in study.designs.values()):
         numbers += _environments(at) * parts.spectrum
-    return 4 * numbers * min(study.pools.shard_size, pool.size)
+    return 4 * numbers * min(study.pools.shard_size, pool.most)
 
 
 def _layout(study: Study) -> Layout:
@@ -58,7 +58,7 @@ def too_long(study: Study, largest: int, *, limit: int = COMFORT) -> str | None:
     if largest <= limit:
         return None
     dimension, count = _layout(study).dimension, len(study.species())
-    candidates = sum(study.pools.of(name).size for name in study.pools.names)
+    candidates = sum(study.pools.of(name).most for name in study.pools.names)
     backend = study.descriptor.backend
     shorter = f"options of descriptor.{study.descriptor.member.block} that make it shorter"
     if study.descriptor.member.block == "soap":

@@ -51,7 +51,7 @@ def lines(study: Study) -> Iterator[str]:
     for (paths, _), names in pools.items():
         keep = study.pools.of(names[0]).filter
         counted = {path: _count(path, frames.KEY, keep) for path in paths}
-        pure = [study.pools.of(name).size for name in names if not study.pools.of(name).is_mixture]
+        pure = [study.pools.of(name).most for name in names if not study.pools.of(name).is_mixture]
         if not any(more for _, more in counted.values()) and pure:
             frames.enough(paths, sum(count for count, _ in counted.values()), max(pure), keep)
         for path in paths[:MOST_FILES]:

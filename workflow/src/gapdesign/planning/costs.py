@@ -17,6 +17,7 @@ from gapdesign import engines
 from gapdesign.config.part import At
 from gapdesign.config.study import Study
 from gapdesign.errors import InputError
+from gapdesign.methods import default
 from gapdesign.models.base import Load, Seconds
 from gapdesign.planning.jobs import Jobs
 from gapdesign.samplers import SAMPLERS
@@ -148,7 +149,7 @@ class Laws:
             if None in units.values():
                 return None
             unit = sum(share * units[name] for name, share in pool.shares.items()) / sum(pool.shares.values())
-            whole, size = whole + pool.size * unit, size + pool.size
+            whole, size = whole + pool.most * unit, size + pool.most
         return candidates * whole / size * self.sizes.atoms / self.reference.atoms
 
     def _descriptors_shard(self, candidates: int) -> float | None:
@@ -180,7 +181,7 @@ class Laws:
             unit = self.units["select"].get(design.method)
             if unit is None:
                 return None
-            size = self.study.pools.of(design.pool).size
+            size = self.study.pools.of(design.pool).most
             whole += size * unit["candidate"] + self.ranks * unit["rank"]
         return whole * self.width / len(self.study.designs)
 
@@ -190,10 +191,15 @@ class Laws:
         tried = fmean(polish.values * polish.sweeps * (1 + polish.refinements) for polish in asked)
         return self._descriptors_shard(round(self.ranks * PARAMETERS * tried))
 
+    def _growth(self, candidates: int) -> float:
+        """A choice from all candidates, and one more rank after the design from the half."""
+        unit = self.units["select"][default()]
+        return self.width * (2 * candidates * unit["candidate"] + self.ranks * unit["rank"])
+
     def _design_quality(self, _: int) -> float:
         """Mean over the designs."""
         unit = self.units["quality"]
-        size = fmean(self.study.pools.of(design.pool).size for design in self.study.designs.values())
+        size = fmean(self.study.pools.of(design.pool).most for design in self.study.designs.values())
         return self.ranks * self.width * (size * unit["candidate"] + unit["rank"])
 
     def _design_regrow(self, _: int) -> float | None:
@@ -204,7 +210,7 @@ class Laws:
         """Mean over the pools: designs and random draws, from every smaller pool too, against a sample."""
         asked, designs = self.study.quality, self.study.designs.values()
         chosen = (len(designs) / len({design.pool for design in designs}) + asked.draws) * (1 + asked.subpools)
-        seen = min(asked.sample, *(self.study.pools.of(design.pool).size for design in designs))
+        seen = min(asked.sample, *(self.study.pools.of(design.pool).most for design in designs))
         return chosen * self.ranks * self.width * seen * self.units["quality"]["candidate"]
 
     _rounds_choose = _design_select

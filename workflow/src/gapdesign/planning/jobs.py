@@ -22,7 +22,8 @@ class Jobs:
     kind
         Kind of model that they are about, if it is not the first one of the study.
     amounts
-        For each job, the items it works on: candidates of a shard, ranks of a batch, atoms of all calculations, or 1.
+        For each job, the items it works on: candidates of a shard or a pool, ranks of a batch, atoms of all
+        calculations, or 1.
     ranks
         For each job, the structures in the design that it is about; of the largest one it may be about, without one.
     bounds
@@ -132,6 +133,8 @@ def _amount(job: Job, planned: PlannedJob, study: Study) -> int:
     design = wildcards.get("design")
     if "last" in wildcards and design is not None and int(wildcards["last"]) <= study.known_to(design):
         return 0
+    if "size" in wildcards:
+        return int(wildcards["size"])
     for begin, end in (("start", "stop"), ("first", "last")):
         if end in wildcards:
             return int(wildcards[end]) - int(wildcards[begin])

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gapdesign.planning import Plan, Stage
+
+if TYPE_CHECKING:
+    from gapdesign.config.study import Study
+    from gapdesign.samplers.options import PoolOptions
 
 _HEAD = ("stage", "jobs", "cluster jobs", "core-hours", "memory", "time limit", "longest job", "wall time", "disk")
 
@@ -10,7 +16,7 @@ _HEAD = ("stage", "jobs", "cluster jobs", "core-hours", "memory", "time limit", 
 def table(plan: Plan) -> str:
     """Write one table with a row per stage and their sum, and below it the sources of the figures."""
     study = plan.study
-    sizes = dict.fromkeys(str(study.pools.of(pool).size) for pool in study.pools.names)
+    sizes = dict.fromkeys(candidates(study.pools.of(pool)) for pool in study.pools.names)
     priced = study.priced()
     of = {(size, "at most " if name in priced else "") for name, size in study.budgets().items()}
     budgets = " and ".join(f"{words}{size}" for size, words in sorted(of))
@@ -30,6 +36,7 @@ def table(plan: Plan) -> str:
             "",
             *(lines[0], rule, *lines[1:-1], rule, lines[-1]),
             "",
+            *_pools(study),
             *_labels(plan),
             *_models(plan),
             *_origins(plan),
@@ -39,6 +46,31 @@ def table(plan: Plan) -> str:
             "not made again, and `snakemake -n` lists what would run now.",
         ]
     )
+
+
+def candidates(pool: PoolOptions) -> str:
+    """Return the number of candidates of a pool; of one that grows, the least and the most."""
+    return str(pool.most) if pool.growth is None else f"{pool.growth.at_least} to {pool.most}"
+
+
+def ends(pool: PoolOptions) -> str:
+    """Return when a pool that grows ends, as a clause; nothing for others."""
+    if pool.growth is None:
+        return ""
+    return f" (until a doubling changes the covering radius by no more than {100 * pool.growth.until:g} %)"
+
+
+def _pools(study: Study) -> list[str]:
+    """Return when pools that grow end, a line or two each."""
+    lines = []
+    for name in study.pools.names:
+        if growth := study.pools.of(name).growth:
+            sizes = ", ".join(map(str, growth.sizes[1:]))
+            lines += [
+                f"Pool {name} may end early: at the first of {sizes} candidates at which a doubling has changed the",
+                f"  covering radius by no more than {100 * growth.until:g} %. All figures are for the last of these.",
+            ]
+    return lines
 
 
 def _counted(number: int, noun: str) -> str:

@@ -51,7 +51,7 @@ def regrow(method: type[Method], task: Task, sizes: Sequence[int], *, order: np.
         On the whole pool, whose mean descriptor is not used: every smaller pool has its own. Both pools are read from
         files.
     sizes : sequence of int
-        Candidates of the smaller pools, increasing; at least one.
+        Candidates of the smaller pools, increasing.
     order : (size,) int64, optional
         Candidates of the pool in random order, the first of which make up the smaller pools; by default, where their
         own order is random, those with the smallest indices.
@@ -63,7 +63,7 @@ def regrow(method: type[Method], task: Task, sizes: Sequence[int], *, order: np.
     """
     import pandas as pd
 
-    tables = []
+    tables = [pd.DataFrame({name: np.zeros(0, np.int64) for name in ("candidates", "rank", "candidate")})]
     for size in sizes:
         members = np.arange(size) if order is None else np.sort(order[:size])
         smaller = replace(

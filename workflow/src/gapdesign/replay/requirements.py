@@ -44,6 +44,11 @@ def check(study: Study) -> None:
             f"labels.engine: '{study.labels.engine}' computes labels, but a replay needs existing labels of whole"
             f" pools; set it to '{FileEngine.name}' and name their files in labels.{FileEngine.name}.paths."
         )
+    if growing := [name for name in pools.names if pools.of(name).growth]:
+        raise InputError(
+            f"replay: designs are replayed on labels of whole pools, and pool {growing[0]} grows until it is wide;"
+            " give pools.size a number."
+        )
     study.replayed.member.linear().check(study)
     others = [name for name in pools.names if name != replay.core]
     if isinstance(replay.tested, str) and replay.tested not in others:
@@ -60,7 +65,7 @@ def check(study: Study) -> None:
         if replay.is_priced:
             _check_priced(study, name)
             continue
-        size = pools.of(design.pool).size
+        size = pools.of(design.pool).most
         left = size if isinstance(replay.tested, str) else size - size_of(replay.tested, size)
         if replay.budgets[-1] > left:
             of = f"the {size}" if left == size else f"the {left} that replay.test leaves of {size} candidates"

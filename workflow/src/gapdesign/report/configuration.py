@@ -88,12 +88,20 @@ def _pools(pools: Mapping[str, Any]) -> str:
     size = pools.get("size")
     text = f"{'pool' if len(names) == 1 else 'pools'} {words.listing(names)}"
     if size is not None:
-        text += f" of {words.number(size) if isinstance(size, int) else words.plain(size)} structures each"
+        text += f" of {_size(size)} structures each"
     options = pools.get(sampler) if isinstance(sampler, str) else None
     text += f", sampler {words.plain(sampler)}" if sampler else ""
     text += f" ({words.plain(options)})" if options else ""
     own = pools.get("overrides") or {}
     return text + "".join(f"; {name}: {words.plain(part)}" for name, part in own.items())
+
+
+def _size(size: Any) -> str:
+    """Describe the number of candidates of a pool, or of one that grows."""
+    if not isinstance(size, Mapping):
+        return words.number(size) if isinstance(size, int) else words.plain(size)
+    most = f"{words.number(size['at_least'])} to {words.number(size['at_most'])}"
+    return f"{most} (until a doubling changes the covering radius by no more than {words.percent(size['until'])})"
 
 
 def _designs(designs: Mapping[str, Any]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gapdesign.files import csv_bytes
-from gapdesign.report import groups_table, raised_table, words
+from gapdesign.report import groups_table, growth_table, raised_table, words
 from gapdesign.report.advice import advice, outlook
 from gapdesign.report.configuration import as_yaml, asked, tests_only
 from gapdesign.report.curve_figures import (
@@ -50,6 +50,7 @@ def render(
     groups: pd.DataFrame,
     quality: pd.DataFrame,
     raised: pd.DataFrame | None = None,
+    growth: pd.DataFrame | None = None,
 ) -> str:
     """Write the page of everything known before any label.
 
@@ -65,6 +66,8 @@ def render(
         The table ``quality.csv``.
     raised
         The table ``quality/raised.csv``, where core-hours end designs.
+    growth
+        The table ``quality/growth.csv``, where pools grow until they are wide enough.
 
     Returns
     -------
@@ -123,6 +126,7 @@ def render(
         nearest=nearest(quality),
         gathered_nearest=gathered_nearest(quality, methods),
         pools=pools.to_dict("records"),
+        growth=growth_table.section(growth, configuration),
         figures={name: embed(name, document, TITLES[name]) for name, document in documents.items()},
         downloads=downloads(f"{study}-design", files),
         numbers={name: place for place, name in enumerate(drawn, 1)},

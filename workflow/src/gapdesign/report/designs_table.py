@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gapdesign.report import words
+from gapdesign.report import growth_table, words
 from gapdesign.report.gathered import by_method, spread
 from gapdesign.report.style import are_many
 from gapdesign.report.texts import MEASURES
@@ -21,14 +21,20 @@ def elements(designs: Mapping[str, list[Atoms]]) -> str:
     return words.listing(sorted(found))
 
 
-def candidates(table: pd.DataFrame | None) -> dict[str, Any]:
-    """Return the numbers drawn and refused in each pool; reasons that never occurred are left out."""
+def candidates(table: pd.DataFrame | None, configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the numbers drawn and refused in each pool, and sentences about those that grew.
+
+    Reasons that never occurred are left out.
+    """
     if table is None or not len(table):
-        return {"columns": [], "rows": []}
+        return {"columns": [], "rows": [], "grown": []}
     reasons = [name for name in table.columns[3:] if table[name].any()]
     columns = {"candidates": "candidates", "draws": "draws", **{name: f"refused: {name}" for name in reasons}}
     rows = [{"pool": row["pool"], "values": [row[name] for name in columns]} for row in table.to_dict("records")]
-    return {"columns": list(columns.values()), "rows": rows}
+    sizes = {str(row["pool"]): int(row["candidates"]) for row in table.to_dict("records")}
+    growth = {pool: growth_table.of_pool(configuration, pool) for pool in sizes}
+    grown = [growth_table.ended_at(pool, sizes[pool], own) for pool, own in growth.items() if own]
+    return {"columns": list(columns.values()), "rows": rows, "grown": grown}
 
 
 def contents(

@@ -147,7 +147,7 @@ def render(
         doubts=doubts,
         facts=_facts(configuration, designs, errors, failed),
         asked=asked(configuration),
-        candidates=designs_table.candidates(candidates),
+        candidates=designs_table.candidates(candidates, configuration),
         yaml=as_yaml(configuration),
         methods=methods,
         contents=designs_table.contents(designs, methods, tests_only(configuration)),

@@ -25,10 +25,11 @@ class LabelRows(Protocol):
         """Return the rows (7 + 3 n, m) of structure ``k``; see :meth:`.functions.RowFunctions.rows`."""
 
 
-def write_rows(path: str | Path, rows: Sequence[np.ndarray]) -> None:
-    """Write the rows of structures atomically; equal ones give equal bytes."""
+def write_rows(path: str | Path, rows: Sequence[np.ndarray], width: int = 0) -> None:
+    """Write the rows of structures, of ``width`` numbers if there are none, atomically; equal ones give equal bytes."""
     offsets = np.concatenate([[0], np.cumsum([len(one) for one in rows])]).astype(np.int64)
-    write_arrays(path, {"offsets": offsets, "rows": np.concatenate(rows)}, in_part=["offsets", "rows"])
+    packed = np.concatenate(rows) if rows else np.zeros((0, width), np.float32)
+    write_arrays(path, {"offsets": offsets, "rows": packed}, in_part=["offsets", "rows"])
 
 
 class HeldRows:

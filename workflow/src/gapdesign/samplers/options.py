@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, SerializeAsAny, create_model, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    SerializeAsAny,
+    Tag,
+    create_model,
+    model_validator,
+)
 from pydantic_core import CoreSchema, core_schema
 
 from gapdesign.config.options import Identifier, Options
@@ -15,6 +25,8 @@ from gapdesign.inputs.survey import refuse_too_few
 from gapdesign.samplers import SAMPLERS
 from gapdesign.samplers.shared.constraints import ConstraintOptions
 from gapdesign.samplers.shared.frames import files_of
+from gapdesign.samplers.shared.growth import GrowthOptions
+from gapdesign.shards import cut
 
 MIXTURE = "mixture"
 """Value of `sampler` for a pool that several samplers share."""
@@ -36,7 +48,16 @@ class _OrAll:
         return {"anyOf": [handler(schema), {"const": ALL}]}
 
 
-Size = Annotated[int, Field(ge=1, le=10**9), _OrAll()]
+def _kind(size: Any) -> str:
+    return "[growth]" if isinstance(size, Mapping | GrowthOptions) else "[number]"
+
+
+# Messages about mistakes leave out steps in brackets.
+Size = Annotated[
+    Annotated[int, Field(ge=1, le=10**9), _OrAll(), Tag("[number]")] | Annotated[GrowthOptions, Tag("[growth]")],
+    Discriminator(_kind),
+]
+"""A number of candidates, all frames of files, or a pool that grows."""
 
 
 class _Sampling(Options):
@@ -45,7 +66,8 @@ class _Sampling(Options):
     size: Size = Field(
         5000,
         description="Candidates in each pool. A pool that grows keeps its old candidates. `all`: as many as its files"
-        " have, counted whenever the configuration is read (sampler `file`).",
+        " have, counted whenever the configuration is read (sampler `file`). `{until: 0.05, at_most: 1000000}`: doubled"
+        " until that no longer helps, see docs/candidates.md.",
     )
     sampler: Literal[(*SAMPLERS, MIXTURE)] = Field(
         "strain",
@@ -65,6 +87,21 @@ class _Sampling(Options):
             if not share > 0:
                 raise ValueError(f"the share {share} of `{name}` in `mixture` is not above 0; raise it or leave it out")
         return self
+
+    @property
+    def growth(self) -> GrowthOptions | None:
+        """How the pool grows, if it does."""
+        return self.size if isinstance(self.size, GrowthOptions) else None
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The numbers of candidates at which the pool may end, increasing; one, unless it grows."""
+        return (self.size,) if self.growth is None else self.growth.sizes
+
+    @property
+    def most(self) -> int:
+        """Candidates in the pool; at most, if it grows."""
+        return self.sizes[-1]
 
     @property
     def is_mixture(self) -> bool:
@@ -216,6 +253,11 @@ class _Pools(_Sampling):
         return PoolOptions.model_validate({**dict(self), **own, "overrides": {}})
 
     @property
+    def shards(self) -> list[tuple[int, int]]:
+        """The ranges of candidates that one job makes each; none crosses a number at which the pool may end."""
+        return cut(self.sizes, self.shard_size)
+
+    @property
     def sampling(self) -> Sampling:
         """The options that the candidates of a pool depend on; these options must be those of one pool."""
         members = sorted(self.members)
@@ -243,7 +285,7 @@ class _Pools(_Sampling):
                 " give each of them a pool of its own."
             )
         if readers and not options.is_mixture:
-            refuse_too_few(options.structures, options.size, options.filter)
+            refuse_too_few(options.structures, options.most, options.filter)
 
 
 SAMPLERS.keep_off("pools", {*dir(_Pools), *_Pools.model_fields})

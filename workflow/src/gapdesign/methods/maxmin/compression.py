@@ -154,8 +154,9 @@ def code_all(pool: ArrayFile | HeldPool, basis: Directions, *, threads: int = 1)
 
 
 def _all(pool: ArrayFile | HeldPool, make: Callable[[np.ndarray], np.ndarray], threads: int) -> np.ndarray:
+    spans = pool.ranges(BLOCK) or [(0, 0)]
     with one_blas_thread(), ThreadPoolExecutor(threads) as workers:
-        return np.concatenate(list(workers.map(lambda span: make(pool.block(*span)), pool.ranges(BLOCK))))
+        return np.concatenate(list(workers.map(lambda span: make(pool.block(*span)), spans)))
 
 
 class CompressedPool(Blocks):
