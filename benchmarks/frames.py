@@ -1,8 +1,9 @@
-"""Choose 500 of 100,000 frames of 54 atoms by NEP89, with the pipeline and with a script of two libraries.
+"""Choose 500 of 100,000 frames of 54 atoms, by NEP89 or SOAP, with the pipeline and with a script of two libraries.
 
     make nep
     .venv-peers/bin/pip install nep-adapters==1.0.3 ase  # after `make bench`, which makes .venv-peers
     python benchmarks/frames.py
+    python benchmarks/frames.py --backend dscribe --skip script
 
 Frames are molybdenum, strained and displaced at random. The pipeline runs as a user runs it, in shards, on two cores;
 the script reads all frames with ASE, averages the vectors of nep-adapters and takes scikit-matter's farthest points, on
@@ -28,7 +29,7 @@ pools:
   sampler: file
   file: {{path: {frames}, shuffle: false}}
   constraints: {{min_distance: 0.3}}
-descriptor: {{backend: nep, nep: {{path: {model}}}}}
+descriptor: {descriptor}
 kernel: {{pair: {{scale: 0}}}}
 budget: {budget}
 designs: {{OPT: {{pool: A, method: maxmin}}}}
@@ -80,6 +81,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=100_000, help="number of frames")
     parser.add_argument("--budget", type=int, default=500, help="number to choose")
     parser.add_argument("--model", type=Path, default=ROOT / "nep89.txt", help="NEP89, from `make nep`")
+    parser.add_argument("--backend", default="nep", choices=["nep", "dscribe"], help="descriptor (%(default)s)")
     parser.add_argument("--peers", type=Path, default=PEERS, help="Python of the environment of the peers")
     parser.add_argument("--skip", nargs="*", default=[], choices=["gapdesign", "script"])
     arguments = parser.parse_args()
@@ -89,7 +91,8 @@ def main() -> None:
         write_frames(frames, arguments.size)
     print(f"{arguments.budget} of {arguments.size} frames\n{'':12}{'CPU s':>10}{'wall s':>10}{'MiB':>10}")
     if "gapdesign" not in arguments.skip:
-        given = {"size": arguments.size, "frames": frames, "model": model, "budget": arguments.budget}
+        descriptor = f"{{backend: nep, nep: {{path: {model}}}}}" if arguments.backend == "nep" else "{backend: dscribe}"
+        given = {"size": arguments.size, "frames": frames, "descriptor": descriptor, "budget": arguments.budget}
         (FOLDER / "frames.yaml").write_text(STUDY.format(**given))
         subprocess.run(["rm", "-rf", "results", ".snakemake"], cwd=FOLDER, check=True)
         run = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2", "--nolock"]
