@@ -33,11 +33,14 @@ def is_full():
     return shutil.disk_usage(".").free < 2**20
 
 
-def content_of_configuration():
-    return {os.path.relpath(name): Path(name).read_bytes() for name in configuration_files() if Path(name).is_file()}
+# By whole paths: Snakemake may be in another folder when a run ends than when it began (`--directory`).
+CONFIGURATION_AT_START = {
+    path: path.read_bytes() for path in map(Path.absolute, map(Path, configuration_files())) if path.is_file()
+}
 
 
-CONFIGURATION_AT_START = content_of_configuration()
+def is_edited(path):
+    return not path.is_file() or path.read_bytes() != CONFIGURATION_AT_START[path]
 
 
 def about(job):
@@ -59,9 +62,9 @@ def say_last_words():
         print(*about(job), sep="\n", file=sys.stderr)
     if is_full():
         print(f"gapdesign: {FULL}", file=sys.stderr)
-    if content_of_configuration() != CONFIGURATION_AT_START:
+    if edited := [os.path.relpath(path) for path in CONFIGURATION_AT_START if is_edited(path)]:
         print(
-            f"gapdesign: {', '.join(CONFIGURATION_AT_START)} was edited after this run began: what was made follows the"
-            " configuration as it was then. Type the same command again to bring everything up to date.",
+            f"gapdesign: {', '.join(edited)} was edited after this run began: what was made follows the configuration"
+            " as it was then. Type the same command again to bring everything up to date.",
             file=sys.stderr,
         )

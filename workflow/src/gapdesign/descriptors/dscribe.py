@@ -64,7 +64,8 @@ class DscribeDescriptor(SoapDescriptor):
             If the compression is not dscribe's, or its radial functions are too many to be made orthonormal.
         """
         cls._refuse_others(options)
-        if options.n_max > SURE or options.r_cut < SHORT:  # looking takes a second
+        # Looking takes a second. A radius below 1 reaches no neighbour, which another check says better.
+        if options.n_max > SURE or 1 < options.r_cut < SHORT:
             _spectra(options, len(species))
 
     @staticmethod
