@@ -124,7 +124,7 @@ def test_a_basis_that_dscribe_does_not_have_is_refused_before_any_job(r_cut, n_m
     member = DESCRIPTORS["dscribe"]
     with pytest.raises(InputError, match=rf"no basis of {n_max} radial functions within {r_cut:g} angstrom"):
         member.check(member.Options(r_cut=r_cut, n_max=n_max), [40])
-    with pytest.raises(InputError, match="no basis of 4 radial functions within 0.9 angstrom"):
+    with pytest.raises(InputError, match=r"no basis of 4 radial functions within 0\.9 angstrom"):
         member(member.Options(r_cut=0.9, n_max=4), [40])
 
 
