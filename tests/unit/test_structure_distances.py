@@ -520,7 +520,8 @@ def test_the_distance_is_read_by_selections_and_by_nothing_before_or_after_them(
         and job.part(At(average, "OPT", "A")) != job.part(At(environment, "OPT", "A"))
     }
     choices = {"select", "polish", "regrow", "raise", "replay-choose", "round-learn", "round-choose"}
-    assert changed == {*choices, "page", "plan", "estimate", "provenance", "report"}
+    # It says whether a pool that grows is wide enough for them.
+    assert changed == {*choices, "grow", "page", "plan", "estimate", "provenance", "report"}
 
 
 def test_environments_without_soap_are_refused():
