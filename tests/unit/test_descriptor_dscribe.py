@@ -119,6 +119,12 @@ def test_many_structures_at_once_are_each_as_if_alone():
     assert np.concatenate(parts[::-1]).tobytes() == together.tobytes()
 
 
+def test_elements_that_a_study_does_not_have_are_refused():
+    member = DESCRIPTORS["dscribe"]
+    with pytest.raises(InputError, match=r"structures hold Nb and Ta, which the study does not name"):
+        member(member.Options(n_max=2, l_max=1), [42])(pack([alloy(1), alloy(2)]), 1, np.arange(2))
+
+
 @pytest.mark.parametrize(("r_cut", "n_max"), [(6.8, 20), (2.0, 12)])
 def test_a_basis_that_dscribe_does_not_have_is_refused_before_any_job(r_cut, n_max):
     member = DESCRIPTORS["dscribe"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gapdesign.compiling import compiled, reordered
+from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
     from gapdesign.structures import Batch
@@ -45,9 +46,21 @@ class Crystals(NamedTuple):
 
     @classmethod
     def of(cls, batch: Batch, species: Sequence[int]) -> Crystals:
-        """Take them from a batch, whose elements are among those of the study (ascending)."""
+        """Take them from a batch; elements that are told apart are atomic numbers, ascending.
+
+        Raises
+        ------
+        InputError
+            If it has other elements.
+        """
+        from ase.data import chemical_symbols
         from ase.geometry import complete_cell
 
+        if others := sorted(set(batch.numbers.tolist()).difference(species)):
+            names = " and ".join(chemical_symbols[z] for z in others)
+            raise InputError(
+                f"elements: structures hold {names}, which the study does not name; add it to its elements."
+            )
         cells = batch.cells
         if len(flat := np.flatnonzero(~cells.any(axis=2).all(axis=1))):
             cells = cells.copy()
