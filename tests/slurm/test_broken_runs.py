@@ -76,7 +76,7 @@ def test_a_battered_run_ends_with_the_files_of_a_local_run(battered: Battered, f
 
 
 def test_a_job_beyond_its_memory_comes_back_with_more(battered: Battered):
-    selections = attempts(battered.jobs, "design_select_wildcards_OPT")
+    selections = attempts(battered.jobs, "design_select_wildcards__OPT")
     assert [job["memory"] for job in selections] == ["150M", "2400M"]
     assert selections[0]["state"] != "COMPLETED"
     assert selections[1]["state"] == "COMPLETED"
@@ -123,7 +123,7 @@ def test_a_shard_is_one_job_and_small_stages_none(battered: Battered):
 
 def test_a_log_names_node_and_job(battered: Battered):
     log = battered.workflow.folder / "results/small/logs/design/select/OPT.log"
-    last = attempts(battered.jobs, "design_select_wildcards_OPT")[-1]
+    last = attempts(battered.jobs, "design_select_wildcards__OPT")[-1]
     assert log.read_text().startswith(f"gapdesign select on {last['node']}, Slurm job {last['id']}\n")
 
 
