@@ -184,14 +184,17 @@ from gapdesign.comparison import environments, pools
 
 path, structures, atoms, width, megabytes = sys.argv[1], *map(int, sys.argv[2:])
 
-def frames():
+def frames(structures):
     rng = np.random.default_rng(1)
     for _ in range(structures):
         yield Atoms(f"W{atoms}", positions=50 * rng.random((atoms, 3)), cell=[50] * 3, pbc=True)
 
 turn = np.random.default_rng(0).normal(size=(3, width))
+describe = lambda atoms: np.cos(atoms.positions @ turn)
+few = environments.describe(path + ".few", frames(3), [atoms] * 3, describe)
+environments.entropies(environments.standardised({"A": few}, None, width))  # what it compiles takes memory once
 limit(megabytes)
-described = environments.describe(path, frames(), [atoms] * structures, lambda atoms: np.cos(atoms.positions @ turn))
+described = environments.describe(path, frames(structures), [atoms] * structures, describe)
 scaled = environments.standardised({"A": described}, None, width)
 print(len(environments.entropies(scaled)), len(environments.histograms({"A": described})))
 (row,) = environments.designs(scaled, {"OPT": [("A", [0, 1])]}, within=1.0).to_dict("records")
