@@ -219,15 +219,15 @@ def of_all_shards(pattern):
     return [path for pool in FIRST_POOLS for path in of_shards(pattern, pool)]
 
 
+def of_beginning(pattern, pool):
+    """Return the files of the shards of a pool; of one that grows, those before its first doubling."""
+    shards, size = STUDY.pools.of(pool).shards, STUDY.pools.of(pool).sizes[0]
+    return of_shards(pattern, pool)[: sum(stop <= size for _, stop in shards)]
+
+
 def of_beginnings(pattern):
-    """Return the files of all shards of these pools; of a pool that grows, those before its first doubling."""
-    beginnings = {pool: STUDY.pools.of(pool).sizes[0] for pool in FIRST_POOLS}
-    return [
-        results(pattern.format(pool=pool, start=start, stop=stop))
-        for pool, size in beginnings.items()
-        for start, stop in STUDY.pools.of(pool).shards
-        if stop <= size
-    ]
+    """Return the files of these of all pools that are sampled before any label."""
+    return [path for pool in FIRST_POOLS for path in of_beginning(pattern, pool)]
 
 
 def of_pools(pattern):
@@ -246,8 +246,7 @@ def of_sample(pattern, pool):
     Where neighbours are alike, shards 1, 2, 4, 8, ... (from 0) are added to represent the later ones. A pool that grows
     has its sample before the first doubling, for which it is asked.
     """
-    size = STUDY.pools.of(pool).sizes[0]
-    paths = [path for path, (_, stop) in zip(of_shards(pattern, pool), STUDY.pools.of(pool).shards) if stop <= size]
+    paths = of_beginning(pattern, pool)
     return [path for n, path in enumerate(paths) if n & (n - 1) == 0][: None if STUDY.pools.of(pool).is_ordered else 1]
 
 
