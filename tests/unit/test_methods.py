@@ -500,6 +500,19 @@ def test_what_is_read_is_counted(zirconium, tmp_path):
     assert pool.bytes_read == 102 * zirconium.shape[1] * 4
 
 
+def test_near_ties_are_settled_once_however_often_they_come_up(zirconium, covariance, exact, tmp_path):
+    """Where bounds tell next to nothing, all of the pool is read a few times, and not anew for each of 60 ranks."""
+    fine = Directions.of(zirconium[:500], covariance.layout)
+    coarse = Directions(fine.layout, tuple(vectors[:, :4] for vectors in fine.directions))
+    given = {"basis": coarse, "compressed": HeldPool(coarse.compress(zirconium))}
+    task = replace(make_task(zirconium, covariance, 60, **given), pool=open_pool(tmp_path, zirconium, [700]))
+    assert agrees(maxmin.select(task), exact)
+    assert task.pool.bytes_read < 5 * zirconium.nbytes
+    with patch.object(maxmin, "SETTLED", 0):
+        assert agrees(maxmin.select(task), exact)
+    assert task.pool.bytes_read < 10 * zirconium.nbytes
+
+
 @pytest.mark.parametrize("n_species", [1, 2])
 def test_compressed_distances_of_whole_features_with_composition(n_species):
     rng = np.random.default_rng(n_species)

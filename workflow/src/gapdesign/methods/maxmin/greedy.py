@@ -30,7 +30,7 @@ from gapdesign.methods.base import Selection, Task
 from gapdesign.methods.maxmin.codes import CodedCovariance, CodedPool
 from gapdesign.methods.maxmin.compression import CompressedCovariance
 from gapdesign.methods.maxmin.state import State
-from gapdesign.methods.maxmin.tiers import CHUNK, Ranks, Tier
+from gapdesign.methods.maxmin.tiers import CHUNK, Front, Ranks, Tier
 from gapdesign.methods.shared.resources import hold, one_blas_thread
 
 T = TypeVar("T")
@@ -46,6 +46,9 @@ SAMPLE = 4096
 
 BLOCK = 65536
 """Number of candidates that a thread reads at once."""
+
+SETTLED = 100_000
+"""Number of candidates whose Psi by the defining computation is remembered."""
 
 
 def select(task: Task) -> Selection:
@@ -130,6 +133,7 @@ class _Greedy:
         self.psi = np.full(self.pool.size, np.inf, np.float32)
         self.seen = np.zeros(self.pool.size, np.int32)
         self.middle = self.front = self._errors = None
+        self._settled: dict[int, tuple[float, int]] = {}
 
     def _begin(self) -> list[float]:
         """Choose the first rank, and after it the ranks of an earlier selection that are still right.
@@ -213,23 +217,22 @@ class _Greedy:
         """Return the candidate with the largest Psi, the first of equal ones, and its Psi; (-1, 0) if none is left."""
         goal = np.inf
         while True:
-            error = self._error()
-            low = self._low(self.front.psi - error)
+            low = self._low()
             if low < self.middle.beyond:
                 self._sweep(goal)
-                goal = self._low(self.front.psi - self._error())  # a second pass in a row takes all that may be as far
+                goal = self._low()  # a second pass in a row takes all that may be as far
             elif low < self.front.beyond:
                 self._advance()
             else:
                 break
         if low == -np.inf:
             return -1, 0.0
-        return self._settle(np.flatnonzero(self.front.psi + error >= low))
+        return self._settle(np.flatnonzero(self.front.upper(self._error()) >= low))
 
-    @staticmethod
-    def _low(lower: np.ndarray) -> float:
-        """Return the smallest Psi that may count as equal to the largest, given lower bounds (n,) float32 of some."""
-        return float(np.nextafter(np.float32(reach(float(lower.max(initial=-np.inf)))), np.float32(-np.inf)))
+    def _low(self) -> float:
+        """Return the smallest Psi that may count as equal to the largest of the front."""
+        largest = float(self.front.lower(self._error()).max(initial=-np.inf))
+        return float(np.nextafter(np.float32(reach(largest)), np.float32(-np.inf)))
 
     def _error(self) -> np.ndarray:
         """Return a bound of the error of each Psi of the front, renewed for a new front or a larger |r| of a rank."""
@@ -240,24 +243,32 @@ class _Greedy:
 
     def _settle(self, contested: np.ndarray) -> tuple[int, float]:
         """Return the contested member of the front with the largest Psi by the defining computation, and its Psi."""
-        candidates = self.middle.members[self.front.members[contested]]
-        psi = np.empty(len(contested))
-        for part in range(0, len(contested), CHUNK):
-            rows = self.front.rows[contested[part : part + CHUNK]]
-            excess = self.ranks.excess(rows, 0, self.ranks.count)
-            # Only ranks that may be the nearest need to be measured.
-            error = 2 * self.covariance.error(rows, self.ranks.largest)
-            near, rank = np.nonzero(excess <= (excess.min(axis=1) + error)[:, None])
-            features = self.task.pool.rows(candidates[part : part + CHUNK])
-            exact = [
-                self.task.covariance.distance2(features[near[k : k + CHUNK]], self.ranks.features[rank[k : k + CHUNK]])
-                for k in range(0, len(near), CHUNK)
-            ]
-            starts = np.flatnonzero(np.diff(near, prepend=-1))
-            psi[part : part + CHUNK] = np.minimum.reduceat(np.concatenate(exact), starts)
-        order = np.argsort(candidates)
+        candidates, front = self.middle.members[self.front.members[contested]], self.front
+        open_ = contested[~front.is_settled(self._error())[contested]]
+        for start in range(0, len(open_), CHUNK):
+            part = open_[start : start + CHUNK]
+            front.exact[part], front.psi[part] = self._exact(part), np.inf
+        if len(self._settled) + len(open_) > SETTLED:
+            self._settled.clear()
+        told = zip(front.exact[open_].tolist(), [self.ranks.count] * len(open_), strict=True)
+        self._settled |= zip(self.middle.members[front.members[open_]].tolist(), told, strict=True)
+        psi, order = front.exact[contested], np.argsort(candidates)
         best = order[first_farthest(psi[order])]
         return int(candidates[best]), float(psi[best])
+
+    def _exact(self, members: np.ndarray) -> np.ndarray:
+        """Return Psi (n,) of some members of the front by the defining computation."""
+        rows = self.front.rows[members]
+        excess = self.ranks.excess(rows, 0, self.ranks.count)
+        # Only ranks that may be the nearest need to be measured.
+        error = 2 * self.covariance.error(rows, self.ranks.largest)
+        near, rank = np.nonzero(excess <= (excess.min(axis=1) + error)[:, None])
+        features = self.task.pool.rows(self.middle.members[self.front.members[members]])
+        exact = [
+            self.task.covariance.distance2(features[near[k : k + CHUNK]], self.ranks.features[rank[k : k + CHUNK]])
+            for k in range(0, len(near), CHUNK)
+        ]
+        return np.minimum.reduceat(np.concatenate(exact), np.flatnonzero(np.diff(near, prepend=-1)))
 
     def _sweep(self, goal: float = np.inf) -> None:
         """Pass over the pool: update what may matter soon, or may reach ``goal``, and make it the middle tier."""
@@ -317,20 +328,24 @@ class _Greedy:
             self._count(self.ranks.refresh(middle.rows, bounds, top, beyond))
             members = np.sort(top[(middle.psi[top] >= beyond) & (middle.psi[top] > -np.inf)])
             self.front = self._front(members, beyond)
-            if beyond == -np.inf or self._low(self.front.psi - self._error()) >= beyond:
+            if beyond == -np.inf or self._low() >= beyond:
                 break
             self._hand_back_front()
             size *= 2
 
-    def _front(self, members: np.ndarray, beyond: float) -> Tier:
-        """Measure members (n,) of the middle tier by their compressed features."""
-        rows = self.pool.rows(self.middle.members[members])
-        own, count = self.covariance.own(rows), self.ranks.count
-        psi = np.empty(len(rows), np.float32)
+    def _front(self, members: np.ndarray, beyond: float) -> Front:
+        """Measure members (n,) of the middle tier by compressed features, against ranks since they were settled."""
+        candidates = self.middle.members[members]
+        rows, count = self.pool.rows(candidates), self.ranks.count
+        settled = [self._settled.get(candidate, (np.inf, 0)) for candidate in candidates.tolist()]
+        exact, since = np.array(settled).reshape(-1, 2).T
+        own, psi = self.covariance.own(rows), np.empty(len(rows), np.float32)
         for start in range(0, len(rows), CHUNK):
             part = slice(start, start + CHUNK)
-            psi[part] = own[part] + self.ranks.excess(rows[part], 0, count).min(axis=1)
-        return Tier(members, rows, own, psi, np.full(len(rows), count), beyond)
+            excess = self.ranks.excess(rows[part], 0, count)
+            excess[np.arange(count) < since[part, None]] = np.inf
+            psi[part] = own[part] + excess.min(axis=1)
+        return Front(members, rows, own, psi, np.full(len(rows), count), beyond, exact.copy())
 
     def _hand_back(self) -> None:
         """Pass the bounds of the middle tier and its front to the pool."""
@@ -341,7 +356,7 @@ class _Greedy:
     def _hand_back_front(self) -> None:
         """Pass the bounds of the front to the middle tier, and dissolve the front."""
         if self.front is not None:
-            members, upper = self.front.members, self.front.psi + self._error()
+            members, upper = self.front.members, self.front.upper(self._error()).astype(np.float32)
             upper = np.nextafter(upper, np.float32(np.inf), where=upper > -np.inf, out=upper)
             self.middle.psi[members] = np.minimum(self.middle.psi[members], upper)
             self.middle.seen[members] = self.ranks.count

@@ -121,7 +121,7 @@ class Tier:
     own : (n,) float32
         k(p, p); for codes an upper bound.
     psi : (n,) float32
-        Upper bound of Psi, or in the front Psi up to the error of compression; minus infinity for chosen candidates.
+        Upper bound of Psi; minus infinity for chosen candidates.
     seen : (n,) int32
         Number of ranks for which ``psi`` accounts.
     beyond : float
@@ -134,3 +134,30 @@ class Tier:
     psi: np.ndarray
     seen: np.ndarray
     beyond: float
+
+
+@dataclass
+class Front(Tier):
+    """The farthest candidates, each of which is measured against every new rank.
+
+    Attributes
+    ----------
+    psi : (n,) float32
+        Psi up to the error of compression, with respect to the ranks since ``exact`` was found.
+    exact : (n,) float
+        Psi by the defining computation with respect to the ranks until then; infinity where it was not needed yet.
+    """
+
+    exact: np.ndarray
+
+    def lower(self, error: np.ndarray) -> np.ndarray:
+        """Bound Psi (n,) from below, given the error (n,) of ``psi``."""
+        return np.minimum(self.exact, self.psi - error)
+
+    def upper(self, error: np.ndarray) -> np.ndarray:
+        """Bound Psi (n,) from above; minus infinity for chosen candidates."""
+        return np.minimum(self.exact, self.psi + error)
+
+    def is_settled(self, error: np.ndarray) -> np.ndarray:
+        """Say (n,) whether no rank since ``exact`` was found can be nearer."""
+        return self.psi - error >= self.exact
