@@ -114,7 +114,7 @@ def test_global_entropy_is_log_det_of_the_covariance_of_all_so_far():
 @pytest.mark.parametrize("kind", [KP, QUIP, SOAP], ids=lambda options: options.kind)
 @pytest.mark.parametrize("form", ["local", "global"])
 def test_forces_are_minus_the_gradient_of_the_effective_potential(gas, kind, form):
-    descriptor = differentiable.make(kind, 74)
+    descriptor = differentiable.make(kind, [74])
     scale = descriptor(gas).std(axis=0) + 1e-3
     entropy = local_entropy
     if form == "global":
@@ -129,7 +129,7 @@ def test_forces_are_minus_the_gradient_of_the_effective_potential(gas, kind, for
 
 @pytest.mark.parametrize("kind", [KP, QUIP], ids=lambda options: options.kind)
 def test_descriptors_do_not_notice_rotation_and_periodic_images(gas, kind):
-    descriptor = differentiable.make(kind, 74)
+    descriptor = differentiable.make(kind, [74])
     turned = gas.copy()
     turned.rotate(37, (1, 2, 3), rotate_cell=True)
     turned.positions += 3 * turned.cell[0] - turned.cell[1]
@@ -174,7 +174,7 @@ def test_an_interrupted_shard_continues_to_the_same_bytes(form, tmp_path, monkey
 
 def test_bias_raises_the_entropy_of_the_atoms():
     """A cycle of KP's, shortened: a sixth of the atoms, a tenth of the steps."""
-    descriptor = differentiable.make(KP, 74)
+    descriptor = differentiable.make(KP, [74])
     options = {"atoms": 12, "cell": [6.4, 6.4, 9.7], "steps": 250, "relaxation": 30, "descriptor": {}}
     biased = make(0, 3, **options, strength=300.0)
     unbiased = make(0, 3, **options, strength=0.0, final_temperature=10000.0)
@@ -182,6 +182,37 @@ def test_bias_raises_the_entropy_of_the_atoms():
     scale = np.concatenate(q[1]).std(axis=0)
     entropy = [np.mean([local_entropy(x / scale)[0] for x in kind]) for kind in q]
     assert entropy[0] > entropy[1] + 0.3
+
+
+def test_structures_of_several_sizes_and_elements_depend_on_their_index_alone():
+    crystals = prototypes({e: PrototypeOptions(element=e, lattice="bcc", a=3.2) for e in ("Nb", "Mo", "Ta")})
+    varied = {"atoms": [6, 4, 12], "element": {"Ta": 1, "Nb": 3}, "shuffle": 2, "steps": 3, "relaxation": 0}
+    sampling = PoolOptions(sampler="entropy", entropy={**QUICK, **varied}).sampling
+
+    def made(start: int, stop: int) -> Batch:
+        return sample(sampling, crystals, seed=1, pool="A", start=start, stop=stop)
+
+    whole, sizes = made(0, 24), {}
+    frames = [whole.atoms(k) for k in range(24)]
+    for atoms in frames:
+        sizes.setdefault(len(atoms), []).append(atoms)
+        np.testing.assert_allclose(atoms.cell.lengths(), np.array(QUICK["cell"]) * np.cbrt(len(atoms) / 6))
+    assert sorted(sizes) == [4, 6, 12] and min(map(len, sizes.values())) > 2
+    shares = np.mean(np.concatenate([atoms.numbers for atoms in frames]) == 73)
+    assert set(np.concatenate([atoms.numbers for atoms in frames])) == {41, 73} and 0.15 < shares < 0.35
+    for k in (3, 17):
+        assert made(k, k + 1).positions.tobytes() == frames[k].positions.tobytes()
+
+
+@pytest.mark.parametrize("form", ["local", "global"])
+def test_forces_on_several_elements_are_minus_the_gradient(gas, form):
+    gas.numbers[:] = [41, 73, 73, 41, 41, 73, 41, 73]
+    descriptor = differentiable.make(KP, [41, 73])
+    scale = descriptor(gas).std(axis=0) + 1e-3
+    entropy = local_entropy if form == "local" else GlobalEntropy(len(scale))
+    potential = EffectivePotential(RepulsionOptions(), descriptor, scale, entropy)
+    found = gradient(lambda positions: potential(at(gas, positions), 5.0)[0], gas.positions, step=1e-5)
+    np.testing.assert_allclose(potential(gas, 5.0)[1], -found, atol=1e-5 * np.abs(found).max())
 
 
 def test_the_scale_is_that_of_the_unbiased_system_for_every_pool():
@@ -194,7 +225,14 @@ def test_the_scale_is_that_of_the_unbiased_system_for_every_pool():
 @pytest.mark.parametrize(
     ("given", "elements", "sentence"),
     [
-        ({}, ["W", "Zr"], r"^pools\.entropy\.element: the prototypes have Zr, W; choose one"),
+        ({}, ["W", "Zr"], r"^pools\.entropy\.element: .* Zr, W; choose one, or .* such as {Zr: 1, W: 1}\.$"),
+        ({"element": {"W": 1, "Fe": 2}}, ["W"], r"^pools\.entropy\.element: no prototype has the element 'Fe', only W"),
+        ({"element": {}}, ["W"], r"^pools\.entropy\.element: there are no shares"),
+        (
+            {"element": {"W": 1, "Zr": 2}, "descriptor": {"kind": "soap"}},
+            ["W", "Zr"],
+            r"^pools\.entropy\.descriptor\.kind: .* for one element, and there are several; choose `snap`\.$",
+        ),
         ({"element": "Fe"}, ["W"], r"^pools\.entropy\.element: no prototype has the element 'Fe', only W"),
         ({"repulsion": {"n": 4, "m": 4}}, ["W"], r"^pools\.entropy\.repulsion: m must be smaller than n"),
     ],

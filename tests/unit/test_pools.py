@@ -168,7 +168,7 @@ def test_shells_of_a_crystal_are_where_its_neighbours_are(tmp_path):
     """fcc: 12 neighbours at a / sqrt(2), 6 at a; between them none."""
     crystal = bulk("Cu", "fcc", a=3.61)
     found = describe(
-        tmp_path / "A.npz", iter([crystal, crystal]), [1, 1], differentiable.make(DifferentiableOptions(), 29)
+        tmp_path / "A.npz", iter([crystal, crystal]), [1, 1], differentiable.make(DifferentiableOptions(), [29])
     )
     assert (found.q.size, found.q.dimension) == (2, 6)
     radii = SHELLS[1:]
@@ -236,7 +236,7 @@ def test_a_multiple_correlation_is_that_of_a_linear_fit():
 def test_environments_are_read_as_they_were_written(tmp_path):
     """The file is an archive like any other."""
     frames = [bulk("Cu", "fcc", a=3.61), bulk("Cu", "hcp", a=2.6, c=4.2)]
-    descriptor = differentiable.make(DifferentiableOptions(), 29)
+    descriptor = differentiable.make(DifferentiableOptions(), [29])
     pool = describe(tmp_path / "A.npz", iter(frames), [1, 2], descriptor)
     for k, atoms in enumerate(frames):
         assert np.array_equal(pool.of(k), descriptor(atoms))

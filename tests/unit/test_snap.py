@@ -16,6 +16,8 @@ from gapdesign.samplers.shared.differentiable.snap import Snap, SnapOptions, cle
 REFERENCE = json.loads((Path(__file__).parents[1] / "data/snap/reference.json").read_text())
 GAS = Atoms("W8", REFERENCE["positions"], cell=REFERENCE["cell"], pbc=True)
 SNAP = Snap(SnapOptions(components=14))
+ALLOY = Atoms([{1: 41, 2: 42}[kind] for kind in REFERENCE["types"]], GAS.positions, cell=GAS.cell, pbc=True)
+OF_ALLOY = Snap(SnapOptions(components=8), [42, 41])
 
 
 @pytest.mark.parametrize("pbc", [(True, True, True), (True, False, True), (False, False, False)])
@@ -48,6 +50,27 @@ def test_gradients_are_those_of_lammps():
         slope = np.zeros((8, 14))
         slope[:, component] = 1
         np.testing.assert_allclose(pull(slope), gradient, atol=1e-12)
+
+
+def test_components_of_two_elements_are_those_of_lammps():
+    np.testing.assert_allclose(OF_ALLOY(ALLOY), REFERENCE["components_of_alloy"], rtol=1e-12)
+
+
+def test_gradients_of_two_elements_are_those_of_lammps():
+    pull = OF_ALLOY.pullback(ALLOY)[1]
+    for component, gradient in enumerate(np.moveaxis(REFERENCE["gradients_of_alloy"], 2, 0)):
+        np.testing.assert_allclose(pull(np.eye(64)[[component] * 8]), gradient, atol=1e-12)
+
+
+def test_densities_of_all_elements_together_are_the_density_of_atoms_that_are_alike():
+    """Every component is linear in each of its three densities, so the sum over all choices is that of their sum."""
+    summed = Snap(SnapOptions(components=6), [40, 41, 42])(ALLOY).reshape(8, 27, 6).sum(axis=1)
+    np.testing.assert_allclose(summed, Snap(SnapOptions(components=6))(ALLOY), rtol=1e-12)
+
+
+def test_atoms_of_another_element_are_refused_in_one_sentence():
+    with pytest.raises(InputError, match=r"^pools\.entropy\.descriptor\.snap: made for Nb, Mo, and not for W\.$"):
+        OF_ALLOY(GAS)
 
 
 @pytest.mark.parametrize("components", [14, 55])

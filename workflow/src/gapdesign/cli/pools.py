@@ -117,7 +117,7 @@ def _environments(arguments: argparse.Namespace, part: EnvironmentsPart) -> None
     from gapdesign.samplers.shared import differentiable
     from gapdesign.structures import read_batch, read_structures
 
-    descriptor = differentiable.make(part.descriptor, part.species[0])
+    descriptor = differentiable.make(part.descriptor, part.species)
     structures = read_structures(arguments.candidates, progress("shards described"))
     sizes = [size for path in arguments.candidates for size in np.diff(read_batch(path).offsets).tolist()]
     described = describe(arguments.output, structures, sizes, descriptor)

@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from ase import Atoms, units
-from ase.data import atomic_masses, atomic_numbers, chemical_symbols
+from ase.data import atomic_masses, chemical_symbols
 from pydantic import Field
 
 from gapdesign.config.options import Options
@@ -26,16 +26,25 @@ from gapdesign.samplers.shared.dynamics import FunctionCalculator, Langevin
 from gapdesign.streams import stream
 from gapdesign.structures import Batch, Prototype, pack
 
+Size = Annotated[int, Field(ge=2)]
+"""Number of atoms, of which one at least has a neighbour to differ from."""
+
 
 class EntropyOptions(Options):
     """Options of the sampler `entropy`: annealing in V = E_rep - K S, at KP's parameters for tungsten."""
 
-    element: str | None = Field(
-        None, description="Chemical symbol; you may leave it out if the prototypes have only one element."
+    element: str | dict[str, Annotated[float, Field(gt=0)]] | None = Field(
+        None,
+        description="Chemical symbol, or shares of several, such as {Nb: 1, Mo: 3}, by which the element of each atom"
+        " is drawn; you may leave it out if the prototypes have only one element.",
     )
-    atoms: int = Field(39, ge=2, description="Atoms in the cell.")
+    atoms: Size | Annotated[list[Size], Field(min_length=1)] = Field(
+        39, description="Atoms in the cell, or a list of such numbers, of which each structure draws one."
+    )
     cell: tuple[float, float, float] = Field(
-        (9.54, 9.54, 14.31), description="Edges of the periodic cell, in angstrom."
+        (9.54, 9.54, 14.31),
+        description="Edges of the periodic cell, in angstrom. With a list of `atoms`, that of the first number; the"
+        " others have cells of the same shape and density.",
     )
     form: Literal["local", "global"] = Field(
         "local",
@@ -84,7 +93,7 @@ class EntropySampler(Sampler):
     Raises
     ------
     InputError
-        If the element is ambiguous, or no prototype has it.
+        If the elements are ambiguous, or no prototype has one of them, or the descriptor is not for several.
     """
 
     name = "entropy"
@@ -94,10 +103,11 @@ class EntropySampler(Sampler):
 
     def __init__(self, options: EntropyOptions, prototypes: Sequence[Prototype]) -> None:
         super().__init__(options, prototypes)
-        self._number = _element(options, prototypes)
+        self._shares = _shares(options.element, prototypes)
         if options.repulsion.m >= options.repulsion.n:
             raise InputError("pools.entropy.repulsion: m must be smaller than n.")
-        self._langevin = Langevin(atomic_masses[self._number], timestep=options.timestep, friction=options.friction)
+        if len(self._shares) > 1 and options.descriptor.is_quip:
+            differentiable.make(options.descriptor, list(self._shares))
 
     @classmethod
     def environment(cls, options: EntropyOptions) -> str:
@@ -149,9 +159,10 @@ class EntropySampler(Sampler):
 
     def _step(self, potential, atoms, velocities, forces, strength, temperature, noise) -> np.ndarray:
         """Make one step of Langevin dynamics from Gaussian numbers of variance 1, in place; return the new forces."""
-        variance = (1 - self._langevin.kept**2) * units.kB * temperature / atomic_masses[self._number]
-        kicks = np.sqrt(variance) * noise
-        return self._langevin(atoms, velocities, forces, kicks, lambda moved: self._forces(potential, moved, strength))
+        masses = _masses(atoms)
+        langevin = Langevin(masses, timestep=self.options.timestep, friction=self.options.friction)
+        kicks = np.sqrt((1 - langevin.kept**2) * units.kB * temperature / masses) * noise
+        return langevin(atoms, velocities, forces, kicks, lambda moved: self._forces(potential, moved, strength))
 
     def _forces(self, potential: EffectivePotential, atoms: Atoms, strength: float) -> np.ndarray:
         return self._energy_and_forces(potential, atoms, strength)[1]
@@ -177,11 +188,18 @@ class EntropySampler(Sampler):
         """Return atoms at random places, and their velocities."""
         options = self.options
         generator = np.random.Generator(stream(name))
-        cell = np.diag(options.cell)
-        radii = np.full(options.atoms, 0.35 * options.repulsion.r0)
-        atoms = Atoms([self._number] * options.atoms, places(cell, radii, generator), cell=cell, pbc=True)
-        width = np.sqrt(units.kB * options.temperature / atomic_masses[self._number])
-        return atoms, width * generator.standard_normal((options.atoms, 3))
+        sizes, numbers = np.atleast_1d(options.atoms), np.array(list(self._shares))
+        # One size and one element take no random number.
+        count = int(sizes[generator.integers(len(sizes)) if len(sizes) > 1 else 0])
+        kinds = np.zeros(count, int)
+        if len(numbers) > 1:
+            bounds = np.cumsum(list(self._shares.values()))
+            kinds = np.searchsorted(bounds[:-1] / bounds[-1], generator.random(count), side="right")
+        cell = np.diag(options.cell) * (1.0 if count == sizes[0] else np.cbrt(count / sizes[0]))
+        radii = np.full(count, 0.35 * options.repulsion.r0)
+        atoms = Atoms(numbers[kinds], places(cell, radii, generator), cell=cell, pbc=True)
+        width = np.sqrt(units.kB * options.temperature / _masses(atoms))
+        return atoms, width * generator.standard_normal((count, 3))
 
     @property
     def _repulsive(self) -> EffectivePotential:
@@ -189,7 +207,7 @@ class EntropySampler(Sampler):
 
     @cached_property
     def _descriptor(self) -> differentiable.Differentiable:
-        return differentiable.make(self.options.descriptor, self._number)
+        return differentiable.make(self.options.descriptor, list(self._shares))
 
     def _scale(self, seed: int) -> np.ndarray:
         """Return the standard deviation (m,) of each component over frames without bias, the same for all pools."""
@@ -212,7 +230,7 @@ class EntropySampler(Sampler):
         """Return the file of a cycle's checkpoint while its shard is unfinished; other options have another file."""
         if scratch is None:
             return None
-        what = f"{name}/{self._number}/{self.options.model_dump_json()}"
+        what = f"{name}/{self._shares}/{self.options.model_dump_json()}"
         return scratch / f"{hashlib.sha256(what.encode()).hexdigest()[:24]}.npz"
 
 
@@ -222,14 +240,27 @@ def _save(path: Path | None, atoms: Atoms, velocities: np.ndarray, forces: np.nd
             np.savez(written, positions=atoms.positions, velocities=velocities, forces=forces, done=done)
 
 
-def _element(options: EntropyOptions, prototypes: Sequence[Prototype]) -> int:
-    """Return the atomic number of the element."""
+def _masses(atoms: Atoms) -> np.ndarray:
+    """Return the masses (n, 1) in atomic mass units."""
+    return atomic_masses[atoms.numbers][:, None]
+
+
+def _shares(element: str | dict[str, float] | None, prototypes: Sequence[Prototype]) -> dict[int, float]:
+    """Return the share of each element by its atomic number, in ascending order."""
     known = sorted({int(z) for prototype in prototypes for z in prototype.atoms.numbers})
     symbols = [chemical_symbols[z] for z in known]
-    if options.element is None and len(known) > 1:
-        raise InputError(f"pools.entropy.element: the prototypes have {', '.join(symbols)}; choose one.")
-    if options.element is not None and options.element not in symbols:
+    if element is None and len(known) > 1:
+        example = ", ".join(f"{symbol}: 1" for symbol in symbols)
         raise InputError(
-            f"pools.entropy.element: no prototype has the element '{options.element}', only {', '.join(symbols)}."
+            f"pools.entropy.element: the prototypes have {', '.join(symbols)}; choose one, or give the share of each,"
+            f" such as {{{example}}}."
         )
-    return known[0] if options.element is None else atomic_numbers[options.element]
+    given = {symbols[0]: 1.0} if element is None else {element: 1.0} if isinstance(element, str) else element
+    for symbol in given:
+        if symbol not in symbols:
+            raise InputError(
+                f"pools.entropy.element: no prototype has the element '{symbol}', only {', '.join(symbols)}."
+            )
+    if not given:
+        raise InputError("pools.entropy.element: there are no shares; give that of each element, such as {Nb: 1}.")
+    return {z: given[symbol] for z, symbol in zip(known, symbols, strict=True) if symbol in given}

@@ -70,7 +70,7 @@ class Couplings(NamedTuple):
         The component to which each product belongs.
     factors : (t,)
     triples : (t, 3) int64
-        p, q and r.
+        p, q and r; with several elements in a density of their own each, there is a component for each choice of three.
     """
 
     mirror: np.ndarray
@@ -155,13 +155,16 @@ def clarke_smith(pairs, energy, n, m, r0, r_cut, gradient):
 
 
 @compiled
-def expand(pairs, expansion, d, u):
-    """Put D of every pair into ``d`` (p, l), and add the weighted sums over each atom's neighbours to ``u`` (n, l)."""
+def expand(pairs, expansion, kinds, d, u):
+    """Put D of every pair into ``d`` (p, l), and add its weighted sums over each atom's neighbours to ``u`` (n, e, l).
+
+    ``kinds`` (n,) are the densities that the atoms belong to.
+    """
     distance, vector = pairs.distance, pairs.vector
     sources, factors = expansion.sources, expansion.factors
     of_g = np.empty((2, 2), np.complex128)
     for pair in range(len(distance)):
-        r, total = distance[pair], u[pairs.first[pair]]
+        r, total = distance[pair], u[pairs.first[pair], kinds[pairs.second[pair]]]
         cos, sin = math.cos(expansion.turning * r), math.sin(expansion.turning * r) / r
         x, y, z = sin * vector[pair, 0], sin * vector[pair, 1], sin * vector[pair, 2]
         of_g[0, 0], of_g[0, 1] = complex(cos, -z), complex(-y, x)
@@ -187,56 +190,69 @@ def _whole(kept, couplings, u):
 
 @compiled
 def components(kept, couplings, values):
-    """Put the components of expansions ``kept`` (n, l) into ``values`` (n, m), which are zero."""
-    u = np.empty(len(couplings.mirror), np.complex128)
+    """Put the components of expansions ``kept`` (n, e, l) into ``values`` (n, e e e m), which are zero."""
+    densities, first = kept.shape[1], 0
+    u = np.empty((densities, len(couplings.mirror)), np.complex128)
     for atom in range(len(kept)):
-        _whole(kept[atom], couplings, u)
-        for t in range(len(couplings.factors)):
-            p, q, r = couplings.triples[t]
-            product = u[q] * u[r]
-            real = u[p].real * product.real + u[p].imag * product.imag
-            values[atom, couplings.component[t]] += couplings.factors[t] * real
+        for density in range(densities):
+            _whole(kept[atom, density], couplings, u[density])
+        for choice in range(densities**3):
+            a, b, c = u[choice % densities], u[choice // densities**2], u[choice // densities % densities]
+            first = choice * (values.shape[1] // densities**3)
+            for t in range(len(couplings.factors)):
+                p, q, r = couplings.triples[t]
+                product = b[q] * c[r]
+                real = a[p].real * product.real + a[p].imag * product.imag
+                values[atom, first + couplings.component[t]] += couplings.factors[t] * real
 
 
 @compiled
 def slopes(kept, couplings, slope, g):
-    """Put G of dF = Re sum G du, over kept elements, into ``g`` (n, l), which is zero, from dF/dB (n, m)."""
-    size = len(couplings.mirror)
-    u, whole = np.empty(size, np.complex128), np.empty(size, np.complex128)
+    """Put G of dF = Re sum G du, over kept elements, into ``g`` (n, e, l), which is zero, from dF/dB (n, e e e m)."""
+    densities, size = kept.shape[1], len(couplings.mirror)
+    u, whole = np.empty((densities, size), np.complex128), np.empty((densities, size), np.complex128)
     for atom in range(len(kept)):
-        _whole(kept[atom], couplings, u)
+        for density in range(densities):
+            _whole(kept[atom, density], couplings, u[density])
         whole[:] = 0
-        for t in range(len(couplings.factors)):
-            p, q, r = couplings.triples[t]
-            factor = couplings.factors[t] * slope[atom, couplings.component[t]]
-            a, b, c = factor * u[p].conjugate(), u[q], u[r]
-            whole[p] += factor * (b * c).conjugate()
-            whole[q] += a * c
-            whole[r] += a * b
-        for e in range(size):
-            sign = couplings.sign[e]
-            g[atom, couplings.mirror[e]] += whole[e] if sign == 0 else sign * whole[e].conjugate()
+        for choice in range(densities**3):
+            of_p, of_q, of_r = choice % densities, choice // densities**2, choice // densities % densities
+            first = choice * (slope.shape[1] // densities**3)
+            for t in range(len(couplings.factors)):
+                p, q, r = couplings.triples[t]
+                factor = couplings.factors[t] * slope[atom, first + couplings.component[t]]
+                a, b, c = factor * u[of_p, p].conjugate(), u[of_q, q], u[of_r, r]
+                whole[of_p, p] += factor * (b * c).conjugate()
+                whole[of_q, q] += a * c
+                whole[of_r, r] += a * b
+        for density in range(densities):
+            for e in range(size):
+                sign, value = couplings.sign[e], whole[density, e]
+                g[atom, density, couplings.mirror[e]] += value if sign == 0 else sign * value.conjugate()
 
 
 @compiled
-def gradient(pairs, expansion, magnetic, ladder, d, g, found):
-    """Add dF/dr to ``found`` (n, 3) from G ``g`` (n, l) and the D of every pair ``d`` (p, l).
+def gradient(pairs, expansion, magnetic, ladder, kinds, d, g, found):
+    """Add dF/dr to ``found`` (n, 3) from G ``g`` (n, e, l) and the D of every pair ``d`` (p, l).
 
     A turn of g by epsilon changes D by i D epsilon.J, with J_z = ``magnetic`` (l,) and <k + 1|J_+|k> = ``ladder`` (l,).
     A step dr turns g by epsilon = 2 [n dtheta + sin cos dn + sin^2 n x dn], with dn = (dr - n n.dr) / r.
     """
     centre, other, distance, vector = pairs
-    size, last = g.shape[1], -1
-    along_x, along_y = np.empty(size, np.complex128), np.empty(size, np.complex128)
+    densities, size, last = g.shape[1], g.shape[2], -1
+    of_x, of_y = np.empty((densities, size), np.complex128), np.empty((densities, size), np.complex128)
     wave = math.pi / expansion.r_cut
     for pair in range(len(centre)):
-        slope = g[centre[pair]]
         if centre[pair] != last:
             last = centre[pair]
-            for e in range(size):
-                up = ladder[e - 1] * slope[e - 1] if e else 0j
-                down = ladder[e] * slope[e + 1] if e + 1 < size else 0j
-                along_x[e], along_y[e] = -0.5 * (up + down), 0.5 * (up - down)
+            for density in range(densities):
+                slope = g[last, density]
+                for e in range(size):
+                    up = ladder[e - 1] * slope[e - 1] if e else 0j
+                    down = ladder[e] * slope[e + 1] if e + 1 < size else 0j
+                    of_x[density, e], of_y[density, e] = -0.5 * (up + down), 0.5 * (up - down)
+        kind = kinds[other[pair]]
+        slope, along_x, along_y = g[last, kind], of_x[kind], of_y[kind]
         value = tx = ty = tz = 0.0
         for e in range(size):
             here, this, x, y = d[pair, e], slope[e], along_x[e], along_y[e]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 import numpy as np
@@ -48,13 +48,19 @@ class DifferentiableOptions(Options):
         return "gap" if self.is_quip else "core"
 
 
-def make(options: DifferentiableOptions, number: int) -> Differentiable:
-    """Build the descriptor of atoms of one element, given by its atomic number."""
-    return MEMBERS[options.kind](getattr(options, options.kind), number)
+def make(options: DifferentiableOptions, numbers: Sequence[int]) -> Differentiable:
+    """Build the descriptor of atoms of some elements, given by their atomic numbers.
+
+    Raises
+    ------
+    InputError
+        If the descriptor is for one element only.
+    """
+    return MEMBERS[options.kind](getattr(options, options.kind), numbers)
 
 
-MEMBERS: dict[str, Callable[[Options, int], Differentiable]] = {
-    "snap": lambda options, number: snap.Snap(options),
+MEMBERS: dict[str, Callable[[Options, Sequence[int]], Differentiable]] = {
+    "snap": snap.Snap,
     "bispectrum": quip.bispectrum,
     "soap": quip.soap,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from ase import Atoms
@@ -78,14 +78,25 @@ class Quip:
         return values, pull
 
 
-def soap(options: SmallSoapOptions, number: int) -> Quip:
+def soap(options: SmallSoapOptions, numbers: Sequence[int]) -> Quip:
     """Make the SOAP of atoms of one element, given by its atomic number."""
+    number = _only(numbers)
     return Quip(soap_string(options, centre=number, elements=[number], transition=0.5))
 
 
-def bispectrum(options: BispectrumOptions, number: int) -> Quip:
+def bispectrum(options: BispectrumOptions, numbers: Sequence[int]) -> Quip:
     """Make the SO(4) bispectrum of atoms of one element, given by its atomic number."""
+    number = _only(numbers)
     return Quip(
         f"bispectrum_so4 cutoff={options.r_cut!r} j_max={options.j_max} n_species=1 species_Z={{{number}}} w={{1.0}}",
         options.components,
     )
+
+
+def _only(numbers: Sequence[int]) -> int:
+    if len(numbers) > 1:
+        raise InputError(
+            "pools.entropy.descriptor.kind: `bispectrum` and `soap` are for one element, and there are several; choose"
+            " `snap`."
+        )
+    return int(numbers[0])

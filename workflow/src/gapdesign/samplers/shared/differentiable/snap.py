@@ -1,5 +1,7 @@
 """Bispectrum components of SNAP (Thompson et al., J. Comput. Phys. 285, 316 (2015)), and their gradient.
 
+Those of several elements are of Cusentino, Wood and Thompson, J. Phys. Chem. A 124, 5456 (2020), `chem` in LAMMPS.
+
 Neighbours are put on the unit sphere in four dimensions, which is SU(2): a neighbour at distance r in the direction n
 is the rotation g = cos(theta) + i sin(theta) n.sigma. The matrices of g in the representations of spin j, summed over
 neighbours, are the expansion of the density; triple products of these, coupled by Clebsch-Gordan coefficients, do not
@@ -8,13 +10,14 @@ change under rotation. Spins are given as twice their value here, as in LAMMPS.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import product
 from math import factorial, prod, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 from ase import Atoms
+from ase.data import chemical_symbols
 from pydantic import Field
 
 from gapdesign.config.options import Options
@@ -72,18 +75,25 @@ def _factorials(*numbers: int) -> int:
 
 
 class Snap:
-    """Bispectrum components of SNAP: every element alike with weight 1, the central atom counted.
+    """Bispectrum components of SNAP, each neighbour with weight 1, the central atom counted.
 
-    The expansion has one row per atom, and one column per element D[r, c] of the representations of spins 0, 1, 2, ...
-    (twice the spin; r and c count states from 0), of rows up to the middle one.
+    The expansion of a density has one row per atom, and one column per element D[r, c] of the representations of spins
+    0, 1, 2, ... (twice the spin; r and c count states from 0), of rows up to the middle one.
+
+    Parameters
+    ----------
+    options : SnapOptions
+    numbers : sequence of int
+        Atomic numbers. If there are several, each has a density of its own, and there are the components for every
+        choice of three densities, in the order of LAMMPS; otherwise all atoms are alike.
 
     Raises
     ------
     InputError
-        If there are fewer components than requested.
+        If there are fewer components than requested, or atoms of another element.
     """
 
-    def __init__(self, options: SnapOptions) -> None:
+    def __init__(self, options: SnapOptions, numbers: Sequence[int] = ()) -> None:
         from gapdesign.samplers.shared.compiled import Couplings, Expansion
 
         known = couplings(options.two_j_max)
@@ -93,6 +103,7 @@ class Snap:
                 f" {options.two_j_max}; request that many or fewer, or raise two_j_max."
             )
         self._r_cut = options.r_cut
+        self._numbers = np.unique(np.array(numbers, int)) if len(numbers) > 1 else np.zeros(1, int)
         used = known[: options.components]
         elements = [(n, *at) for n in range(max(j for _, _, j in used) + 1) for at in np.ndindex(n + 1, n + 1)]
         kept = [(n, r, c) for n, r, c in elements if 2 * r <= n]
@@ -103,9 +114,9 @@ class Snap:
         self._expansion = Expansion(options.r_cut, options.angle * np.pi / options.r_cut, *_recursion(place))
         mirror = [place[n, r, c] if 2 * r <= n else place[n, n - r, n - c] for n, r, c in elements]
         sign = [0.0 if 2 * r <= n else (-1.0) ** (r - c) for n, r, c in elements]
-        terms = _terms(used, {element: at for at, element in enumerate(elements)})
+        terms = _terms(used, {element: at for at, element in enumerate(elements)}, alike=len(self._numbers) == 1)
         self._couplings = Couplings(np.array(mirror), np.array(sign), *terms)
-        self._components = len(used)
+        self._components = len(used) * len(self._numbers) ** 3
 
     def __call__(self, atoms: Atoms) -> np.ndarray:
         """Describe the atoms; see :class:`~.differentiable.Differentiable`."""
@@ -120,19 +131,30 @@ class Snap:
         def pull(slope: np.ndarray) -> np.ndarray:
             g, found = np.zeros_like(u), np.zeros((len(u), 3))
             compiled.slopes(u, self._couplings, slope, g)
-            compiled.gradient(pairs, self._expansion, self._magnetic, self._ladder, d, g, found)
+            compiled.gradient(pairs, self._expansion, self._magnetic, self._ladder, self._kinds(atoms), d, g, found)
             return found
 
         return values, pull
 
+    def _kinds(self, atoms: Atoms) -> np.ndarray:
+        """Return the density (n,) to which each atom belongs."""
+        if len(self._numbers) == 1:
+            return np.zeros(len(atoms), int)
+        unknown = set(atoms.symbols[~np.isin(atoms.numbers, self._numbers)])
+        if unknown:
+            known = ", ".join(chemical_symbols[number] for number in self._numbers)
+            raise InputError(f"pools.entropy.descriptor.snap: made for {known}, and not for {', '.join(unknown)}.")
+        return np.searchsorted(self._numbers, atoms.numbers)
+
     def _describe(self, atoms: Atoms) -> tuple[np.ndarray, np.ndarray, np.ndarray, compiled.Pairs]:
-        """Return components (n, m), expansions (n, l), representations (p, l), and the pairs that they are made of."""
+        """Return components (n, m), expansions (n, e, l), representations (p, l), and the pairs they are made of."""
         from gapdesign.samplers.shared import compiled
 
-        pairs = compiled.neighbours(atoms, self._r_cut)
-        u = np.tile(self._of_atom_itself, (len(atoms), 1))
+        pairs, kinds = compiled.neighbours(atoms, self._r_cut), self._kinds(atoms)
+        u = np.zeros((len(atoms), len(self._numbers), len(self._of_atom_itself)), dtype=complex)
+        u[np.arange(len(atoms)), kinds] = self._of_atom_itself
         d = np.empty((len(pairs.first), len(self._of_atom_itself)), dtype=complex)
-        compiled.expand(pairs, self._expansion, d, u)
+        compiled.expand(pairs, self._expansion, kinds, d, u)
         values = np.zeros((len(atoms), self._components))
         compiled.components(u, self._couplings, values)
         return values, u, d, pairs
@@ -155,11 +177,12 @@ def _recursion(place: dict[tuple[int, int, int], int]) -> tuple[np.ndarray, np.n
 
 
 def _terms(
-    used: list[tuple[int, int, int]], place: dict[tuple[int, int, int], int]
+    used: list[tuple[int, int, int]], place: dict[tuple[int, int, int], int], *, alike: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """B = sum of factor x Re conj(u_p) u_q u_r: the component of each term (t,), its factor (t,), and p, q, r (t, 3).
 
-    Terms of rows after the middle one of p are the conjugates of those before it, which count twice instead.
+    Terms of rows after the middle one of p are the conjugates of those before it, which count twice instead. If q and r
+    are of one density, ``alike``, terms that differ in their order are added.
     """
     factors: dict[tuple[int, int, int, int], float] = {}
     for component, (j1, j2, j) in enumerate(used):
@@ -167,8 +190,8 @@ def _terms(
         for (a, b), (c, d) in product(np.argwhere(coefficients).tolist(), repeat=2):
             row = a + b - lost
             if 2 * row <= j:
-                pair = sorted((place[j1, a, c], place[j2, b, d]))
-                term = (component, place[j, row, c + d - lost], *pair)
+                pair = place[j1, a, c], place[j2, b, d]
+                term = (component, place[j, row, c + d - lost], *(sorted(pair) if alike else pair))
                 factor = coefficients[a, b] * coefficients[c, d] * (1 if 2 * row == j else 2)
                 factors[term] = factors.get(term, 0.0) + factor
     table = np.array(list(factors))
