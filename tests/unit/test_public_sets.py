@@ -152,4 +152,4 @@ def test_every_program_has_a_script_and_pinned_packages():
         lines = (STUDY / f"rivals/{name}.txt").read_text().splitlines()
         packages = [line for line in lines if not line.startswith("#")]
         assert packages
-        assert all(re.fullmatch(r"[\w-]+==[\w.]+", line) for line in packages)
+        assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in packages)
