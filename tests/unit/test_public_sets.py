@@ -125,7 +125,7 @@ def test_programs_see_no_labels_and_their_choices_are_frames(tmp_path):
         assert all(set(atoms.arrays) == {"numbers", "positions"} for atoms in frames)
         return {"last": lambda candidates, budgets: exchange.prefixes([2, 0], budgets)}
 
-    exchange.choose_all(folder, prepare, 1, None)
+    exchange.choose_all(folder, prepare, 1)
     with (folder / "designs/last.csv").open() as stream:
         rows = list(csv.reader(stream))
     head = ["split", "draw", "budget", "rank", "frame"]
@@ -136,13 +136,13 @@ def test_programs_see_no_labels_and_their_choices_are_frames(tmp_path):
 def test_a_program_that_repeats_itself_or_takes_too_many_is_stopped(tmp_path, places):
     folder = _study(tmp_path, budgets=(2,))
     with pytest.raises(RuntimeError, match=r"^copper, bad: budget 2 gave "):
-        exchange.choose_all(folder, lambda frames: {"bad": lambda candidates, budgets: {2: places}}, 2, None)
+        exchange.choose_all(folder, lambda frames: {"bad": lambda candidates, budgets: {2: places}}, 2)
     assert not (folder / "designs").exists()
 
 
 def test_a_program_that_takes_too_few_is_named(tmp_path, capsys):
     folder = _study(tmp_path, budgets=(2,))
-    exchange.choose_all(folder, lambda frames: {"few": lambda candidates, budgets: {2: [1]}}, 1, None)
+    exchange.choose_all(folder, lambda frames: {"few": lambda candidates, budgets: {2: [1]}}, 1)
     assert "copper: few chose fewer than asked (split/budget): 0/2: 1\n" in capsys.readouterr().out
 
 

@@ -47,15 +47,13 @@ def write(path: Path, rows: list[tuple[int, ...]]) -> None:
     os.replace(temporary, path)
 
 
-def choose_all(folder: Path, prepare: Prepare, n_splits: int, methods: Sequence[str] | None) -> None:
+def choose_all(folder: Path, prepare: Prepare, n_splits: int) -> None:
     """Write the designs of all splits of one set."""
     plan = json.loads((folder / "splits.json").read_text(encoding="utf-8"))
     start = time.process_time()
     choosers = prepare(bare(ase.io.read(folder / "frames.extxyz", index=":")))
     print(f"{folder.name}: features, {time.process_time() - start:.1f} CPU s", flush=True)
     for name, choose in choosers.items():
-        if methods and name not in methods:
-            continue
         start, rows, short = time.process_time(), [], []
         for number, split in enumerate(plan["splits"][:n_splits]):
             candidates = np.array(split["candidates"])
@@ -78,9 +76,7 @@ def main(prepare: Prepare, description: str) -> None:
     parser.add_argument("results", type=Path, help="folder of the study, such as results/methods-on-sets")
     parser.add_argument("--sets", nargs="+", metavar="NAME", help="sets to do; all by default")
     parser.add_argument("--splits", type=int, default=10, help="how many splits of each set; all ten by default")
-    parser.add_argument("--methods", nargs="+", metavar="NAME", help="methods to do; all of the program by default")
     arguments = parser.parse_args()
-    folders = sorted(path.parent for path in arguments.results.glob("*/splits.json"))
-    for folder in folders:
-        if not arguments.sets or folder.name in arguments.sets:
-            choose_all(folder, prepare, arguments.splits, arguments.methods)
+    names = arguments.sets or sorted(path.parent.name for path in arguments.results.glob("*/splits.json"))
+    for name in names:
+        choose_all(arguments.results / name, prepare, arguments.splits)
