@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -234,7 +235,7 @@ class Known:
         labels, ends = read_array(folder / "labels.npy"), leastsquares.offsets(self.sizes)
         self.labels = [labels[a:b] for a, b in pairwise(ends)]
         self.start = leastsquares.prior(read_array(folder / "prior.npy"))
-        species = sorted(Expansion.read(folder / "expansion.npz").soap)
+        species = self.species = sorted(Expansion.read(folder / "expansion.npz").soap)
         options = DescriptorOptions(backend="quippy", soap=self.asked.soap)
         alone, with_pairs = (Descriptor(options, pair, species).layout for pair in (None, PAIRS.pair.shape))
         self._compared = {
@@ -243,6 +244,10 @@ class Known:
             "all labels": lambda: by_all_labels(self.rows),
         }
         self._whole: dict[str, Task] = {}
+
+    def add(self, by: str, kernel: Callable[[], tuple[np.ndarray, Covariance]]) -> None:
+        """Add features and a covariance by which frames may be compared."""
+        self._compared[by] = kernel
 
     def compared(self, by: str) -> tuple[np.ndarray, Covariance]:
         """Return the features and the covariance of one of several kernels."""

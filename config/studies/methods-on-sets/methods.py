@@ -1,14 +1,16 @@
 """Which method should I use? All methods replayed on labelled sets, with groups held out; see docs/which-method.md.
 
-    python config/studies/methods-on-sets/methods.py frames molybdenum data/mlearn/Mo_train.xyz.gz data/mlearn/Mo_test.xyz.gz
+    python config/studies/methods-on-sets/methods.py frames molybdenum data/mlearn/Mo_*.xyz.gz
     python config/studies/methods-on-sets/methods.py run molybdenum silicon --splits 10
     python config/studies/methods-on-sets/methods.py judge molybdenum silicon
+    python config/studies/methods-on-sets/methods.py measure molybdenum silicon --splits 3
     python config/studies/methods-on-sets/methods.py show
 
 `frames` writes the frames of a set, `frames.extxyz`, and its ten splits, `splits.json`, which other programs read, and
 prepares what choice and judgement need, unless that is there. `run` chooses designs by every method and fits a GAP to
 each; it goes on where it stopped. `judge` does the latter alone, for designs of other programs too: `designs/*.csv` has
-columns split, draw, budget, rank and frame. `show` prints the tables of the page, of the sets that have errors.
+columns split, draw, budget, rank and frame. `measure` measures the
+designs before their labels, and `show` prints the tables of the page, of all sets that have errors.
 All is kept in `results/methods-on-sets/<set>/`.
 """
 
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +26,9 @@ import numpy as np
 import pandas as pd
 from ase.io import write
 from labelled import ERRORS, KERNEL, SETS, SPLITS, TEST, Known, frames_of, prepare
+from measures import BETTER, Yardsticks
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.stats import spearmanr
 from scipy.stats import t as student
 
 from gapdesign.config.options import Options
@@ -36,11 +41,15 @@ from gapdesign.methods.bayesian import BayesianOptions
 from gapdesign.methods.designs import select
 from gapdesign.methods.information import InformationOptions
 from gapdesign.models.shared import leastsquares
+from gapdesign.quality.groups import hardly_there
 from gapdesign.shards import HeldPool
 
 ROOT = Path("results/methods-on-sets")
 SHARES = (0.01, 0.02, 0.05, 0.10, 0.20)
 """Budgets, as shares of the frames that may be chosen."""
+
+MEASURED = 5
+"""Random draws of each split that are measured before their labels."""
 
 FEWEST = 2
 """Structures of the smallest design."""
@@ -121,18 +130,28 @@ class Judge:
 
     With R'R the covariance of the basis's points, A the rows of labels and s their expected errors, R c = w minimises
     |(y - A R^-1 w) / s|^2 + |w|^2: the problem of :mod:`gapdesign.models.shared.leastsquares`.
+
+    Parameters
+    ----------
+    known : Known
+    folder : Path
+        Its files.
+    every : int
+        The first of so many functions of the basis is kept.
+    energy : float
+        Expected error of energies, in eV per atom.
     """
 
-    def __init__(self, known: Known, folder: Path) -> None:
+    def __init__(self, known: Known, folder: Path, *, every: int = 1, energy: float = ERRORS["energy"]) -> None:
         self._known = known
-        factor = leastsquares.prior(read_array(folder / "prior.npy"))[:-1, :-1]
+        covariance = read_array(folder / "prior.npy")[::every, ::every]
+        factor = leastsquares.prior(covariance)[:-1, :-1]
         self._rows = []
         for k in range(len(known.sizes)):
-            white = solve_triangular(factor, known.judged.one(k).astype(float).T, trans="T", check_finite=False)
+            rows = known.judged.one(k)[:, ::every].astype(float)
+            white = solve_triangular(factor, rows.T, trans="T", check_finite=False)
             keep = np.isfinite(known.labels[k])
-            errors = leastsquares.sigmas(
-                known.sizes[k], energy=ERRORS["energy"], force=ERRORS["force"], virial=np.inf
-            )
+            errors = leastsquares.sigmas(known.sizes[k], energy=energy, force=ERRORS["force"], virial=np.inf)
             self._rows.append((white.T[keep], known.labels[k][keep], errors[keep]))
 
     def errors(self, designs: list[np.ndarray], parts: dict[str, np.ndarray]) -> list[dict[str, float]]:
@@ -172,7 +191,7 @@ class Chooser:
 
     def designs(self, label: str, candidates: np.ndarray, budgets: list[int], seed: str) -> list[np.ndarray]:
         """Return a design of each size, of frames."""
-        method, options, by, _ = CHOICES[label]
+        method, options, by, _ = CHOICES.get(label) or Choice("maxmin", by="default study")
         member, given = METHODS[method], {"options": options, "seed": seed}
         if by == "environment":
             by, given["structures"] = "soap", self._by_environment().among(candidates)
@@ -243,6 +262,197 @@ def judge(known: Known, folder: Path) -> None:
         print(f"{folder.name}: {len(found)} designs judged", flush=True)
 
 
+def missing(groups: np.ndarray, candidates: np.ndarray, design: np.ndarray) -> int:
+    """Return of how many groups the design page says that they are hardly in a design."""
+    table = pd.Series(groups[candidates]).value_counts().rename_axis("group").rename("candidates").reset_index()
+    taken = table["group"].map(pd.Series(groups[design]).value_counts()).fillna(0).astype(int)
+    return len(hardly_there(table.assign(design="A", structures=taken)).get("A", []))
+
+
+def measure(known: Known, folder: Path, count: int) -> None:
+    """Measure designs of the first splits before their labels, and see whether the design page warns of them."""
+    told, path = json.loads((folder / "splits.json").read_text()), folder / "before.csv"
+    old = pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=["method", "split"])
+    done, found = set(zip(old["method"], old["split"], strict=True)), []
+    groups = known.table["group"].astype(str).to_numpy()
+    octaves = (2 ** np.floor(np.log2(known.sizes))).astype(int).astype(str)
+    for seed in range(count):
+        candidates = np.array(told["splits"][seed]["candidates"])
+        against = None
+        for file in sorted((folder / "designs").glob("*.csv")):
+            table = pd.read_csv(file)
+            table = table[(table["split"] == seed) & (table["draw"] < MEASURED)]
+            if (file.stem, seed) in done or not len(table):
+                continue
+            against = against or Yardsticks(known, candidates)
+            for (draw, budget), rows in table.groupby(["draw", "budget"]):
+                design = rows["frame"].to_numpy()
+                place = {"method": file.stem, "split": seed, "draw": draw, "budget": budget}
+                place["warned"] = missing(groups, candidates, design)
+                place["warned_of_sizes"] = missing(octaves, candidates, design)
+                found.append(place | against.measures(design))
+    if found:
+        write_csv(path, pd.concat([old, pd.DataFrame(found)]) if len(old) else pd.DataFrame(found))
+        print(f"{folder.name}: {len(found)} designs measured", flush=True)
+
+
+def results() -> pd.DataFrame:
+    """Return errors of all sets, the random draws of a split as their mean, with the share of each budget."""
+    found = []
+    for path in sorted(ROOT.glob("*/errors.csv")):
+        table = pd.read_csv(path)
+        budgets = json.loads((path.parent / "splits.json").read_text())["budgets"]
+        table = table.groupby(["method", "split", "budget"]).mean(numeric_only=True).drop(columns="draw").reset_index()
+        # The smallest budgets of a small set coincide, so shares count from the largest.
+        shares = dict(zip(budgets[::-1], SHARES[::-1], strict=False))
+        found.append(table.assign(set=path.parent.name, share=table["budget"].map(shares)))
+    return pd.concat(found, ignore_index=True)
+
+
+TESTED = {"energy_rmse": "test_energy_rmse", "force_rmse": "test_force_rmse"}
+
+NAMES = {"maxmin, default kernel": "maxmin_pairs", "information of energies": "information_energies"}
+"""Names of `compare.py` that differ from those here."""
+
+
+def compared() -> pd.DataFrame:
+    """Return the errors that `compare.py` found, as :func:`results` does, at the sizes nearest to the shares."""
+    found = []
+    for path in sorted(ROOT.glob("*/compare.csv")):
+        table = pd.read_csv(path).replace({"choice": NAMES}).rename(columns={"choice": "method"})
+        whole = table[table["method"] == "all"]["budget"].iloc[0]
+        table = table[table["method"].isin(CHOICES)]
+        table = table.groupby(["method", "split", "budget"]).mean(numeric_only=True).drop(columns="draw").reset_index()
+        sizes = table["budget"].unique()
+        for share in SHARES[2:]:
+            size = sizes[np.argmin(np.abs(np.log(sizes / whole / share)))]
+            found.append(table[table["budget"] == size].assign(set=path.parent.name, share=share))
+    return pd.concat(found, ignore_index=True).rename(columns=TESTED)
+
+
+def ratios(table: pd.DataFrame, error: str) -> pd.DataFrame:
+    """Return the log of each error over that of random draws, by set, share, method and split."""
+    each = np.log(table.set_index(["set", "share", "split", "method"])[error].dropna()).unstack()
+    return each.sub(each["random"], axis=0).drop(columns="random").stack().rename("log").reset_index()
+
+
+def interval(values: pd.Series) -> tuple[float, float, float]:
+    """Return the mean and its 95 % interval (Student's t); without width for a single value."""
+    if len(values) < 2:
+        return values.mean(), np.nan, np.nan
+    half = student.ppf(0.975, len(values) - 1) * values.std() / np.sqrt(len(values))
+    return values.mean(), values.mean() - half, values.mean() + half
+
+
+def in_words(values: pd.Series, transform: Callable[[float], float] = np.exp) -> str:
+    """Return mean and interval, transformed."""
+    mean, low, high = (transform(value) for value in interval(values))
+    alone = f"{mean:.2f}" if mean < 10 else f"{mean:.0f}"
+    return alone if np.isnan(low) else f"{alone} ({low:.2f} to {high:.2f})"
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """Return a table in Markdown."""
+    head = ["method", *map(str, table.columns)]
+    rows = [
+        head,
+        ["---"] * len(head),
+        *([f"`{name}`", *row] for name, row in zip(table.index, table.values, strict=True)),
+    ]
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
+
+
+ERRORS_SHOWN = {"energies": "energy_rmse", "worst energies": "energy_worst", "forces": "force_rmse"}
+
+
+def show(*, by_compare: bool) -> None:
+    """Print ratios to random draws over sets and for each, ranks, and where methods harm without a warning."""
+    table = compared() if by_compare else results()
+    print(table.groupby("set").agg(splits=("split", "nunique"), methods=("method", "nunique")).to_string(), "\n")
+    for share in (0.05, 0.20):
+        some, summary = table[table["share"] == share], {}
+        for what, error in ERRORS_SHOWN.items():
+            each = ratios(some, f"test_{error}") if f"test_{error}" in some else []
+            if not len(each):
+                continue
+            by_set = each.groupby(["method", "set"])["log"].mean()
+            summary[what] = by_set.groupby("method").apply(in_words)
+            if what != "worst energies":
+                per = each.groupby(["method", "set"])["log"].apply(in_words).unstack()
+                print(f"{what}, {share:.0%}\n\n{markdown(per.fillna('–'))}\n")
+                worse = each.groupby(["method", "set"])["log"].apply(lambda own: interval(own)[1] > 0)
+                summary[f"worse, {what}"] = worse.groupby("method").sum().astype(str)
+                wide = some.set_index(["set", "split", "method"])[f"test_{error}"].unstack()
+                rank = wide.dropna(axis=1, how="all").rank(axis=1).groupby("set").mean()
+                summary[f"rank, {what}"] = rank.apply(lambda own: in_words(own.dropna(), float))
+        for what in ("energies", "forces"):
+            if f"held_{ERRORS_SHOWN[what]}" in some:
+                each = ratios(some, f"held_{ERRORS_SHOWN[what]}")
+                by_set = each.groupby(["method", "set"])["log"].mean()
+                summary[f"held out, {what}"] = by_set.groupby("method").apply(in_words)
+        print(f"all sets, {share:.0%}\n\n{markdown(pd.DataFrame(summary).fillna('1'))}\n")
+    if not by_compare:
+        harmful(table)
+        predicted(table)
+
+
+def harmful(table: pd.DataFrame) -> None:
+    """Print every method, set and size that is worse than random draws, and what was known of it before labels."""
+    found = []
+    for what in ("energies", "forces"):
+        each = ratios(table, f"test_{ERRORS_SHOWN[what]}").groupby(["set", "method", "share"])["log"]
+        for (name, method, share), own in each:
+            mean, low, high = interval(own)
+            if low > 0:
+                told = {"ratio": f"{np.exp(mean):.2f} ({np.exp(low):.2f} to {np.exp(high):.2f})"}
+                found.append({"set": name, "method": method, "share": share, "error": what} | told)
+    worse = pd.DataFrame(found)
+    if not len(worse):
+        return
+    before = measured(table)
+    if len(before):
+        own = before.groupby(["set", "method", "share"])
+        for column in ("warned", "warned_of_sizes"):
+            worse = worse.merge(own[column].apply(lambda some: (some > 0).mean()).reset_index(), how="left")
+        for column in ("environments_mean", "covering_mean", "energy_deviation", "force_deviation"):
+            blind = before[before["method"] == "random"].groupby(["set", "share"])[column].mean()
+            mean = own[column].mean()
+            worse = worse.merge((mean / blind).rename(column).reset_index(), how="left")
+    print("worse than random draws, and measures before labels over those of random draws\n")
+    print(worse.round(2).to_string(index=False), "\n")
+
+
+def measured(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what was measured of designs before their labels, draw by draw, with the share of each budget."""
+    shares = table.drop_duplicates(["set", "budget"])[["set", "budget", "share"]]
+    parts = [pd.read_csv(path).assign(set=path.parent.name) for path in sorted(ROOT.glob("*/before.csv"))]
+    return pd.concat(parts).merge(shares, on=["set", "budget"]) if parts else pd.DataFrame()
+
+
+def predicted(table: pd.DataFrame) -> None:
+    """Print rank correlations of measures with errors within one split and size, as `measures.py` does."""
+    before = measured(table)
+    if not len(before):
+        return
+    errors = pd.concat([pd.read_csv(path).assign(set=path.parent.name) for path in sorted(ROOT.glob("*/errors.csv"))])
+    keys = ["set", "method", "split", "draw", "budget"]
+    joined = before.merge(errors, on=keys, suffixes=("", "_"))
+    for what in ("energies", "forces"):
+        rows = {}
+        for column, sign in BETTER.items():
+            own = joined.groupby(["set", "split", "budget"]).apply(
+                lambda some, column=column, sign=sign, what=what: (
+                    spearmanr(-sign * some[column], some[f"test_{ERRORS_SHOWN[what]}"]).statistic
+                    if some[column].nunique() > 1
+                    else np.nan
+                ),
+                include_groups=False,
+            )
+            by_set = own.dropna().groupby("set").mean()
+            rows[column] = by_set.map("{:.2f}".format).to_dict() | {"all sets": in_words(by_set, float)}
+        print(f"rank correlation with the error of {what}\n\n{markdown(pd.DataFrame(rows).T.fillna('–'))}\n")
+
+
 def run(sets: list[str], splits: int) -> None:
     """Choose and judge, set after set."""
     for name in sets:
@@ -263,6 +473,11 @@ def main() -> None:
     step.add_argument("--splits", type=int, default=SPLITS, help="the first splits only (%(default)s)")
     step = steps.add_parser("judge", help="judge designs that are there")
     step.add_argument("sets", choices=SETS, nargs="+", help="labelled sets")
+    step = steps.add_parser("measure", help="measure designs before their labels")
+    step.add_argument("sets", choices=SETS, nargs="+", help="labelled sets")
+    step.add_argument("--splits", type=int, default=3, help="the first splits only (%(default)s)")
+    step = steps.add_parser("show", help="print the tables")
+    step.add_argument("--compare", action="store_true", help="of the designs of compare.py, without groups held out")
     given = parser.parse_args()
     if given.step == "frames":
         if missing := [path for path in given.files if not Path(path).is_file()]:
@@ -271,7 +486,12 @@ def main() -> None:
         frames(given.set, ROOT / given.set, given.files)
     elif given.step == "run":
         run(given.sets, given.splits)
-    elif given.step == "judge":
+    elif given.step == "show":
+        show(by_compare=given.compare)
+    elif given.step == "measure":
+        for name in given.sets:
+            measure(Known(name, ROOT / name), ROOT / name, given.splits)
+    else:
         for name in given.sets:
             judge(Known(name, ROOT / name), ROOT / name)
 
