@@ -333,7 +333,7 @@ def compared() -> pd.DataFrame:
 def ratios(table: pd.DataFrame, error: str) -> pd.DataFrame:
     """Return the log of each error over that of random draws, by set, share, method and split."""
     each = np.log(table.set_index(["set", "share", "split", "method"])[error].dropna()).unstack()
-    return each.sub(each["random"], axis=0).drop(columns="random").stack().rename("log").reset_index()
+    return each.sub(each["random"], axis=0).drop(columns="random").stack().dropna().rename("log").reset_index()
 
 
 def interval(values: pd.Series) -> tuple[float, float, float]:
@@ -347,7 +347,7 @@ def interval(values: pd.Series) -> tuple[float, float, float]:
 def in_words(values: pd.Series, transform: Callable[[float], float] = np.exp) -> str:
     """Return mean and interval, transformed."""
     mean, low, high = (transform(value) for value in interval(values))
-    alone = f"{mean:.2f}" if mean < 10 else f"{mean:.0f}"
+    alone = f"{mean:.2f}"
     return alone if np.isnan(low) else f"{alone} ({low:.2f} to {high:.2f})"
 
 
@@ -369,31 +369,34 @@ def show(*, by_compare: bool) -> None:
     """Print ratios to random draws over sets and for each, ranks, and where methods harm without a warning."""
     table = compared() if by_compare else results()
     print(table.groupby("set").agg(splits=("split", "nunique"), methods=("method", "nunique")).to_string(), "\n")
-    for share in (0.05, 0.20):
-        some, summary = table[table["share"] == share], {}
-        for what, error in ERRORS_SHOWN.items():
-            each = ratios(some, f"test_{error}") if f"test_{error}" in some else []
-            if not len(each):
-                continue
-            by_set = each.groupby(["method", "set"])["log"].mean()
-            summary[what] = by_set.groupby("method").apply(in_words)
-            if what != "worst energies":
-                per = each.groupby(["method", "set"])["log"].apply(in_words).unstack()
-                print(f"{what}, {share:.0%}\n\n{markdown(per.fillna('–'))}\n")
-                worse = each.groupby(["method", "set"])["log"].apply(lambda own: interval(own)[1] > 0)
-                summary[f"worse, {what}"] = worse.groupby("method").sum().astype(str)
-                wide = some.set_index(["set", "split", "method"])[f"test_{error}"].unstack()
-                rank = wide.dropna(axis=1, how="all").rank(axis=1).groupby("set").mean()
-                summary[f"rank, {what}"] = rank.apply(lambda own: in_words(own.dropna(), float))
-        for what in ("energies", "forces"):
-            if f"held_{ERRORS_SHOWN[what]}" in some:
-                each = ratios(some, f"held_{ERRORS_SHOWN[what]}")
-                by_set = each.groupby(["method", "set"])["log"].mean()
-                summary[f"held out, {what}"] = by_set.groupby("method").apply(in_words)
-        print(f"all sets, {share:.0%}\n\n{markdown(pd.DataFrame(summary).fillna('1'))}\n")
+    for what, error in ERRORS_SHOWN.items():
+        for share in (0.05, 0.20):
+            for where in ("test", "held"):
+                some = table[table["share"] == share]
+                if f"{where}_{error}" in some:
+                    title = f"{what}, {share:.0%}" + ("" if where == "test" else ", group held out")
+                    print(f"{title}\n\n{markdown(by_set(some, f'{where}_{error}'))}\n")
     if not by_compare:
         harmful(table)
         predicted(table)
+
+
+def by_set(table: pd.DataFrame, error: str) -> pd.DataFrame:
+    """Return ratios to random draws for each set, in words, a row for each method; over all, for those of every set."""
+    logs = ratios(table, error)
+    each = logs.groupby(["method", "set"])["log"]
+    everywhere = logs.groupby("method")["set"].nunique() == table["set"].nunique()
+    everywhere = ["random", *everywhere.index[everywhere]]
+    found = each.apply(in_words).unstack()
+    found["all sets"] = each.mean().groupby("method").apply(in_words)
+    wide = table.dropna(subset=[error]).set_index(["set", "split", "method"])[error].unstack()
+    rank = wide[everywhere].dropna().rank(axis=1).groupby("set").mean()
+    found.loc[~found.index.isin(everywhere), "all sets"] = np.nan
+    found["worse"] = each.apply(lambda own: interval(own)[1] > 0).groupby("method").sum().astype(str)
+    found.loc["random"] = "1"
+    found["rank"] = rank.apply(lambda own: in_words(own.dropna(), float))
+    found.loc["random", "worse"] = "–"
+    return found.loc[[*rank.mean().sort_values().index, *found.index.difference(everywhere)]].fillna("–")
 
 
 def harmful(table: pd.DataFrame) -> None:
