@@ -1,7 +1,7 @@
 """Does what is known of a design before its labels predict the errors of its model? See docs/design-page.md.
 
-    python config/studies/all-labels/measures.py measure nbmota
-    python config/studies/all-labels/measures.py show nbmota molybdenum silicon tungsten
+    python config/studies/methods-on-sets/measures.py measure nbmota
+    python config/studies/methods-on-sets/measures.py show nbmota molybdenum silicon tungsten
 
 `measure` chooses the designs of `compare.py` again, whose errors are there, and measures each against the frames that
 it was chosen from, without labels. `show` ranks the designs of each split and size by every measure, and prints how
@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from compare import CHOICES, ERRORS, KERNEL, SETS, SPLITS, Known, designs_of, draws_of
+from compare import CHOICES, designs_of, draws_of
+from labelled import ERRORS, KERNEL, SETS, SPLITS, Known
 from scipy.stats import spearmanr
 from scipy.stats import t as student
 
@@ -59,7 +60,7 @@ class Yardsticks:
 
     def __init__(self, known: Known, members: np.ndarray) -> None:
         self.known, self.members = known, members
-        self.features, self.covariance = known.compared["soap"]
+        self.features, self.covariance = known.compared("soap")
         self.pool = HeldPool(self.features[members])
         sample = members[:: max(1, len(members) // FRAMES)]
         rows = [known.rows.one(int(k)).astype(float) for k in sample]
@@ -160,7 +161,7 @@ def main() -> None:
     parser.add_argument("step", choices=["measure", "show"], help="what to do")
     parser.add_argument("sets", choices=SETS, nargs="+", help="labelled sets that `compare.py` has compared")
     given = parser.parse_args()
-    folders = {name: Path("results/all-labels") / name for name in given.sets}
+    folders = {name: Path("results/methods-on-sets") / name for name in given.sets}
     if missing := [folder for folder in folders.values() if not (folder / "compare.csv").is_file()]:
         parser.error(f"no file '{missing[0]}/compare.csv'; run compare.py first")
     if given.step == "measure":
