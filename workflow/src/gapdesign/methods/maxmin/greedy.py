@@ -47,6 +47,9 @@ SAMPLE = 4096
 BLOCK = 65536
 """Number of candidates that a thread reads at once."""
 
+LARGE = 500_000
+"""Number of candidates from which passes by compiled loops save more than it takes to load them."""
+
 
 def select(task: Task) -> Selection:
     """Return the exact greedy max-min order.
@@ -71,7 +74,8 @@ class _Greedy:
         existing = task.existing if task.existing is not None else np.zeros((0, task.pool.dimension), np.float32)
         room = len(existing) + task.budget + 1
         dimensions = task.pool.dimension, self.pool.dimension
-        self.ranks = Ranks(task.basis, self.covariance, coded, dimensions, room)
+        is_compiled = self.pool.size >= LARGE
+        self.ranks = Ranks(task.basis, self.covariance, coded, dimensions, room, is_compiled=is_compiled)
         self.ranks.add(existing)
         self.chosen: list[int] = []
         self.passes = 0
