@@ -158,21 +158,21 @@ def refresh(codes, shares, bounds, which, floor, targets, count, parts):
             alive = min(size, ends[start + 1] - begin)
             for slot in range(alive):
                 mine[slot] = order[begin + slot]
-                mixed[slot] = shares[mine[slot]]
+                for species in range(shares.shape[1]):
+                    mixed[slot, species] = shares[mine[slot], species]
             _fill(codes, mine, alive, parts.places, rows, tiles)
             first = start
             while alive:
                 last = min(first + parts.ranks, count)
                 measured += alive * (last - first)
                 for part in range(0, alive, LANES):
-                    lanes = min(alive - part, LANES)
-                    n = -(-lanes // VECTOR) * VECTOR
                     tile = tiles[part * rows : (part + LANES) * rows]
                     if has_tangent and first >= parts.ranks:
-                        _tangent(tile, targets.tangents, first, last, total, highest, n)
+                        _tangent(tile, targets.tangents, first, last, total, highest)
                     else:
-                        _bound(tile, mixed, part, targets, first, last, parts, total, terms, highest, n)
-                    for lane in range(lanes):
+                        some = mixed[part : part + LANES]
+                        _bound(tile, some, targets, first, last, parts, total, terms, highest)
+                    for lane in range(min(alive - part, LANES)):
                         candidate = mine[part + lane]
                         psi[candidate] = min(psi[candidate], own[candidate] - highest[lane])
                         seen[candidate] = last
@@ -226,7 +226,8 @@ def _survivors(mine, mixed, count, psi, floor, rows, tiles):
         if psi[mine[slot]] >= floor:
             if alive < slot:
                 mine[alive] = mine[slot]
-                mixed[alive] = mixed[slot]
+                for species in range(mixed.shape[1]):
+                    mixed[alive, species] = mixed[slot, species]
                 source = slot // LANES * rows * LANES + slot % LANES
                 goal = alive // LANES * rows * LANES + alive % LANES
                 for row in range(rows):
@@ -236,42 +237,45 @@ def _survivors(mine, mixed, count, psi, floor, rows, tiles):
 
 
 @compiled
-def _tangent(tile, tangents, first, last, total, highest, n):
+def _tangent(tile, tangents, first, last, total, highest):
     """Put the largest of the sums with targets ``first`` to ``last`` into ``highest``."""
-    highest[:n] = -np.inf
+    highest[:] = -np.inf
     for rank in range(first, last, 2):
         other = min(rank + 1, last - 1)
-        _products(tile, tangents[rank], tangents[other], 0, tangents.shape[1], total, n)
-        _raise(total, highest, n)
+        _products(tile, tangents[rank], tangents[other], 0, tangents.shape[1], total)
+        _raise(total, highest)
 
 
 @compiled
-def _bound(tile, mixed, part, targets, first, last, parts, total, terms, highest, n):
+def _bound(tile, mixed, targets, first, last, parts, total, terms, highest):
     """Put the largest of the sums of similarities with targets ``first`` to ``last`` into ``highest``."""
-    highest[:n] = -np.inf
+    highest[:] = -np.inf
+    linear, is_mixed = parts.linear, mixed.shape[1] > 0
     for rank in range(first, last, 2):
         other = min(rank + 1, last - 1)
-        pair = targets.bounding[rank], targets.bounding[other]
-        _products(tile, *pair, parts.linear[0], parts.linear[1], total, n)
+        one, two = targets.bounding[rank], targets.bounding[other]
+        _products(tile, one, two, linear[0], linear[1], total)
         for species in range(len(parts.soap)):
-            _products(tile, *pair, parts.soap[species, 0], parts.soap[species, 1], terms, n)
-            for side, target in enumerate((rank, other)):
-                mine = terms[side * LANES : (side + 1) * LANES]
-                if parts.zeta:
-                    _power(mine, targets.lacking[target, species], parts.zeta, n)
-                else:
-                    _gaussian(mine, targets.lacking[target, species], parts.steepness, parts.weights[species], n)
-                if targets.shares.shape[1]:
-                    for lane in range(LANES):
-                        mine[lane] *= mixed[part + lane, species] * targets.shares[target, species]
-                _add(mine, total[side * LANES : (side + 1) * LANES], n)
-        _raise(total, highest, n)
+            _products(tile, one, two, parts.soap[species, 0], parts.soap[species, 1], terms)
+            lacking, weight = (targets.lacking[rank, species], targets.lacking[other, species]), parts.weights[species]
+            if parts.zeta:
+                _power(terms, lacking, parts.zeta)
+            else:
+                _gaussian(terms, lacking, parts.steepness, weight)
+            if is_mixed:
+                shares = targets.shares[rank, species], targets.shares[other, species]
+                for lane in range(LANES):
+                    terms[lane] *= mixed[lane, species] * shares[0]
+                    terms[LANES + lane] *= mixed[lane, species] * shares[1]
+            for lane in range(2 * LANES):
+                total[lane] += terms[lane]
+        _raise(total, highest)
 
 
 @fused
-def _products(tile, target, other, begin, end, sums, n):
+def _products(tile, target, other, begin, end, sums):
     """Put the products of a tile with the rows ``begin`` to ``end`` of two targets into ``sums`` (2 LANES,)."""
-    sums[:n], sums[LANES : LANES + n] = 0, 0
+    sums[:] = 0
     for row in range(begin, end, TERMS):
         a, b, x = target[row : row + TERMS], other[row : row + TERMS], tile[row * LANES : (row + TERMS) * LANES]
         a0, a1, a2, a3, a4, a5, a6, a7 = a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]
@@ -287,47 +291,49 @@ def _products(tile, target, other, begin, end, sums, n):
 
 
 @compiled
-def _power(dots, lacking, zeta, n):
-    """Turn products (n,) into similarities, as :meth:`gapdesign.descriptors.similarity.Power.quickly` does."""
-    for lane in range(LANES):
-        dots[lane] += lacking
+def _power(dots, lacking, zeta):
+    """Turn products with two targets into similarities, as :meth:`gapdesign.descriptors.similarity.Power.quickly`."""
+    first, second = lacking
+    squarings = 0
     while zeta > 1 and zeta % 2 == 0:
+        squarings, zeta = squarings + 1, zeta // 2
+    if squarings == 2 and zeta == 1:
         for lane in range(LANES):
+            one, two = dots[lane] + first, dots[LANES + lane] + second
+            one, two = one * one, two * two
+            dots[lane], dots[LANES + lane] = one * one, two * two
+        return
+    for lane in range(LANES):
+        dots[lane] += first
+        dots[LANES + lane] += second
+    for _ in range(squarings):
+        for lane in range(2 * LANES):
             dots[lane] *= dots[lane]
-        zeta //= 2
-    if zeta > 1:
-        for lane in range(LANES):
-            base = dots[lane]
-            power = base
-            for _ in range(zeta - 1):
-                power *= base
-            dots[lane] = power
+    for lane in range(2 * LANES if zeta > 1 else 0):
+        base = dots[lane]
+        for _ in range(zeta - 1):
+            dots[lane] *= base
 
 
 @compiled
-def _gaussian(dots, lacking, steepness, weight, n):
-    """Turn products (n,) into weighted similarities, as :meth:`gapdesign.descriptors.similarity.Gaussian.quickly` does.
+def _gaussian(dots, lacking, steepness, weight):
+    """Turn products with two targets into weighted similarities.
 
-    The exponential is 2^k e^f with |f| <= log(2) / 2, to two units in the last place, as NumPy's is to three.
+    As :meth:`gapdesign.descriptors.similarity.Gaussian.quickly`. The exponential is 2^k e^f with |f| <= log(2) / 2, to
+    two units in the last place, as NumPy's is to three.
     """
     one = np.float32(1)
-    for lane in range(LANES):
-        x = min(max((dots[lane] + lacking - one) * steepness, LEAST), -LEAST)
-        k = np.floor(x * LOG2E + np.float32(0.5))
-        f = x - k * LN2 - k * LN2_REST
-        e = one + f * (one + f * (C2 + f * (C3 + f * (C4 + f * (C5 + f * (C6 + f * C7))))))
-        dots[lane] = e * np.int32((np.int32(k) + 127) << 23).view(np.float32) * weight
+    for side in range(2):
+        for lane in range(side * LANES, (side + 1) * LANES):
+            x = min(max((dots[lane] + lacking[side] - one) * steepness, LEAST), -LEAST)
+            k = np.floor(x * LOG2E + np.float32(0.5))
+            f = x - k * LN2 - k * LN2_REST
+            e = one + f * (one + f * (C2 + f * (C3 + f * (C4 + f * (C5 + f * (C6 + f * C7))))))
+            dots[lane] = e * np.int32((np.int32(k) + 127) << 23).view(np.float32) * weight
 
 
 @compiled
-def _add(terms, total, n):
-    """Add terms to a total (n,)."""
-    for lane in range(LANES):
-        total[lane] += terms[lane]
-
-
-@compiled
-def _raise(sums, highest, n):
+def _raise(sums, highest):
     """Raise the highest (n,) to the sums with either of two targets."""
     for lane in range(LANES):
         one, other, known = sums[lane], sums[LANES + lane], highest[lane]
