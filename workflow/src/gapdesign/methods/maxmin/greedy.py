@@ -38,6 +38,9 @@ T = TypeVar("T")
 FRONT = 256
 """Smallest number of candidates in a new front, if there are enough."""
 
+UPPER = 16
+"""Number of fronts in the upper part of the middle tier, which alone is searched for the next front."""
+
 SHARE = 16
 """The middle tier holds one candidate in this many."""
 
@@ -279,6 +282,7 @@ class _Greedy:
         bounds = (self.own[members], self.psi[members], self.seen[members])
         beyond = goal if len(members) < self.pool.size else -np.inf
         self.middle = Tier(members, codes, *bounds, beyond)
+        self.upper = np.empty(0, np.int64), np.inf
         self._advance()
 
     def _refresh_pool(self, floor: float) -> tuple[np.ndarray, np.ndarray]:
@@ -313,11 +317,7 @@ class _Greedy:
         middle, size = self.middle, 4 * FRONT
         bounds = (middle.own, middle.psi, middle.seen)
         while True:
-            if size < len(middle.psi):
-                parted = np.argpartition(-middle.psi, size)
-                top, beyond = parted[:size], float(middle.psi[parted[size]])
-            else:
-                top, beyond = np.arange(len(middle.psi)), -np.inf
+            top, beyond = self._top(size)
             self._count(self.ranks.refresh(middle.rows, bounds, top, beyond))
             members = np.sort(top[(middle.psi[top] >= beyond) & (middle.psi[top] > -np.inf)])
             self.front = self._front(members, beyond)
@@ -325,6 +325,19 @@ class _Greedy:
                 break
             self._hand_back_front()
             size *= 2
+
+    def _top(self, size: int) -> tuple[np.ndarray, float]:
+        """Return the ``size`` members of the middle tier with the largest bounds, and a bound of all others."""
+        psi = self.middle.psi
+        if size >= len(psi):
+            return np.arange(len(psi)), -np.inf
+        top, beyond = _largest(psi, self.upper[0], size)
+        # Bounds only fall, so that members outside the upper part stay below its bound.
+        if beyond < self.upper[1]:
+            self.upper = _largest(psi, np.arange(len(psi)), UPPER * size)
+            top, beyond = _largest(psi, self.upper[0], size)
+            beyond = max(beyond, self.upper[1])
+        return top, beyond
 
     def _front(self, members: np.ndarray, beyond: float) -> Tier:
         """Measure members (n,) of the middle tier by their compressed features."""
@@ -366,3 +379,11 @@ class _Greedy:
             f"rank {done} of {budget}, distance {np.sqrt(distance2):.4f}, {share:.1%} of the pool still in play,"
             f" {self.passes} passes, about {seconds * (budget - done) / max(done, 1):.0f} s left"
         )
+
+
+def _largest(psi: np.ndarray, among: np.ndarray, size: int) -> tuple[np.ndarray, float]:
+    """Return those (size,) of some members ``among`` (n,) with the largest ``psi``, and the largest of the others."""
+    if size >= len(among):
+        return among, -np.inf
+    parted = np.argpartition(-psi[among], size)
+    return among[parted[:size]], float(psi[among[parted[size]]])
