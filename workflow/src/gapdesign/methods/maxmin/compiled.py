@@ -1,7 +1,8 @@
 """Bounds of distances from codes, by compiled loops: without Python's lock, so that threads share a pass over a pool.
 
-They are the bounds of :class:`gapdesign.methods.maxmin.codes.CodedCovariance`, up to rounding, for which its margins
-leave room in any order of a sum. Import this module where a pool is large: numba takes half a second to load.
+They are the bounds of :class:`gapdesign.methods.maxmin.codes.CodedCovariance` up to rounding, for which its margins
+leave room in any order of a sum. Import this module where a pool is large: numba and the loops take half a second to
+load.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ TERMS = 8
 """Terms of a sum that are added at once; parts of targets are filled up with zeros to a multiple of it."""
 
 LANES = 256
-"""Candidates side by side in one tile: their codes and sums fit the nearest cache of a core."""
+"""Candidates side by side in one tile: their codes and sums fit the nearest cache of a core. Loops over lanes take all,
+whether there are as many candidates or not, since loops of known length become better vector instructions."""
 
-VECTOR = 16
-"""Lanes are taken in multiples of this, so that loops over them are vector instructions to the end."""
+LINE = 16
+"""Numbers in a line of the cache."""
 
 TILES = 8
-"""Tiles of candidates whose survivors are moved together."""
+"""Number of tiles that are filled at once, and whose survivors then move together."""
 
 LEAST = np.float32(-80)
 """Exponent whose exponential is zero for every purpose here."""
@@ -184,8 +186,8 @@ def refresh(codes, shares, bounds, which, floor, targets, count, parts):
 @compiled
 def _room(size):
     """Return an array (size,) of zeros that begins with a line of the cache, as vectors want it."""
-    raw = np.zeros(size + VECTOR, np.float32)
-    skipped = (-(raw.ctypes.data // 4)) % VECTOR
+    raw = np.zeros(size + LINE, np.float32)
+    skipped = (-(raw.ctypes.data // 4)) % LINE
     return raw[skipped : skipped + size]
 
 
@@ -319,8 +321,8 @@ def _power(dots, lacking, zeta):
 def _gaussian(dots, lacking, steepness, weight):
     """Turn products with two targets into weighted similarities.
 
-    As :meth:`gapdesign.descriptors.similarity.Gaussian.quickly`. The exponential is 2^k e^f with |f| <= log(2) / 2, to
-    two units in the last place, as NumPy's is to three.
+    As :meth:`gapdesign.descriptors.similarity.Gaussian.quickly`. The exponential is 2^k e^f with |f| <= log(2) / 2, and
+    as close as NumPy's: its relative error is below 2 :data:`gapdesign.methods.maxmin.codes.UNIT`.
     """
     one = np.float32(1)
     for side in range(2):

@@ -278,30 +278,28 @@ class _Greedy:
         share = min(max(self.pool.size // SHARE, FRONT), self.room) / self.pool.size
         wanted = min(len(sample), int(len(sample) * share) + 1)
         goal = min(goal, float(np.sort(psi)[-wanted]))
-        members, codes = self._refresh_pool(goal)
-        bounds = (self.own[members], self.psi[members], self.seen[members])
-        beyond = goal if len(members) < self.pool.size else -np.inf
-        self.middle = Tier(members, codes, *bounds, beyond)
+        members, *others = self._refresh_pool(goal)
+        self.middle = Tier(members, *others, beyond=goal if len(members) < self.pool.size else -np.inf)
         self.upper = np.empty(0, np.int64), np.inf
         self._advance()
 
-    def _refresh_pool(self, floor: float) -> tuple[np.ndarray, np.ndarray]:
-        """Update all candidates that may reach ``floor``; return those that then still may (n,), and their codes."""
+    def _refresh_pool(self, floor: float) -> list[np.ndarray]:
+        """Update all candidates that may reach ``floor``; of those that then still may, return what a tier has."""
 
-        def refresh(span: tuple[int, int]) -> tuple[int, np.ndarray, np.ndarray]:
+        def refresh(span: tuple[int, int]) -> tuple[int, tuple[np.ndarray, ...]]:
             start, stop = span
             own, psi, seen = self.own[start:stop], self.psi[start:stop], self.seen[start:stop]
             above = np.flatnonzero((psi >= floor) & (psi > -np.inf))
             if not len(above):
-                return 0, above, np.empty((0, self.codes.dimension), self.codes.dtype)
+                return 0, (above, np.empty((0, self.codes.dimension), self.codes.dtype), own[:0], psi[:0], seen[:0])
             codes, which = self.codes.block(start, stop), above[seen[above] < self.ranks.count]
             measured = self.ranks.refresh(codes, (own, psi, seen), which, floor)
             above = above[psi[above] >= floor]
-            return measured, start + above, codes[above]
+            return measured, (start + above, codes[above], own[above], psi[above], seen[above])
 
-        measured, members, codes = zip(*self._on_all(refresh), strict=True)
+        measured, members = zip(*self._on_all(refresh), strict=True)
         self._count(sum(measured))
-        return np.concatenate(members), np.concatenate(codes)
+        return [np.concatenate(parts) for parts in zip(*members, strict=True)]
 
     def _on_all(self, do: Callable[[tuple[int, int]], T]) -> list[T]:
         """Do something for all blocks of the pool, in threads."""

@@ -31,7 +31,7 @@ class Ranks:
     measured : dict
         Distances computed so far, from codes and from compressed features.
     is_compiled : bool
-        Whether bounds from codes are computed by compiled loops; they give the same up to rounding.
+        Whether compiled loops bound distances from codes; they give the same up to rounding.
     """
 
     def __init__(
