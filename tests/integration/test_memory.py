@@ -39,26 +39,32 @@ from gapdesign.descriptors.kernel import KernelOptions
 from gapdesign.shards import FeaturePool
 from gapdesign.methods.base import Task
 from gapdesign.methods.shared.resources import hold
+from gapdesign.methods.maxmin import greedy
 from gapdesign.methods.maxmin.compression import Directions
-from gapdesign.methods.maxmin.greedy import select
 
 full, small = sys.argv[1].split(","), sys.argv[2].split(",")
-megabytes, limited = int(sys.argv[3]), sys.argv[4] == "limited"
+megabytes, limited = int(sys.argv[3]), sys.argv[4] != "free"
 pool = FeaturePool(full)
 layout = Layout(n_species=1, spectrum=pool.dimension - 1, pairs=1)
 covariance = Covariance(layout, KernelOptions(soap={"zeta": 2, "scale": 1}, pair={"scale": 0}))
 basis = Directions.read(sys.argv[5], layout)
+
+def select(full, small):
+    return greedy.select(Task(
+        pool=full, covariance=covariance, mean=pool.rows([0])[0], budget=80, basis=basis,
+        compressed=hold(small, megabytes), memory=megabytes,
+    ))
+
+if sys.argv[4] == "compiled":
+    greedy.LARGE = 0
+    select(FeaturePool(full[:1]), FeaturePool(small[:1]))  # what is compiled takes memory once
 if limited:
     limit(megabytes)
     try:
         pool.held()
     except MemoryError:
         print("the pool does not fit")
-selection = select(Task(
-    pool=pool, covariance=covariance, mean=pool.rows([0])[0], budget=80, basis=basis,
-    compressed=hold(FeaturePool(small), megabytes), memory=megabytes,
-))
-print(selection.candidates.tolist())
+print(select(pool, FeaturePool(small)).candidates.tolist())
 """
 
 
@@ -85,10 +91,11 @@ def test_the_selection_runs_within_its_memory(tmp_path):
         return run(SELECTION, ",".join(full), ",".join(small), megabytes, mode, tmp_path / "basis.npz")
 
     assert size * dimension * 4 > 1.8 * 100 * 2**20
-    verdict, within = select(100, "limited")
-    assert verdict == "the pool does not fit"
     (free,) = select(4096, "free")
-    assert within == free
+    for mode in ("limited", "compiled"):
+        verdict, within = select(100, mode)
+        assert verdict == "the pool does not fit"
+        assert within == free
 
 
 POINTS = """

@@ -24,6 +24,7 @@ from gapdesign.methods.maxmin import greedy as maxmin
 from gapdesign.methods.maxmin.certificate import first_wrong_rank
 from gapdesign.methods.maxmin.codes import CodedCovariance
 from gapdesign.methods.maxmin.compression import RESIDUAL, CompressedCovariance, Directions
+from gapdesign.methods.maxmin.tiers import Ranks
 from gapdesign.methods.random import RandomMethod
 from gapdesign.methods.shared.distance import descending, mean_descriptor, total
 from gapdesign.methods.shared.resources import block_rows, hold
@@ -137,17 +138,25 @@ def test_sixty_of_1500_strained_zirconium_cells_are_those_of_the_plain_algorithm
 
 
 @contextmanager
-def small_tiers(front=3, share=4, sample=9, block=13, chunk=5, ranks=2):
-    """Tiers so small that even a small pool goes up and down between them."""
+def small_tiers(front=3, share=4, sample=9, block=13, chunk=5, ranks=2, upper=3, is_compiled=False):
+    """Tiers so small that even a small pool goes up and down between them, by compiled loops if asked for."""
+    large = {"LARGE": 0} if is_compiled else {}
     with (
-        patch.multiple(maxmin, FRONT=front, SHARE=share, SAMPLE=sample, BLOCK=block, CHUNK=chunk),
+        patch.multiple(maxmin, FRONT=front, SHARE=share, SAMPLE=sample, BLOCK=block, CHUNK=chunk, UPPER=upper, **large),
         patch.multiple(tiers, CHUNK=chunk, RANKS=ranks),
     ):
         yield
 
 
 @pytest.mark.parametrize(
-    "sizes", [{}, {"front": 1, "share": 100}, {"front": 50, "ranks": 7, "chunk": 64, "block": 100}]
+    "sizes",
+    [
+        {},
+        {"is_compiled": True},
+        {"front": 1, "share": 100, "upper": 1},
+        {"front": 50, "ranks": 7, "chunk": 64, "block": 100},
+        {"front": 50, "ranks": 7, "chunk": 64, "block": 700, "is_compiled": True},
+    ],
 )
 def test_a_design_does_not_depend_on_the_sizes_of_tiers_and_blocks(zirconium, covariance, exact, sizes):
     with small_tiers(**sizes):
@@ -164,10 +173,10 @@ def test_a_design_does_not_depend_on_shards_threads_memory_and_where_the_pool_is
         pool = open_pool(tmp_path / f"features{number}", zirconium, cuts)
         compressed = open_pool(tmp_path / f"compressed{number}", basis.compress(zirconium), cuts)
         where = {"pool": pool, "basis": basis, "compressed": compressed}
-        with small_tiers(front=16, block=100):
-            assert agrees(
-                maxmin.select(make_task(zirconium, covariance, 60, threads=threads, memory=64, **where)), exact
-            )
+        for is_compiled in (False, True):
+            with small_tiers(front=16, block=100, is_compiled=is_compiled):
+                task = make_task(zirconium, covariance, 60, threads=threads, memory=64, **where)
+                assert agrees(maxmin.select(task), exact)
 
 
 @pytest.mark.parametrize("kept", [1, 2, 5])
@@ -281,17 +290,20 @@ KINDS = [
     zeta=st.sampled_from([1, 2, 4, 0.2, 0.7]),
     budget=st.integers(1, 30),
     directions=st.integers(1, 12),
-    sizes=st.tuples(*[st.integers(1, 20)] * 6),
+    sizes=st.tuples(*[st.integers(1, 20)] * 7),
     existing=st.integers(-3, 4),
+    is_compiled=st.booleans(),
     seed=st.integers(0, 10**6),
 )
-def test_any_pool_however_held_gives_the_plain_order(kind, n, d, zeta, budget, directions, sizes, existing, seed):
+def test_any_pool_however_held_gives_the_plain_order(
+    kind, n, d, zeta, budget, directions, sizes, existing, is_compiled, seed
+):
     rng = np.random.default_rng(seed)
     features, covariance = nasty(kind, n, d, rng), dot_product(d, zeta)
     vectors, _ = np.linalg.qr(rng.standard_normal((d - 1, min(directions, d - 1))))
     basis = Directions(covariance.layout, (vectors, np.ones((1, 1)))) if directions < 10 else None
     there = features[rng.integers(0, n, existing)] if existing > 0 else None
-    with small_tiers(*sizes):
+    with small_tiers(*sizes, is_compiled):
         selection = maxmin.select(make_task(features, covariance, budget, basis=basis, existing=there))
     assert agrees(selection, plain(features, covariance, budget, existing=there))
 
@@ -305,16 +317,17 @@ def test_any_pool_however_held_gives_the_plain_order(kind, n, d, zeta, budget, d
     budgets=st.tuples(*[st.integers(1, 30)] * 2),
     existing=st.integers(-3, 4),
     start=st.sampled_from([None, 0]),
+    is_compiled=st.booleans(),
     seed=st.integers(0, 10**6),
 )
 def test_any_larger_pool_and_any_budget_gives_the_plain_order_from_any_earlier_end(
-    kind, n, grown, d, budgets, existing, start, seed
+    kind, n, grown, d, budgets, existing, start, is_compiled, seed
 ):
     rng = np.random.default_rng(seed)
     features, covariance = nasty(kind, n + grown, d, rng), dot_product(d)
     given = {"start": start, "basis": Directions.of(features, covariance.layout)}
     given["existing"] = features[rng.integers(0, n, existing)] if existing > 0 else None
-    with small_tiers():
+    with small_tiers(is_compiled=is_compiled):
         state = maxmin.select(make_task(features[:n], covariance, budgets[0], **given)).state
         selection = maxmin.select(make_task(features, covariance, budgets[1], earlier=state, **given))
     expected = plain(features, covariance, budgets[1], existing=given["existing"], start=start)
@@ -449,6 +462,72 @@ def test_bounds_from_codes_are_above_every_distance(kind, zeta, directions, samp
         assert (own + coded.tangent(decoded, coded.tangents(*coded.targets(rows))) >= exactly.min(axis=0)).all()
         for row, distances2 in zip(rows, exactly, strict=True):
             assert (own + coded.tangent(decoded, coded.tangents(*coded.targets(row[None]))) >= distances2).all()
+
+
+def bounds_by(basis: Directions, covariance: Covariance, rows: np.ndarray, *, is_compiled: bool):
+    """Return a function that bounds codes against compressed ranks: their Psi, ranks seen, and distances computed."""
+    coded, compressed = CodedCovariance(basis.codec, covariance), CompressedCovariance(basis, covariance)
+    dimensions = covariance.layout.dimension, rows.shape[1]
+    ranks = Ranks(basis, compressed, coded, dimensions, len(rows), is_compiled=is_compiled)
+    ranks.add(np.zeros((len(rows), dimensions[0]), np.float32), rows)
+
+    def refresh(codes: np.ndarray, seen: np.ndarray, which: np.ndarray, floor: float):
+        psi, seen = np.full(len(codes), np.inf, np.float32), seen.astype(np.int32)
+        measured = ranks.refresh(codes, (coded.own(codes), psi, seen), which, floor)
+        return psi, seen, measured
+
+    return refresh
+
+
+@QUICK
+@given(
+    kind=st.sampled_from(KINDS),
+    zeta=st.sampled_from([1, 2, 3, 4, 5, 6, 8, 0.05, 0.3]),
+    ranks=st.integers(1, 12),
+    first=st.integers(0, 12),
+    directions=st.integers(1, 12),
+    seed=st.integers(0, 10**6),
+)
+def test_compiled_bounds_are_above_every_distance(kind, zeta, ranks, first, directions, seed):
+    rng = np.random.default_rng(seed)
+    features, covariance = nasty(kind, 12, 14, rng), dot_product(14, zeta)
+    vectors, _ = np.linalg.qr(rng.standard_normal((13, directions)))
+    basis = Directions(covariance.layout, (vectors, np.ones((1, 1))))
+    rows = basis.compress(features)
+    exactly = np.array([covariance.distance2(features, row) for row in features])
+    with patch.object(tiers, "RANKS", ranks):
+        refresh = bounds_by(basis, covariance, rows, is_compiled=True)
+    psi, seen, measured = refresh(basis.code(features), np.full(12, first), np.arange(12), -np.inf)
+    assert (seen == 12).all() and measured == 12 * (12 - first)
+    assert (psi >= exactly[first:].min(axis=0, initial=np.inf)).all()
+
+
+@pytest.mark.parametrize("n_species", [1, 2])
+@pytest.mark.parametrize("soap", [{"zeta": 4}, {"zeta": 3}, {"form": "gaussian", "length": 0.4}])
+def test_compiled_bounds_are_those_of_matrix_products(n_species, soap):
+    """Of more candidates than are taken at once, some not asked for, which have seen some of the ranks or all."""
+    rng = np.random.default_rng(n_species)
+    layout = Layout(n_species=n_species, spectrum=30, pairs=20)
+    features = rng.random((5000, 8)) @ rng.random((8, layout.dimension)) + 0.05 * rng.random((5000, layout.dimension))
+    for part in (*layout.soap, layout.composition, layout.pair):
+        if part is not None:
+            features[:, part] /= np.linalg.norm(features[:, part], axis=1, keepdims=True)
+    features, covariance = features.astype(np.float32), Covariance(layout, KernelOptions(soap=soap))
+    basis = Directions.of(features[:100], layout)
+    rows, codes = basis.compress(features[:150]), basis.code(features)
+    plainly, compiled = (bounds_by(basis, covariance, rows, is_compiled=is_compiled) for is_compiled in (False, True))
+    which, seen = np.flatnonzero(rng.random(5000) < 0.9), rng.choice([0, 0, 7, 70, 149, 150], 5000)
+    psi, last, measured = plainly(codes, seen, which, -np.inf)
+    again, after, counted = compiled(codes, seen, which, -np.inf)
+    np.testing.assert_allclose(again, psi, rtol=0, atol=5e-6)
+    assert np.array_equal(after, last) and measured == counted
+    floor = float(np.median(psi[which]))
+    early, last, measured = plainly(codes, seen, which, floor)
+    again, after, counted = compiled(codes, seen, which, floor)
+    decided = abs(psi - floor) > 1e-5
+    assert counted == pytest.approx(measured, rel=1e-2) and measured < (150 - seen[which]).sum()
+    assert np.array_equal((again >= floor)[decided], (early >= floor)[decided])
+    assert (again >= psi - 5e-6).all()
 
 
 def test_bounds_from_codes_of_strained_zirconium_are_close(zirconium, covariance):

@@ -21,5 +21,8 @@ def _compiler(**options: Any) -> Callable[[Callable], Any]:
 compiled = _compiler()
 """Compile a function whose operations stay in the order of its text, so that all processors give the same bits."""
 
+fused = _compiler(fastmath={"contract"})
+"""Compile one whose products and sums may become one instruction: the last bits depend on the processor."""
+
 reordered = _compiler(fastmath={"reassoc", "contract"})
 """Compile one whose sums become vector instructions: their last bits depend on the processor."""

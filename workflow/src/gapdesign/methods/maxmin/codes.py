@@ -174,7 +174,7 @@ class Codec:
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Return coordinates and |r| of each part, in steps, 1, and composition (n, ...) float32."""
         count = sum(self.leading) + len(self.leading)
-        shares = np.ascontiguousarray(codes[:, count + 2 * len(self.leading) :]).view(np.float32)
+        shares = self.shares(codes)
         rows = np.empty((len(codes), count + 1 + shares.shape[1]), np.float32)
         rows[:, :count] = codes[:, :count]
         rows[:, count] = 1
@@ -186,8 +186,11 @@ class Codec:
         parts = len(self.leading)
         first = sum(self.leading) + parts
         halves = codes[:, first : first + 2 * parts].view(np.float16).astype(float)
-        shares = np.ascontiguousarray(codes[:, first + 2 * parts :]).view(np.float32)
-        return halves[:, :parts], halves[:, parts:], shares
+        return halves[:, :parts], halves[:, parts:], self.shares(codes)
+
+    def shares(self, codes: np.ndarray) -> np.ndarray:
+        """Return the composition (n, species), or (n, 0)."""
+        return np.ascontiguousarray(codes[:, sum(self.leading) + 3 * len(self.leading) :]).view(np.float32)
 
 
 def _upward(values: np.ndarray) -> np.ndarray:
@@ -223,38 +226,53 @@ class CodedPool(Blocks):
 
 
 class CodedCovariance:
-    """Upper bounds of squared distances from codes, in single precision."""
+    """Upper bounds of squared distances from codes, in single precision.
+
+    Attributes
+    ----------
+    codec : Codec
+    similarity : Similarity
+        Of SOAP vectors.
+    weights : (parts,)
+        Weight of each part in the covariance.
+    parts : list of slice
+        Coordinates of each SOAP block, and of the pairs, in decoded rows and in targets.
+    linear : slice
+        What is linear in them: pairs, the |r| of all parts and what is constant.
+    shares : range
+        Composition, if there are several species.
+    """
 
     def __init__(self, codec: Codec, covariance: Covariance) -> None:
-        self.codec, self._similarity = codec, covariance.similarity
+        self.codec, self.similarity = codec, covariance.similarity
         self._columns = Columns(codec.layout, codec.widths)
         parts, count, species = len(codec.leading), sum(codec.leading), codec.layout.n_species
-        self._parts = Columns(codec.layout, codec.leading).parts
-        # Pairs, the residuals of all parts and what is constant are linear, and so one product.
-        self._linear, self._one = slice(self._parts[-1].start, count + parts + 1), count + parts
-        self._shares = range(count + parts + 1, count + parts + 1 + len(self._columns.shares))
-        self._weights = np.array([covariance.soap_weight] * species + [covariance.pair_weight])
-        slopes = np.array([self._similarity.slope] * species + [1])
-        self._slope = 2 * self._weights * slopes
-        # The error of a product of K terms is K u, times the sum of what they may be; the slope multiplies stored
-        # coordinates and similarities; bounds are rounded when they are kept.
+        self.parts = Columns(codec.layout, codec.leading).parts
+        self.linear, self._one = slice(self.parts[-1].start, count + parts + 1), count + parts
+        self.shares = range(count + parts + 1, count + parts + 1 + len(self._columns.shares))
+        self.weights = np.array([covariance.soap_weight] * species + [covariance.pair_weight])
+        slopes = np.array([self.similarity.slope] * species + [1])
+        self._slope = 2 * self.weights * slopes
+        # The error of a product of K terms is K u, times the sum of what they may be, in whatever order they are added
+        # and with or without fused operations; the slope multiplies stored coordinates and similarities; bounds are
+        # rounded when they are kept.
         products = (count + parts + 4) * (4 * self._slope.sum() + 4)
         self._floor = float((products + self._slope @ (2 * slopes + 8) + 64) * UNIT)
 
     @property
     def width(self) -> int:
         """Numbers in a target."""
-        return self._one + 1 + len(self._shares)
+        return self._one + 1 + len(self.shares)
 
     @property
     def has_tangent(self) -> bool:
         """Whether there are targets of the tangent: not where the composition multiplies similarities."""
-        return not self._shares
+        return not self.shares
 
     def own(self, codes: np.ndarray) -> np.ndarray:
         """Return an upper bound (n,) of k(p, p), to which errors of the coordinates are added."""
         off, norms, shares = self.codec.others(codes)
-        return own(norms, shares, self._similarity, self._weights, off @ self._slope)
+        return own(norms, shares, self.similarity, self.weights, off @ self._slope)
 
     def targets(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Prepare compressed features (m, width) as targets of :meth:`excess`.
@@ -265,37 +283,37 @@ class CodedCovariance:
             Weights of what a code decodes to, and what the products of SOAP coordinates lack.
         """
         columns, codec, constants = self._columns, self.codec, []
-        scales = [*(self._similarity.folded(2 * weight) for weight in self._weights[:-1]), 2 * self._weights[-1]]
+        scales = [*(self.similarity.folded(2 * weight) for weight in self.weights[:-1]), 2 * self.weights[-1]]
         targets = np.zeros((len(rows), self.width))
-        for number, (part, mine, scale) in enumerate(zip(columns.parts, self._parts, scales, strict=True)):
+        for number, (part, mine, scale) in enumerate(zip(columns.parts, self.parts, scales, strict=True)):
             z, count = rows[:, part].astype(float) * scale, codec.leading[number]
             targets[:, mine] = z[:, :count] * codec.steps[mine]
             constants.append(z[:, :count] @ codec.middles[mine])
             rest = np.column_stack([rows[:, part][:, count:], rows[:, columns.residuals][:, number]]).astype(float)
             length = np.linalg.norm(rest, axis=1) * (1 + 8 * UNIT) + 4 * UNIT
-            targets[:, self._parts[-1].stop + number] = -self._slope[number] * length * codec.lengths[number]
-        shares = targets[:, self._shares] = rows[:, columns.shares]
-        mine = own(rows[:, columns.norms], shares, self._similarity, self._weights, self._floor)
+            targets[:, self.parts[-1].stop + number] = -self._slope[number] * length * codec.lengths[number]
+        shares = targets[:, self.shares] = rows[:, columns.shares]
+        mine = own(rows[:, columns.norms], shares, self.similarity, self.weights, self._floor)
         targets[:, self._one] = constants[-1] - mine
         return targets.astype(np.float32), np.column_stack(constants[:-1]).astype(np.float32)
 
     def tangents(self, targets: np.ndarray, lacking: np.ndarray) -> np.ndarray:
         """Turn targets of one species into targets (m, width) of :meth:`tangent`."""
-        tangents, factor = targets.copy(), self._slope[0] / self._similarity.folded(2 * self._weights[0])
-        tangents[:, self._parts[0]] *= np.float32(factor)
-        tangents[:, self._one] += (lacking[:, 0] * factor + 2 * self._weights[0] - self._slope[0]).astype(np.float32)
+        tangents, factor = targets.copy(), self._slope[0] / self.similarity.folded(2 * self.weights[0])
+        tangents[:, self.parts[0]] *= np.float32(factor)
+        tangents[:, self._one] += (lacking[:, 0] * factor + 2 * self.weights[0] - self._slope[0]).astype(np.float32)
         return tangents
 
     def excess(self, rows: np.ndarray, targets: np.ndarray, lacking: np.ndarray) -> np.ndarray:
         """Bound D2 minus k(p, p), (m, n) float32, of targets (m, width) and decoded rows (n, ...), from above."""
-        total = targets[:, self._linear] @ rows[:, self._linear].T
-        for number, part in enumerate(self._parts[:-1]):
+        total = targets[:, self.linear] @ rows[:, self.linear].T
+        for number, part in enumerate(self.parts[:-1]):
             term = targets[:, part] @ rows[:, part].T
             term += lacking[:, number, None]
-            self._similarity.quickly(term, 2 * self._weights[number])
-            if self._shares:
-                term *= rows[:, self._shares[number]]
-                term *= targets[:, self._shares[number], None]
+            self.similarity.quickly(term, 2 * self.weights[number])
+            if self.shares:
+                term *= rows[:, self.shares[number]]
+                term *= targets[:, self.shares[number], None]
             total += term
         return np.negative(total, out=total)
 

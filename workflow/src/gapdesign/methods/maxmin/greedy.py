@@ -38,6 +38,9 @@ T = TypeVar("T")
 FRONT = 256
 """Smallest number of candidates in a new front, if there are enough."""
 
+UPPER = 16
+"""Number of fronts in the upper part of the middle tier, which alone is searched for the next front."""
+
 SHARE = 16
 """The middle tier holds one candidate in this many."""
 
@@ -49,6 +52,9 @@ BLOCK = 65536
 
 SETTLED = 100_000
 """Number of candidates whose Psi by the defining computation is remembered."""
+
+LARGE = 500_000
+"""Number of candidates from which passes by compiled loops save more than it takes to load them."""
 
 
 def select(task: Task) -> Selection:
@@ -74,7 +80,8 @@ class _Greedy:
         existing = task.existing if task.existing is not None else np.zeros((0, task.pool.dimension), np.float32)
         room = len(existing) + task.budget + 1
         dimensions = task.pool.dimension, self.pool.dimension
-        self.ranks = Ranks(task.basis, self.covariance, coded, dimensions, room)
+        is_compiled = self.pool.size >= LARGE
+        self.ranks = Ranks(task.basis, self.covariance, coded, dimensions, room, is_compiled=is_compiled)
         self.ranks.add(existing)
         self.chosen: list[int] = []
         self.passes = 0
@@ -282,29 +289,28 @@ class _Greedy:
         share = min(max(self.pool.size // SHARE, FRONT), self.room) / self.pool.size
         wanted = min(len(sample), int(len(sample) * share) + 1)
         goal = min(goal, float(np.sort(psi)[-wanted]))
-        members, codes = self._refresh_pool(goal)
-        bounds = (self.own[members], self.psi[members], self.seen[members])
-        beyond = goal if len(members) < self.pool.size else -np.inf
-        self.middle = Tier(members, codes, *bounds, beyond)
+        members, *others = self._refresh_pool(goal)
+        self.middle = Tier(members, *others, beyond=goal if len(members) < self.pool.size else -np.inf)
+        self.upper = np.empty(0, np.int64), np.inf
         self._advance()
 
-    def _refresh_pool(self, floor: float) -> tuple[np.ndarray, np.ndarray]:
-        """Update all candidates that may reach ``floor``; return those that then still may (n,), and their codes."""
+    def _refresh_pool(self, floor: float) -> list[np.ndarray]:
+        """Update all candidates that may reach ``floor``; of those that then still may, return what a tier has."""
 
-        def refresh(span: tuple[int, int]) -> tuple[int, np.ndarray, np.ndarray]:
+        def refresh(span: tuple[int, int]) -> tuple[int, tuple[np.ndarray, ...]]:
             start, stop = span
             own, psi, seen = self.own[start:stop], self.psi[start:stop], self.seen[start:stop]
             above = np.flatnonzero((psi >= floor) & (psi > -np.inf))
             if not len(above):
-                return 0, above, np.empty((0, self.codes.dimension), self.codes.dtype)
+                return 0, (above, np.empty((0, self.codes.dimension), self.codes.dtype), own[:0], psi[:0], seen[:0])
             codes, which = self.codes.block(start, stop), above[seen[above] < self.ranks.count]
             measured = self.ranks.refresh(codes, (own, psi, seen), which, floor)
             above = above[psi[above] >= floor]
-            return measured, start + above, codes[above]
+            return measured, (start + above, codes[above], own[above], psi[above], seen[above])
 
-        measured, members, codes = zip(*self._on_all(refresh), strict=True)
+        measured, members = zip(*self._on_all(refresh), strict=True)
         self._count(sum(measured))
-        return np.concatenate(members), np.concatenate(codes)
+        return [np.concatenate(parts) for parts in zip(*members, strict=True)]
 
     def _on_all(self, do: Callable[[tuple[int, int]], T]) -> list[T]:
         """Do something for all blocks of the pool, in threads."""
@@ -320,11 +326,7 @@ class _Greedy:
         middle, size = self.middle, 4 * FRONT
         bounds = (middle.own, middle.psi, middle.seen)
         while True:
-            if size < len(middle.psi):
-                parted = np.argpartition(-middle.psi, size)
-                top, beyond = parted[:size], float(middle.psi[parted[size]])
-            else:
-                top, beyond = np.arange(len(middle.psi)), -np.inf
+            top, beyond = self._top(size)
             self._count(self.ranks.refresh(middle.rows, bounds, top, beyond))
             members = np.sort(top[(middle.psi[top] >= beyond) & (middle.psi[top] > -np.inf)])
             self.front = self._front(members, beyond)
@@ -332,6 +334,19 @@ class _Greedy:
                 break
             self._hand_back_front()
             size *= 2
+
+    def _top(self, size: int) -> tuple[np.ndarray, float]:
+        """Return the ``size`` members of the middle tier with the largest bounds, and a bound of all others."""
+        psi = self.middle.psi
+        if size >= len(psi):
+            return np.arange(len(psi)), -np.inf
+        top, beyond = _largest(psi, self.upper[0], size)
+        # Bounds only fall, so that members outside the upper part stay below its bound.
+        if beyond < self.upper[1]:
+            self.upper = _largest(psi, np.arange(len(psi)), UPPER * size)
+            top, beyond = _largest(psi, self.upper[0], size)
+            beyond = max(beyond, self.upper[1])
+        return top, beyond
 
     def _front(self, members: np.ndarray, beyond: float) -> Front:
         """Measure members (n,) of the middle tier by compressed features, against ranks since they were settled."""
@@ -377,3 +392,11 @@ class _Greedy:
             f"rank {done} of {budget}, distance {np.sqrt(distance2):.4f}, {share:.1%} of the pool still in play,"
             f" {self.passes} passes, about {seconds * (budget - done) / max(done, 1):.0f} s left"
         )
+
+
+def _largest(psi: np.ndarray, among: np.ndarray, size: int) -> tuple[np.ndarray, float]:
+    """Return those (size,) of some members ``among`` (n,) with the largest ``psi``, and the largest of the others."""
+    if size >= len(among):
+        return among, -np.inf
+    parted = np.argpartition(-psi[among], size)
+    return among[parted[:size]], float(psi[among[parted[size]]])

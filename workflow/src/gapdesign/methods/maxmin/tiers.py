@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gapdesign.methods.maxmin.codes import CodedCovariance
 from gapdesign.methods.maxmin.compression import CompressedCovariance, Directions
+
+if TYPE_CHECKING:
+    from gapdesign.methods.maxmin.compiled import Loops
 
 CHUNK, RANKS = 1024, 64
 """Numbers of candidates and ranks in one matrix product, so that it fits the cache of a core."""
@@ -26,6 +30,8 @@ class Ranks:
     count : int
     measured : dict
         Distances computed so far, from codes and from compressed features.
+    is_compiled : bool
+        Whether compiled loops bound distances from codes; they give the same up to rounding.
     """
 
     def __init__(
@@ -35,6 +41,8 @@ class Ranks:
         coded: CodedCovariance,
         dimensions: tuple[int, int],
         room: int,
+        *,
+        is_compiled: bool = False,
     ) -> None:
         self._basis, self._covariance, self._coded = basis, covariance, coded
         dimension, width = dimensions
@@ -43,9 +51,15 @@ class Ranks:
         self._bounding = np.empty((room, coded.width), np.float32)
         self._lacking = np.empty((room, len(basis.directions) - 1), np.float32)
         self._tangents = np.empty((room if coded.has_tangent else 0, coded.width), np.float32)
+        self._loops = self._compiled(room) if is_compiled else None
         self.largest = np.zeros(len(basis.directions))
         self.count = 0
         self.measured = {"codes": 0, "compressed": 0}
+
+    def _compiled(self, room: int) -> Loops:
+        from gapdesign.methods.maxmin.compiled import Loops
+
+        return Loops(self._coded, room, RANKS)
 
     def add(self, features: np.ndarray, rows: np.ndarray | None = None) -> None:
         """Add ranks by their full features (n, dimension), with their compressed features if known."""
@@ -56,6 +70,8 @@ class Ranks:
         self._bounding[span], self._lacking[span] = self._coded.targets(rows)
         if self._coded.has_tangent:
             self._tangents[span] = self._coded.tangents(self._bounding[span], self._lacking[span])
+        if self._loops is not None:
+            self._loops.add(span, self._bounding[span], self._lacking[span])
         self.largest = np.maximum(self.largest, rows[:, self._covariance.residuals].max(axis=0, initial=0))
         self.count = span.stop
 
@@ -90,6 +106,8 @@ class Ranks:
         int
             Distances computed.
         """
+        if self._loops is not None:
+            return self._loops.refresh(codes, bounds, which, floor, self.count)
         (own, psi, seen), count, measured = bounds, self.count, 0
         missed = seen[which]
         for start in np.flatnonzero(np.bincount(missed, minlength=count)[:count]):
