@@ -4,13 +4,14 @@
     python config/studies/methods-on-sets/methods.py run molybdenum silicon --splits 10
     python config/studies/methods-on-sets/methods.py judge molybdenum silicon
     python config/studies/methods-on-sets/methods.py measure molybdenum silicon --splits 3
+    python config/studies/methods-on-sets/methods.py warned silicon tungsten
     python config/studies/methods-on-sets/methods.py show
 
 `frames` writes the frames of a set, `frames.extxyz`, and its ten splits, `splits.json`, which other programs read, and
 prepares what choice and judgement need, unless that is there. `run` chooses designs by every method and fits a GAP to
 each; it goes on where it stopped. `judge` does the latter alone, for designs of other programs too: `designs/*.csv` has
-columns split, draw, budget, rank and frame. `measure` measures the
-designs before their labels, and `show` prints the tables of the page, of all sets that have errors.
+columns split, draw, budget, rank and frame. `measure` measures the designs before their labels, `warned` says whether
+groups or sizes of the pool are hardly in them, and `show` prints the tables of the page, of all sets that have errors.
 All is kept in `results/methods-on-sets/<set>/`.
 """
 
@@ -464,6 +465,28 @@ def run(sets: list[str], splits: int) -> None:
         judge(known, ROOT / name)
 
 
+def warned(name: str, methods: list[str], splits: int) -> None:
+    """Print how many atoms designs have in the mean, and in how many splits groups, or sizes, are hardly in them."""
+    known, budgets = Known(name, ROOT / name), SETS[name].budgets
+    groups = known.table["group"].astype(str).to_numpy()
+    octaves, chooser = (2 ** np.floor(np.log2(known.sizes))).astype(int).astype(str), Chooser(known)
+    for method in methods:
+        rows: dict[int, list] = {budget: [] for budget in budgets}
+        for split in range(splits):
+            members, _ = known.split(split)
+            chosen = chooser.designs(method, members, budgets, f"{split}/0")
+            for budget, design in zip(budgets, chosen, strict=True):
+                sizes = known.sizes[design].mean(), known.sizes[members].mean()
+                rows[budget].append([*sizes, missing(groups, members, design), missing(octaves, members, design)])
+        for budget, found in rows.items():
+            atoms, candidates, by_group, by_size = np.array(found, float).T
+            print(
+                f"{name}, {method}, {budget} structures: {atoms.mean():.0f} atoms in the mean, candidates"
+                f" {candidates.mean():.0f}; a group is hardly there in {(by_group > 0).sum()} of {splits} splits, sizes"
+                f" between powers of two in {(by_size > 0).sum()}"
+            )
+
+
 def main() -> None:
     """Do one step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -479,6 +502,10 @@ def main() -> None:
     step = steps.add_parser("measure", help="measure designs before their labels")
     step.add_argument("sets", choices=SETS, nargs="+", help="labelled sets")
     step.add_argument("--splits", type=int, default=3, help="the first splits only (%(default)s)")
+    step = steps.add_parser("warned", help="say whether groups and sizes of the pool are hardly in designs")
+    step.add_argument("sets", choices=SETS, nargs="+", help="labelled sets")
+    step.add_argument("--methods", nargs="+", default=["maxmin", "maxmin_pairs"], help="methods (%(default)s)")
+    step.add_argument("--splits", type=int, default=5, help="the first splits only (%(default)s)")
     step = steps.add_parser("show", help="print the tables")
     step.add_argument("--compare", action="store_true", help="of the designs of compare.py, without groups held out")
     given = parser.parse_args()
@@ -491,6 +518,9 @@ def main() -> None:
         run(given.sets, given.splits)
     elif given.step == "show":
         show(by_compare=given.compare)
+    elif given.step == "warned":
+        for name in given.sets:
+            warned(name, given.methods, given.splits)
     elif given.step == "measure":
         for name in given.sets:
             measure(Known(name, ROOT / name), ROOT / name, given.splits)
