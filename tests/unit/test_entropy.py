@@ -6,6 +6,7 @@ from ase import Atoms
 from ase.build import bulk
 from scipy.spatial.distance import cdist
 
+from gapdesign.config import study
 from gapdesign.errors import InputError
 from gapdesign.samplers import sample
 from gapdesign.samplers.entropy import EntropyOptions, EntropySampler
@@ -184,24 +185,21 @@ def test_bias_raises_the_entropy_of_the_atoms():
     assert entropy[0] > entropy[1] + 0.3
 
 
-def test_structures_of_several_sizes_and_elements_depend_on_their_index_alone():
+def test_elements_are_drawn_by_their_shares_however_the_pool_is_cut():
     crystals = prototypes({e: PrototypeOptions(element=e, lattice="bcc", a=3.2) for e in ("Nb", "Mo", "Ta")})
-    varied = {"atoms": [6, 4, 12], "element": {"Ta": 1, "Nb": 3}, "shuffle": 2, "steps": 3, "relaxation": 0}
-    sampling = PoolOptions(sampler="entropy", entropy={**QUICK, **varied}).sampling
+    short = {"atoms": [6, 4], "element": {"Ta": 1, "Nb": 3}, "shuffle": 2, "steps": 3, "relaxation": 0}
+    sampling = PoolOptions(sampler="entropy", entropy={**QUICK, **short}).sampling
 
     def made(start: int, stop: int) -> Batch:
         return sample(sampling, crystals, seed=1, pool="A", start=start, stop=stop)
 
-    whole, sizes = made(0, 24), {}
-    frames = [whole.atoms(k) for k in range(24)]
-    for atoms in frames:
-        sizes.setdefault(len(atoms), []).append(atoms)
-        np.testing.assert_allclose(atoms.cell.lengths(), np.array(QUICK["cell"]) * np.cbrt(len(atoms) / 6))
-    assert sorted(sizes) == [4, 6, 12] and min(map(len, sizes.values())) > 2
-    shares = np.mean(np.concatenate([atoms.numbers for atoms in frames]) == 73)
-    assert set(np.concatenate([atoms.numbers for atoms in frames])) == {41, 73} and 0.15 < shares < 0.35
+    whole = made(0, 40)
+    frames = [whole.atoms(k) for k in range(40)]
+    numbers = np.concatenate([atoms.numbers for atoms in frames])
+    assert set(numbers) == {41, 73} and 0.15 < np.mean(numbers == 73) < 0.35
     for k in (3, 17):
-        assert made(k, k + 1).positions.tobytes() == frames[k].positions.tobytes()
+        alone = made(k, k + 1).atoms(0)
+        assert alone == frames[k]
 
 
 @pytest.mark.parametrize("form", ["local", "global"])
@@ -220,6 +218,55 @@ def test_the_scale_is_that_of_the_unbiased_system_for_every_pool():
     other = EntropySampler(EntropyOptions(**{**QUICK, "strength": 0.0}), TUNGSTEN)
     assert np.array_equal(sampler._scale(1), other._scale(1))
     assert (sampler._scale(1) > 0).all()
+
+
+@pytest.mark.parametrize("form", ["local", "global"])
+def test_sizes_are_drawn_for_each_structure_however_the_pool_is_cut(form):
+    cells = [[5.0, 5.0, 5.5], [5.5, 5.5, 6.5], [6.0, 6.5, 7.0]]
+    options = {"atoms": [4, 6, 8], "cell": cells, "form": form, "steps": 4, "shuffle": 2, "relaxation": 0}
+    whole, parts = make(0, 9, **options), [make(0, 2, **options), make(2, 9, **options)]
+    assert whole.positions.tobytes() == b"".join(part.positions.tobytes() for part in parts)
+    sizes = np.diff(whole.offsets)
+    assert set(sizes) == {4, 6, 8}
+    for size, cell in zip(sizes, whole.cells, strict=True):
+        np.testing.assert_array_equal(cell, np.diag(cells[[4, 6, 8].index(size)]))
+    one = make(0, 9, **{**options, "cell": cells[2]})
+    assert np.array_equal(np.diff(one.offsets), sizes)
+    assert (one.cells == np.diag(cells[2])).all()
+
+
+def test_a_list_of_one_size_is_that_size():
+    listed = make(0, 2, atoms=[6], cell=[QUICK["cell"]])
+    assert listed.positions.tobytes() == make(0, 2).positions.tobytes()
+
+
+def test_sizes_are_equally_likely():
+    sampler = EntropySampler(EntropyOptions(atoms=[2, 3, 4, 5]), TUNGSTEN)
+    drawn = [sampler._size(f"1/candidates/A/0/cycle/{k}")[0] for k in range(4000)]
+    counts = np.bincount(drawn, minlength=6)[2:]
+    assert ((counts - 1000) ** 2 / 1000).sum() < 16.3  # chi squared of three degrees of freedom, p = 0.001
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"atoms": 1}, r"^pools\.entropy\.atoms: give a number of 2 or more, or a list of different ones"),
+        ({"atoms": []}, r"^pools\.entropy\.atoms: give a number of 2 or more"),
+        ({"atoms": [8, 8]}, r"^pools\.entropy\.atoms: give a number of 2 or more, or a list of different ones"),
+        ({"atoms": [8, "x"]}, r"^pools\.entropy\.atoms: give a number of 2 or more, or a list of different ones"),
+        ({"cell": [5, 0, 5]}, r"^pools\.entropy\.cell: give three edges above 0"),
+        ({"cell": [5, 5]}, r"^pools\.entropy\.cell: give three edges above 0"),
+        ({"atoms": [8, 9], "cell": [[5, 5, 5]]}, r"^pools\.entropy: `cell` and `atoms` have 1 and 2 entries; give one"),
+    ],
+)
+def test_sizes_that_make_no_sense_are_refused_in_one_sentence(given, sentence):
+    written = {
+        "study": "t",
+        "prototypes": {"bcc": {"element": "W", "lattice": "bcc", "a": 3.165}},
+        "pools": {"sampler": "entropy", "entropy": given},
+    }
+    with pytest.raises(InputError, match=sentence):
+        study.parse(written)
 
 
 @pytest.mark.parametrize(

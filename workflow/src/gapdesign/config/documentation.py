@@ -91,7 +91,7 @@ def _alternatives(field: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _values(field: dict[str, Any]) -> str:
     known = [entry for entry in _alternatives(field) if entry.get("type") != "null" and "$ref" not in entry]
-    return " or ".join(map(_value, known))
+    return " or ".join(dict.fromkeys(map(_value, known)))
 
 
 def _value(entry: dict[str, Any]) -> str:

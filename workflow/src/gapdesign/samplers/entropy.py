@@ -6,12 +6,19 @@ import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from ase import Atoms, units
 from ase.data import atomic_masses, chemical_symbols
-from pydantic import Field
+from pydantic import (
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 from gapdesign.config.options import Options
 from gapdesign.errors import InputError
@@ -26,8 +33,8 @@ from gapdesign.samplers.shared.dynamics import FunctionCalculator, Langevin
 from gapdesign.streams import stream
 from gapdesign.structures import Batch, Prototype, pack
 
-Size = Annotated[int, Field(ge=2)]
-"""Number of atoms, of which one at least has a neighbour to differ from."""
+Count = Annotated[int, Field(ge=2)]
+Edges = tuple[float, float, float]
 
 
 class EntropyOptions(Options):
@@ -38,13 +45,14 @@ class EntropyOptions(Options):
         description="Chemical symbol, or shares of several, such as {Nb: 1, Mo: 3}, by which the element of each atom"
         " is drawn; you may leave it out if the prototypes have only one element.",
     )
-    atoms: Size | Annotated[list[Size], Field(min_length=1)] = Field(
-        39, description="Atoms in the cell, or a list of such numbers, of which each structure draws one."
+    atoms: Count | list[Count] = Field(
+        39,
+        description="Atoms in the cell; a list of several numbers, of which each structure draws one, all"
+        " equally likely.",
     )
-    cell: tuple[float, float, float] = Field(
+    cell: Edges | list[Edges] = Field(
         (9.54, 9.54, 14.31),
-        description="Edges of the periodic cell, in angstrom. With a list of `atoms`, that of the first number; the"
-        " others have cells of the same shape and density.",
+        description="Edges of the periodic cell, in angstrom; a list of several, one for each number of `atoms`.",
     )
     form: Literal["local", "global"] = Field(
         "local",
@@ -83,6 +91,39 @@ class EntropyOptions(Options):
     descriptor: DifferentiableOptions = Field(
         DifferentiableOptions(), description="Descriptor of atoms whose entropy is maximised."
     )
+
+    @field_validator("atoms", "cell", mode="wrap")
+    @classmethod
+    def _plain(cls, value: Any, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        """Say in one sentence what fits neither of the two forms."""
+        try:
+            checked = check(value)
+        except ValidationError:
+            checked = []
+        counts = checked if isinstance(checked, list) else [checked]
+        if info.field_name == "atoms":
+            if not counts or len(set(counts)) < len(counts):
+                raise ValueError("give a number of 2 or more, or a list of different ones such as [26, 39, 52]")
+        elif not counts or min(min(edges) for edges in counts) <= 0:
+            raise ValueError("give three edges above 0 in angstrom, or a list of such cells")
+        return checked
+
+    @model_validator(mode="after")
+    def _paired(self) -> EntropyOptions:
+        counts = self.atoms if isinstance(self.atoms, list) else [self.atoms]
+        if isinstance(self.cell, list) and len(self.cell) != len(counts):
+            raise ValueError(
+                f"`cell` and `atoms` have {len(self.cell)} and {len(counts)} entries; give one cell for each number of"
+                " atoms, or the same cell for all as [a, b, c]"
+            )
+        return self
+
+    @property
+    def sizes(self) -> list[tuple[int, Edges]]:
+        """The numbers of atoms, each with its cell."""
+        counts = self.atoms if isinstance(self.atoms, list) else [self.atoms]
+        cells = self.cell if isinstance(self.cell, list) else [self.cell] * len(counts)
+        return list(zip(counts, cells, strict=True))
 
 
 class EntropySampler(Sampler):
@@ -131,7 +172,7 @@ class EntropySampler(Sampler):
     def _cycle(self, name: str, draw: Draw, entropy) -> Atoms:
         """Anneal from a random start, minimise, and return the structure."""
         options = self.options
-        atoms, velocities = self._begin(name)
+        atoms, velocities = self._begin(name, self._size(name))
         forces, done = self._forces(self._repulsive, atoms, 0.0), 0
         total = options.shuffle + options.steps
         path = self._checkpoint(name, draw.scratch)
@@ -184,21 +225,23 @@ class EntropySampler(Sampler):
             FIRE(moving, logfile=None, maxstep=0.1).run(fmax=0.05, steps=self.options.relaxation)
             atoms.positions = moving.positions
 
-    def _begin(self, name: str) -> tuple[Atoms, np.ndarray]:
-        """Return atoms at random places, and their velocities."""
-        options = self.options
+    def _size(self, name: str) -> tuple[int, Edges]:
+        """Return the number of atoms of a cycle, and the edges of its cell."""
+        sizes = self.options.sizes
+        return sizes[int(np.random.Generator(stream(f"{name}/size")).integers(len(sizes)))]
+
+    def _begin(self, name: str, size: tuple[int, Edges]) -> tuple[Atoms, np.ndarray]:
+        """Return so many atoms at random places of a cell, and their velocities."""
         generator = np.random.Generator(stream(name))
-        sizes, numbers = np.atleast_1d(options.atoms), np.array(list(self._shares))
-        # One size and one element take no random number.
-        count = int(sizes[generator.integers(len(sizes)) if len(sizes) > 1 else 0])
+        numbers, (count, edges) = np.array(list(self._shares)), size
         kinds = np.zeros(count, int)
         if len(numbers) > 1:
             bounds = np.cumsum(list(self._shares.values()))
-            kinds = np.searchsorted(bounds[:-1] / bounds[-1], generator.random(count), side="right")
-        cell = np.diag(options.cell) * (1.0 if count == sizes[0] else np.cbrt(count / sizes[0]))
-        radii = np.full(count, 0.35 * options.repulsion.r0)
+            elements = np.random.Generator(stream(f"{name}/elements"))
+            kinds = np.searchsorted(bounds[:-1] / bounds[-1], elements.random(count), side="right")
+        cell, radii = np.diag(edges), np.full(count, 0.35 * self.options.repulsion.r0)
         atoms = Atoms(numbers[kinds], places(cell, radii, generator), cell=cell, pbc=True)
-        width = np.sqrt(units.kB * options.temperature / _masses(atoms))
+        width = np.sqrt(units.kB * self.options.temperature / _masses(atoms))
         return atoms, width * generator.standard_normal((count, 3))
 
     @property
@@ -212,15 +255,16 @@ class EntropySampler(Sampler):
     def _scale(self, seed: int) -> np.ndarray:
         """Return the standard deviation (m,) of each component over frames without bias, the same for all pools."""
         if self._known_scale is None or self._known_scale[0] != seed:
-            options = self.options
+            options, values = self.options, []
             name = f"{seed}/entropy/scale"
-            atoms, velocities = self._begin(name)
-            forces, values = self._forces(self._repulsive, atoms, 0.0), []
-            for done in range(200 + 20 * options.scale_frames):
-                noise = np.random.Generator(stream(f"{name}/{done}")).standard_normal(velocities.shape)
-                forces = self._step(self._repulsive, atoms, velocities, forces, 0.0, options.temperature, noise)
-                if done >= 200 and done % 20 == 0:
-                    values.append(self._descriptor(atoms))
+            for size in options.sizes:
+                atoms, velocities = self._begin(name, size)
+                forces = self._forces(self._repulsive, atoms, 0.0)
+                for done in range(200 + 20 * options.scale_frames):
+                    noise = np.random.Generator(stream(f"{name}/{done}")).standard_normal(velocities.shape)
+                    forces = self._step(self._repulsive, atoms, velocities, forces, 0.0, options.temperature, noise)
+                    if done >= 200 and done % 20 == 0:
+                        values.append(self._descriptor(atoms))
             self._known_scale = seed, np.maximum(np.concatenate(values).std(axis=0), 1e-12)
         return self._known_scale[1]
 
