@@ -242,6 +242,8 @@ class Settled:
         tests = Tests({**designs, **more, NEITHER: self.rattled()}, self.isolated, soap=self.soap, kernel=self.kernel)
         folder.mkdir(parents=True, exist_ok=True)
         for name in missing:
+            if (folder / f"{name}.csv").is_file():  # by another process
+                continue
             found = errors_of(designs[name], tests, soap=self.soap, kernel=self.kernel)
             write_csv(folder / f"{name}.csv", found.assign(model=name))
             print(f"{self.name}: {name} of {size} judged", flush=True)
@@ -402,9 +404,24 @@ def judge_dft(sigmas: Sequence[float]) -> None:
             found = [errors_of(frames, tests, **settings).assign(model=name) for name, frames in designs.items()]
             write_csv(path, pd.concat(found, ignore_index=True))
         print(f"\nsigma {sigma}, {', '.join(f'{name}: {len(frames)}' for name, frames in designs.items())}")
+        print(f"| balance | {' | '.join(COLUMNS)} |")
         errors = pd.read_csv(path)
         for balance, own in errors.groupby("balance", sort=False):
             print(Comparison(own, same_pool=True).line(balance))
+
+
+COLUMNS = (
+    "expected error",
+    "own fit",
+    "worst 0.99 quantile",
+    "ratio",
+    "worst twentieth",
+    "ratio",
+    "on random designs",
+    "on max-min designs",
+    "on rattled crystals",
+)
+"""Columns of the tables; where there are two numbers, those of max-min and of random designs, in meV per atom."""
 
 
 class Comparison:
@@ -439,7 +456,9 @@ class Comparison:
         middle = np.exp(np.log(errors["RND"]).mean() - np.log(errors["OPT"]).mean())
         found = between(errors["OPT"], errors["RND"])
         told = "" if found is None else f" ({found.low:.2f} to {found.high:.2f})"
-        return f"{middle:.2f}{told}" + (f", p {found.p:.1g}" if p and found is not None and found.p is not None else "")
+        return f"{middle:.2f}{told}" + (
+            f", p = {found.p:.1g}" if p and found is not None and found.p is not None else ""
+        )
 
     def means(self, statistic: str) -> str:
         """Return the geometric means of the errors of both methods."""
@@ -464,13 +483,13 @@ class Comparison:
 
 def show(names: Sequence[str], size: int) -> None:
     """Print a row for each setting and balance."""
-    print("| setting, balance | expected error | own fit | worst q99 | ratio | worst twentieth | ratio |", end="")
-    print(" on random designs | on max-min designs | on rattled crystals |")
+    print(f"| setting | balance | {' | '.join(COLUMNS)} |\n|{' --- |' * (len(COLUMNS) + 2)}")
     for name in names:
-        errors = Settled(name).errors(size)
-        for balance, own in errors.groupby("balance", sort=False):
+        for balance, own in Settled(name).errors(size).groupby("balance", sort=False):
             counts = own.groupby(own["model"].str[:3])["model"].nunique()
-            print(Comparison(own).line(f"{name}, {balance} ({'+'.join(map(str, counts))})"))
+            if set(counts) != {len(SETTINGS[name].pools)}:
+                balance += f" (so far {' and '.join(map(str, counts))} designs)"
+            print(Comparison(own).line(f"{name} | {balance}"))
 
 
 def curves(pools: str, size: int) -> None:
