@@ -107,6 +107,7 @@ SETTINGS = {
     "strain-0.10": Setting(strain=0.10),
     "strain-0.23": Setting(strain=0.23),
     "pairs": Setting(normalised=False),
+    "sigma-0.5-strain-0.23": Setting(sigma=0.5, strain=0.23),
     "large": Setting(size=100_000, pools="AB", labelled=True),
 }
 
