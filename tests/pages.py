@@ -63,8 +63,8 @@ PLACEHOLDERS = {
 }
 """Values that a reader puts in the place of these."""
 
-LEFT = {"docs/w-entropy.md": ("w14.xyz",)}
-"""Files that the blocks which are followed leave on a page, as far as its other commands read them."""
+LEFT = {"docs/w-entropy.md": ("w14.xyz", "db_W.xyz")}
+"""Files that a page's blocks, or its words, say to put where its other commands read them."""
 
 
 class Snippet(NamedTuple):
