@@ -220,6 +220,14 @@ def test_the_scale_is_that_of_the_unbiased_system_for_every_pool():
     assert (sampler._scale(1) > 0).all()
 
 
+def test_the_scale_knows_elements_that_few_structures_have():
+    crystals = prototypes({e: PrototypeOptions(element=e, lattice="bcc", a=3.2) for e in ("Nb", "Mo", "Ta")})
+    for shares in ({"Nb": 1, "Mo": 99}, {"Nb": 1, "Mo": 1, "Ta": 98}):
+        sampler = EntropySampler(EntropyOptions(**{**QUICK, "element": shares, "descriptor": KP}), crystals)
+        for seed in range(4):
+            assert sampler._scale(seed).min() > 1e-6
+
+
 @pytest.mark.parametrize("form", ["local", "global"])
 def test_sizes_are_drawn_for_each_structure_however_the_pool_is_cut(form):
     cells = [[5.0, 5.0, 5.5], [5.5, 5.5, 6.5], [6.0, 6.5, 7.0]]
@@ -279,6 +287,11 @@ def test_sizes_that_make_no_sense_are_refused_in_one_sentence(given, sentence):
             {"element": {"W": 1, "Zr": 2}, "descriptor": {"kind": "soap"}},
             ["W", "Zr"],
             r"^pools\.entropy\.descriptor\.kind: .* for one element, and there are several; choose `snap`\.$",
+        ),
+        (
+            {"element": {"W": 1, "Zr": 1, "Nb": 1}, "atoms": 2},
+            ["W", "Zr", "Nb"],
+            r"^pools\.entropy\.atoms: 2 atoms cannot hold all 3 elements of pools\.entropy\.element; give 3 or more",
         ),
         ({"element": "Fe"}, ["W"], r"^pools\.entropy\.element: no prototype has the element 'Fe', only W"),
         ({"repulsion": {"n": 4, "m": 4}}, ["W"], r"^pools\.entropy\.repulsion: m must be smaller than n"),

@@ -103,6 +103,7 @@ def _value(entry: dict[str, Any]) -> str:
         "string": "text",
         "array": "list",
         "boolean": "true, false",
+        "object": "mapping",
     }
     signs = (("exclusiveMinimum", ">"), ("minimum", ">="), ("exclusiveMaximum", "<"), ("maximum", "<="))
     bounds = " and ".join(f"{sign} {entry[key]:g}" for key, sign in signs if key in entry)

@@ -134,7 +134,8 @@ class EntropySampler(Sampler):
     Raises
     ------
     InputError
-        If the elements are ambiguous, or no prototype has one of them, or the descriptor is not for several.
+        If the elements are ambiguous, or no prototype has one of them, or the descriptor is not for several, or there
+        are more elements than atoms in the largest cell.
     """
 
     name = "entropy"
@@ -147,6 +148,12 @@ class EntropySampler(Sampler):
         self._shares = _shares(options.element, prototypes)
         if options.repulsion.m >= options.repulsion.n:
             raise InputError("pools.entropy.repulsion: m must be smaller than n.")
+        largest = max(count for count, _ in options.sizes)
+        if largest < len(self._shares):
+            raise InputError(
+                f"pools.entropy.atoms: {largest} atoms cannot hold all {len(self._shares)} elements of"
+                f" pools.entropy.element; give {len(self._shares)} or more, or fewer elements."
+            )
         if len(self._shares) > 1 and options.descriptor.is_quip:
             differentiable.make(options.descriptor, list(self._shares))
 
@@ -230,8 +237,8 @@ class EntropySampler(Sampler):
         sizes = self.options.sizes
         return sizes[int(np.random.Generator(stream(f"{name}/size")).integers(len(sizes)))]
 
-    def _begin(self, name: str, size: tuple[int, Edges]) -> tuple[Atoms, np.ndarray]:
-        """Return so many atoms at random places of a cell, and their velocities."""
+    def _begin(self, name: str, size: tuple[int, Edges], *, mixed: bool = False) -> tuple[Atoms, np.ndarray]:
+        """Return so many atoms at random places of a cell, and their velocities; if ``mixed``, of every element."""
         generator = np.random.Generator(stream(name))
         numbers, (count, edges) = np.array(list(self._shares)), size
         kinds = np.zeros(count, int)
@@ -239,6 +246,8 @@ class EntropySampler(Sampler):
             bounds = np.cumsum(list(self._shares.values()))
             elements = np.random.Generator(stream(f"{name}/elements"))
             kinds = np.searchsorted(bounds[:-1] / bounds[-1], elements.random(count), side="right")
+        if mixed:
+            kinds[: len(numbers)] = np.arange(len(numbers))[:count]
         cell, radii = np.diag(edges), np.full(count, 0.35 * self.options.repulsion.r0)
         atoms = Atoms(numbers[kinds], places(cell, radii, generator), cell=cell, pbc=True)
         width = np.sqrt(units.kB * self.options.temperature / _masses(atoms))
@@ -258,7 +267,8 @@ class EntropySampler(Sampler):
             options, values = self.options, []
             name = f"{seed}/entropy/scale"
             for size in options.sizes:
-                atoms, velocities = self._begin(name, size)
+                # A component of an element that no frame has would have no deviation, and outweigh all others.
+                atoms, velocities = self._begin(name, size, mixed=True)
                 forces = self._forces(self._repulsive, atoms, 0.0)
                 for done in range(200 + 20 * options.scale_frames):
                     noise = np.random.Generator(stream(f"{name}/{done}")).standard_normal(velocities.shape)
