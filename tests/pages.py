@@ -63,8 +63,11 @@ PLACEHOLDERS = {
 }
 """Values that a reader puts in the place of these."""
 
-LEFT = {"docs/w-entropy.md": ("w14.xyz", "db_W.xyz")}
-"""Files that a page's blocks, or its words, say to put where its other commands read them."""
+LEFT = {"docs/w-entropy.md": ("w14.xyz",)}
+"""Files that the blocks which are followed leave on a page, as far as its other commands read them."""
+
+FETCHED = {"docs/w-entropy.md": ("db_W.xyz",)}
+"""Files that a page says to download, as far as its commands read them."""
 
 
 class Snippet(NamedTuple):
@@ -134,7 +137,7 @@ class World:
     def __init__(self, folder: Path, page: str) -> None:
         self.folder, self._page, self._gone_through = folder / "project", ROOT / page, 0
         copy_project(self.folder)
-        for path in LEFT.get(page, ()):
+        for path in (*LEFT.get(page, ()), *FETCHED.get(page, ())):
             (self.folder / path).touch()
         for block in blocks(self._page.read_text(encoding="utf-8")):
             if block.title:
