@@ -21,8 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from labelled import ERRORS, SETS, SPLITS, Known, prepare, read_frames
-from scipy.stats import t as student
+from labelled import ERRORS, SETS, SPLITS, Known, in_words, prepare, read_frames
 
 from gapdesign.files import write_csv
 from gapdesign.methods import METHODS
@@ -163,14 +162,11 @@ def show(name: str, folder: Path) -> None:
         each = np.log(table.groupby(["split", by, "choice"])[errors].mean())
         blind = each.xs("random", level="choice")
         ratios = (each - blind.reindex(each.index.droplevel("choice")).set_axis(each.index)).groupby([by, "choice"])
-        half = student.ppf(0.975, SPLITS - 1) * ratios.std() / np.sqrt(SPLITS)
-        middle, means = ratios.mean(), table.groupby([by, "choice"]).mean(numeric_only=True)
+        means = table.groupby([by, "choice"]).mean(numeric_only=True)
         print(means.drop(columns=["split", "draw"]).round(3).to_string(), end="\n\n")
         for column in errors:
-            low, high = np.exp(middle[column] - half[column]), np.exp(middle[column] + half[column])
-            text = [f"{np.exp(m):.2f} ({a:.2f} to {b:.2f})" for m, a, b in zip(middle[column], low, high, strict=True)]
             print(f"{column}, in units of random designs'")
-            print(pd.Series(text, middle.index).unstack(by).drop("random").to_string(), end="\n\n")
+            print(ratios[column].apply(in_words).unstack(by).drop("random").to_string(), end="\n\n")
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from ase import Atoms
 from ase.io import read
+from scipy.stats import t as student
 
 from gapdesign.descriptors import Descriptor, environments_of
 from gapdesign.descriptors.covariance import Covariance, Layout
@@ -217,12 +218,37 @@ def read_frames(folder: Path) -> pd.DataFrame:
     return pd.read_csv(folder / "frames.csv", keep_default_na=False)
 
 
+def interval(values: pd.Series) -> tuple[float, float, float]:
+    """Return the mean and its 95 % interval (Student's t); without width for a single value."""
+    if len(values) < 2:
+        return values.mean(), np.nan, np.nan
+    half = student.ppf(0.975, len(values) - 1) * values.std() / np.sqrt(len(values))
+    return values.mean(), values.mean() - half, values.mean() + half
+
+
+def in_words(values: pd.Series, transform: Callable[[float], float] = np.exp) -> str:
+    """Return mean and interval, transformed."""
+    mean, low, high = (transform(value) for value in interval(values))
+    alone = f"{mean:.2f}"
+    return alone if np.isnan(low) else f"{alone} ({low:.2f} to {high:.2f})"
+
+
 class Known:
-    """A prepared set."""
+    """A prepared set.
+
+    Attributes
+    ----------
+    sizes : (n,) int
+        Atoms of each frame.
+    groups, octaves : (n,) str
+        Its `config_type`, and the largest power of two that is no larger than its number of atoms.
+    """
 
     def __init__(self, name: str, folder: Path) -> None:
         self.asked, self.table = SETS[name], read_frames(folder)
         self.sizes = self.table["atoms"].to_numpy()
+        self.groups = self.table["group"].astype(str).to_numpy()
+        self.octaves = (2 ** np.floor(np.log2(self.sizes))).astype(int).astype(str)
         self.hours = pd.to_numeric(self.table["core_hours"], errors="coerce").to_numpy()
         if self.asked.surfaces:
             is_surface = self.table["group"].str.startswith(self.asked.surfaces).to_numpy()
@@ -244,10 +270,6 @@ class Known:
             "all labels": lambda: by_all_labels(self.rows),
         }
         self._whole: dict[str, Task] = {}
-
-    def add(self, by: str, kernel: Callable[[], tuple[np.ndarray, Covariance]]) -> None:
-        """Add features and a covariance by which frames may be compared."""
-        self._compared[by] = kernel
 
     def compared(self, by: str) -> tuple[np.ndarray, Covariance]:
         """Return the features and the covariance of one of several kernels."""

@@ -16,9 +16,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from compare import CHOICES, designs_of, draws_of
-from labelled import ERRORS, KERNEL, SETS, SPLITS, Known
+from labelled import ERRORS, KERNEL, SETS, SPLITS, Known, in_words
 from scipy.stats import spearmanr
-from scipy.stats import t as student
 
 from gapdesign.descriptors.environments import Environments
 from gapdesign.files import write_csv
@@ -125,13 +124,6 @@ def joined(folder: Path) -> pd.DataFrame:
     return pd.read_csv(folder / "measures.csv").merge(pd.read_csv(folder / "compare.csv"), on=keys, suffixes=("", "_"))
 
 
-def with_interval(values: pd.Series) -> str:
-    """Return the mean over splits, with its 95 % interval."""
-    values = values.dropna()
-    half = student.ppf(0.975, len(values) - 1) * values.std() / np.sqrt(len(values))
-    return f"{values.mean():.2f} ({values.mean() - half:.2f} to {values.mean() + half:.2f})"
-
-
 def show(tables: dict[str, pd.DataFrame]) -> None:
     """Print rank correlations, and the error of the design that a measure ranks first."""
     for title, some in (("all designs", None), ("random designs", "random")):
@@ -150,7 +142,9 @@ def show(tables: dict[str, pd.DataFrame]) -> None:
                         first.append((split, np.log(best) - np.log(group[error]).mean()))
                     by_split = pd.DataFrame(ranked, columns=["split", "rho"]).groupby("split")["rho"].mean()
                     ratio = pd.DataFrame(first, columns=["split", "ratio"]).groupby("split")["ratio"].mean()
-                    rows.setdefault(column, {})[name] = f"{with_interval(by_split)}  {np.exp(ratio.mean()):.2f}"
+                    rows.setdefault(column, {})[name] = (
+                        f"{in_words(by_split.dropna(), float)}  {np.exp(ratio.mean()):.2f}"
+                    )
             print(f"\n{title}, {error}: rank correlation (interval over splits), error of the first over the mean")
             print(pd.DataFrame(rows).T.to_string())
 

@@ -19,18 +19,16 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from ase.io import write
-from labelled import ERRORS, KERNEL, SETS, SPLITS, TEST, Known, frames_of, prepare
+from labelled import ERRORS, KERNEL, SETS, SPLITS, TEST, Known, frames_of, in_words, interval, prepare
 from measures import BETTER, Yardsticks
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.stats import spearmanr
-from scipy.stats import t as student
 
 from gapdesign.config.options import Options
 from gapdesign.descriptors.environments import Environments
@@ -137,22 +135,17 @@ class Judge:
     known : Known
     folder : Path
         Its files.
-    every : int
-        The first of so many functions of the basis is kept.
-    energy : float
-        Expected error of energies, in eV per atom.
     """
 
-    def __init__(self, known: Known, folder: Path, *, every: int = 1, energy: float = ERRORS["energy"]) -> None:
+    def __init__(self, known: Known, folder: Path) -> None:
         self._known = known
-        covariance = read_array(folder / "prior.npy")[::every, ::every]
-        factor = leastsquares.prior(covariance)[:-1, :-1]
+        factor = leastsquares.prior(read_array(folder / "prior.npy"))[:-1, :-1]
         self._rows = []
         for k in range(len(known.sizes)):
-            rows = known.judged.one(k)[:, ::every].astype(float)
+            rows = known.judged.one(k).astype(float)
             white = solve_triangular(factor, rows.T, trans="T", check_finite=False)
             keep = np.isfinite(known.labels[k])
-            errors = leastsquares.sigmas(known.sizes[k], energy=energy, force=ERRORS["force"], virial=np.inf)
+            errors = leastsquares.sigmas(known.sizes[k], **ERRORS, virial=np.inf)
             self._rows.append((white.T[keep], known.labels[k][keep], errors[keep]))
 
     def errors(self, designs: list[np.ndarray], parts: dict[str, np.ndarray]) -> list[dict[str, float]]:
@@ -192,7 +185,7 @@ class Chooser:
 
     def designs(self, label: str, candidates: np.ndarray, budgets: list[int], seed: str) -> list[np.ndarray]:
         """Return a design of each size, of frames."""
-        method, options, by, _ = CHOICES.get(label) or Choice("maxmin", by="default study")
+        method, options, by, _ = CHOICES[label]
         member, given = METHODS[method], {"options": options, "seed": seed}
         if by == "environment":
             by, given["structures"] = "soap", self._by_environment().among(candidates)
@@ -275,8 +268,6 @@ def measure(known: Known, folder: Path, count: int) -> None:
     told, path = json.loads((folder / "splits.json").read_text()), folder / "before.csv"
     old = pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=["method", "split"])
     done, found = set(zip(old["method"], old["split"], strict=True)), []
-    groups = known.table["group"].astype(str).to_numpy()
-    octaves = (2 ** np.floor(np.log2(known.sizes))).astype(int).astype(str)
     for seed in range(count):
         candidates = np.array(told["splits"][seed]["candidates"])
         against = None
@@ -289,8 +280,8 @@ def measure(known: Known, folder: Path, count: int) -> None:
             for (draw, budget), rows in table.groupby(["draw", "budget"]):
                 design = rows["frame"].to_numpy()
                 place = {"method": file.stem, "split": seed, "draw": draw, "budget": budget}
-                place["warned"] = missing(groups, candidates, design)
-                place["warned_of_sizes"] = missing(octaves, candidates, design)
+                place["warned"] = missing(known.groups, candidates, design)
+                place["warned_of_sizes"] = missing(known.octaves, candidates, design)
                 found.append(place | against.measures(design))
     if found:
         write_csv(path, pd.concat([old, pd.DataFrame(found)]) if len(old) else pd.DataFrame(found))
@@ -335,21 +326,6 @@ def ratios(table: pd.DataFrame, error: str) -> pd.DataFrame:
     """Return the log of each error over that of random draws, by set, share, method and split."""
     each = np.log(table.set_index(["set", "share", "split", "method"])[error].dropna()).unstack()
     return each.sub(each["random"], axis=0).drop(columns="random").stack().dropna().rename("log").reset_index()
-
-
-def interval(values: pd.Series) -> tuple[float, float, float]:
-    """Return the mean and its 95 % interval (Student's t); without width for a single value."""
-    if len(values) < 2:
-        return values.mean(), np.nan, np.nan
-    half = student.ppf(0.975, len(values) - 1) * values.std() / np.sqrt(len(values))
-    return values.mean(), values.mean() - half, values.mean() + half
-
-
-def in_words(values: pd.Series, transform: Callable[[float], float] = np.exp) -> str:
-    """Return mean and interval, transformed."""
-    mean, low, high = (transform(value) for value in interval(values))
-    alone = f"{mean:.2f}"
-    return alone if np.isnan(low) else f"{alone} ({low:.2f} to {high:.2f})"
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -468,8 +444,7 @@ def run(sets: list[str], splits: int) -> None:
 def warned(name: str, methods: list[str], splits: int) -> None:
     """Print how many atoms designs have in the mean, and in how many splits groups, or sizes, are hardly in them."""
     known, budgets = Known(name, ROOT / name), SETS[name].budgets
-    groups = known.table["group"].astype(str).to_numpy()
-    octaves, chooser = (2 ** np.floor(np.log2(known.sizes))).astype(int).astype(str), Chooser(known)
+    chooser = Chooser(known)
     for method in methods:
         rows: dict[int, list] = {budget: [] for budget in budgets}
         for split in range(splits):
@@ -477,7 +452,8 @@ def warned(name: str, methods: list[str], splits: int) -> None:
             chosen = chooser.designs(method, members, budgets, f"{split}/0")
             for budget, design in zip(budgets, chosen, strict=True):
                 sizes = known.sizes[design].mean(), known.sizes[members].mean()
-                rows[budget].append([*sizes, missing(groups, members, design), missing(octaves, members, design)])
+                there = (missing(own, members, design) for own in (known.groups, known.octaves))
+                rows[budget].append([*sizes, *there])
         for budget, found in rows.items():
             atoms, candidates, by_group, by_size = np.array(found, float).T
             print(
