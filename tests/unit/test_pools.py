@@ -1,5 +1,6 @@
 """Pools compared: closed forms and brute force."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from ase.build import bulk
 from scipy.spatial.distance import cdist
 
+from gapdesign.cli import main
 from gapdesign.comparison import environments as pool_environments
 from gapdesign.comparison import pools
 from gapdesign.comparison.environments import SHELLS, PoolEnvironments, describe
@@ -20,6 +22,7 @@ from gapdesign.report.style import svg_text
 from gapdesign.samplers.shared import differentiable
 from gapdesign.samplers.shared.differentiable import DifferentiableOptions
 from gapdesign.shards import FeaturePool, HeldPool
+from gapdesign.structures import pack, write_batch
 
 STUDY = load("config/config.yaml")
 COVARIANCE = STUDY.covariance()
@@ -177,6 +180,19 @@ def test_shells_of_a_crystal_are_where_its_neighbours_are(tmp_path):
     assert found.pairs[(radii > 3.0) & (radii < 4.0)].sum() == 2 * 6
     density = 4 / 3.61**3
     np.testing.assert_allclose(found.expected.sum(), 2 * density * 4 / 3 * np.pi * SHELLS[-1] ** 3)
+
+
+def test_atoms_of_several_elements_are_compared_as_if_alike(tmp_path):
+    """By the components of LAMMPS without `chem`, all of which know every neighbour."""
+    mixed, alike = bulk("NiTi", "cesiumchloride", a=3.0), bulk("NiNi", "cesiumchloride", a=3.0)
+    for name, atoms in (("mixed", mixed), ("alike", alike)):
+        write_batch(tmp_path / f"{name}.npz", pack([atoms]))
+        part = {"revision": 1, "descriptor": DifferentiableOptions().model_dump(mode="json"), "species": [22, 28]}
+        given = ["--config", json.dumps(part), "--candidates", str(tmp_path / f"{name}.npz")]
+        assert main(["environments", *given, "--output", str(tmp_path / f"{name}-seen.npz")]) == 0
+    seen = [pool_environments.read(tmp_path / f"{name}-seen.npz") for name in ("mixed", "alike")]
+    assert [pool.q.dimension for pool in seen] == [6, 6]
+    np.testing.assert_array_equal(seen[0].of(0), seen[1].of(0))
 
 
 def test_what_a_design_covers_is_what_is_near_one_of_its_atoms():

@@ -117,7 +117,8 @@ def _environments(arguments: argparse.Namespace, part: EnvironmentsPart) -> None
     from gapdesign.samplers.shared import differentiable
     from gapdesign.structures import read_batch, read_structures
 
-    descriptor = differentiable.make(part.descriptor, part.species)
+    # Atoms of all elements are alike: with a density for each, the first components would be those of one element.
+    descriptor = differentiable.make(part.descriptor, part.species[:1])
     structures = read_structures(arguments.candidates, progress("shards described"))
     sizes = [size for path in arguments.candidates for size in np.diff(read_batch(path).offsets).tolist()]
     described = describe(arguments.output, structures, sizes, descriptor)

@@ -50,8 +50,9 @@ class Ranks:
         self._targets, self._own = np.empty((room, width), np.float32), np.empty(room, np.float32)
         self._bounding = np.empty((room, coded.width), np.float32)
         self._lacking = np.empty((room, len(basis.directions) - 1), np.float32)
-        self._tangents = np.empty((room if coded.has_tangent else 0, coded.width), np.float32)
         self._loops = self._compiled(room) if is_compiled else None
+        self._has_tangents = coded.has_tangent and not is_compiled
+        self._tangents = np.empty((room if self._has_tangents else 0, coded.width), np.float32)
         self.largest = np.zeros(len(basis.directions))
         self.count = 0
         self.measured = {"codes": 0, "compressed": 0}
@@ -68,7 +69,7 @@ class Ranks:
         self.features[span] = features
         self._targets[span], self._own[span] = self._covariance.targets(rows)
         self._bounding[span], self._lacking[span] = self._coded.targets(rows)
-        if self._coded.has_tangent:
+        if self._has_tangents:
             self._tangents[span] = self._coded.tangents(self._bounding[span], self._lacking[span])
         if self._loops is not None:
             self._loops.add(span, self._bounding[span], self._lacking[span])
@@ -86,7 +87,7 @@ class Ranks:
 
     def _bound_of_nearest(self, rows: np.ndarray, first: int, last: int) -> np.ndarray:
         """Bound (n,) the least of :meth:`bound` from above; a tangent does where the nearest rank is one of many."""
-        if self._coded.has_tangent and first >= RANKS:
+        if self._has_tangents and first >= RANKS:
             return self._coded.tangent(rows, self._tangents[first:last])
         return self.bound(rows, first, last).min(axis=0)
 

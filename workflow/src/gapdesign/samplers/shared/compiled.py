@@ -191,7 +191,7 @@ def _whole(kept, couplings, u):
 @compiled
 def components(kept, couplings, values):
     """Put the components of expansions ``kept`` (n, e, l) into ``values`` (n, e e e m), which are zero."""
-    densities, first = kept.shape[1], 0
+    densities = kept.shape[1]
     u = np.empty((densities, len(couplings.mirror)), np.complex128)
     for atom in range(len(kept)):
         for density in range(densities):
