@@ -243,6 +243,15 @@ def test_a_pool_that_grew_keeps_the_ranks_that_are_still_right(zirconium, covari
     assert said[0] == f"{right} ranks of an earlier selection are still right"
 
 
+def features_of(layout: Layout, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Features of eight dimensions and some noise, each part of length one."""
+    features = rng.random((count, 8)) @ rng.random((8, layout.dimension)) + 0.05 * rng.random((count, layout.dimension))
+    for part in (*layout.soap, layout.composition, layout.pair):
+        if part is not None:
+            features[:, part] /= np.linalg.norm(features[:, part], axis=1, keepdims=True)
+    return features.astype(np.float32)
+
+
 def nasty(kind: str, n: int, d: int, rng: np.random.Generator) -> np.ndarray:
     """Unit vectors (n, d) whose last component is zero."""
     rows = rng.random((n, d - 1))
@@ -508,11 +517,8 @@ def test_compiled_bounds_are_those_of_matrix_products(n_species, soap):
     """Of more candidates than are taken at once, some not asked for, which have seen some of the ranks or all."""
     rng = np.random.default_rng(n_species)
     layout = Layout(n_species=n_species, spectrum=30, pairs=20)
-    features = rng.random((5000, 8)) @ rng.random((8, layout.dimension)) + 0.05 * rng.random((5000, layout.dimension))
-    for part in (*layout.soap, layout.composition, layout.pair):
-        if part is not None:
-            features[:, part] /= np.linalg.norm(features[:, part], axis=1, keepdims=True)
-    features, covariance = features.astype(np.float32), Covariance(layout, KernelOptions(soap=soap))
+    features = features_of(layout, 5000, rng)
+    covariance = Covariance(layout, KernelOptions(soap=soap))
     basis = Directions.of(features[:100], layout)
     rows, codes = basis.compress(features[:150]), basis.code(features)
     plainly, compiled = (bounds_by(basis, covariance, rows, is_compiled=is_compiled) for is_compiled in (False, True))
@@ -596,11 +602,8 @@ def test_near_ties_are_settled_once_however_often_they_come_up(zirconium, covari
 def test_compressed_distances_of_whole_features_with_composition(n_species):
     rng = np.random.default_rng(n_species)
     layout = Layout(n_species=n_species, spectrum=30, pairs=20)
-    features = rng.random((25, 8)) @ rng.random((8, layout.dimension)) + 0.05 * rng.random((25, layout.dimension))
-    for part in (*layout.soap, layout.composition, layout.pair):
-        if part is not None:
-            features[:, part] /= np.linalg.norm(features[:, part], axis=1, keepdims=True)
-    features, covariance = features.astype(np.float32), Covariance(layout, KernelOptions())
+    features = features_of(layout, 25, rng)
+    covariance = Covariance(layout, KernelOptions())
     for basis in (Directions.of(features[:5], layout), Directions.of(features, layout)):
         compressed, rows = CompressedCovariance(basis, covariance), basis.compress(features)
         targets, own = compressed.targets(rows)
