@@ -58,8 +58,7 @@ def errors(sets: list[Parts], coefficients: np.ndarray) -> tuple[float, float, f
 
 def fitted(basis: Expansion, model: Model, parts: Parts, expected: dict[str, float]) -> np.ndarray:
     """Return the coefficients of a potential."""
-    widths = [leastsquares.sigmas((len(labels) - OFFSET) // 3, **expected) for _, labels in parts]
-    training = [(rows, labels, own) for (rows, labels), own in zip(parts, widths, strict=True)]
+    training = leastsquares.weighed(parts, **expected)
     return leastsquares.coefficients(leastsquares.add(leastsquares.prior(basis.covariance(model)), training))
 
 

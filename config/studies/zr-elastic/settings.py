@@ -15,7 +15,7 @@ there in `results/zr-elastic-settings` is not made again.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -48,7 +48,6 @@ from gapdesign.models.gap.predict import energies as gap_energies
 from gapdesign.models.gap.rows import LabelRows
 from gapdesign.models.gap.training import training_frame
 from gapdesign.models.shared import leastsquares
-from gapdesign.models.shared.leastsquares import OFFSET
 from gapdesign.samplers import sample
 from gapdesign.samplers.rattle import RattleOptions
 from gapdesign.samplers.strain import StrainOptions
@@ -331,7 +330,7 @@ def errors_of(frames: Sequence[Atoms], tests: Tests, **settings: object) -> pd.D
         prior = basis.covariance(model)
         if asked.all_labels:
             expected = most_likely(Evidence(prior, parts), options, expected)
-        factor = leastsquares.add(leastsquares.prior(prior), weighed(parts, expected))
+        factor = leastsquares.add(leastsquares.prior(prior), leastsquares.weighed(parts, **expected))
         coefficients = leastsquares.coefficients(factor)
         off = tests.off(basis, model, coefficients)
         for name in dict.fromkeys(tests.names):
@@ -348,13 +347,6 @@ def options_of(balance: Balance) -> GapOptions:
     bounds = usual.bounds.model_copy(update={"noise": (usual.bounds.noise[0], balance.noise)})
     sigma = usual.sigma.model_copy(update={"force": balance.force, "virial": balance.virial})
     return usual.model_copy(update={"optimizer": "lbfgs", "bounds": bounds, "sigma": sigma})
-
-
-def weighed(
-    parts: Iterable[tuple[np.ndarray, np.ndarray]], expected: Mapping[str, float]
-) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Return rows, labels and expected errors of structures."""
-    return [(rows, labels, leastsquares.sigmas((len(labels) - OFFSET) // 3, **expected)) for rows, labels in parts]
 
 
 def most_likely(evidence: Evidence, options: GapOptions, expected: Mapping[str, float]) -> dict[str, float]:
@@ -538,7 +530,7 @@ def growing(frames: list[Atoms], tests: Tests, settled: Settled) -> pd.DataFrame
         factor, done = leastsquares.prior(basis.covariance(model)), 0
         for size in GROWING:
             count = len(boxes) + size
-            factor = leastsquares.add(factor, weighed(parts[done:count], expected))
+            factor = leastsquares.add(factor, leastsquares.weighed(parts[done:count], **expected))
             off, done = np.abs(tests.off(basis, model, leastsquares.coefficients(factor))), count
             for name in dict.fromkeys(tests.names):
                 mine = off[tests.names == name]
@@ -571,7 +563,7 @@ def check() -> None:
     model = model_of(by_gap_fit, **settings, options=options)
     basis = expand(seen, model, options.sparse)
     parts = SharedRows(data, basis, model).parts(basis, model, energies)
-    training = weighed(parts, by_gap_fit.expected_errors(options))
+    training = leastsquares.weighed(parts, **by_gap_fit.expected_errors(options))
     coefficients = leastsquares.coefficients(leastsquares.add(leastsquares.prior(basis.covariance(model)), training))
     ours = tests.off(basis, model, coefficients)
     path = RESULTS / "check.xml"

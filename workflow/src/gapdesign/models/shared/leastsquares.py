@@ -65,6 +65,14 @@ def sigmas(size: int, *, energy: float, force: float, virial: float) -> np.ndarr
     return np.concatenate([own, np.full(3 * size, force)])
 
 
+def weighed(
+    parts: Iterable[tuple[np.ndarray, np.ndarray]], *, energy: float, force: float, virial: float
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Return rows, labels and expected errors of structures, as :func:`add` takes them, from rows and all labels."""
+    errors = {"energy": energy, "force": force, "virial": virial}
+    return [(rows, labels, sigmas((len(labels) - OFFSET) // 3, **errors)) for rows, labels in parts]
+
+
 def prior(covariance: np.ndarray) -> np.ndarray:
     """Return the factor (m + 1, m + 1) without any label; its last column is for the labels.
 
