@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
-from io import FileIO
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
 from gapdesign.errors import InputError
-from gapdesign.stored import StoredArray
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer as Buffer
+from gapdesign.stored import CountingFile, StoredArray
 
 
 def cut(sizes: int | Sequence[int], shard_size: int) -> list[tuple[int, int]]:
@@ -176,24 +172,12 @@ class ArrayFile(Blocks):
         return sum(self._read)
 
     @contextmanager
-    def _opened(self) -> Iterator[FileIO]:
-        with _CountingFile(self._path) as stream:
+    def _opened(self) -> Iterator[CountingFile]:
+        with CountingFile(self._path) as stream:
             try:
                 yield stream
             finally:
                 self._read.append(stream.count)
-
-
-class _CountingFile(FileIO):
-    """A file opened for reading, which counts the bytes."""
-
-    count = 0
-
-    def readinto(self, buffer: Buffer) -> int:
-        """Read bytes into a buffer, and return their number."""
-        read = super().readinto(buffer)
-        self.count += read
-        return read
 
 
 T = TypeVar("T", covariant=True)

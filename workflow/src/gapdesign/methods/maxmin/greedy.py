@@ -45,7 +45,7 @@ SHARE = 16
 """The middle tier holds one candidate in this many."""
 
 SAMPLE = 4096
-"""Number of candidates that determine the middle tier's threshold."""
+"""Number of candidates that determine the threshold of the middle tier, or of its upper part."""
 
 BLOCK = 65536
 """Number of candidates that a thread reads at once."""
@@ -85,9 +85,10 @@ class _Greedy:
         self.ranks.add(existing)
         self.chosen: list[int] = []
         self.passes = 0
-        self._forget()
         self._room()
-        self.own = np.empty(self.pool.size, np.float32)
+        self.own, self.psi = np.empty((2, self.pool.size), np.float32)
+        self.seen = np.empty(self.pool.size, np.int32)
+        self._forget()
 
         def own(span: tuple[int, int]) -> None:
             self.own[slice(*span)] = coded.own(self.codes.block(*span))
@@ -137,8 +138,10 @@ class _Greedy:
         return Selection(np.array(self.chosen, np.int64), roots[:n], roots[1 : n + 1], self.passes, state)
 
     def _forget(self) -> None:
-        self.psi = np.full(self.pool.size, np.inf, np.float32)
-        self.seen = np.zeros(self.pool.size, np.int32)
+        def forget(span: tuple[int, int]) -> None:
+            self.psi[slice(*span)], self.seen[slice(*span)] = np.inf, 0
+
+        self._on_all(forget)
         self.middle = self.front = self._errors = None
         self._settled: dict[int, tuple[float, int]] = {}
 
@@ -343,7 +346,7 @@ class _Greedy:
         top, beyond = _largest(psi, self.upper[0], size)
         # Bounds only fall, so that members outside the upper part stay below its bound.
         if beyond < self.upper[1]:
-            self.upper = _largest(psi, np.arange(len(psi)), UPPER * size)
+            self.upper = _upper_part(psi, UPPER * size)
             top, beyond = _largest(psi, self.upper[0], size)
             beyond = max(beyond, self.upper[1])
         return top, beyond
@@ -392,6 +395,17 @@ class _Greedy:
             f"rank {done} of {budget}, distance {np.sqrt(distance2):.4f}, {share:.1%} of the pool still in play,"
             f" {self.passes} passes, about {seconds * (budget - done) / max(done, 1):.0f} s left"
         )
+
+
+def _upper_part(psi: np.ndarray, size: int) -> tuple[np.ndarray, float]:
+    """Return about ``size`` members with the largest ``psi`` (n,), and a bound of the others.
+
+    It is a quantile of a sample, which takes a tenth of the time that parting all of them does.
+    """
+    sample = psi[:: max(1, len(psi) // SAMPLE)]
+    wanted = min(len(sample), -(-size * len(sample) // len(psi)))
+    floor = np.partition(sample, -wanted)[-wanted]
+    return np.flatnonzero(psi >= floor), float(floor)
 
 
 def _largest(psi: np.ndarray, among: np.ndarray, size: int) -> tuple[np.ndarray, float]:
