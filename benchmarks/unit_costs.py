@@ -35,8 +35,9 @@ OUTPUT = LIBRARY / "gapdesign" / "planning" / "unit_costs.json"
 PACKAGES = ("numpy", "scipy", "numba", "dscribe", "quippy-ase", "matscipy", "cma")
 
 DESCRIBED = (250, 5250)
-POOLS = (5_000, 20_000)
-SHARD = 5_000
+POOLS = (20_000, 100_000)
+SHARD = 20_000
+SMALL = 1_000
 BUDGET = 500
 MODELS = (100, 300)
 
@@ -137,12 +138,13 @@ def features(shard: Path) -> list[str | Path]:
 
 
 def pool(bench: Bench) -> None:
-    """Make and describe the pool that selections are timed on."""
+    """Make and describe the pool that selections are timed on, and a small shard."""
     configured = bench.configure()
-    for start in range(0, POOLS[-1], SHARD):
-        shard = bench.folder / "pool" / f"{start}-{start + SHARD}.npz"
+    small = ("small", 0, SMALL)
+    for folder, start, stop in (small, *(("pool", start, start + SHARD) for start in range(0, POOLS[-1], SHARD))):
+        shard = bench.folder / folder / f"{start}-{stop}.npz"
         bench.cost(
-            *("candidates", "--config", configured, "--pool", "A", "--start", start, "--stop", start + SHARD),
+            *("candidates", "--config", configured, "--pool", "A", "--start", start, "--stop", stop),
             *("--output", shard),
             repeats=1,
         )
@@ -162,24 +164,17 @@ def selection(bench: Bench) -> tuple[dict[str, object], dict[str, int]]:
     costs: dict[str, object] = {
         "basis": bench.cost("basis", "--config", configured, "--features", arrays[0], "--output", basis)
     }
-    compress = [
-        bench.cost(
-            "compress",
-            "--config",
-            configured,
-            "--basis",
-            basis,
-            "--features",
-            array,
-            "--output",
-            target,
-            "--output-codes",
-            code,
+
+    def compress(array: Path) -> float:
+        target, code = bench.folder / "packed" / array.name, bench.folder / "codes" / array.name
+        return bench.cost(
+            *("compress", "--config", configured, "--basis", basis, "--features", array),
+            *("--output", target, "--output-codes", code),
         )
-        for array, target, code in zip(arrays, packed, codes, strict=True)
-    ]
+
+    small = bench.folder / "small" / f"0-{SMALL}.npy"
+    costs["compress"] = line((SMALL, compress(small)), (SHARD, min(map(compress, arrays))))
     costs["start"] = start = bench.start
-    costs["compress"] = line((0, start), (SHARD, min(compress)))
     costs["select"] = {
         method: _chosen(
             bench,
