@@ -163,6 +163,7 @@ class Judge:
         self._known = known
         factor = leastsquares.prior(read_array(folder / "prior.npy"))[:-1, :-1]
         self._rows = []
+        self._kept: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         for k in range(len(known.sizes)):
             rows = known.judged.one(k).astype(float)
             white = solve_triangular(factor, rows.T, trans="T", check_finite=False)
@@ -172,20 +173,31 @@ class Judge:
 
     def errors(self, designs: list[np.ndarray], parts: dict[str, np.ndarray]) -> list[dict[str, float]]:
         """Return errors on parts of the frames, for designs of which each may begin with the one before."""
-        width = self._rows[0][0].shape[1]
-        gram, moment, done, found = np.eye(width), np.zeros(width), np.zeros(0, int), []
+        width, found = self._rows[0][0].shape[1], []
+        upper, gram = np.triu_indices(width), np.eye(width)
+        done = np.zeros(0, int)
         for design in designs:
-            if not np.isin(done, design).all():
-                gram, moment, done = np.eye(width), np.zeros(width), np.zeros(0, int)
-            some = [self._rows[k] for k in np.setdiff1d(design, done)]
-            if some:
-                weighted = np.concatenate([rows / errors[:, None] for rows, _, errors in some])
-                gram = gram + weighted.T @ weighted
-                moment = moment + weighted.T @ np.concatenate([labels / errors for _, labels, errors in some])
+            if not len(done) or not np.isin(done, design).all():
+                total, moment, done = np.eye(width)[upper], np.zeros(width), np.zeros(0, int)
+            for k in np.setdiff1d(design, done):
+                own = self._equations(int(k), upper)
+                total, moment = total + own[0], moment + own[1]
             done = design
+            gram[upper] = total
             weights = cho_solve(cho_factor(gram, check_finite=False), moment, check_finite=False)
             found.append({key: value for part, some in parts.items() for key, value in self._of(weights, some, part)})
         return found
+
+    def _equations(self, k: int, upper: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Return what a frame adds to the upper triangle of the normal equations, and to their right side.
+
+        Frames are in many designs, so it is kept.
+        """
+        if k not in self._kept:
+            rows, labels, errors = self._rows[k]
+            weighted = rows / errors[:, None]
+            self._kept[k] = (weighted.T @ weighted)[upper], weighted.T @ (labels / errors)
+        return self._kept[k]
 
     def _of(self, weights: np.ndarray, some: np.ndarray, part: str) -> list[tuple[str, float]]:
         off = [self._rows[k][0] @ weights - self._rows[k][1] for k in some]
