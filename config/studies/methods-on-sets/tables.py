@@ -68,6 +68,17 @@ def over_sets(ratios: pd.Series) -> pd.Series:
     return ratios.groupby(["method", "set"]).mean().groupby("method").apply(in_words)
 
 
+def brief(each: pd.DataFrame, columns: str) -> pd.DataFrame:
+    """Return ratios of energies and of forces in a cell, in bold where the whole interval is above 1."""
+
+    def cell(own: pd.Series) -> str:
+        mean, low, _ = interval(own)
+        return f"**{np.exp(mean):.2f}**" if low > 0 else f"{np.exp(mean):.2f}"
+
+    found = each.groupby(["method", columns]).agg(cell)
+    return found.agg(" / ".join, axis=1).unstack()
+
+
 def show(root: Path) -> None:
     """Print ratios to random draws, ranks, where methods harm without a warning, and what measures foretell."""
     table = results(root, "errors.csv")
@@ -82,33 +93,32 @@ def show(root: Path) -> None:
             )
     everywhere = [method for method, own in there.items() if len(own) == len(sets)]
     print(f"\nover {len(sets)} sets and all sizes\n\n{markdown(cited(table, ratios, everywhere))}")
-    order = cited(table, ratios, everywhere).index
-    for what in ("energies", "forces"):
-        error = f"test_{SHOWN[what]}"
-        known = ratios[ratios.index.get_level_values("method").isin(everywhere)][error]
-        by_share = pd.DataFrame({f"{share:.0%}": over_sets(known.xs(share, level="share")) for share in SHARES})
-        print(f"{what}, over all sets\n\n{markdown(by_share.reindex([one for one in order if one != 'random']))}")
-        each = ratios[error].groupby(["method", "set", "split"]).mean().groupby(["method", "set"]).apply(in_words)
-        each = each.unstack()
-        print(f"{what}, each set, over all sizes\n\n{markdown(each.loc[sorted(each.index, key=list(order).index)])}")
+    order = [method for method in cited(table, ratios, everywhere).index if method != "random"]
+    tested = ratios[[f"test_{SHOWN[what]}" for what in ("energies", "forces")]]
+    common = tested[tested.index.get_level_values("method").isin(everywhere)]
+    sizes = brief(common.groupby(["method", "share", "set"]).mean(), "share")
+    sizes.columns = [f"{share:.0%}" for share in sizes]
+    print(f"energies / forces, over all sets\n\n{markdown(sizes.loc[[one for one in order if one in sizes.index]])}")
+    each = tested.groupby(["method", "set", "split"]).mean()
+    print(f"energies / forces, each set, over all sizes\n\n{markdown(brief(each, 'set').loc[order])}")
+    for what, own in zip(("energies", "forces"), tested, strict=True):
+        by_share = pd.DataFrame({f"{share:.0%}": over_sets(common[own].xs(share, level="share")) for share in SHARES})
+        print(f"{what}, over all sets\n\n{markdown(by_share.reindex(sizes.index))}")
+        words = each[own].groupby(["method", "set"]).apply(in_words).unstack()
+        print(f"{what}, each set, over all sizes\n\n{markdown(words)}")
     harmful(ratios, results(root, "before.csv"))
     foretold(table, results(root, "before.csv"))
 
 
 def cited(table: pd.DataFrame, ratios: pd.DataFrame, everywhere: list[str]) -> pd.DataFrame:
     """Return the table of all methods over all sets, by mean rank; those that are not in every set at its end."""
-    columns = {
-        f"{what}{words}": over_sets(ratios[f"{place}_{SHOWN[what]}"].dropna())
-        for what, place in (("energies", "test"), ("forces", "test"), ("energies", "held"), ("forces", "held"))
-        for words in [PLACES[place]]
-    }
+    shown = [(what, "test") for what in SHOWN] + [(what, "held") for what in ("energies", "forces")]
+    columns = {what + PLACES[place]: over_sets(ratios[f"{place}_{SHOWN[what]}"].dropna()) for what, place in shown}
     found = pd.DataFrame(columns)
     found.loc[~found.index.isin(everywhere)] = np.nan
     cases = pd.concat([intervals(ratios, what) for what in ("energies", "forces")])
-    worse = (cases["low"] > 0).groupby("method").agg(["sum", "size"])
-    better = (cases["high"] < 0).groupby("method").sum()
-    found["better"] = [f"{better[name]} of {worse['size'][name]}" for name in found.index]
-    found["worse"] = [f"{worse['sum'][name]} of {worse['size'][name]}" for name in found.index]
+    for title, own in (("better", cases["high"] < 0), ("worse", cases["low"] > 0)):
+        found[title] = own.groupby("method").agg(lambda some: f"{some.sum()} of {len(some)}")
     found.loc["random"] = ["1"] * len(columns) + ["–", "–"]
     mean = []
     for what in ("energies", "forces"):
