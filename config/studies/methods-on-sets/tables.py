@@ -17,6 +17,9 @@ SHARES = (0.01, 0.02, 0.05, 0.10, 0.20)
 SHOWN = {"energies": "energy_rmse", "worst energies": "energy_worst", "forces": "force_rmse"}
 PLACES = {"test": "", "held": ", held out"}
 
+SMALL = 0.05
+"""Share from which sizes are told apart where methods are worse than random draws."""
+
 CLEARLY = 1.1
 """Ratio above which the whole interval of a case that is listed lies."""
 
@@ -156,18 +159,25 @@ def harmful(ratios: pd.DataFrame, before: pd.DataFrame) -> None:
             )
     worse = cases[cases["worse"]]
     print(f"\n{len(worse)} of {len(cases)} cases are worse, {(cases['high'] < 0).sum()} better than random draws\n")
-    counts = worse.groupby(["method", "error"]).size().unstack(fill_value=0)
+    sizes = np.where(worse["share"] < SMALL, f"below {SMALL:.0%}", f"from {SMALL:.0%}")
+    counts = worse.groupby(["method", worse["error"], sizes]).size().unstack([1, 2], fill_value=0).sort_index(axis=1)
+    counts.columns = [", ".join(names) for names in counts]
+    counts["largest"] = np.exp(cases.groupby("method")["mean"].max()).map("{:.2f}".format)
     if len(before):
-        counts["unwarned"] = (~(worse["either"] > 0.5)).groupby(worse["method"]).sum()
-    print(markdown(counts.astype(object)))
-    listed = worse[worse["low"] > np.log(CLEARLY)].copy()
-    listed["ratio"] = [
-        f"{mean:.2f} ({low:.2f} to {high:.2f})" for mean, low, high in np.exp(listed[["mean", "low", "high"]]).values
-    ]
-    columns = ["set", "share", "error", "ratio", *(sign for sign in ("groups", "sizes") if sign in listed)]
-    listed = listed.sort_values(["method", "set", "error", "share"]).assign(share=listed["share"].map("{:.0%}".format))
-    listed = listed.set_index("method")[columns].round(2).astype(object)
-    print(f"all of the interval above {CLEARLY}\n\n{markdown(listed)}")
+        told = worse.dropna(subset=["either"])
+        warnings = (told["either"] > 0.5).groupby(told["method"])
+        counts["warned of"] = warnings.agg(lambda some: f"{some.sum()} of {len(some)}")
+    print(f"worse by size, and the largest ratio\n\n{markdown(counts.astype(object))}")
+    clear = worse[worse["low"] > np.log(CLEARLY)].sort_values("share")
+    rows = []
+    for (method, name, what), own in clear.groupby(["method", "set", "error"]):
+        each = [f"{share:.0%}: {np.exp(mean):.1f}" for share, mean in zip(own["share"], own["mean"], strict=True)]
+        row = {"method": method, "set": name, "error": what, "ratios": ", ".join(each)}
+        for sign in signs.values() if len(before) else ():
+            row[sign] = ", ".join(f"{share:.0%}" for share in own["share"][own[sign] > 0.5]) or "–"
+        rows.append(row)
+    listed = pd.DataFrame(rows).set_index("method")
+    print(f"all of the interval above {CLEARLY}, and where a warning came\n\n{markdown(listed)}")
 
 
 def foretold(table: pd.DataFrame, before: pd.DataFrame) -> None:
