@@ -1,4 +1,4 @@
-"""Methods replayed on labelled sets: quotas in proportion, the GAPs that judge, and the tables."""
+"""Methods replayed on labelled sets: what they choose from, the GAPs that judge, and the tables."""
 
 import importlib
 import sys
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gapdesign.descriptors.covariance import Covariance, Layout
 from gapdesign.files import write_array
 from gapdesign.models.shared import leastsquares
 
@@ -62,6 +63,18 @@ def test_designs_are_judged_by_the_least_squares_that_gap_fit_solves(methods, tm
         assert errors["test_energy_rmse"] == pytest.approx(1e3 * np.sqrt(np.mean([one[0] ** 2 for one in off])))
         forces = np.concatenate([one[7:] for one in off])
         assert errors["test_force_rmse"] == pytest.approx(1e3 * np.sqrt(np.mean(forces**2)))
+
+
+def test_columns_that_no_frame_has_change_no_covariance(methods):
+    rng = np.random.default_rng(1)
+    layout, kernel = Layout(2, 5, 3), sys.modules["labelled"].PAIRS
+    features = rng.random((6, layout.dimension)).astype(np.float32)
+    features[:, [0, 3, 6, 9]] = 0.0
+    features[:, [1]] = 0.0  # three columns of the first block are empty, two of the second
+    short, less = sys.modules["labelled"].without_empty(features, layout)
+    assert short.shape == (6, 2 * 3 + 2 + 3)
+    expected = Covariance(layout, kernel).gram(features, features)
+    np.testing.assert_allclose(Covariance(less, kernel).gram(short, short), expected, rtol=1e-6)
 
 
 def _errors(of):
