@@ -119,10 +119,11 @@ def hours(name: str, folder: Path, priced_by: str) -> None:
     """
     known, found = Known(name, folder), []
     timed = np.isfinite(known.hours).all()
-    silicon = known.table if timed else read_frames(folder.parent / "silicon")
+    by_square = priced_by == "square"
+    silicon = known.table if timed or by_square else read_frames(folder.parent / "silicon")
     for seed in range(SPLITS):
         members, test = known.split(seed)
-        if priced_by == "square":
+        if by_square:
             costs = known.sizes[members].astype(float) ** 2
         else:
             costs = np.exp(known_before(known.table.iloc[members]) @ law(silicon.iloc[test] if timed else silicon))

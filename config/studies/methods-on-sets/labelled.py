@@ -190,8 +190,8 @@ def prepare(name: str, folder: Path, paths: list[str]) -> None:
     print(f"{name}: {len(expansion)} functions of GAPs", flush=True)
 
 
-def by_all_labels(rows: RowFile) -> tuple[np.ndarray, Covariance]:
-    """Return vectors of frames whose dot products are the kernel of all labels, and the covariance that takes these.
+def by_all_labels(rows: RowFile) -> tuple[np.ndarray, Layout, CovarianceOptions]:
+    """Return vectors of frames whose dot products are the kernel of all labels, and what the covariance needs for it.
 
     With Phi_p the rows of a frame's labels over their expected errors, the covariance of all labels of two frames is
     the matrix K = Phi_p Phi_q', and k(p, q) = |K|^2 / (|K_pp| |K_qq|) in Frobenius' norm: the cosine between what the
@@ -210,7 +210,19 @@ def by_all_labels(rows: RowFile) -> tuple[np.ndarray, Covariance]:
     points = vectors * np.sqrt(np.maximum(values, 0.0))
     points /= np.linalg.norm(points, axis=1)[:, None]
     linear = CovarianceOptions(soap={"zeta": 1, "scale": 1.0}, pair={"scale": 0.0})
-    return points.astype(np.float32), Covariance(Layout(1, points.shape[1], 0), linear)
+    return points.astype(np.float32), Layout(1, points.shape[1], 0), linear
+
+
+def without_empty(features: np.ndarray, layout: Layout) -> tuple[np.ndarray, Layout]:
+    """Leave out columns of SOAP vectors that are zero in all frames, as most are where each frame is of one element."""
+    used = [np.flatnonzero(features[:, block].any(axis=0)) for block in layout.soap]
+    spectrum = max(map(len, used))
+    blocks = np.zeros((len(features), layout.n_species * spectrum), features.dtype)
+    for number, (block, columns) in enumerate(zip(layout.soap, used, strict=True)):
+        start = number * spectrum
+        blocks[:, start : start + len(columns)] = features[:, block][:, columns]
+    others = features[:, layout.soap[-1].stop :]
+    return np.hstack([blocks, others]), Layout(layout.n_species, spectrum, layout.pairs)
 
 
 def read_frames(folder: Path) -> pd.DataFrame:
@@ -265,15 +277,18 @@ class Known:
         options = DescriptorOptions(backend="quippy", soap=self.asked.soap)
         alone, with_pairs = (Descriptor(options, pair, species).layout for pair in (None, PAIRS.pair.shape))
         self._compared = {
-            "soap": lambda: (self.features, Covariance(alone, KERNEL)),
-            "default kernel": lambda: (read_array(folder / "pairs.npy"), Covariance(with_pairs, PAIRS)),
+            "soap": lambda: (self.features, alone, KERNEL),
+            "default kernel": lambda: (read_array(folder / "pairs.npy"), with_pairs, PAIRS),
             "all labels": lambda: by_all_labels(self.rows),
         }
         self._whole: dict[str, Task] = {}
 
-    def compared(self, by: str) -> tuple[np.ndarray, Covariance]:
-        """Return the features and the covariance of one of several kernels."""
-        return self._compared[by]()
+    def compared(self, by: str, *, short: bool = False) -> tuple[np.ndarray, Covariance]:
+        """Return the features and the covariance of one of several kernels, in short without empty columns."""
+        features, layout, options = self._compared[by]()
+        if short:
+            features, layout = without_empty(features, layout)
+        return features, Covariance(layout, options)
 
     def task(
         self,
@@ -286,7 +301,7 @@ class Known:
     ) -> Task:
         """The task of choosing among some frames, which are compared by one of several kernels."""
         if by not in self._whole:
-            features, covariance = self.compared(by)
+            features, covariance = self.compared(by, short=True)
             basis = Directions.of(features[:: max(1, len(features) // 500)], covariance.layout)
             self._whole[by] = Task(
                 pool=HeldPool(features),

@@ -88,7 +88,7 @@ class Yardsticks:
         found["information_of_energies"] = 0.5 * np.linalg.slogdet(energies)[1]
         covariance = np.linalg.inv(whole)
         for name, rows in (("energy_deviation", self.energies), ("force_deviation", self.forces)):
-            found[name] = float(np.sqrt(np.einsum("rp,pq,rq->r", rows, covariance, rows).mean()))
+            found[name] = float(np.sqrt(((rows @ covariance) * rows).sum(axis=1).mean()))
         vectors, numbers = self._vectors(design)
         farthest = []
         for z in np.unique(self.numbers):
