@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from itertools import product
 
+import numpy as np
 import pytest
 import yaml
+from ase import Atoms
+from ase.io import write
 
 from conftest import SMALL
 from gapdesign import cli
@@ -189,6 +192,17 @@ def test_a_vector_that_is_too_long_for_comfort_is_answered_with_what_to_do():
         " descriptor.soap.compression: one_element, a lower descriptor.soap.n_max" in note
     )
     assert notes(small()) == []
+
+
+def test_designs_of_frames_are_warned_of_where_their_method_was_worse_than_random_draws(tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "frames.extxyz"
+    write(path, [Atoms("Zr", cell=3 + rng.random((3, 3)) + np.eye(3), pbc=True) for _ in range(12)], format="extxyz")
+    pools = {"names": ["A"], "size": 12, "sampler": "file", "file": {"path": str(path)}}
+    names = ("maxmin", "k_medoids", "random")
+    designs = {name.upper(): {"pool": "A", "method": name} for name in names}
+    (note,) = notes(small(pools=pools, designs=designs, budget=4))
+    assert note.startswith("note: designs.MAXMIN.method: maxmin: on eight labelled sets its designs had larger errors")
 
 
 def test_designs_that_were_worse_than_random_ones_are_warned_of():

@@ -41,6 +41,21 @@ def test_every_member_is_complete():
     assert [name for name in METHODS if is_baseline(name)] == ["random"]
 
 
+def test_methods_that_were_worse_than_random_draws_say_so_where_frames_are_chosen():
+    """As often as the table over all labelled sets on the page has it."""
+    page = (ROOT / "docs" / "which-method.md").read_text(encoding="utf-8")
+    table = dict(re.findall(r"^\| `(\w+)` \|.* \| (\d+) of 80 \| [\d.]+ \(", page, flags=re.MULTILINE))
+    assert len(set(METHODS) & set(table)) >= 10
+    for name, method in METHODS.items():
+        assert method.harmed == int(table.get(name, 0)), name
+        said, silent = (
+            method.caution(method.Options(), is_priced=False, of_frames=of_frames) for of_frames in (True, False)
+        )
+        assert (said is not None) == (method.harmed > 5)
+        if name != "information":  # which says what it is everywhere
+            assert silent is None and (said is None or f"in {method.harmed} of 80 cases" in said)
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_traits_hold(name):
     """Prefixes, chance, start and what is read, each seen from outside."""

@@ -116,6 +116,9 @@ def _pick(arguments: argparse.Namespace) -> None:
         f"frames left out are at most {largest:.3f} from the nearest picked, {mean:.3f} on average;"
         f" with random picks {by_chance:.3f} and {mean_by_chance:.3f} (mean of {DRAWS})"
     )
+    options, is_priced = METHODS[method].Options(), core_hours is not None
+    if caution := METHODS[method].caution(options, is_priced=is_priced, of_frames=True):
+        say(f"note: --method {method}: {caution}")
     if arguments.per_config_type or existing or arguments.frames == "-" or core_hours is not None:
         say(f"next: label {arguments.output}")
     else:

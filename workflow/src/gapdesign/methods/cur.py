@@ -27,6 +27,7 @@ class CurMethod(Method):
     Options = CurOptions
     title = "CUR"
     by_chance = True
+    harmed = 3
 
     @classmethod
     def select(cls, task: Task) -> Selection:

@@ -30,6 +30,7 @@ class CurEnvironmentsMethod(Method):
     Options = CurEnvironmentsOptions
     title = "CUR (environments)"
     by_chance = True
+    harmed = 13
 
     @classmethod
     def reads_environments(cls, options: CurEnvironmentsOptions) -> bool:

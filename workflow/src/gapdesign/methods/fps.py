@@ -31,6 +31,7 @@ class FpsMethod(Method):
     title = "farthest-point"
     is_prefix = True
     takes_start = True
+    harmed = 13
 
     @classmethod
     def select(cls, task: Task) -> Selection:

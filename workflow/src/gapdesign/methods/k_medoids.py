@@ -44,6 +44,7 @@ class KMedoidsMethod(Method):
     Options = KMedoidsOptions
     title = "k-medoids"
     by_average_only = True
+    harmed = 1
 
     @classmethod
     def select(cls, task: Task) -> Selection:

@@ -53,6 +53,7 @@ class MaxentMethod(Method):
     title = "maximum-entropy"
     takes_start = True
     by_average_only = True
+    harmed = 22
 
     @classmethod
     def select(cls, task: Task) -> Selection:

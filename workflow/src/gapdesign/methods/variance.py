@@ -42,6 +42,7 @@ class VarianceMethod(Method):
     Options = VarianceOptions
     title = "largest-variance"
     by_average_only = True
+    harmed = 10
 
     @classmethod
     def select(cls, task: Task) -> Selection:

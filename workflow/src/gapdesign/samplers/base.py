@@ -42,6 +42,8 @@ class Sampler(Member, ABC):
         Whether it starts from the prototypes of the study; one that does not takes an empty sequence of them, too.
     is_continuous
         Whether candidates are prototypes at points of a space of parameters, by :meth:`points` and :meth:`at`.
+    is_given
+        Whether candidates are structures that were given, and not made.
     seconds
         CPU seconds per candidate, for the plan, if its own measurements do not list the sampler; None if unknown.
 
@@ -55,6 +57,7 @@ class Sampler(Member, ABC):
     keeps_cells: ClassVar[bool] = False
     needs_prototypes: ClassVar[bool] = True
     is_continuous: ClassVar[bool] = False
+    is_given: ClassVar[bool] = False
     seconds: ClassVar[float | None] = None
 
     def __init__(self, options: Any, prototypes: Sequence[Prototype]) -> None:

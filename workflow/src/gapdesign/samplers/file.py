@@ -51,6 +51,7 @@ class FileSampler(Sampler):
     name = "file"
     summary = "structures of your own, from files"
     needs_prototypes = False
+    is_given = True
     Options = FileSamplerOptions
 
     def __init__(self, options: FileSamplerOptions, prototypes: Sequence[Prototype]) -> None:

@@ -133,6 +133,11 @@ class _Sampling(Options):
         return all(SAMPLERS[name].keeps_cells for name in self.members)
 
     @property
+    def is_given(self) -> bool:
+        """True if all candidates are structures that were given."""
+        return all(SAMPLERS[name].is_given for name in self.members)
+
+    @property
     def is_continuous(self) -> bool:
         """True if candidates are points of one space of parameters."""
         return not self.is_mixture and SAMPLERS[self.sampler].is_continuous

@@ -83,6 +83,7 @@ class BayesianMethod(Method):
     Options = BayesianOptions
     title = "Bayesian"
     is_prefix = True
+    harmed = 16
 
     @classmethod
     def reads_environments(cls, options: BayesianOptions) -> bool:

@@ -38,6 +38,7 @@ class DOptimalMethod(Method):
     Options = DOptimalOptions
     title = "D-optimal"
     can_be_polished = True
+    harmed = 19
 
     @classmethod
     def mismatch(cls, options: DOptimalOptions, *, budget: int, existing: bool) -> str | None:

@@ -89,6 +89,7 @@ class InformationMethod(Method):
     is_prefix = True
     is_certified = True
     spends = True
+    harmed = 20
 
     @classmethod
     def reads_rows(cls, options: InformationOptions) -> bool:
@@ -112,7 +113,7 @@ class InformationMethod(Method):
         return options.errors.environment is not None
 
     @classmethod
-    def caution(cls, options: InformationOptions, *, is_priced: bool) -> str | None:
+    def caution(cls, options: InformationOptions, *, is_priced: bool, of_frames: bool) -> str | None:
         """Return where its designs were worse than random ones, in a replay of labelled sets."""
         if is_priced:
             return (
@@ -122,7 +123,7 @@ class InformationMethod(Method):
         return (
             "by their number, structures with the most forces come first: energies of small designs were worse than"
             " those of random ones on silicon and molybdenum, and better on tungsten (docs/information.md); give it"
-            " core-hours, or take max-min"
+            " core-hours, or take another (docs/which-method.md)"
         )
 
     @classmethod

@@ -35,6 +35,7 @@ class MaxminMethod(Method):
     is_certified = True
     is_default = True
     can_be_polished = True
+    harmed = 13
 
     @classmethod
     def select(cls, task: Task) -> Selection:
