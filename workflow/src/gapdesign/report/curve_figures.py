@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PANELS = (
-    *("posterior_std_max", "covering_radius", "posterior_std_mean", "covering_mean", "nearest_min", "nearest_median"),
+    *("posterior_std_mean", "covering_mean", "covering_radius", "posterior_std_max", "nearest_min", "nearest_median"),
     *("nearest_mean", "overlapping_share", "orthogonal_share", "log_det", "condition", "label_core_hours"),
 )
-"""Measures that are drawn, in reading order: first those that predict errors best."""
+"""Measures that are drawn, in reading order: first those that predict errors best (docs/design-page.md)."""
 
 LOGARITHMIC = ("posterior_std_max", "posterior_std_mean", "condition")
 """Measures that span orders of magnitude."""

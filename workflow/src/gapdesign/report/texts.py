@@ -192,12 +192,12 @@ def of_many(captions: Mapping[str, str]) -> dict[str, str]:
 
 MEASURES = {
     "size": ("structures", "count", "in the design"),
-    "posterior_std_max": (
-        "posterior deviation, largest", "", "over the pool, relative to the prior: 0 known, 1 unknown"
+    "posterior_std_mean": (
+        "posterior deviation, mean", "", "over the pool, relative to the prior: 0 known, 1 unknown"
     ),
+    "covering_mean": ("covering distance, mean", "", "mean D, environments averaged, from the pool to the design"),
     "covering_radius": ("covering radius", "", "largest D, environments averaged, from the pool to the design"),
-    "posterior_std_mean": ("posterior deviation, mean", "", "over the pool, relative to the prior"),
-    "covering_mean": ("covering distance, mean", "", "mean D from the pool to the design"),
+    "posterior_std_max": ("posterior deviation, largest", "", "over the pool, relative to the prior"),
     "nearest_min": ("nearest neighbour, smallest", "", "kernel distance D, environments averaged, of the closest pair"),
     "nearest_median": ("nearest neighbour, median", "", "over the members; larger means less repetition"),
     "nearest_mean": ("nearest neighbour, mean", "", "over the members"),
