@@ -71,9 +71,11 @@ def _pick(arguments: argparse.Namespace) -> None:
     backend = backend_of(arguments)
     if method not in METHODS:
         raise InputError(f"--method {method}: there is no such method; choose from {', '.join(METHODS)}.")
-    if METHODS[method].reads_environments(METHODS[method].Options()):
+    member = METHODS[method]
+    options = member.Options()
+    if member.reads_environments(options):
         raise InputError(f"--method {method}: it compares environments, which takes a study; choose another.")
-    if METHODS[method].reads_rows(METHODS[method].Options()):
+    if member.reads_rows(options):
         raise InputError(
             f"--method {method}: it weighs all labels of a structure, which takes a study; choose another."
         )
@@ -116,8 +118,7 @@ def _pick(arguments: argparse.Namespace) -> None:
         f"frames left out are at most {largest:.3f} from the nearest picked, {mean:.3f} on average;"
         f" with random picks {by_chance:.3f} and {mean_by_chance:.3f} (mean of {DRAWS})"
     )
-    options, is_priced = METHODS[method].Options(), core_hours is not None
-    if caution := METHODS[method].caution(options, is_priced=is_priced, of_frames=True):
+    if caution := member.caution(options, is_priced=core_hours is not None, of_frames=True):
         say(f"note: --method {method}: {caution}")
     if arguments.per_config_type or existing or arguments.frames == "-" or core_hours is not None:
         say(f"next: label {arguments.output}")

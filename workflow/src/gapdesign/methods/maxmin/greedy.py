@@ -290,8 +290,7 @@ class _Greedy:
         self._count(self.ranks.refresh(self.codes.rows(sample), (self.own[sample], psi, seen), everyone, -np.inf))
         self.psi[sample], self.seen[sample] = psi, seen
         share = min(max(self.pool.size // SHARE, FRONT), self.room) / self.pool.size
-        wanted = min(len(sample), int(len(sample) * share) + 1)
-        goal = min(goal, float(np.sort(psi)[-wanted]))
+        goal = min(goal, _reached(psi, share))
         members, *others = self._refresh_pool(goal)
         self.middle = Tier(members, *others, beyond=goal if len(members) < self.pool.size else -np.inf)
         self.upper = np.empty(0, np.int64), np.inf
@@ -402,10 +401,14 @@ def _upper_part(psi: np.ndarray, size: int) -> tuple[np.ndarray, float]:
 
     It is a quantile of a sample, which takes a tenth of the time that parting all of them does.
     """
-    sample = psi[:: max(1, len(psi) // SAMPLE)]
-    wanted = min(len(sample), -(-size * len(sample) // len(psi)))
-    floor = np.partition(sample, -wanted)[-wanted]
-    return np.flatnonzero(psi >= floor), float(floor)
+    floor = _reached(psi[:: max(1, len(psi) // SAMPLE)], size / len(psi))
+    return np.flatnonzero(psi >= floor), floor
+
+
+def _reached(sample: np.ndarray, share: float) -> float:
+    """Return the largest value that more than a share of a sample (n,) reaches, or else all of it."""
+    wanted = min(len(sample), int(len(sample) * share) + 1)
+    return float(np.partition(sample, -wanted)[-wanted])
 
 
 def _largest(psi: np.ndarray, among: np.ndarray, size: int) -> tuple[np.ndarray, float]:
