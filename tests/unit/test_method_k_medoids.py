@@ -7,7 +7,8 @@ import pytest
 
 from gapdesign.descriptors.environments import on_grid
 from gapdesign.errors import InputError
-from gapdesign.methods.k_medoids import KMedoidsMethod, KMedoidsOptions, kernel_distances
+from gapdesign.methods.k_medoids import KMedoidsMethod, KMedoidsOptions
+from gapdesign.methods.shared.distance import between
 from toy_pools import COVARIANCE, assert_same_however_cut, features, task
 
 
@@ -58,7 +59,7 @@ def test_ranks_are_in_the_order_in_which_they_lower_the_mean_distance():
 
 def test_distances_are_those_of_the_kernel():
     rows = features(10)
-    found = kernel_distances(on_grid(rows[:4]).astype(float), on_grid(rows).astype(float), COVARIANCE)
+    found = between(on_grid(rows[:4]).astype(float), on_grid(rows).astype(float), COVARIANCE)
     np.testing.assert_allclose(found, distances(rows[:4], rows), atol=2e-4)
 
 

@@ -95,6 +95,7 @@ CHOICES = {
     "maxent": Choice("maxent"),
     "d_optimal": Choice("d_optimal"),
     "variance": Choice("variance"),
+    "greedy_medoids": Choice("greedy_medoids"),
     "k_medoids": Choice("k_medoids"),
     "k_medoids_pairs": Choice("k_medoids", by="default kernel"),
     "cur": Choice("cur"),

@@ -50,7 +50,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--engine", metavar="NAME", help="engine that estimates the cost of labels (vasp)")
     verb.add_argument("--cost", metavar="KEY", help="or the name under which frames carry theirs, in core-hours")
     verb.add_argument("--existing", type=Path, metavar="FILE", help="frames that you have already, and need no more")
-    verb.add_argument("--method", metavar="NAME", help="method of the choice (max-min, which is exact)")
+    verb.add_argument("--method", metavar="NAME", help="method of the choice (greedy_medoids: typical frames first)")
     verb.add_argument("--descriptor", metavar="NAME", help="features to compare by (that of studies: SOAP)")
     verb.add_argument("--per-config-type", action="store_true", help="choose N frames of each config_type")
     verb.add_argument("--seed", type=int, default=0, metavar="SEED", help="for methods that draw (%(default)s)")
@@ -64,10 +64,10 @@ def _pick(arguments: argparse.Namespace) -> None:
     import yaml
 
     from gapdesign.files import write_frames
-    from gapdesign.methods import METHODS, default
+    from gapdesign.methods import METHODS, default_of_frames
     from gapdesign.sets.pick import DRAWS, configuration, pick
 
-    method = arguments.method or default()
+    method = arguments.method or default_of_frames()
     backend = backend_of(arguments)
     if method not in METHODS:
         raise InputError(f"--method {method}: there is no such method; choose from {', '.join(METHODS)}.")

@@ -8,7 +8,7 @@ their options in the configuration.
 from gapdesign.families import Family
 from gapdesign.methods.base import Method, Selection, Task
 
-__all__ = ["METHODS", "Method", "Selection", "Task", "default", "is_baseline", "is_by_chance"]
+__all__ = ["METHODS", "Method", "Selection", "Task", "default", "default_of_frames", "is_baseline", "is_by_chance"]
 
 METHODS: Family[Method] = Family("gapdesign.methods", Method)
 """Every method by its name."""
@@ -17,6 +17,11 @@ METHODS: Family[Method] = Family("gapdesign.methods", Method)
 def default() -> str:
     """Return the name of the method that commands take unless another is named."""
     return next(name for name, member in METHODS.items() if member.is_default)
+
+
+def default_of_frames() -> str:
+    """Return the name of the method that commands take for given frames unless another is named."""
+    return next(name for name, member in METHODS.items() if member.is_default_of_frames)
 
 
 def is_baseline(name: str) -> bool:

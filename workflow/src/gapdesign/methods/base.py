@@ -178,6 +178,8 @@ class Method(Member, ABC):
         Whether `gapdesign verify` can prove its designs, by :meth:`first_wrong_rank`.
     is_default
         Whether commands take it unless another is named.
+    is_default_of_frames
+        Whether commands that choose from given frames take it unless another is named.
     can_be_polished
         Whether moves of single structures can raise its designs' quality, the :meth:`criterion`.
     harmed
@@ -198,6 +200,7 @@ class Method(Member, ABC):
     by_average_only: ClassVar[bool] = False
     is_certified: ClassVar[bool] = False
     is_default: ClassVar[bool] = False
+    is_default_of_frames: ClassVar[bool] = False
     can_be_polished: ClassVar[bool] = False
     harmed: ClassVar[int] = 0
     spends: ClassVar[bool] = False

@@ -17,7 +17,7 @@ from gapdesign.descriptors.covariance import first_farthest
 from gapdesign.methods.base import Method, Selection, Task
 from gapdesign.methods.shared import distance
 from gapdesign.methods.shared.resources import one_blas_thread, require
-from gapdesign.methods.shared.rows import BLOCK, TransformedRows, first_largest
+from gapdesign.methods.shared.rows import TransformedRows, first_largest
 from gapdesign.streams import stream
 
 if TYPE_CHECKING:
@@ -79,25 +79,14 @@ def _of_sample(
 ) -> tuple[list[int], list[float]]:
     """Return the medoids of a sample (n,) of candidates, in order, and the mean distance after each."""
     vectors = rows.take(sample)
-    pairs = kernel_distances(vectors, vectors, task.covariance)
+    pairs = distance.between(vectors, vectors, task.covariance)
     np.fill_diagonal(pairs, 0.0)
     nearest = np.full(len(sample), np.inf, np.float32)
     if len(existing):
-        nearest = kernel_distances(vectors, existing, task.covariance).min(axis=1)
+        nearest = distance.between(vectors, existing, task.covariance).min(axis=1)
     places = medoids(pairs, nearest, min(task.budget, len(sample)))
     order, means = ordered(pairs, nearest, places)
     return [int(sample[place]) for place in order], means
-
-
-def kernel_distances(a: np.ndarray, b: np.ndarray, covariance: Covariance) -> np.ndarray:
-    """Return kernel distances D (n, m) float32 of vectors (n, dimension) and (m, dimension) on the grid."""
-    distances = np.empty((len(a), len(b)), np.float32)
-    own = covariance.diagonal(b)
-    for start in range(0, len(a), BLOCK):
-        part = a[start : start + BLOCK]
-        squared = covariance.diagonal(part)[:, None] + own - 2 * covariance.gram(part, b)
-        distances[start : start + BLOCK] = np.sqrt(np.maximum(squared, 0.0))
-    return distances
 
 
 def medoids(pairs: np.ndarray, nearest: np.ndarray, count: int) -> np.ndarray:
@@ -152,5 +141,5 @@ def ordered(pairs: np.ndarray, nearest: np.ndarray, places: np.ndarray) -> tuple
 def _mean_distance(rows: TransformedRows, covariance: Covariance, members: np.ndarray) -> float:
     """Return the mean distance of the pool to the nearest member, the same for any cut into shards."""
     nearest = np.empty(rows.size)
-    rows.each(lambda span, block: nearest.__setitem__(span, kernel_distances(block, members, covariance).min(axis=1)))
+    rows.each(lambda span, block: nearest.__setitem__(span, distance.between(block, members, covariance).min(axis=1)))
     return float(nearest.mean())

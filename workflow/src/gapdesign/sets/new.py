@@ -76,8 +76,8 @@ kernel:
   pair: {{scale: 0}}
 
 budget: {budget} # structures in each design: what you can afford to label
-designs: # max-min beside a random draw of the same size
-  OPT: {{pool: A, method: maxmin{existing}}}
+designs: # {method} beside a random draw of the same size; docs/which-method.md has the others
+  OPT: {{pool: A, method: {method}{existing}}}
   RND: {{pool: A, method: random}}
 """
 
@@ -117,6 +117,7 @@ def _of_frames(path: Path, existing: Path | None) -> str:
     from gapdesign.inputs.filters import FilterOptions
     from gapdesign.inputs.frames import read
     from gapdesign.inputs.survey import refuse_nothing, survey
+    from gapdesign.methods import default_of_frames
     from gapdesign.sets.held import FrameSet
 
     found = survey((str(path),), FilterOptions(), "--frames")
@@ -129,6 +130,7 @@ def _of_frames(path: Path, existing: Path | None) -> str:
         r_cut=soap["r_cut"],
         compression=_compression(len({*found.elements, *known})),
         budget=min(100, max(1, found.count // 2)),
+        method=default_of_frames(),
         existing=_existing(existing),
     )
 

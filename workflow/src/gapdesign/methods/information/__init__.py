@@ -17,7 +17,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from gapdesign.config.options import Options
 from gapdesign.methods.base import Method, Selection, Task, Wrong
-from gapdesign.methods.shared import distance
+from gapdesign.methods.shared import submodular
 from gapdesign.methods.shared.resources import one_blas_thread
 
 Score = Literal["entropy", "energy", "force", "largest", "trace"]
@@ -80,12 +80,7 @@ class InformationMethod(Method):
     summary = "each next structure is the one whose energy, forces and virial teach a linear model most"
     Options = InformationOptions
     title = "information"
-    reference = (
-        "M. Minoux, Accelerated greedy algorithms for maximizing submodular set functions, Optimization Techniques,"
-        " Lecture Notes in Control and Information Sciences 7, 234 (1978)",
-        "10.1007/BFb0006528",
-        "the lazy greedy algorithm",
-    )
+    reference = submodular.REFERENCE
     is_prefix = True
     is_certified = True
     spends = True
@@ -133,17 +128,10 @@ class InformationMethod(Method):
         Scores that differ by less than a millionth count as equal, and the first of equal ones wins. Copies of existing
         structures and of one another are left out. With a budget of core-hours, scores are divided by costs.
         """
-        from gapdesign.methods.information.greedy import Greedy
+        from gapdesign.methods.information.greedy import choose
 
         with one_blas_thread():
-            found = Greedy(task, task.options or cls.Options()).choose()
-        return Selection(
-            candidates=found.candidates,
-            distances=distance.down_the_design(task, found.candidates),
-            outside=found.outside,
-            passes=found.passes,
-            scores=found.scores,
-        )
+            return choose(task, task.options or cls.Options()).selection(task)
 
     @classmethod
     def first_wrong_rank(cls, task: Task, design: Selection) -> Wrong | None:

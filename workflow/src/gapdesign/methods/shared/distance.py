@@ -13,7 +13,7 @@ FIXED_POINT = 2.0**36
 """A sum of integers does not depend on the order of its terms, so features are added as multiples of 2^-36."""
 
 ROWS = 2048
-"""Number of candidates that are compared with an existing set at once."""
+"""Number of candidates that are compared with others at once."""
 
 
 def total(features: np.ndarray) -> np.ndarray:
@@ -44,6 +44,17 @@ def mean_descriptor(sums: np.ndarray, count: int, layout: Layout) -> np.ndarray:
         if part is not None and (norm := np.sqrt(np.add.reduce(mean[part] ** 2))) > 0:
             mean[part] /= norm
     return mean.astype(np.float32)
+
+
+def between(a: np.ndarray, b: np.ndarray, covariance: Covariance) -> np.ndarray:
+    """Return kernel distances D (n, m) float32 of vectors (n, dimension) and (m, dimension) on the grid."""
+    distances = np.empty((len(a), len(b)), np.float32)
+    own = covariance.diagonal(b)
+    for start in range(0, len(a), ROWS):
+        part = a[start : start + ROWS]
+        squared = covariance.diagonal(part)[:, None] + own - 2 * covariance.gram(part, b)
+        distances[start : start + ROWS] = np.sqrt(np.maximum(squared, 0.0))
+    return distances
 
 
 def descending(features: np.ndarray, covariance: Covariance, first: float) -> np.ndarray:
