@@ -53,12 +53,12 @@ def test_a_truth_that_the_model_can_learn_is_learnt(frames, capsys):
     table = pd.read_csv("worth.csv").query("test_set == 'test' and group.isna()")
     errors = table.groupby(["design", "budget"])[["energy_rmse_mev", "force_rmse_mev"]].mean()
     spread = 1000 * np.std([atoms.info["REF_energy"] / len(atoms) for atoms in frames])
-    for design in ("MAXMIN", "RANDOM"):
+    for design in (worth.CHOSEN.upper(), "RANDOM"):
         mine = errors.loc[design]
         assert (mine.iloc[-1] < 0.3 * mine.iloc[0]).all()
         assert mine["energy_rmse_mev"].iloc[-1] < 0.1 * spread
     # All candidates are the same ones in any order.
-    np.testing.assert_allclose(errors.loc["MAXMIN"].iloc[-1], errors.loc["RANDOM"].iloc[-1], rtol=1e-4)
+    np.testing.assert_allclose(errors.loc[worth.CHOSEN.upper()].iloc[-1], errors.loc["RANDOM"].iloc[-1], rtol=1e-4)
     page = first["worth.html"].decode()
     assert "Learning curve" in page
     assert "<svg" in page
@@ -88,7 +88,7 @@ def found(chosen: list[float], drawn: list[list[float]]) -> Worth:
     rows = [
         {"design": method.upper(), "method": method, "budget": budget, "draw": draw, "test_set": "test", "group": "",
          "energy_rmse_mev": error, "energy_q99_mev": error, "force_rmse_mev": np.nan}
-        for method, curves in (("maxmin", [chosen]), ("random", drawn))
+        for method, curves in ((worth.CHOSEN, [chosen]), ("random", drawn))
         for draw, curve in enumerate(curves)
         for budget, error in zip((10, 20, 40), curve, strict=True)
     ]  # fmt: skip
@@ -106,14 +106,14 @@ def found(chosen: list[float], drawn: list[list[float]]) -> Worth:
 def test_the_verdict_is_that_of_the_draws():
     better = in_words(found([4.0, 2.1, 2.0], [[8.0, 4.0, 2.0], [8.0, 4.0, 2.0]]))
     assert better == [
-        "energy: 20 of 40 frames by max-min are as good as all (within a tenth of their error); 40 at random",
-        "energy: max-min errs less than 100 % of random draws of its size;"
+        "energy: 20 of 40 frames by greedy-medoids are as good as all (within a tenth of their error); 40 at random",
+        "energy: greedy-medoids errs less than 100 % of random draws of its size;"
         " with 10 frames it is as good as random with 20",
     ]
     as_good = in_words(found([4.0, 2.1, 2.0], [[3.0, 2.0, 2.0], [5.0, 2.5, 2.0]]))
-    assert "random draws are as good here: max-min errs less than 50 %" in as_good[1]
+    assert "random draws are as good here: greedy-medoids errs less than 50 %" in as_good[1]
     worse = in_words(found([9.0, 5.0, 2.0], [[3.0, 2.0, 2.0], [5.0, 2.5, 2.0]]))
-    assert "random draws do better here: max-min errs less than 0 %" in worse[1]
+    assert "random draws do better here: greedy-medoids errs less than 0 %" in worse[1]
 
 
 @pytest.mark.parametrize(

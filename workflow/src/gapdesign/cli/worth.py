@@ -17,8 +17,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
         "worth",
         _worth,
         "find how much of a labelled set would have been enough",
-        "Trains linear potentials on more and more of the set, chosen by max-min and at random, tests all of them on\n"
-        "the same random fifth, and says which part is as good as the whole. Of sets with more than 15,000 atoms it\n"
+        "Trains linear potentials on more and more of the set, chosen as by `pick` and at random, tests all of them\n"
+        "on the same random fifth, and says which part is as good as the whole. Of sets with more than 15,000 atoms it\n"
         "takes a random sample, and says so; `snakemake replay` takes all, and potentials as good as you like.\n"
         "\n"
         "Writes a table of errors, and a page with the learning curve. Labels are read as by audit.\n"
@@ -42,7 +42,7 @@ def _worth(arguments: argparse.Namespace) -> None:
     from gapdesign.inputs.labels import in_words as labels_in_words
     from gapdesign.inputs.labels import of_frames
     from gapdesign.report.worth_page import render
-    from gapdesign.sets.worth import CHOSEN, in_words, table_of, worth
+    from gapdesign.sets.worth import CHOSEN, TITLE, in_words, table_of, worth
 
     refuse_overwriting(arguments, arguments.file)
     with as_flags(), file_of(arguments.file) as (path, name):
@@ -57,7 +57,7 @@ def _worth(arguments: argparse.Namespace) -> None:
     ]
     for line in lines:
         answer(line)
-    heads = [f"{kind}: max-min, random, nine in ten" for kind in found.kinds]
+    heads = [f"{kind}: {TITLE}, random, nine in ten" for kind in found.kinds]
     answer(f"errors by share and frames ({'; '.join(heads)}; meV/atom, meV/angstrom):")
     for row in table_of(found):
         answer("  ".join(f"{cell:>9.3g}" if isinstance(cell, float) else f"{cell:>9}" for cell in row))

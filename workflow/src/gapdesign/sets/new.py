@@ -76,7 +76,7 @@ kernel:
   pair: {{scale: 0}}
 
 budget: {budget} # structures in each design: what you can afford to label
-designs: # {method} beside a random draw of the same size; docs/which-method.md has the others
+designs: # {summary}; beside a random draw of the same size
   OPT: {{pool: A, method: {method}{existing}}}
   RND: {{pool: A, method: random}}
 """
@@ -117,12 +117,12 @@ def _of_frames(path: Path, existing: Path | None) -> str:
     from gapdesign.inputs.filters import FilterOptions
     from gapdesign.inputs.frames import read
     from gapdesign.inputs.survey import refuse_nothing, survey
-    from gapdesign.methods import default_of_frames
+    from gapdesign.methods import METHODS, default_of_frames
     from gapdesign.sets.held import FrameSet
 
     found = survey((str(path),), FilterOptions(), "--frames")
     refuse_nothing(found, (str(path),), "--frames", FilterOptions())
-    known = _elements(existing)
+    known, method = _elements(existing), default_of_frames()
     few = FrameSet.gathered(islice(read(path, "--frames"), _SAMPLE), str(path), "--frames")
     soap = few.description("dscribe", sorted({*found.elements, *known}))["descriptor"]["soap"]
     return _FRAMES.format(
@@ -130,7 +130,8 @@ def _of_frames(path: Path, existing: Path | None) -> str:
         r_cut=soap["r_cut"],
         compression=_compression(len({*found.elements, *known})),
         budget=min(100, max(1, found.count // 2)),
-        method=default_of_frames(),
+        method=method,
+        summary=METHODS[method].summary,
         existing=_existing(existing),
     )
 

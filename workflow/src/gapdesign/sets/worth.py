@@ -14,7 +14,7 @@ from gapdesign import notebook
 from gapdesign.errors import InputError
 from gapdesign.inputs.frames import Frame
 from gapdesign.inputs.labels import Labelled
-from gapdesign.methods import METHODS, default
+from gapdesign.methods import METHODS, default_of_frames
 from gapdesign.replay.options import SHARE
 from gapdesign.sets.features import described, rows_of
 from gapdesign.sets.held import FrameSet
@@ -38,9 +38,10 @@ ENOUGH = 1.1
 """An error of so many times that of the whole set is as good."""
 
 CLEAR = 0.75
-"""Share of random draws that max-min must err less than to be called better; the rest, for it to be called worse."""
+"""Share of random draws that the method must err less than to be called better; the rest, for it to be called worse."""
 
-CHOSEN = default()
+CHOSEN = default_of_frames()
+TITLE = METHODS[CHOSEN].title
 BLIND = next(name for name, member in METHODS.items() if member.is_baseline)
 
 MEASURES = {"energy": ("energy_rmse_mev", "meV/atom"), "forces": ("force_rmse_mev", "meV/angstrom")}
@@ -94,7 +95,7 @@ class Worth:
         return self.budgets[first]
 
     def beaten(self, kind: str) -> float:
-        """Return the share of random draws that err more than max-min, over all budgets but the last."""
+        """Return the share of random draws that err more than the method, over all budgets but the last."""
         from gapdesign.replay.fits import judged
 
         rows = judged(self.errors, None)
@@ -111,7 +112,7 @@ class Worth:
 def worth(
     labelled: Sequence[Labelled], name: str, *, seed: int = 0, progress: Callable[[str], None] = lambda line: None
 ) -> Worth:
-    """Train a linear model on more and more of a set, chosen by max-min and at random, and test it on the rest.
+    """Train a linear model on more and more of a set, chosen as `pick` does and at random, and test on the rest.
 
     Parameters
     ----------
@@ -142,7 +143,7 @@ def worth(
     test = left_out(seed, "worth", len(used), SHARE)
     rest = np.setdiff1d(np.arange(len(used)), test)
     budgets = sorted({max(2, round(share * len(rest))) for share in SHARES})
-    orders = {(CHOSEN, 0): rest[_maxmin(given, rest, seed, progress)]}
+    orders = {(CHOSEN, 0): rest[_chosen(given, rest, seed, progress)]}
     orders |= {(BLIND, k): rest[shuffled(f"{seed}/worth/draw/{k}", len(rest))] for k in range(DRAWS)}
     errors, functions = _errors(used, given, test, orders, budgets, seed, progress)
     return Worth(
@@ -162,8 +163,8 @@ def _sample(able: Sequence[Labelled], order: np.ndarray) -> list[Labelled]:
     return [able[place] for place in np.sort(order[:count])]
 
 
-def _maxmin(given: FrameSet, rest: np.ndarray, seed: int, progress: Callable[[str], None]) -> np.ndarray:
-    """Return the places (n,) of all candidates in the order of max-min; those that coincide with others come last."""
+def _chosen(given: FrameSet, rest: np.ndarray, seed: int, progress: Callable[[str], None]) -> np.ndarray:
+    """Return the places (n,) of all candidates in the order chosen; those that coincide with others come last."""
     from gapdesign.descriptors.options import DescriptorOptions
 
     features = described(given, given.elements, given.description(DescriptorOptions().backend), progress)
@@ -229,7 +230,7 @@ def in_words(found: Worth) -> list[str]:
     for kind in found.kinds:
         own, blind = found.enough(CHOSEN, kind), found.enough(BLIND, kind)
         lines.append(
-            f"{kind}: {own} of {count} frames by max-min are as good as all (within a tenth of their error);"
+            f"{kind}: {own} of {count} frames by {TITLE} are as good as all (within a tenth of their error);"
             f" {blind} at random"
         )
         lines.append(f"{kind}: {_verdict(found, kind)}")
@@ -239,7 +240,7 @@ def in_words(found: Worth) -> list[str]:
 def _verdict(found: Worth, kind: str) -> str:
     """Return which order of frames is better, with the clearest example of equal worth."""
     beaten = found.beaten(kind)
-    counted = f"max-min errs less than {100 * beaten:.0f} % of random draws of its size"
+    counted = f"{TITLE} errs less than {100 * beaten:.0f} % of random draws of its size"
     if beaten <= 1 - CLEAR:
         return f"random draws do better here: {counted}; it spends frames on rare ones, which this test set hardly has"
     if beaten < CLEAR:
