@@ -135,7 +135,7 @@ def test_a_budget_of_core_hours_is_spent_on_the_farthest_frames_that_it_pays_for
         atoms.info["hours"] = cost
         atoms.calc = None
     write("costly.xyz", given)
-    assert run("costly.xyz", "--budget-core-hours", str(budget), "--cost", "hours") == 0
+    assert run("costly.xyz", "--budget-core-hours", str(budget), "--cost", "hours", "--method", "maxmin") == 0
     picked = read("picked.extxyz", ":")
     described = FrameSet.of("costly.xyz", "costly.xyz", "FILE")
     found = gapdesign.features([frame.bare() for frame in described.frames], **described.description("dscribe"))

@@ -350,7 +350,7 @@ def test_a_max_min_design_is_proved_and_one_that_was_touched_is_not(study, capsy
     assert "touched/OPT.extxyz: not exact; rank 2: " in capsys.readouterr().err
     assert cli.main(["verify", "--config", str(study.given), str(study / "designs/RND.extxyz")]) == 2
     assert (
-        "chosen by random; only designs by information or maxmin, and polished ones, can be verified."
+        "chosen by random; only designs by greedy_medoids or information or maxmin, and polished ones, can be verified."
         in capsys.readouterr().err
     )
 

@@ -18,8 +18,8 @@ def register(verbs: argparse._SubParsersAction) -> None:
         _worth,
         "find how much of a labelled set would have been enough",
         "Trains linear potentials on more and more of the set, chosen as by `pick` and at random, tests all of them\n"
-        "on the same random fifth, and says which part is as good as the whole. Of sets with more than 15,000 atoms it\n"
-        "takes a random sample, and says so; `snakemake replay` takes all, and potentials as good as you like.\n"
+        "on the same random fifth, and says which part is as good as the whole. Of sets with more than 15,000 atoms\n"
+        "it takes a random sample, and says so; `snakemake replay` takes all, and potentials as good as you like.\n"
         "\n"
         "Writes a table of errors, and a page with the learning curve. Labels are read as by audit.\n"
         "\n"
