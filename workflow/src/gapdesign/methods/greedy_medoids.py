@@ -107,7 +107,7 @@ class _Nearest:
         held = 4 * rows.size * len(self._others) < task.memory * 2**20 // 3
         self._held = np.empty((rows.size, len(self._others)), np.float32) if held else None
         if held:
-            rows.each(lambda span, block: self._held.__setitem__(span, self._distances(block)))
+            rows.each(self._keep)
 
     @property
     def mean(self) -> float:
@@ -127,6 +127,11 @@ class _Nearest:
         """Return by how much each of some candidates (n,) lowers the mean distance."""
         nearer = np.maximum(self._near - self._of(some), 0.0)
         return nearer.sum(axis=1, dtype=float) / len(self._others)
+
+    def _keep(self, span: slice, vectors: np.ndarray) -> None:
+        for start in range(0, len(vectors), CHUNK):
+            part = vectors[start : start + CHUNK]
+            self._held[span.start + start : span.start + start + len(part)] = self._distances(part)
 
     def _of(self, some: np.ndarray) -> np.ndarray:
         return self._distances(self._rows.take(some)) if self._held is None else self._held[some]
