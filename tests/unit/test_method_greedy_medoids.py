@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gapdesign.errors import InputError
+from gapdesign.methods import greedy_medoids
 from gapdesign.methods.greedy_medoids import GreedyMedoidsMethod, GreedyMedoidsOptions
 from toy_pools import COVARIANCE, assert_same_however_cut, features, task
 
@@ -49,6 +50,22 @@ def test_it_is_the_plain_greedy_choice_and_proved(seed):
     most = max(whole - mean(rows, [*found.candidates, k]) for k in left)
     assert found.outside[-1] == pytest.approx(most, abs=1e-6)
     assert GreedyMedoidsMethod.first_wrong_rank(mine, found) is None
+
+
+def test_neither_choice_nor_proof_scores_many_candidates_at_once(monkeypatch):
+    """A pool's distances from thousands of others would not fit into memory together."""
+    at_once, scores = [], greedy_medoids._Nearest.scores
+
+    def counted(self, some):
+        at_once.append(len(some))
+        return scores(self, some)
+
+    monkeypatch.setattr(greedy_medoids._Nearest, "scores", counted)
+    mine = task(features(700), 3)
+    found = GreedyMedoidsMethod.select(mine)
+    chosen = len(at_once)
+    assert GreedyMedoidsMethod.first_wrong_rank(mine, found) is None
+    assert len(at_once) > chosen and max(at_once) <= greedy_medoids.CHUNK
 
 
 def test_another_order_is_refused():

@@ -72,7 +72,7 @@ class GreedyMedoidsMethod(Method):
 
     @classmethod
     def first_wrong_rank(cls, task: Task, design: Selection) -> Wrong | None:
-        """Check a design against every candidate of the pool."""
+        """Check a design against every candidate of the pool, by the distances that it was chosen by."""
         with one_blas_thread():
             return submodular.first_wrong_rank(task, _Nearest(task, task.options or cls.Options()), design)
 
@@ -100,9 +100,10 @@ class _Nearest:
         self._others = rows.take(places(rows.size, options.sample))
         what = f"distances from {len(self._others)} candidates"
         require(task.memory, 40.0 * CHUNK * len(self._others), GreedyMedoidsMethod.name, what)
+        existing = rows.of(distance.existing_features(task)).astype(float)
         self._start = np.full(len(self._others), FARTHEST, np.float32)
-        for vector in rows.of(distance.existing_features(task)).astype(float):
-            self._start = np.minimum(self._start, self._distances(vector[None])[0])
+        for start in range(0, len(existing), CHUNK):
+            self._start = np.minimum(self._start, self._distances(existing[start : start + CHUNK]).min(axis=0))
         self._near = self._start
         held = 4 * rows.size * len(self._others) < task.memory * 2**20 // 3
         self._held = np.empty((rows.size, len(self._others)), np.float32) if held else None

@@ -27,7 +27,8 @@ class Design:
     distances : (n,) float64
         Distance of each from the nearest one before it, or from what exists; of the first from the pool's mean.
     outside : (n,) float64, optional
-        For max-min: the largest distance of any candidate left out after each choice, which proves the order.
+        The largest distance of any candidate left out after each choice, which proves the order of max-min; the largest
+        score, where a method proves its order by scores.
     scores : (n,) float64, optional
         The score that each was chosen by, where a method does not go by the distance.
     """
@@ -125,7 +126,7 @@ def select(
     return Design(
         indices=chosen.candidates,
         distances=given.unit * chosen.distances,
-        outside=None if chosen.outside is None else given.unit * chosen.outside,
+        outside=chosen.outside if chosen.outside is None or chosen.scores is not None else given.unit * chosen.outside,
         scores=chosen.scores,
     )
 

@@ -143,7 +143,7 @@ def worth(
     test = left_out(seed, "worth", len(used), SHARE)
     rest = np.setdiff1d(np.arange(len(used)), test)
     budgets = sorted({max(2, round(share * len(rest))) for share in SHARES})
-    orders = {(CHOSEN, 0): rest[_chosen(given, rest, seed, progress)]}
+    orders = {(CHOSEN, 0): rest[_order(given, rest, seed, progress)]}
     orders |= {(BLIND, k): rest[shuffled(f"{seed}/worth/draw/{k}", len(rest))] for k in range(DRAWS)}
     errors, functions = _errors(used, given, test, orders, budgets, seed, progress)
     return Worth(
@@ -163,7 +163,7 @@ def _sample(able: Sequence[Labelled], order: np.ndarray) -> list[Labelled]:
     return [able[place] for place in np.sort(order[:count])]
 
 
-def _chosen(given: FrameSet, rest: np.ndarray, seed: int, progress: Callable[[str], None]) -> np.ndarray:
+def _order(given: FrameSet, rest: np.ndarray, seed: int, progress: Callable[[str], None]) -> np.ndarray:
     """Return the places (n,) of all candidates in the order chosen; those that coincide with others come last."""
     from gapdesign.descriptors.options import DescriptorOptions
 

@@ -103,7 +103,7 @@ def choose(task: Task, scorer: Callable[[], Scorer], *, is_monotone: bool) -> Ch
     return _Greedy(task, scorer).choose(is_monotone)
 
 
-def largest(
+def _largest(
     bounds: np.ndarray, is_new: np.ndarray, may: np.ndarray, costs: np.ndarray, scorer: Scorer
 ) -> tuple[int | None, float]:
     """Return the candidate with the largest score per cost, and that; ties go to the first.
@@ -147,7 +147,7 @@ class _Greedy:
         self._pace = Pace()
 
     def choose(self, is_monotone: bool) -> Chosen:
-        scorer = _Counted(self._scorer())
+        scorer = _InParts(self._scorer())
         alone = np.full(self._task.pool.size, np.inf)
         some = np.flatnonzero(self._free)
         for start in range(0, len(some), scorer.chunk):
@@ -161,10 +161,10 @@ class _Greedy:
             best = int(np.argmax(single))
             if single[best] > found.scores.sum():
                 self._task.progress(f"candidate {best} alone is worth more than all of {len(found.candidates)}")
-                found = self._run(_Counted(self._scorer()), alone, first=best)
+                found = self._run(_InParts(self._scorer()), alone, first=best)
         return found
 
-    def _run(self, scorer: _Counted, alone: np.ndarray, first: int | None = None) -> Chosen:
+    def _run(self, scorer: _InParts, alone: np.ndarray, first: int | None = None) -> Chosen:
         """Choose, beginning with one that is given, by scores (N,) before any choice."""
         task, free, spent = self._task, self._free.copy(), 0.0
         bounds, is_new = alone.copy(), np.ones(task.pool.size, bool)
@@ -175,7 +175,7 @@ class _Greedy:
             may = free & affordable(self._costs, spent, self._core_hours)
             best, most = (first, 0.0)
             if first is None:
-                best, most = largest(bounds, is_new, may, self._costs, scorer)
+                best, most = _largest(bounds, is_new, may, self._costs, scorer)
             if best is not None and distance.is_copy(task, best, candidates):
                 free[best] = False
                 continue
@@ -198,8 +198,8 @@ class _Greedy:
         return Chosen(np.array(candidates, np.int64), np.array(scores), np.array(outside), passes, most)
 
 
-class _Counted:
-    """Scores, and how many there were."""
+class _InParts:
+    """Scores of a few candidates at once, which bounds the memory, and how many there were."""
 
     def __init__(self, scorer: Scorer) -> None:
         self._scorer, self.scored = scorer, 0
@@ -226,14 +226,14 @@ def first_wrong_rank(task: Task, scorer: Scorer, design: Selection) -> Wrong | N
     ----------
     task : Task
     scorer : Scorer
-        Scores before any choice, by another computation than the one that the design was chosen by; they only fall.
+        Scores before any choice, which only fall; best by another computation than that of the choice.
     design : Selection
     """
     candidates, scores, outside = design.candidates, design.scores, design.outside
     if len(np.unique(candidates)) < len(candidates):
         rank = next(k for k in range(len(candidates)) if candidates[k] in candidates[:k])
         return Wrong(rank, f"candidate {candidates[rank]} is chosen twice")
-    pace = Pace()
+    scorer, pace = _InParts(scorer), Pace()
     free, bounds = distance.free(task), np.full(task.pool.size, np.inf)
     pays = task.core_hours is not None
     costs, core_hours = (task.costs, task.core_hours) if pays else (np.ones(task.pool.size), np.inf)
