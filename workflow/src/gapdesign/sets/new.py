@@ -76,7 +76,7 @@ kernel:
   pair: {{scale: 0}}
 
 budget: {budget} # structures in each design: what you can afford to label
-designs: # {summary}; beside a random draw of the same size
+designs: # {title} beside a random draw of the same size
   OPT: {{pool: A, method: {method}{existing}}}
   RND: {{pool: A, method: random}}
 """
@@ -131,7 +131,7 @@ def _of_frames(path: Path, existing: Path | None) -> str:
         compression=_compression(len({*found.elements, *known})),
         budget=min(100, max(1, found.count // 2)),
         method=method,
-        summary=METHODS[method].summary,
+        title=METHODS[method].title,
         existing=_existing(existing),
     )
 
