@@ -46,6 +46,7 @@ CHOICES = {
     "maxmin, default kernel": ("maxmin", None, "default kernel"),
     "maxmin": ("maxmin", None, "soap"),
     "maxmin of all labels": ("maxmin", None, "all labels"),
+    "greedy_medoids": ("greedy_medoids", None, "soap"),
     "k_medoids": ("k_medoids", None, "soap"),
     "information": ("information", information(**ERRORS), "soap"),
     "information of energies": ("information", information(energy=ERRORS["energy"]), "soap"),
@@ -137,7 +138,7 @@ def hours(name: str, folder: Path, priced_by: str) -> None:
                 chosen.append(("random", draw, drawn_within(costs, budget, rng.permutation(len(members)))))
             order = np.lexsort([rng.random(len(members)), costs])
             chosen.append(("small cells first", 0, drawn_within(costs, budget, order)))
-            for label in ("maxmin", "information", "information of energies"):
+            for label in ("maxmin", "greedy_medoids", "information", "information of energies"):
                 method, options, by = CHOICES[label]
                 task = known.task(members=members, options=options, by=by, **priced)
                 chosen.append((f"{label} per hour" if options else label, 0, select(METHODS[method], task).candidates))

@@ -63,6 +63,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
 def _pick(arguments: argparse.Namespace) -> None:
     import yaml
 
+    from gapdesign.descriptors.kernel import KernelOptions
     from gapdesign.files import write_frames
     from gapdesign.methods import METHODS, default_of_frames
     from gapdesign.sets.pick import DRAWS, configuration, pick
@@ -118,7 +119,8 @@ def _pick(arguments: argparse.Namespace) -> None:
         f"frames left out are at most {largest:.3f} from the nearest picked, {mean:.3f} on average;"
         f" with random picks {by_chance:.3f} and {mean_by_chance:.3f} (mean of {DRAWS})"
     )
-    if caution := member.caution(options, is_priced=core_hours is not None, of_frames=True):
+    kernel = KernelOptions(**description["kernel"])
+    if caution := member.caution(options, kernel, is_priced=core_hours is not None, of_frames=True):
         say(f"note: --method {method}: {caution}")
     if arguments.per_config_type or existing or arguments.frames == "-" or core_hours is not None:
         say(f"next: label {arguments.output}")

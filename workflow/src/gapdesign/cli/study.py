@@ -157,7 +157,7 @@ def notes(study: Study) -> list[str]:
         if design.after is not None and study.designs[design.after.design].method == design.method:
             continue
         is_priced, of_frames = study.core_hours_of(name) is not None, study.pools.of(design.pool).is_given
-        if caution := design.member.caution(design.options, is_priced=is_priced, of_frames=of_frames):
+        if caution := design.member.caution(design.options, study.kernel, is_priced=is_priced, of_frames=of_frames):
             found.append(f"note: designs.{name}.method: {design.method}: {caution}.")
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gapdesign.config.options import Options
     from gapdesign.descriptors.covariance import Covariance
     from gapdesign.descriptors.environments import EnvironmentPool, Environments
+    from gapdesign.descriptors.kernel import KernelOptions
     from gapdesign.descriptors.structure_distances import StructurePool
     from gapdesign.methods.maxmin.compression import Directions
     from gapdesign.methods.maxmin.state import State
@@ -25,6 +26,23 @@ if TYPE_CHECKING:
 
 BY_CHANCE = 5
 """Cases of 80 in which a method may seem worse than random draws and is not: by 95 % intervals two on average."""
+
+IN_WORDS = {"averages": "averages of SOAP", "pairs": "averages of SOAP and pairs", "environments": "environments"}
+"""What was compared, by the field of :class:`Harm`."""
+
+
+class Harm(NamedTuple):
+    """How many of the 80 cases of docs/which-method.md had larger errors by a method's designs than by random ones.
+
+    Attributes
+    ----------
+    averages, pairs, environments : int or None
+        By what was compared: averages of SOAP, these and pairs, or environments; None if that was not replayed.
+    """
+
+    averages: int | None = None
+    pairs: int | None = None
+    environments: int | None = None
 
 
 @dataclass(frozen=True)
@@ -183,7 +201,7 @@ class Method(Member, ABC):
     can_be_polished
         Whether moves of single structures can raise its designs' quality, the :meth:`criterion`.
     harmed
-        In how many of the 80 cases of docs/which-method.md its designs of frames had larger errors than random ones.
+        How often its designs of frames had larger errors than random ones.
     spends
         Whether its own choice weighs costs, so that it ends a budget of core-hours itself. It is asked for the reserve
         with core-hours that pay for all candidates, and may be given only some of these, beside what was chosen.
@@ -202,7 +220,7 @@ class Method(Member, ABC):
     is_default: ClassVar[bool] = False
     is_default_of_frames: ClassVar[bool] = False
     can_be_polished: ClassVar[bool] = False
-    harmed: ClassVar[int] = 0
+    harmed: ClassVar[Harm] = Harm()
     spends: ClassVar[bool] = False
 
     @classmethod
@@ -246,23 +264,38 @@ class Method(Member, ABC):
         return None
 
     @classmethod
-    def caution(cls, options: Any, *, is_priced: bool, of_frames: bool) -> str | None:
+    def compares(cls, options: Any, kernel: KernelOptions) -> str:
+        """Return what it compares, as a field of :class:`Harm`."""
+        if kernel.structure == "environment" or cls.reads_environments(options):
+            return "environments"
+        return "pairs" if kernel.pair.scale else "averages"
+
+    @classmethod
+    def caution(cls, options: Any, kernel: KernelOptions, *, is_priced: bool, of_frames: bool) -> str | None:
         """Return what to think of before labels are paid for, in words; None if nothing is known against a design.
+
+        A comparison that was not replayed counts as that of averages.
 
         Parameters
         ----------
         options
             Its options.
+        kernel
+            The kernel by which it compares.
         is_priced
             Whether its budget is in core-hours.
         of_frames
             Whether it chooses from given frames, and not from structures that a sampler made.
         """
-        if not of_frames or cls.harmed <= BY_CHANCE:
+        by = cls.compares(options, kernel)
+        if getattr(cls.harmed, by) is None:
+            by = "averages"
+        count = getattr(cls.harmed, by) or 0
+        if not of_frames or count <= BY_CHANCE:
             return None
         return (
-            f"on eight labelled sets its designs had larger errors than random ones in {cls.harmed} of 80 cases;"
-            " docs/which-method.md says when, and which method had not"
+            f"on eight labelled sets its designs by {IN_WORDS[by]} had larger errors than random ones in {count} of 80"
+            " cases; docs/which-method.md says when, and which method had not"
         )
 
     @classmethod

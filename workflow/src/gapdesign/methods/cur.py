@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gapdesign.methods.base import Method, Selection, Task
+from gapdesign.methods.base import Harm, Method, Selection, Task
 from gapdesign.methods.shared import distance
 from gapdesign.methods.shared.leverage import Leverage, LeverageOptions, chosen_by
 from gapdesign.methods.shared.resources import one_blas_thread
@@ -27,7 +27,7 @@ class CurMethod(Method):
     Options = CurOptions
     title = "CUR"
     by_chance = True
-    harmed = 3
+    harmed = Harm(averages=3)
 
     @classmethod
     def select(cls, task: Task) -> Selection:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapdesign.methods.base import Method, Selection, Task
+from gapdesign.methods.base import Harm, Method, Selection, Task
 from gapdesign.methods.shared.leverage import Leverage, LeverageOptions, chosen_by
 from gapdesign.methods.shared.resources import one_blas_thread
 from gapdesign.methods.shared.rows import SAMPLE
@@ -30,7 +30,7 @@ class CurEnvironmentsMethod(Method):
     Options = CurEnvironmentsOptions
     title = "CUR (environments)"
     by_chance = True
-    harmed = 13
+    harmed = Harm(environments=13)
 
     @classmethod
     def reads_environments(cls, options: CurEnvironmentsOptions) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 
 from gapdesign.descriptors.covariance import first_farthest
 from gapdesign.errors import InputError
-from gapdesign.methods.base import Method, Selection, Task
+from gapdesign.methods.base import Harm, Method, Selection, Task
 from gapdesign.methods.shared import distance
 from gapdesign.methods.shared.resources import one_blas_thread
 from gapdesign.methods.shared.rows import TransformedRows, linear_rows
@@ -31,7 +31,7 @@ class FpsMethod(Method):
     title = "farthest-point"
     is_prefix = True
     takes_start = True
-    harmed = 13
+    harmed = Harm(averages=13)
 
     @classmethod
     def select(cls, task: Task) -> Selection:

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from gapdesign.config.options import Options
-from gapdesign.methods.base import Method, Selection, Task, Wrong
+from gapdesign.methods.base import Harm, Method, Selection, Task, Wrong
 from gapdesign.methods.shared import distance, submodular
 from gapdesign.methods.shared.resources import one_blas_thread, require
 from gapdesign.methods.shared.rows import TransformedRows
@@ -54,7 +54,7 @@ class GreedyMedoidsMethod(Method):
     is_default_of_frames = True
     by_average_only = True
     spends = True
-    harmed = 1
+    harmed = Harm(averages=1)
 
     @classmethod
     def select(cls, task: Task) -> Selection:

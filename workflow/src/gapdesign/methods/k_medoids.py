@@ -14,7 +14,7 @@ from pydantic import Field
 
 from gapdesign.config.options import Options
 from gapdesign.descriptors.covariance import first_farthest
-from gapdesign.methods.base import Method, Selection, Task
+from gapdesign.methods.base import Harm, Method, Selection, Task
 from gapdesign.methods.shared import distance
 from gapdesign.methods.shared.resources import one_blas_thread, require
 from gapdesign.methods.shared.rows import TransformedRows, first_largest
@@ -44,7 +44,7 @@ class KMedoidsMethod(Method):
     Options = KMedoidsOptions
     title = "k-medoids"
     by_average_only = True
-    harmed = 1
+    harmed = Harm(averages=1, pairs=7)
 
     @classmethod
     def select(cls, task: Task) -> Selection:

@@ -17,7 +17,7 @@ from pydantic import Field
 from gapdesign.config.options import Options
 from gapdesign.descriptors.covariance import first_farthest
 from gapdesign.errors import InputError
-from gapdesign.methods.base import Method, Selection, Task
+from gapdesign.methods.base import Harm, Method, Selection, Task
 from gapdesign.methods.shared import distance
 from gapdesign.methods.shared.conditional import SPAN, Conditional, covariance_with, rows_and_existing
 from gapdesign.methods.shared.resources import one_blas_thread
@@ -53,7 +53,7 @@ class MaxentMethod(Method):
     title = "maximum-entropy"
     takes_start = True
     by_average_only = True
-    harmed = 22
+    harmed = Harm(averages=22)
 
     @classmethod
     def select(cls, task: Task) -> Selection:

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from gapdesign.config.options import Options
 from gapdesign.descriptors.covariance import first_farthest
-from gapdesign.methods.base import Method, Selection, Task
+from gapdesign.methods.base import Harm, Method, Selection, Task
 from gapdesign.methods.shared import distance
 from gapdesign.methods.shared.chance import shuffled
 from gapdesign.methods.shared.conditional import Conditional, rows_and_existing
@@ -42,7 +42,7 @@ class VarianceMethod(Method):
     Options = VarianceOptions
     title = "largest-variance"
     by_average_only = True
-    harmed = 10
+    harmed = Harm(averages=10)
 
     @classmethod
     def select(cls, task: Task) -> Selection:

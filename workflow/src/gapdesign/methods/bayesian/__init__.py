@@ -23,7 +23,7 @@ from pydantic import Field
 from gapdesign.config.options import Options
 from gapdesign.descriptors.covariance import dot
 from gapdesign.errors import InputError
-from gapdesign.methods.base import Method, Selection, Task
+from gapdesign.methods.base import Harm, Method, Selection, Task
 from gapdesign.methods.bayesian.environment_rows import EnvironmentRows
 from gapdesign.methods.shared import distance
 from gapdesign.methods.shared.resources import one_blas_thread, require
@@ -83,7 +83,7 @@ class BayesianMethod(Method):
     Options = BayesianOptions
     title = "Bayesian"
     is_prefix = True
-    harmed = 16
+    harmed = Harm(averages=16)
 
     @classmethod
     def reads_environments(cls, options: BayesianOptions) -> bool:

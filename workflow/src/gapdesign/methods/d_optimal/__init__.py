@@ -12,7 +12,7 @@ from pydantic import Field
 
 from gapdesign.config.options import Options
 from gapdesign.errors import InputError
-from gapdesign.methods.base import Method, Selection, Task
+from gapdesign.methods.base import Harm, Method, Selection, Task
 from gapdesign.methods.d_optimal import optimality
 from gapdesign.methods.shared import distance
 from gapdesign.methods.shared.resources import one_blas_thread, require
@@ -38,7 +38,7 @@ class DOptimalMethod(Method):
     Options = DOptimalOptions
     title = "D-optimal"
     can_be_polished = True
-    harmed = 19
+    harmed = Harm(averages=19)
 
     @classmethod
     def mismatch(cls, options: DOptimalOptions, *, budget: int, existing: bool) -> str | None:

@@ -11,14 +11,17 @@ candidates need not be looked at again: the greedy choice is exact (Minoux 1978)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from gapdesign.config.options import Options
-from gapdesign.methods.base import Method, Selection, Task, Wrong
+from gapdesign.methods.base import Harm, Method, Selection, Task, Wrong
 from gapdesign.methods.shared import submodular
 from gapdesign.methods.shared.resources import one_blas_thread
+
+if TYPE_CHECKING:
+    from gapdesign.descriptors.kernel import KernelOptions
 
 Score = Literal["entropy", "energy", "force", "largest", "trace"]
 
@@ -84,7 +87,7 @@ class InformationMethod(Method):
     is_prefix = True
     is_certified = True
     spends = True
-    harmed = 20
+    harmed = Harm(averages=20)
 
     @classmethod
     def reads_rows(cls, options: InformationOptions) -> bool:
@@ -108,7 +111,9 @@ class InformationMethod(Method):
         return options.errors.environment is not None
 
     @classmethod
-    def caution(cls, options: InformationOptions, *, is_priced: bool, of_frames: bool) -> str | None:
+    def caution(
+        cls, options: InformationOptions, kernel: KernelOptions, *, is_priced: bool, of_frames: bool
+    ) -> str | None:
         """Return where its designs were worse than random ones, in a replay of labelled sets."""
         if is_priced:
             return (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gapdesign.errors import InputError
-from gapdesign.methods.base import Method, Selection, Task, Wrong
+from gapdesign.methods.base import Harm, Method, Selection, Task, Wrong
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +35,7 @@ class MaxminMethod(Method):
     is_certified = True
     is_default = True
     can_be_polished = True
-    harmed = 13
+    harmed = Harm(averages=13, pairs=17, environments=24)
 
     @classmethod
     def select(cls, task: Task) -> Selection:
