@@ -40,6 +40,7 @@ CASES = {
     "maxent": ("maxent", None),
     "d_optimal": ("d_optimal", None),
     "variance": ("variance", None),
+    "greedy_medoids": ("greedy_medoids", None),
     "k_medoids": ("k_medoids", None),
     "cur": ("cur", None),
     "cur_environments": ("cur_environments", None),
