@@ -24,11 +24,11 @@ def mean(rows: np.ndarray, members, others: np.ndarray | None = None) -> float:
 
 
 def brute_force(rows: np.ndarray, budget: int, others: np.ndarray | None = None, costs=None, core_hours=np.inf):
-    """The plain greedy choice: every candidate anew at every rank."""
+    """The plain greedy choice: every candidate anew at every rank, by its fall over the square root of its cost."""
     costs, order, pairs = np.ones(len(rows)) if costs is None else costs, [], distances(rows, rows)
     near = np.full(len(rows), 2.0) if others is None else distances(rows, others).min(axis=1)
     while len(order) < budget:
-        falls = np.maximum(near[:, None] - pairs, 0.0).mean(axis=0) / costs
+        falls = np.maximum(near[:, None] - pairs, 0.0).mean(axis=0) / np.sqrt(costs)
         falls[order] = falls[costs > core_hours - costs[order].sum()] = -np.inf
         if falls.max() == -np.inf:
             break
@@ -118,7 +118,7 @@ def test_copies_are_chosen_once():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_core_hours_buy_the_largest_fall_for_their_price(seed):
+def test_core_hours_buy_the_largest_fall_over_the_square_root_of_its_cost(seed):
     rows, costs = features(30, seed=seed), np.random.default_rng(seed).uniform(0.5, 5.0, 30)
     mine = task(rows, 30, costs=costs, core_hours=12.0)
     found = GreedyMedoidsMethod.select(mine)

@@ -26,6 +26,13 @@ UNIT = 2.0**22
 FARTHEST = 2.0
 """Largest distance that two structures can have; the pool's from a design of none."""
 
+POWER = 0.5
+"""Power of its cost by which the score of a structure is divided, with a budget of core-hours.
+
+With 1, cells of few atoms win everywhere, and designs of tungsten were up to 1.7 times worse than random ones for the
+same core-hours; with 0, they are few structures. docs/information.md has the comparison.
+"""
+
 CHUNK = 256
 """Candidates that are scored between two looks at the bounds of the others."""
 
@@ -62,11 +69,11 @@ class GreedyMedoidsMethod(Method):
 
         The first lowers it from 2, the largest that a distance can be. Scores that differ by less than a millionth
         count as equal, and the first of equal ones wins. Copies of existing structures and of one another are left out.
-        With a budget of core-hours, scores are divided by costs.
+        With a budget of core-hours, scores are divided by the square roots of costs.
         """
         with one_blas_thread():
             scorer = _Nearest(task, task.options or cls.Options())
-            found = submodular.choose(task, scorer.anew, is_monotone=True)
+            found = submodular.choose(task, scorer.anew, is_monotone=True, power=POWER)
         task.progress(f"mean distance from the nearest structure {scorer.mean - found.scores.sum():.6g}")
         return found.selection(task)
 
@@ -74,7 +81,8 @@ class GreedyMedoidsMethod(Method):
     def first_wrong_rank(cls, task: Task, design: Selection) -> Wrong | None:
         """Check a design against every candidate of the pool, by the distances that it was chosen by."""
         with one_blas_thread():
-            return submodular.first_wrong_rank(task, _Nearest(task, task.options or cls.Options()), design)
+            scorer = _Nearest(task, task.options or cls.Options())
+            return submodular.first_wrong_rank(task, scorer, design, power=POWER)
 
 
 def places(size: int, sample: int) -> np.ndarray:

@@ -62,8 +62,8 @@ class Chosen(NamedTuple):
     scores : (n,) float64
         Of each when it was chosen.
     outside : (n,) float64
-        After each, the largest score of a candidate left out; per core-hour and of those that are still paid for, with
-        a budget of core-hours.
+        After each, the largest score of a candidate left out; with a budget of core-hours, the largest score over price
+        of those that are still paid for.
     passes : int
         Candidates that were scored, in units of the pool, rounded up.
     most : float
@@ -82,15 +82,15 @@ class Chosen(NamedTuple):
         return Selection(self.candidates, distances, self.outside, passes=self.passes, scores=self.scores)
 
 
-def choose(task: Task, scorer: Callable[[], Scorer], *, is_monotone: bool) -> Chosen:
+def choose(task: Task, scorer: Callable[[], Scorer], *, is_monotone: bool, power: float = 1.0) -> Chosen:
     """Choose until the budget is spent, or nothing is left that differs from what is there.
 
     Scores that differ by less than a millionth count as equal, and the first of equal ones wins. With a budget of
-    core-hours they are divided by costs.
+    core-hours they are divided by prices, which are costs to a power.
 
     Where the sum of scores is monotone and submodular, that of a number of structures is at least 1 - 1/e, 63 %, of the
-    most that as many can have (Nemhauser, Wolsey and Fisher 1978); within core-hours the choice, or the best single
-    structure if that is worth more, has at least 1 - 1/sqrt(e), 39 % (Khuller, Moss and Naor 1999).
+    most that as many can have (Nemhauser, Wolsey and Fisher 1978); within core-hours, with a power of 1, the choice, or
+    the best single structure if that is worth more, has at least 1 - 1/sqrt(e), 39 % (Khuller, Moss and Naor 1999).
 
     Parameters
     ----------
@@ -99,14 +99,16 @@ def choose(task: Task, scorer: Callable[[], Scorer], *, is_monotone: bool) -> Ch
         Returns scores before any choice.
     is_monotone : bool
         Whether the sum of scores is monotone and submodular.
+    power : float
+        Power of costs in prices.
     """
-    return _Greedy(task, scorer).choose(is_monotone)
+    return _Greedy(task, scorer, power).choose(is_monotone)
 
 
 def _largest(
-    bounds: np.ndarray, is_new: np.ndarray, may: np.ndarray, costs: np.ndarray, scorer: Scorer
+    bounds: np.ndarray, is_new: np.ndarray, may: np.ndarray, prices: np.ndarray, scorer: Scorer
 ) -> tuple[int | None, float]:
-    """Return the candidate with the largest score per cost, and that; ties go to the first.
+    """Return the candidate with the largest score over price, and that; ties go to the first.
 
     Parameters
     ----------
@@ -114,13 +116,13 @@ def _largest(
         Scores, and whether they are those of this rank; both are brought up to date as far as needed.
     may : (N,) bool
         Candidates that may be chosen.
-    costs : (N,)
+    prices : (N,)
     scorer : Scorer
     """
     if not scorer.only_falls:
         waiting = np.flatnonzero(may & ~is_new)
         bounds[waiting], is_new[waiting] = scorer.scores(waiting), True
-    ratios = np.where(may, bounds, -np.inf) / costs
+    ratios = np.where(may, bounds, -np.inf) / prices
     while True:
         most = ratios[is_new].max(initial=-np.inf)
         waiting = np.flatnonzero(may & ~is_new & (ratios >= reach(most)))
@@ -129,7 +131,7 @@ def _largest(
         if len(waiting) > scorer.chunk:
             waiting = waiting[np.argpartition(-ratios[waiting], scorer.chunk)[: scorer.chunk]]
         bounds[waiting], is_new[waiting] = scorer.scores(waiting), True
-        ratios[waiting] = bounds[waiting] / costs[waiting]
+        ratios[waiting] = bounds[waiting] / prices[waiting]
     if not np.isfinite(most):
         return None, 0.0
     return int(np.argmax(is_new & (ratios >= reach(most)))), float(most)
@@ -138,10 +140,11 @@ def _largest(
 class _Greedy:
     """The choice for a task."""
 
-    def __init__(self, task: Task, scorer: Callable[[], Scorer]) -> None:
+    def __init__(self, task: Task, scorer: Callable[[], Scorer], power: float) -> None:
         self._task, self._scorer = task, scorer
         self._pays = task.core_hours is not None
         self._costs = task.costs if self._pays else np.ones(task.pool.size)
+        self._prices = self._costs**power
         self._core_hours = task.core_hours if self._pays else np.inf
         self._free = distance.free(task)
         self._pace = Pace()
@@ -175,7 +178,7 @@ class _Greedy:
             may = free & affordable(self._costs, spent, self._core_hours)
             best, most = (first, 0.0)
             if first is None:
-                best, most = _largest(bounds, is_new, may, self._costs, scorer)
+                best, most = _largest(bounds, is_new, may, self._prices, scorer)
             if best is not None and distance.is_copy(task, best, candidates):
                 free[best] = False
                 continue
@@ -219,7 +222,7 @@ def _packed(values: np.ndarray, costs: np.ndarray, budget: float) -> float:
     return float((values[order] * np.clip((budget - before) / costs[order], 0.0, 1.0)).sum())
 
 
-def first_wrong_rank(task: Task, scorer: Scorer, design: Selection) -> Wrong | None:
+def first_wrong_rank(task: Task, scorer: Scorer, design: Selection, *, power: float = 1.0) -> Wrong | None:
     """Check a greedy design and its certificate against every candidate whose score could be the largest.
 
     Parameters
@@ -228,6 +231,8 @@ def first_wrong_rank(task: Task, scorer: Scorer, design: Selection) -> Wrong | N
     scorer : Scorer
         Scores before any choice, which only fall; best by another computation than that of the choice.
     design : Selection
+    power : float
+        Power of costs in prices.
     """
     candidates, scores, outside = design.candidates, design.scores, design.outside
     if len(np.unique(candidates)) < len(candidates):
@@ -237,7 +242,7 @@ def first_wrong_rank(task: Task, scorer: Scorer, design: Selection) -> Wrong | N
     free, bounds = distance.free(task), np.full(task.pool.size, np.inf)
     pays = task.core_hours is not None
     costs, core_hours = (task.costs, task.core_hours) if pays else (np.ones(task.pool.size), np.inf)
-    spent = 0.0
+    prices, spent = costs**power, 0.0
     for rank in range(len(candidates) + 1):
         is_last = rank == len(candidates)
         own = None if is_last else int(candidates[rank])
@@ -245,18 +250,20 @@ def first_wrong_rank(task: Task, scorer: Scorer, design: Selection) -> Wrong | N
             (bounds[own],) = scorer.scores(np.array([own]))
             if not np.isclose(bounds[own], scores[rank], rtol=TOLERANCE, atol=0):
                 return Wrong(rank, f"its score is {bounds[own]:.10g}, not {scores[rank]:.10g}")
-            claimed = bounds[own] / costs[own]
+            claimed = bounds[own] / prices[own]
         else:
             claimed = outside[-1]
         may = free & affordable(costs, spent, core_hours)
-        seen = _reaching(bounds, may, costs, claimed, scorer, partial(distance.is_copy, task, chosen=candidates[:rank]))
-        most = (bounds[seen] / costs[seen]).max(initial=0.0)
+        seen = _reaching(
+            bounds, may, prices, claimed, scorer, partial(distance.is_copy, task, chosen=candidates[:rank])
+        )
+        most = (bounds[seen] / prices[seen]).max(initial=0.0)
         if own is not None and not (pays and rank == 0):  # where costs count, the best single structure may come first
             if own not in seen:
                 return Wrong(rank, f"candidate {own} coincides with one before it, or costs more than is left")
             if reach(most) * (1 - TOLERANCE) > claimed:
                 return Wrong(rank, f"a candidate left out scores {most:.10g}, more than its {claimed:.10g}")
-            earlier = [k for k in seen if k < own and bounds[k] / costs[k] > reach(most) * (1 + TOLERANCE)]
+            earlier = [k for k in seen if k < own and bounds[k] / prices[k] > reach(most) * (1 + TOLERANCE)]
             if earlier:
                 return Wrong(rank, f"candidate {earlier[0]} scores as much and has a smaller index")
         if rank and not np.isclose(most, outside[rank - 1], rtol=TOLERANCE, atol=1e-300):
@@ -273,15 +280,15 @@ def first_wrong_rank(task: Task, scorer: Scorer, design: Selection) -> Wrong | N
 def _reaching(
     bounds: np.ndarray,
     may: np.ndarray,
-    costs: np.ndarray,
+    prices: np.ndarray,
     claimed: float,
     scorer: Scorer,
     is_copy: Callable[[int], bool],
 ) -> np.ndarray:
     """Score every candidate whose bound reaches what is claimed to be the largest; return those that still do."""
-    waiting = np.flatnonzero(may & (bounds / costs >= reach(claimed) * (1 - TOLERANCE)))
+    waiting = np.flatnonzero(may & (bounds / prices >= reach(claimed) * (1 - TOLERANCE)))
     bounds[waiting] = scorer.scores(waiting)
-    found = waiting[bounds[waiting] / costs[waiting] >= reach(claimed) * (1 - TOLERANCE)]
+    found = waiting[bounds[waiting] / prices[waiting] >= reach(claimed) * (1 - TOLERANCE)]
     copies = [k for k in found if is_copy(int(k))]
     may[copies] = False
     return np.setdiff1d(found, copies)
