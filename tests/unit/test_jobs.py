@@ -201,8 +201,13 @@ def test_designs_of_frames_are_warned_of_where_their_method_was_worse_than_rando
     pools = {"names": ["A"], "size": 12, "sampler": "file", "file": {"path": str(path)}}
     names = ("maxmin", "k_medoids", "random")
     designs = {name.upper(): {"pool": "A", "method": name} for name in names}
-    (note,) = notes(small(pools=pools, designs=designs, budget=4))
-    assert note.startswith("note: designs.MAXMIN.method: maxmin: on eight labelled sets its designs had larger errors")
+    with_pairs, medoids = notes(small(pools=pools, designs=designs, budget=4))
+    assert with_pairs.startswith(
+        "note: designs.MAXMIN.method: maxmin: on eight labelled sets its designs by averages of"
+    )
+    assert "and pairs had larger errors than random ones in 17 of 80 cases" in with_pairs and "in 7 of 80" in medoids
+    (alone,) = notes(small(pools=pools, designs=designs, budget=4, kernel={"pair": {"scale": 0}}))
+    assert "maxmin" in alone and "in 13 of 80" in alone
 
 
 def test_designs_that_were_worse_than_random_ones_are_warned_of():

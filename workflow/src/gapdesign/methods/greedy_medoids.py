@@ -2,9 +2,9 @@
 
 The mean distance of the pool from the nearest structure of a design falls with every structure, and by less the more
 are there. That fall is the score; it makes the greedy choice an order in which every beginning is a design, exact by
-looking at few candidates again (:mod:`.shared.submodular`), with at least 63 % of the fall that any design has. It is
-the first part, BUILD, of the algorithm that finds medoids (Kaufman and Rousseeuw 1990), and the choice by facility
-location of others.
+looking at few candidates again (:mod:`.shared.submodular`), with at least 63 % of the fall that any design of its size
+has. It is the first part, BUILD, of the algorithm that finds medoids (Kaufman and Rousseeuw 1990), and the choice by
+facility location of others.
 
 Distances D are rounded to multiples of 2^-22, so that their sums are exact in any order.
 """
