@@ -8,9 +8,9 @@ RK write the entropy score as the posterior entropy, -log det(P + Phi*' L Phi*) 
 highest. The most informative structure is the one that leaves the least entropy, so the sign is reversed here: the
 score is log det(P + Phi*' L Phi*) - log det P, as in D-optimal design. Scores only fall as the design grows.
 
-P is never factorised again: with S its inverse and a new row u of precision l, S falls by w w' with
-w = S u / sqrt(1 / l + u' S u) (Sherman and Morrison 1950), and x' S y of any two rows by (x . w) (y . w). A rank takes
-one pass over all rows for each row of the structure chosen.
+P is never factorised again: with S its inverse and new rows U of precisions l, S falls by W' W, with
+C' C = diag(1 / l) + U S U' and W = C'^-1 U S (Woodbury 1950), and x' S y of any two rows by (W x) . (W y). A rank takes
+one pass over all rows.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 from pydantic import Field
+from scipy.linalg import cholesky, solve_triangular
 
 from gapdesign.config.options import Options
 from gapdesign.descriptors.covariance import dot
@@ -68,8 +69,8 @@ class Scorer(Protocol):
     def scores(self) -> np.ndarray:
         """Scores (N,)."""
 
-    def fall(self, direction: np.ndarray) -> None:
-        """Account for a fall of S by w w', with w (p,)."""
+    def fall(self, directions: np.ndarray) -> None:
+        """Account for a fall of S by W' W, with W (n, p)."""
 
     def rows(self, candidate: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows (n, p) that a candidate adds to the posterior, and their precisions (n,)."""
@@ -139,11 +140,12 @@ def pick(
         free[best] = False
         chosen.append(best)
         scores.append(float(values[best]))
-        for row, weight in zip(*scorer.rows(best), strict=True):
-            direction = inverse @ row
-            direction /= np.sqrt(1 / weight + row @ direction)
-            inverse -= np.outer(direction, direction)
-            scorer.fall(direction)
+        rows, weights = scorer.rows(best)
+        known = rows @ inverse
+        factor = cholesky(np.diag(1 / weights) + known @ rows.T, lower=True)
+        directions = solve_triangular(factor, known, lower=True)
+        inverse -= directions.T @ directions
+        scorer.fall(directions)
         if pace.is_due():
             progress(f"rank {len(chosen)} of {budget}, score {scores[-1]:.4g}")
     return chosen, scores
@@ -190,11 +192,11 @@ class OneRow:
         """Scores (N,)."""
         return np.log1p(self._weight * np.maximum(self._variance, 0.0)) if self._entropy else self._variance
 
-    def fall(self, direction: np.ndarray) -> None:
-        """Subtract (x . w)^2 from the variance of every row x."""
+    def fall(self, directions: np.ndarray) -> None:
+        """Subtract (x . w)^2 from the variance of every row x, for the one direction w."""
 
         def work(span: slice, block: np.ndarray) -> None:
-            along = dot(block, direction[None])
+            along = dot(block, directions)
             self._variance[span] -= along * along
 
         self._rows.each(work)

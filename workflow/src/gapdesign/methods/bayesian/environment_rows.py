@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,6 +53,7 @@ class EnvironmentRows:
         self.dimension = self._width * len(self._species)
         scored = np.sum(counts**2) if score == "entropy" else 3 * counts.sum()
         needed = 4.0 * self.dimension * counts.sum() * (4 if score == "force" else 1) + 40.0 * scored
+        needed += 8.0 * counts.sum() * counts.max()
         require(task.memory, needed + 32.0 * self.dimension**2, "bayesian", f"the rows of {counts.sum()} environments")
         packed = [self._rows_of(task.environments.one(k)) for k in range(task.pool.size)]
         self._rows = np.concatenate([rows for rows, _ in packed])
@@ -78,8 +79,8 @@ class EnvironmentRows:
             parts = [self._forces(k) for k in range(len(spans))]
             self._components = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
             return np.concatenate(parts).astype(np.float32)
-        pairs = [np.array(np.meshgrid(range(a, b), range(a, b), indexing="ij")).reshape(2, -1) for a, b in spans]
-        self._pairs = np.hstack(pairs)
+        counts = np.diff(self._ends)
+        self._alike = [np.flatnonzero(counts == count) for count in np.unique(counts)]
         return self._rows
 
     def _forces(self, candidate: int) -> np.ndarray:
@@ -102,19 +103,14 @@ class EnvironmentRows:
 
     def start(self, inverse: np.ndarray) -> None:
         """Begin with the inverse of a precision (p, p)."""
-        turned = np.empty(self._scored.shape)
-        for start in range(0, len(turned), BLOCK):
-            turned[start : start + BLOCK] = self._scored[start : start + BLOCK].astype(float) @ inverse
-        if self._score == "entropy":
-            first, second = self._pairs
-            self._products = np.concatenate(
-                [
-                    dot(turned[first[k : k + BLOCK]], self._rows[second[k : k + BLOCK]])
-                    for k in range(0, len(first), BLOCK)
-                ]
-            )
-        else:
-            self._products = dot(turned, self._scored)
+        if self._score != "entropy":
+            blocks = [self._scored[span].astype(float) for span in self._blocks()]
+            self._products = np.concatenate([dot(block @ inverse, block) for block in blocks])
+            return
+        self._products = []
+        for mine in self._alike:
+            own = [self._rows[self._ends[k] : self._ends[k + 1]].astype(float) for k in mine]
+            self._products.append(np.array([rows @ inverse @ rows.T for rows in own]))
 
     def scores(self) -> np.ndarray:
         """Scores (N,)."""
@@ -122,19 +118,30 @@ class EnvironmentRows:
             return self._products
         if self._score == "force":
             return np.maximum.reduceat(self._products, self._components[:-1])
-        first, second = self._pairs
-        weights = self._weight * np.sqrt(self._multiplicities[first] * self._multiplicities[second])
-        return _log_dets(weights * self._products, np.diff(self._ends))
+        values, roots = np.empty(len(self._ends) - 1), np.sqrt(self._weight * self._multiplicities)
+        for mine, products in zip(self._alike, self._products, strict=True):
+            own = roots[self._rows_among(mine)]
+            gains = np.eye(own.shape[1]) + own[:, :, None] * products * own[:, None, :]
+            values[mine] = np.linalg.slogdet(gains)[1]
+        return values
 
-    def fall(self, direction: np.ndarray) -> None:
-        """Subtract (x . w) (y . w) from the products of rows x and y."""
-        parts = range(0, len(self._scored), BLOCK)
-        along = np.concatenate([dot(self._scored[k : k + BLOCK], direction[None]) for k in parts])
+    def fall(self, directions: np.ndarray) -> None:
+        """Subtract (W x) . (W y) from the products of rows x and y, with directions W (n, p)."""
+        along = np.concatenate([self._scored[span] @ directions.T for span in self._blocks()])
         if self._score == "entropy":
-            first, second = self._pairs
-            self._products -= along[first] * along[second]
+            for mine, products in zip(self._alike, self._products, strict=True):
+                own = along[self._rows_among(mine)]
+                products -= own @ own.transpose(0, 2, 1)
         else:
-            self._products -= along * along
+            self._products -= (along * along).sum(axis=1)
+
+    def _blocks(self) -> Iterator[slice]:
+        return (slice(start, start + BLOCK) for start in range(0, len(self._scored), BLOCK))
+
+    def _rows_among(self, structures: np.ndarray) -> np.ndarray:
+        """Return the places (m, n) of the rows of some structures (m,) that have as many."""
+        first = self._ends[structures]
+        return first[:, None] + np.arange(self._ends[structures[0] + 1] - first[0])
 
     def rows(self, candidate: int) -> tuple[np.ndarray, np.ndarray]:
         """Return a candidate's environments and, for `force`, their derivatives, with their precisions."""
@@ -144,14 +151,3 @@ class EnvironmentRows:
             return rows, weights
         forces = self._scored[self._components[candidate] : self._components[candidate + 1]].astype(float)
         return np.concatenate([rows, forces]), np.concatenate([weights, np.full(len(forces), self._weight)])
-
-
-def _log_dets(products: np.ndarray, counts: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Return log det (1 + G) for matrices G (n, n) of several sizes, stored one after another."""
-    values, counts = np.empty(len(counts)), np.asarray(counts)
-    starts = np.concatenate([[0], np.cumsum(counts**2)])
-    for size in np.unique(counts):
-        mine = np.flatnonzero(counts == size)
-        blocks = products[starts[mine][:, None] + np.arange(size * size)].reshape(-1, size, size)
-        values[mine] = np.linalg.slogdet(np.eye(size) + blocks)[1]
-    return values
