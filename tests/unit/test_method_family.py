@@ -59,6 +59,8 @@ def test_methods_that_were_worse_than_random_draws_say_so_where_frames_are_chose
         rows = {"averages": name, "pairs": f"{name}_pairs", "environments": f"{name}_environment"}
         if method.reads_environments(method.Options()):
             rows = {"environments": name}
+        elif name == "bayesian":  # by an option of its own
+            rows["environments"] = "bayesian_environments"
         counted = {by: int(table[row]) for by, row in rows.items() if row in table}
         assert {by: count for by, count in method.harmed._asdict().items() if count is not None} == counted, name
         if name == "information":  # which says what it is everywhere

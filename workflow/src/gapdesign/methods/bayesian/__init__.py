@@ -84,7 +84,7 @@ class BayesianMethod(Method):
     Options = BayesianOptions
     title = "Bayesian"
     is_prefix = True
-    harmed = Harm(averages=16)
+    harmed = Harm(averages=16, environments=26)
 
     @classmethod
     def reads_environments(cls, options: BayesianOptions) -> bool:
