@@ -66,6 +66,7 @@ def _pick(arguments: argparse.Namespace) -> None:
     from gapdesign.descriptors.kernel import KernelOptions
     from gapdesign.files import write_frames
     from gapdesign.methods import METHODS, default_of_frames
+    from gapdesign.notebook.description import options_of
     from gapdesign.sets.pick import DRAWS, configuration, pick
 
     method = arguments.method or default_of_frames()
@@ -119,7 +120,7 @@ def _pick(arguments: argparse.Namespace) -> None:
         f"frames left out are at most {largest:.3f} from the nearest picked, {mean:.3f} on average;"
         f" with random picks {by_chance:.3f} and {mean_by_chance:.3f} (mean of {DRAWS})"
     )
-    kernel = KernelOptions(**description["kernel"])
+    kernel = options_of(KernelOptions, description["kernel"], "kernel")
     if caution := member.caution(options, kernel, is_priced=core_hours is not None, of_frames=True):
         say(f"note: --method {method}: {caution}")
     if arguments.per_config_type or existing or arguments.frames == "-" or core_hours is not None:

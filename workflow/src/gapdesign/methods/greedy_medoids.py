@@ -73,7 +73,7 @@ class GreedyMedoidsMethod(Method):
         """
         with one_blas_thread():
             scorer = _Nearest(task, task.options or cls.Options())
-            found = submodular.choose(task, scorer.anew, is_monotone=True, power=POWER)
+            found = submodular.choose(task, scorer.anew, is_monotone=True)
         task.progress(f"mean distance from the nearest structure {scorer.mean - found.scores.sum():.6g}")
         return found.selection(task)
 
@@ -81,8 +81,7 @@ class GreedyMedoidsMethod(Method):
     def first_wrong_rank(cls, task: Task, design: Selection) -> Wrong | None:
         """Check a design against every candidate of the pool, by the distances that it was chosen by."""
         with one_blas_thread():
-            scorer = _Nearest(task, task.options or cls.Options())
-            return submodular.first_wrong_rank(task, scorer, design, power=POWER)
+            return submodular.first_wrong_rank(task, _Nearest(task, task.options or cls.Options()), design)
 
 
 def places(size: int, sample: int) -> np.ndarray:
@@ -100,7 +99,7 @@ class _Nearest:
     options : GreedyMedoidsOptions
     """
 
-    only_falls, chunk = True, CHUNK
+    only_falls, chunk, power = True, CHUNK, POWER
 
     def __init__(self, task: Task, options: GreedyMedoidsOptions) -> None:
         rows = TransformedRows(task.pool, memory=task.memory // 3, threads=task.threads)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.linalg import cholesky
 
 from gapdesign.descriptors import differentiable
 from gapdesign.descriptors.covariance import dot
@@ -48,17 +49,20 @@ class EnvironmentRows:
             species.update(own.tolist())
             counts[k] = len(own)
         self._species = sorted(species)
-        self._ends = np.concatenate([[0], np.cumsum(counts)])
+        # Structures with as many rows lie together, so that their products are one array.
+        self._counts, self._order = counts, np.argsort(counts, kind="stable")
+        self._first = np.empty_like(counts)
+        self._first[self._order] = np.cumsum(counts[self._order]) - counts[self._order]
         self._width = task.environments.one(0).vectors.shape[1]
         self.dimension = self._width * len(self._species)
         scored = np.sum(counts**2) if score == "entropy" else 3 * counts.sum()
         needed = 4.0 * self.dimension * counts.sum() * (4 if score == "force" else 1) + 40.0 * scored
-        needed += 8.0 * counts.sum() * counts.max()
         require(task.memory, needed + 32.0 * self.dimension**2, "bayesian", f"the rows of {counts.sum()} environments")
-        packed = [self._rows_of(task.environments.one(k)) for k in range(task.pool.size)]
+        packed = [self._rows_of(task.environments.one(k)) for k in self._order]
         self._rows = np.concatenate([rows for rows, _ in packed])
         self._multiplicities = np.concatenate([multiplicities for _, multiplicities in packed])
         self._scored = self._what_is_scored()
+        self._parts = list(self._cut())
 
     def _rows_of(self, one: Environments) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows (n, p) of a structure, each in the block of its species, and multiplicities (n,)."""
@@ -67,21 +71,33 @@ class EnvironmentRows:
         return rows.reshape(len(rows), -1), one.multiplicities.astype(float)
 
     def _what_is_scored(self) -> np.ndarray:
-        """Return the rows (r, p) whose products with S are kept, and store which structure each belongs to."""
-        spans = list(zip(self._ends[:-1], self._ends[1:], strict=True))
+        """Return the rows (r, p) whose products with S are kept, and store which structure each force belongs to."""
         if self._score == "energy":
-            shares = [self._multiplicities[a:b] / self._multiplicities[a:b].sum() for a, b in spans]
-            return np.array([share @ self._rows[a:b] for share, (a, b) in zip(shares, spans, strict=True)], np.float32)
+            spans = [self._span(k) for k in range(len(self._counts))]
+            shares = [self._multiplicities[span] / self._multiplicities[span].sum() for span in spans]
+            return np.array([share @ self._rows[span] for share, span in zip(shares, spans, strict=True)], np.float32)
         if self._score == "force":
             if self._task.derivatives is None:
                 others = " or ".join(differentiable())
                 raise InputError(f"bayesian.score: 'force' needs derivatives; use descriptor.backend: {others}.")
-            parts = [self._forces(k) for k in range(len(spans))]
+            parts = [self._forces(k) for k in range(len(self._counts))]
             self._components = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
             return np.concatenate(parts).astype(np.float32)
-        counts = np.diff(self._ends)
-        self._alike = [np.flatnonzero(counts == count) for count in np.unique(counts)]
         return self._rows
+
+    def _cut(self) -> Iterator[tuple[slice, int]]:
+        """Yield spans of the rows scored, some BLOCK each, and how many belong together: those of whole structures."""
+        sizes, counts = [1], [len(self._scored)]
+        if self._score == "entropy":
+            sizes, counts = np.unique(self._counts, return_counts=True)
+        start = 0
+        for size, count in zip(sizes, counts, strict=True):
+            stop, at_once = start + size * count, size * max(1, BLOCK // size)
+            yield from ((slice(first, min(first + at_once, stop)), size) for first in range(start, stop, at_once))
+            start = stop
+
+    def _span(self, candidate: int) -> slice:
+        return slice(self._first[candidate], self._first[candidate] + self._counts[candidate])
 
     def _forces(self, candidate: int) -> np.ndarray:
         """Return the rows (3 n, p) of the forces on the n atoms of a candidate."""
@@ -103,49 +119,41 @@ class EnvironmentRows:
 
     def start(self, inverse: np.ndarray) -> None:
         """Begin with the inverse of a precision (p, p)."""
-        if self._score != "entropy":
-            blocks = [self._scored[span].astype(float) for span in self._blocks()]
-            self._products = np.concatenate([dot(block @ inverse, block) for block in blocks])
-            return
-        self._products = []
-        for mine in self._alike:
-            own = [self._rows[self._ends[k] : self._ends[k + 1]].astype(float) for k in mine]
-            self._products.append(np.array([rows @ inverse @ rows.T for rows in own]))
+        self._products = list(self._products_by(cholesky(inverse, lower=True)))
 
     def scores(self) -> np.ndarray:
         """Scores (N,)."""
         if self._score == "energy":
-            return self._products
+            return np.concatenate(self._products)
         if self._score == "force":
-            return np.maximum.reduceat(self._products, self._components[:-1])
-        values, roots = np.empty(len(self._ends) - 1), np.sqrt(self._weight * self._multiplicities)
-        for mine, products in zip(self._alike, self._products, strict=True):
-            own = roots[self._rows_among(mine)]
-            gains = np.eye(own.shape[1]) + own[:, :, None] * products * own[:, None, :]
-            values[mine] = np.linalg.slogdet(gains)[1]
+            return np.maximum.reduceat(np.concatenate(self._products), self._components[:-1])
+        values = np.empty(len(self._counts))
+        gains = (np.eye(products.shape[1]) + products for products in self._products)
+        values[self._order] = np.concatenate([np.linalg.slogdet(own)[1] for own in gains])
         return values
 
     def fall(self, directions: np.ndarray) -> None:
         """Subtract (W x) . (W y) from the products of rows x and y, with directions W (n, p)."""
-        along = np.concatenate([self._scored[span] @ directions.T for span in self._blocks()])
-        if self._score == "entropy":
-            for mine, products in zip(self._alike, self._products, strict=True):
-                own = along[self._rows_among(mine)]
-                products -= own @ own.transpose(0, 2, 1)
-        else:
-            self._products -= (along * along).sum(axis=1)
+        for products, less in zip(self._products, self._products_by(directions.T), strict=True):
+            products -= less
 
-    def _blocks(self) -> Iterator[slice]:
-        return (slice(start, start + BLOCK) for start in range(0, len(self._scored), BLOCK))
+    def _products_by(self, factor: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield, part by part, x' F F' y for rows x and y that are scored, with a factor F (p, n).
 
-    def _rows_among(self, structures: np.ndarray) -> np.ndarray:
-        """Return the places (m, n) of the rows of some structures (m,) that have as many."""
-        first = self._ends[structures]
-        return first[:, None] + np.arange(self._ends[structures[0] + 1] - first[0])
+        For `entropy` they are those of each structure with one another, weighed: (m, k, k) for m structures of k rows.
+        """
+        for span, size in self._parts:
+            along = self._scored[span] @ factor
+            if self._score == "entropy":
+                weights = self._weight * self._multiplicities[span]
+                own = (np.sqrt(weights)[:, None] * along).reshape(-1, size, along.shape[1])
+                yield own @ own.transpose(0, 2, 1)
+            else:
+                yield dot(along, along)
 
     def rows(self, candidate: int) -> tuple[np.ndarray, np.ndarray]:
         """Return a candidate's environments and, for `force`, their derivatives, with their precisions."""
-        span = slice(self._ends[candidate], self._ends[candidate + 1])
+        span = self._span(candidate)
         rows, weights = self._rows[span].astype(float), self._weight * self._multiplicities[span]
         if self._score != "force":
             return rows, weights

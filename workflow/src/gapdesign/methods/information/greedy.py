@@ -36,7 +36,7 @@ class _Learnt:
 
     def __init__(self, options: InformationOptions, pool: Pool, executor: ThreadPoolExecutor | None) -> None:
         self._options, self._pool, self._executor = options, pool, executor
-        self.only_falls, self.chunk = only_falls(options), CHUNK
+        self.only_falls, self.chunk, self.power = only_falls(options), CHUNK, 1.0
         self._posterior = Posterior(pool.dimension)
         for labels in pool.existing():
             self._posterior.learn(labels.learnt)

@@ -36,7 +36,7 @@ def first_wrong_rank(task: Task, options: InformationOptions, design: Selection)
 class _Inverted:
     """Scores of candidates, by the covariance of the weights given the labels of those chosen."""
 
-    only_falls, chunk = True, 1
+    only_falls, chunk, power = True, 1, 1.0
 
     def __init__(self, pool: Pool, options: InformationOptions) -> None:
         self._pool, self._options = pool, options

@@ -41,10 +41,13 @@ class Scorer(Protocol):
         Whether scores can only fall while more is chosen.
     chunk : int
         Candidates that are scored between two looks at the bounds of the others.
+    power : float
+        Power of its cost that is the price of a structure, by which its score is divided with a budget of core-hours.
     """
 
     only_falls: bool
     chunk: int
+    power: float
 
     def scores(self, some: np.ndarray) -> np.ndarray:
         """Return the scores (n,) of some candidates (n,)."""
@@ -82,15 +85,16 @@ class Chosen(NamedTuple):
         return Selection(self.candidates, distances, self.outside, passes=self.passes, scores=self.scores)
 
 
-def choose(task: Task, scorer: Callable[[], Scorer], *, is_monotone: bool, power: float = 1.0) -> Chosen:
+def choose(task: Task, scorer: Callable[[], Scorer], *, is_monotone: bool) -> Chosen:
     """Choose until the budget is spent, or nothing is left that differs from what is there.
 
     Scores that differ by less than a millionth count as equal, and the first of equal ones wins. With a budget of
-    core-hours they are divided by prices, which are costs to a power.
+    core-hours they are divided by prices.
 
     Where the sum of scores is monotone and submodular, that of a number of structures is at least 1 - 1/e, 63 %, of the
-    most that as many can have (Nemhauser, Wolsey and Fisher 1978); within core-hours, with a power of 1, the choice, or
-    the best single structure if that is worth more, has at least 1 - 1/sqrt(e), 39 % (Khuller, Moss and Naor 1999).
+    most that as many can have (Nemhauser, Wolsey and Fisher 1978); within core-hours, where prices are costs, the
+    choice, or the best single structure if that is worth more, has at least 1 - 1/sqrt(e), 39 % (Khuller, Moss and Naor
+    1999).
 
     Parameters
     ----------
@@ -99,10 +103,8 @@ def choose(task: Task, scorer: Callable[[], Scorer], *, is_monotone: bool, power
         Returns scores before any choice.
     is_monotone : bool
         Whether the sum of scores is monotone and submodular.
-    power : float
-        Power of costs in prices.
     """
-    return _Greedy(task, scorer, power).choose(is_monotone)
+    return _Greedy(task, scorer).choose(is_monotone)
 
 
 def _largest(
@@ -140,11 +142,10 @@ def _largest(
 class _Greedy:
     """The choice for a task."""
 
-    def __init__(self, task: Task, scorer: Callable[[], Scorer], power: float) -> None:
+    def __init__(self, task: Task, scorer: Callable[[], Scorer]) -> None:
         self._task, self._scorer = task, scorer
         self._pays = task.core_hours is not None
         self._costs = task.costs if self._pays else np.ones(task.pool.size)
-        self._prices = self._costs**power
         self._core_hours = task.core_hours if self._pays else np.inf
         self._free = distance.free(task)
         self._pace = Pace()
@@ -171,6 +172,7 @@ class _Greedy:
         """Choose, beginning with one that is given, by scores (N,) before any choice."""
         task, free, spent = self._task, self._free.copy(), 0.0
         bounds, is_new = alone.copy(), np.ones(task.pool.size, bool)
+        prices = self._costs**scorer.power
         candidates: list[int] = []
         scores: list[float] = []
         outside: list[float] = []
@@ -178,7 +180,7 @@ class _Greedy:
             may = free & affordable(self._costs, spent, self._core_hours)
             best, most = (first, 0.0)
             if first is None:
-                best, most = _largest(bounds, is_new, may, self._prices, scorer)
+                best, most = _largest(bounds, is_new, may, prices, scorer)
             if best is not None and distance.is_copy(task, best, candidates):
                 free[best] = False
                 continue
@@ -206,7 +208,8 @@ class _InParts:
 
     def __init__(self, scorer: Scorer) -> None:
         self._scorer, self.scored = scorer, 0
-        self.only_falls, self.chunk, self.choose = scorer.only_falls, scorer.chunk, scorer.choose
+        self.only_falls, self.chunk, self.power = scorer.only_falls, scorer.chunk, scorer.power
+        self.choose = scorer.choose
 
     def scores(self, some: np.ndarray) -> np.ndarray:
         """Return the scores (n,) of some candidates (n,)."""
@@ -222,7 +225,7 @@ def _packed(values: np.ndarray, costs: np.ndarray, budget: float) -> float:
     return float((values[order] * np.clip((budget - before) / costs[order], 0.0, 1.0)).sum())
 
 
-def first_wrong_rank(task: Task, scorer: Scorer, design: Selection, *, power: float = 1.0) -> Wrong | None:
+def first_wrong_rank(task: Task, scorer: Scorer, design: Selection) -> Wrong | None:
     """Check a greedy design and its certificate against every candidate whose score could be the largest.
 
     Parameters
@@ -231,8 +234,6 @@ def first_wrong_rank(task: Task, scorer: Scorer, design: Selection, *, power: fl
     scorer : Scorer
         Scores before any choice, which only fall; best by another computation than that of the choice.
     design : Selection
-    power : float
-        Power of costs in prices.
     """
     candidates, scores, outside = design.candidates, design.scores, design.outside
     if len(np.unique(candidates)) < len(candidates):
@@ -242,7 +243,7 @@ def first_wrong_rank(task: Task, scorer: Scorer, design: Selection, *, power: fl
     free, bounds = distance.free(task), np.full(task.pool.size, np.inf)
     pays = task.core_hours is not None
     costs, core_hours = (task.costs, task.core_hours) if pays else (np.ones(task.pool.size), np.inf)
-    prices, spent = costs**power, 0.0
+    prices, spent = costs**scorer.power, 0.0
     for rank in range(len(candidates) + 1):
         is_last = rank == len(candidates)
         own = None if is_last else int(candidates[rank])
