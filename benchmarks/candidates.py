@@ -13,11 +13,11 @@ import time
 
 import numpy as np
 
+from gapdesign.prototypes import PrototypeOptions, prototypes
 from gapdesign.samplers import SAMPLERS, Sampler, sample
 from gapdesign.samplers.entropy import EntropyOptions, EntropySampler
 from gapdesign.samplers.options import PoolOptions
 from gapdesign.samplers.shared.draw import Draw
-from gapdesign.structures import PrototypeOptions, prototypes
 
 CRYSTALS = {
     "hcp": PrototypeOptions(element="Zr", lattice="hcp", a=3.232, c=5.147),

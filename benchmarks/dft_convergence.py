@@ -21,7 +21,7 @@ from gapdesign.config import study as config
 from gapdesign.engines import gpaw
 from gapdesign.engines.shared.planewaves import KpointOptions, meshes
 from gapdesign.properties.base import GPA
-from gapdesign.structures import prototypes
+from gapdesign.prototypes import prototypes
 
 SPREAD = (0.0228, 0.9772)
 """Quantiles of the volume per atom with `--spread`: two standard deviations of a normal distribution each way."""

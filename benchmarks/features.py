@@ -20,9 +20,10 @@ from gapdesign.descriptors.kernel import KernelOptions
 from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.descriptors.scaling import scaling_of
 from gapdesign.engines import ENGINES
+from gapdesign.prototypes import PrototypeOptions, prototypes
 from gapdesign.samplers import sample
 from gapdesign.samplers.options import PoolOptions
-from gapdesign.structures import Batch, PrototypeOptions, prototypes
+from gapdesign.structures import Batch
 
 CRYSTALS = {
     "hcp": PrototypeOptions(element="Zr", lattice="hcp", a=3.232, c=5.147),

@@ -18,10 +18,10 @@ from gapdesign.methods import Task
 from gapdesign.methods.growth import covering_radius, judged
 from gapdesign.methods.maxmin.compression import Directions, compress_all
 from gapdesign.methods.shared.distance import mean_descriptor, total
+from gapdesign.prototypes import prototypes
 from gapdesign.samplers import sample
 from gapdesign.samplers.shared.growth import GrowthOptions
 from gapdesign.shards import HeldPool
-from gapdesign.structures import prototypes
 
 SHARD = 5000
 HEAD = ("candidates", "half, over half", "over all", "rose %", "all", "lower %", "left by ending %")

@@ -14,9 +14,9 @@ from scipy.spatial import cKDTree
 
 from gapdesign.config import study as config
 from gapdesign.descriptors import Descriptor
+from gapdesign.prototypes import prototypes
 from gapdesign.samplers import sample
 from gapdesign.samplers.shared.deform import deform
-from gapdesign.structures import prototypes
 
 STEP = 1e-3
 NEAREST = 20

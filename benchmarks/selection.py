@@ -43,8 +43,8 @@ def make_part(start: int, stop: int) -> np.ndarray:
     from gapdesign.descriptors import Descriptor
     from gapdesign.descriptors.options import DescriptorOptions
     from gapdesign.descriptors.soap import SoapOptions
+    from gapdesign.prototypes import prototypes
     from gapdesign.samplers import sample
-    from gapdesign.structures import prototypes
 
     study = config.load(str(ROOT / "config" / "config.yaml"))
     options = DescriptorOptions(backend="quippy", soap=SoapOptions(sigma=0.15))

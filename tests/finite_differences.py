@@ -6,7 +6,8 @@ import numpy as np
 from ase import Atoms
 
 from gapdesign.descriptors import EnvironmentDescriptor, KernelFunctions
-from gapdesign.structures import VOIGT, pack
+from gapdesign.structures import pack
+from gapdesign.voigt import VOIGT
 
 STEP = 2e-4
 

@@ -15,10 +15,10 @@ from gapdesign.methods.maxmin.certificate import first_wrong_rank
 from gapdesign.methods.maxmin.compression import Directions, compress_all
 from gapdesign.methods.maxmin.greedy import select
 from gapdesign.methods.shared.distance import mean_descriptor, total
+from gapdesign.prototypes import PrototypeOptions, prototypes
 from gapdesign.samplers import sample
 from gapdesign.samplers.options import PoolOptions
 from gapdesign.shards import HeldPool
-from gapdesign.structures import PrototypeOptions, prototypes
 
 SIZE, BUDGET = 20_000, 500
 OPTIONS = DescriptorOptions(soap={"r_cut": 6.8, "n_max": 6, "l_max": 6, "sigma": 0.5})

@@ -13,13 +13,14 @@ from threadpoolctl import threadpool_limits
 
 from gapdesign.descriptors import differentiable
 from gapdesign.errors import InputError
+from gapdesign.prototypes import PrototypeOptions, prototypes
 from gapdesign.samplers import sample
 from gapdesign.samplers.biased import BiasedOptions, BiasedSampler
 from gapdesign.samplers.options import PoolOptions
 from gapdesign.samplers.shared import rows
 from gapdesign.samplers.shared.rows import SurrogateOptions
 from gapdesign.samplers.shared.surrogate import BiasedPotential, Explosion, Surrogate
-from gapdesign.structures import Batch, PrototypeOptions, prototypes
+from gapdesign.structures import Batch
 
 COPPER = prototypes({"fcc": PrototypeOptions(element="Cu", lattice="fcc", a=3.615)})
 ALLOY = prototypes({"b2": PrototypeOptions(element="CuZr", lattice="cesiumchloride", a=3.26)})

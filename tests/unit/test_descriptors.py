@@ -15,9 +15,10 @@ from gapdesign.descriptors.pairs import PairFeatures, fade
 from gapdesign.descriptors.quippy import QuippyDescriptor
 from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.errors import InputError
+from gapdesign.prototypes import PrototypeOptions, deformation_orbits, prototypes
 from gapdesign.samplers import sample
 from gapdesign.samplers.options import PoolOptions
-from gapdesign.structures import Batch, PrototypeOptions, deformation_orbits, pack, prototypes
+from gapdesign.structures import Batch, pack
 
 BACKENDS = ["dscribe", "quippy"]
 SMALL = SoapOptions(r_cut=5.0, n_max=4, l_max=4, sigma=0.5)

@@ -8,6 +8,7 @@ from scipy.spatial.distance import cdist
 
 from gapdesign.config import study
 from gapdesign.errors import InputError
+from gapdesign.prototypes import PrototypeOptions, prototypes
 from gapdesign.samplers import sample
 from gapdesign.samplers.entropy import EntropyOptions, EntropySampler
 from gapdesign.samplers.options import PoolOptions
@@ -21,7 +22,7 @@ from gapdesign.samplers.shared.diversity import (
     local_entropy,
     repulsion,
 )
-from gapdesign.structures import Batch, PrototypeOptions, prototypes
+from gapdesign.structures import Batch
 
 TUNGSTEN = prototypes({"bcc": PrototypeOptions(element="W", lattice="bcc", a=3.165)})
 QUICK = {

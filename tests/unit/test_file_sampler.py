@@ -19,10 +19,11 @@ from gapdesign.inputs.carried import LONGEST, note
 from gapdesign.inputs.frames import Frame
 from gapdesign.methods.designs import with_frames
 from gapdesign.models.gap.environments import environments
+from gapdesign.prototypes import PrototypeOptions, prototypes
 from gapdesign.samplers import sample
 from gapdesign.samplers.options import PoolOptions
 from gapdesign.samplers.shared import frames
-from gapdesign.structures import Batch, PrototypeOptions, pack, prototypes, read_batch, write_batch
+from gapdesign.structures import Batch, pack, read_batch, write_batch
 
 COPPER = bulk("Cu", "fcc", a=3.6, cubic=True)
 CRYSTALS = prototypes({"fcc": PrototypeOptions(element="Cu", lattice="fcc", a=3.6)})

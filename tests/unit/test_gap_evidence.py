@@ -24,7 +24,7 @@ from gapdesign.models.gap.options import BoundsOptions, GapOptions, LbfgsOptions
 from gapdesign.models.gap.points import expand, model_of
 from gapdesign.models.gap.rows import LabelRows
 from gapdesign.models.shared.leastsquares import OFFSET, sigmas
-from gapdesign.structures import VOIGT
+from gapdesign.voigt import VOIGT
 
 SOAP = SoapOptions(r_cut=4.0, n_max=2, l_max=2)
 KERNEL = KernelOptions(pair=PairKernelOptions(r_cut=4.5))

@@ -13,9 +13,10 @@ from gapdesign.descriptors.kernel import KernelOptions
 from gapdesign.descriptors.options import DescriptorOptions
 from gapdesign.errors import InputError
 from gapdesign.inputs.batches import ordinary
+from gapdesign.prototypes import PrototypeOptions, prototypes
 from gapdesign.samplers.options import PoolOptions
 from gapdesign.samplers.shared.constraints import too_close
-from gapdesign.structures import Batch, PrototypeOptions, nearest_neighbour, pack, prototypes
+from gapdesign.structures import Batch, nearest_neighbour, pack
 
 ZIRCONIUM = bulk("Zr", "hcp", a=3.232, c=5.147)
 SHEAR = np.array([[1, 0, 0], [4000, 1, 0], [-700, 300, 1]])

@@ -5,7 +5,7 @@ import pytest
 
 from gapdesign.methods.d_optimal.optimality import log_det
 from gapdesign.methods.d_optimal.strains import optimise, strained
-from gapdesign.structures import PrototypeOptions, prototypes
+from gapdesign.prototypes import PrototypeOptions, prototypes
 
 CRYSTALS = prototypes(
     {

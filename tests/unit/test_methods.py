@@ -28,10 +28,11 @@ from gapdesign.methods.maxmin.tiers import Ranks
 from gapdesign.methods.random import RandomMethod
 from gapdesign.methods.shared.distance import descending, mean_descriptor, total
 from gapdesign.methods.shared.resources import block_rows, hold
+from gapdesign.prototypes import PrototypeOptions, prototypes
 from gapdesign.samplers import sample
 from gapdesign.samplers.options import PoolOptions
 from gapdesign.shards import FeaturePool, HeldPool, shard_path
-from gapdesign.structures import PrototypeOptions, prototypes, write_batch
+from gapdesign.structures import write_batch
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 

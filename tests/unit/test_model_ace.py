@@ -21,7 +21,7 @@ from gapdesign.models.ace.evidence import KINDS, Evidence, maximise, products
 from gapdesign.models.ace.options import AceBoundsOptions
 from gapdesign.models.ace.predict import evaluator
 from gapdesign.models.ace.rows import OFFSET, Rows, labels, linear
-from gapdesign.structures import VOIGT
+from gapdesign.voigt import VOIGT
 
 SMALL = AcePotentialOptions(order=3, degree=6, r_cut=4.8, starts=2)
 SPECIES = (29, 40)

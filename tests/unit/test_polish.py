@@ -16,10 +16,10 @@ from gapdesign.methods.maxmin.spread import Spread
 from gapdesign.methods.polish import PolishOptions, polish
 from gapdesign.methods.shared.coordinates import Trials, exchange
 from gapdesign.methods.shared.distance import copies, descending, down_the_features
+from gapdesign.prototypes import prototypes
 from gapdesign.samplers import SAMPLERS, sample
 from gapdesign.samplers.shared.constraints import refusals
 from gapdesign.samplers.shared.space import Space
-from gapdesign.structures import prototypes
 from toy_pools import COVARIANCE, features, task
 
 CIRCLE = Covariance(

@@ -26,7 +26,7 @@ from gapdesign.properties.compare import compare, together
 from gapdesign.properties.options import PropertiesOptions, VolumesOptions, mismatch
 from gapdesign.properties.relax import relax_crystal, relax_ions
 from gapdesign.properties.work import atoms_evaluated
-from gapdesign.structures import PrototypeOptions, prototypes
+from gapdesign.prototypes import PrototypeOptions, prototypes
 
 OPTIONS = PropertiesOptions(compute=("lattice", "volumes", "elastic", "dimer", "phonons", "nve"))
 DEPTH, WIDTH, LENGTH = 0.4, 5.0, 2.9

@@ -39,7 +39,7 @@ from gapdesign.replay.requirements import check
 from gapdesign.replay.surfaces import crystal, surface_energy
 from gapdesign.report.replay_figures import errors_figure, surfaces_figure
 from gapdesign.report.style import svg_text
-from gapdesign.structures import VOIGT
+from gapdesign.voigt import VOIGT
 
 ROOT = Path(__file__).parents[2]
 MODEL = Model(

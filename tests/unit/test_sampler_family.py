@@ -17,12 +17,13 @@ from scipy import stats
 from gapdesign import samplers
 from gapdesign.cells import volumes_and_heights
 from gapdesign.errors import InputError
+from gapdesign.prototypes import PrototypeOptions, prototypes
 from gapdesign.samplers import SAMPLERS, sample
 from gapdesign.samplers.options import PoolOptions
 from gapdesign.samplers.shared import frames
 from gapdesign.samplers.shared.constraints import ConstraintOptions, count, too_close
 from gapdesign.samplers.shared.crystals import emptiest, places, supercell
-from gapdesign.structures import Batch, PrototypeOptions, concatenate, pack, prototypes, write_batch
+from gapdesign.structures import Batch, concatenate, pack, write_batch
 
 CRYSTALS = prototypes({
     "hcp": PrototypeOptions(element="Zr", lattice="hcp", a=3.232, c=5.147),

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gapdesign.errors import InputError
+from gapdesign.prototypes import Prototype
 from gapdesign.samplers import SAMPLERS, sample
 from gapdesign.samplers.options import PoolOptions
 from gapdesign.samplers.shared import deform
 from gapdesign.samplers.shared.constraints import ConstraintOptions, too_close
 from gapdesign.samplers.shared.draw import Draw
 from gapdesign.shards import cut
-from gapdesign.structures import Batch, Prototype, concatenate
+from gapdesign.structures import Batch, concatenate
 
 HCP = Prototype("hcp", bulk("Zr", "hcp", a=3.232, c=5.147), np.array([0, 0], dtype=np.int32))
 BCC = Prototype("bcc", bulk("Zr", "bcc", a=3.574), np.array([0], dtype=np.int32))
@@ -245,7 +246,7 @@ DIGEST = """
 import hashlib
 from gapdesign.samplers import sample
 from gapdesign.samplers.options import PoolOptions
-from gapdesign.structures import PrototypeOptions, prototypes
+from gapdesign.prototypes import PrototypeOptions, prototypes
 crystals = prototypes({"hcp": PrototypeOptions(element="Zr", lattice="hcp", a=3.232, c=5.147)})
 for sampler in "strain", "strain_components", "volume", "rattle", "random":
     batch = sample(PoolOptions(sampler=sampler).sampling, crystals, seed=1, pool="A", start=0, stop=300)

@@ -36,11 +36,12 @@ from gapdesign.methods.maxmin import MaxminMethod, exhaustive, lazy
 from gapdesign.methods.maxmin.compression import Directions
 from gapdesign.methods.random import RandomMethod
 from gapdesign.methods.shared.distance import mean_descriptor, total
+from gapdesign.prototypes import PrototypeOptions, prototypes
 from gapdesign.samplers import sample
 from gapdesign.samplers.options import PoolOptions
 from gapdesign.shards import HeldPool, shard_path
 from gapdesign.streams import stream
-from gapdesign.structures import PrototypeOptions, pack, prototypes
+from gapdesign.structures import pack
 
 DISTANCES = ["rematch", "environment"]
 SOAP = DescriptorOptions(soap={"r_cut": 4.0, "n_max": 4, "l_max": 4, "sigma": 0.5})

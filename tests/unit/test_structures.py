@@ -10,17 +10,8 @@ from ase.io import write
 from pydantic import ValidationError
 
 from gapdesign.errors import InputError
-from gapdesign.structures import (
-    Batch,
-    PrototypeOptions,
-    concatenate,
-    deformation_orbits,
-    nearest_neighbour,
-    pack,
-    prototypes,
-    read_batch,
-    write_batch,
-)
+from gapdesign.prototypes import PrototypeOptions, deformation_orbits, prototypes
+from gapdesign.structures import Batch, concatenate, nearest_neighbour, pack, read_batch, write_batch
 
 
 def crystal(**options) -> Atoms:

@@ -20,7 +20,7 @@ from gapdesign.labels.contradictions import FEWEST
 from gapdesign.labels.failures import COLUMNS
 from gapdesign.labels.pairmodel import PairModel
 from gapdesign.labels.suspicions import judge, of_models, suspicions, table
-from gapdesign.structures import VOIGT
+from gapdesign.voigt import VOIGT
 
 ISOLATED = {"Cu": 3.51, "Pd": 3.9}
 

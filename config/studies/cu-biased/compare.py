@@ -23,13 +23,13 @@ import gapdesign
 from gapdesign.engines.eam import EamEngine, EamOptions
 from gapdesign.files import read_csv, read_frames, write_csv, write_frames
 from gapdesign.inputs.labels import Labelled, Values
+from gapdesign.prototypes import Prototype
 from gapdesign.replay.fits import differences, trained
 from gapdesign.samplers import sample
 from gapdesign.samplers.biased import BiasedOptions, BiasedSampler
 from gapdesign.samplers.options import PoolOptions
 from gapdesign.sets.linear import rows_in
 from gapdesign.streams import stream
-from gapdesign.structures import Prototype
 
 LATTICE = 3.615
 MEAN, TRUTH = "Cu_u3.eam", "Cu_mishin1.eam.alloy"

@@ -48,10 +48,11 @@ from gapdesign.models.gap.predict import energies as gap_energies
 from gapdesign.models.gap.rows import LabelRows
 from gapdesign.models.gap.training import training_frame
 from gapdesign.models.shared import leastsquares
+from gapdesign.prototypes import prototypes
 from gapdesign.samplers import sample
 from gapdesign.samplers.rattle import RattleOptions
 from gapdesign.samplers.strain import StrainOptions
-from gapdesign.structures import Batch, prototypes
+from gapdesign.structures import Batch
 
 STUDY = "config/studies/zr-elastic.yaml"
 RESULTS = Path("results/zr-elastic-settings")

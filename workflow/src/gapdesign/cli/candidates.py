@@ -15,8 +15,8 @@ from gapdesign.config.options import Identifier
 from gapdesign.config.part import At, From, Part
 from gapdesign.errors import InputError
 from gapdesign.inputs.filters import FilterOptions
+from gapdesign.prototypes import PrototypeOptions
 from gapdesign.samplers.options import Sampling
-from gapdesign.structures import PrototypeOptions
 
 if TYPE_CHECKING:
     from gapdesign.structures import Batch
@@ -108,8 +108,8 @@ def _add_structures(verb: argparse.ArgumentParser, what: str) -> None:
 
 
 def _sample(part: CandidatesPart, arguments: argparse.Namespace, start: int, stop: int, **places: Path | None) -> Batch:
+    from gapdesign.prototypes import prototypes
     from gapdesign.samplers import sample
-    from gapdesign.structures import prototypes
 
     return sample(
         part.sampling,

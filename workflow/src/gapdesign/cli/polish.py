@@ -15,8 +15,8 @@ from gapdesign.config.part import From
 from gapdesign.errors import InputError, ProgramError
 from gapdesign.methods.polish import PolishOptions
 from gapdesign.methods.tasks import PoolFiles
+from gapdesign.prototypes import PrototypeOptions
 from gapdesign.samplers.options import Sampling
-from gapdesign.structures import PrototypeOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,8 +42,8 @@ class PolishPart(SelectionPart):
 
     def space(self) -> Space:
         """Return the parameters of the sampler of the design's pool."""
+        from gapdesign.prototypes import prototypes
         from gapdesign.samplers.shared.space import Space
-        from gapdesign.structures import prototypes
 
         return Space(self.sampling, prototypes(self.prototypes), seed=self.seed, pool=self.design.pool)
 

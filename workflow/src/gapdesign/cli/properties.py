@@ -17,7 +17,7 @@ from gapdesign.config.part import At, From, Part
 from gapdesign.engines import ENGINES
 from gapdesign.models.options import DEFAULT
 from gapdesign.properties.options import MeasuredOptions
-from gapdesign.structures import PrototypeOptions
+from gapdesign.prototypes import PrototypeOptions
 
 if TYPE_CHECKING:
     from gapdesign.properties import Measurement
@@ -29,7 +29,7 @@ def _effort(names: Callable[[At], tuple[str, ...]]) -> Callable[[At], int]:
 
     def effort(at: At) -> int:
         from gapdesign.properties.work import atoms_evaluated
-        from gapdesign.structures import prototypes
+        from gapdesign.prototypes import prototypes
 
         return atoms_evaluated(at.study.properties, prototypes(at.study.prototypes), names(at))
 
@@ -131,7 +131,7 @@ def _add_outputs(verb: argparse.ArgumentParser) -> None:
 
 def _measurement(part: MeasurePart, names: tuple[str, ...]) -> Measurement:
     from gapdesign.properties import Measurement
-    from gapdesign.structures import prototypes
+    from gapdesign.prototypes import prototypes
 
     return Measurement(
         names=names,

@@ -16,8 +16,8 @@ from gapdesign.config.job import Job
 from gapdesign.config.part import From, Part
 from gapdesign.errors import InputError
 from gapdesign.methods.designs import CORE_HOURS
+from gapdesign.prototypes import PrototypeOptions
 from gapdesign.replay.options import SurfaceEnergyOptions
-from gapdesign.structures import PrototypeOptions
 
 IsPriced = Annotated[bool, From(lambda at: at.study.replay.is_priced)]
 """Whether the budgets of the replay are core-hours."""

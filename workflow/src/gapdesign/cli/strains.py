@@ -36,8 +36,9 @@ def _strains(arguments: argparse.Namespace) -> None:
     from gapdesign.files import write_frames
     from gapdesign.methods.d_optimal.strains import optimise
     from gapdesign.methods.shared.rows import TransformedRows, linear_features, principal
+    from gapdesign.prototypes import prototypes
     from gapdesign.shards import FeaturePool
-    from gapdesign.structures import pack, prototypes
+    from gapdesign.structures import pack
 
     study = config.load(arguments.config)
     if not study.prototypes:

@@ -106,8 +106,8 @@ def _write(arguments: argparse.Namespace, table: pd.DataFrame, radial: pd.DataFr
 
 def _trial(study: Study, pool: str, count: int) -> Batch:
     """Return the first candidates of a pool."""
+    from gapdesign.prototypes import prototypes
     from gapdesign.samplers import sample
-    from gapdesign.structures import prototypes
 
     made = prototypes(study.prototypes)
     return sample(study.pools.of(pool).sampling, made, seed=study.seed, pool=pool, start=0, stop=count)

@@ -23,9 +23,10 @@ from gapdesign.models import MODELS
 from gapdesign.models.options import DEFAULT as GAP
 from gapdesign.models.options import ModelOptions
 from gapdesign.properties.options import mismatch
+from gapdesign.prototypes import prototypes
 from gapdesign.rounds.options import SOONEST
 from gapdesign.samplers.options import PoolOptions
-from gapdesign.structures import nearest_neighbour, prototypes
+from gapdesign.structures import nearest_neighbour
 
 if TYPE_CHECKING:
     from gapdesign.config.study import Study

@@ -28,6 +28,7 @@ from gapdesign.methods.polish import PREFIX
 from gapdesign.models import MODELS
 from gapdesign.models.options import ChosenModel, ModelOptions, ModelsOptions
 from gapdesign.properties.options import PropertiesOptions
+from gapdesign.prototypes import PrototypeOptions, prototypes
 from gapdesign.quality.options import QualityOptions
 from gapdesign.quality.subpools import subpool_sizes
 from gapdesign.replay.options import ReplayOptions
@@ -35,7 +36,6 @@ from gapdesign.rounds.chain import chain
 from gapdesign.rows.options import RowsOptions
 from gapdesign.samplers.options import PoolOptions
 from gapdesign.shards import cut
-from gapdesign.structures import PrototypeOptions, prototypes
 
 DEFAULT = "config/config.yaml"
 

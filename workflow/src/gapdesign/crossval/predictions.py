@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.deviations import root_mean_square
-from gapdesign.structures import VOIGT, VOIGT_NAMES
+from gapdesign.voigt import VOIGT, VOIGT_NAMES
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from gapdesign.families import Member
-from gapdesign.structures import OFFSET, VOIGT
+from gapdesign.voigt import OFFSET, VOIGT
 
 if TYPE_CHECKING:
     from gapdesign.structures import Batch

@@ -38,7 +38,7 @@ def _layout(study: Study) -> Layout:
 
 def _environments(at: At) -> int:
     """Return the largest number of environments in a structure of a pool, or a guess."""
-    from gapdesign.structures import prototypes
+    from gapdesign.prototypes import prototypes
 
     if not at.pool.keeps_cells:
         return ENVIRONMENTS

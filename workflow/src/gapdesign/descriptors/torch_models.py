@@ -17,7 +17,7 @@ import numpy as np
 
 from gapdesign.descriptors.base import EnvironmentDescriptor, KernelFunctions
 from gapdesign.errors import InputError
-from gapdesign.structures import VOIGT
+from gapdesign.voigt import VOIGT
 
 if TYPE_CHECKING:
     from gapdesign.structures import Batch

@@ -10,7 +10,7 @@ import numpy as np
 from gapdesign.cells import periodic
 from gapdesign.files import write_text
 from gapdesign.formats.base import FAR, VALID, Dataset, Datum, Format
-from gapdesign.structures import VOIGT, VOIGT_NAMES
+from gapdesign.voigt import VOIGT, VOIGT_NAMES
 
 
 class MtpFormat(Format):

@@ -38,7 +38,7 @@ def lines(study: Study) -> Iterator[str]:
         If a file cannot be used: a frame is no structure, holds an element without a prototype, or too few frames are
         there.
     """
-    from gapdesign.structures import prototypes
+    from gapdesign.prototypes import prototypes
 
     for prototype in prototypes(study.prototypes):
         yield f"  prototype {prototype.name}: {described(prototype.atoms)}"

@@ -16,7 +16,7 @@ import numpy as np
 
 from gapdesign.labels.pairmodel import PairModel
 from gapdesign.labels.suspicions import Suspicion
-from gapdesign.structures import VOIGT
+from gapdesign.voigt import VOIGT
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from gapdesign.families import Member
-from gapdesign.structures import prototypes
+from gapdesign.prototypes import prototypes
 
 if TYPE_CHECKING:
     import numpy as np

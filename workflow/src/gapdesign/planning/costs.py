@@ -20,8 +20,8 @@ from gapdesign.errors import InputError
 from gapdesign.methods import default
 from gapdesign.models.base import Load, Seconds
 from gapdesign.planning.jobs import Jobs
+from gapdesign.prototypes import prototypes
 from gapdesign.samplers import SAMPLERS
-from gapdesign.structures import prototypes
 
 SIZED = {"candidates_shard", "descriptors_shard", "labels_batch", "hyperparameters", "models_fit", "crossval_predict"}
 SIZED |= {"design_polish"}

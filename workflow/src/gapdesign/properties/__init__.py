@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from ase.calculators.calculator import Calculator
 
-    from gapdesign.structures import Prototype
+    from gapdesign.prototypes import Prototype
 
 __all__ = ["CURVES", "PROPERTIES", "VALUES", "Measurement", "PropertiesOptions", "Property"]
 

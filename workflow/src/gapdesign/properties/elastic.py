@@ -8,7 +8,7 @@ import numpy as np
 
 from gapdesign.properties.base import GPA, Crystal, Finding, Value
 from gapdesign.properties.relax import SYMMETRY, relax_ions
-from gapdesign.structures import VOIGT
+from gapdesign.voigt import VOIGT
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -12,7 +12,7 @@ from gapdesign.properties.phonons import repeats
 
 if TYPE_CHECKING:
     from gapdesign.properties.options import PropertiesOptions
-    from gapdesign.structures import Prototype
+    from gapdesign.prototypes import Prototype
 
 RELAXATION, VOLUME, STRAINS = 8, 3, 12
 """Calculations per relaxation of a crystal, per volume, and for all strains, as hcp zirconium takes them."""

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from ase import Atoms
     from ase.calculators.calculator import Calculator
 
+    from gapdesign.prototypes import PrototypeOptions
     from gapdesign.replay.options import SurfaceEnergyOptions
-    from gapdesign.structures import PrototypeOptions
 
 AXES = {
     "100": ([1, 1, 0], [-1, 1, 0], [0, 0, 1]),

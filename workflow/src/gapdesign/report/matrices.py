@@ -11,7 +11,7 @@ from gapdesign.crossval.forces import AXES
 from gapdesign.crossval.predictions import virial_columns
 from gapdesign.report.style import INK, MUTED, error_colours, house_style
 from gapdesign.report.words import number, shorten
-from gapdesign.structures import VOIGT
+from gapdesign.voigt import VOIGT
 
 if TYPE_CHECKING:
     import pandas as pd

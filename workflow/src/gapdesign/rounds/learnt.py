@@ -14,7 +14,7 @@ from gapdesign.files import read_json, write_json
 from gapdesign.methods.costs import power_law
 from gapdesign.models.shared import evidence
 from gapdesign.models.shared.labels import labels_of
-from gapdesign.structures import OFFSET
+from gapdesign.voigt import OFFSET
 
 if TYPE_CHECKING:
     from ase import Atoms

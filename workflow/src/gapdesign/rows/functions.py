@@ -22,7 +22,7 @@ from gapdesign.descriptors.pivots import pivots
 from gapdesign.descriptors.similarity import power
 from gapdesign.errors import InputError
 from gapdesign.files import read_arrays, write_arrays
-from gapdesign.structures import OFFSET
+from gapdesign.voigt import OFFSET
 
 if TYPE_CHECKING:
     from gapdesign.descriptors import Descriptor

@@ -12,7 +12,7 @@ from gapdesign.errors import InputError
 from gapdesign.files import reading, write_arrays
 from gapdesign.shards import OneByOne
 from gapdesign.stored import StoredArray
-from gapdesign.structures import OFFSET
+from gapdesign.voigt import OFFSET
 
 
 class LabelRows(Protocol):

@@ -17,11 +17,12 @@ import numpy as np
 from gapdesign.errors import InputError
 from gapdesign.families import Family
 from gapdesign.inputs.batches import refuse_infinite, refuse_unsound
+from gapdesign.prototypes import Prototype
 from gapdesign.samplers.base import Sampler
 from gapdesign.samplers.shared.constraints import KEYS, ConstraintOptions, refusals
 from gapdesign.samplers.shared.draw import Draw
 from gapdesign.samplers.shared.mixture import Mixture
-from gapdesign.structures import REASONS, Batch, Prototype, concatenate
+from gapdesign.structures import REASONS, Batch, concatenate
 
 if TYPE_CHECKING:
     from gapdesign.samplers.options import Sampling

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from gapdesign.prototypes import Prototype
     from gapdesign.samplers.shared.draw import Draw
-    from gapdesign.structures import Batch, Prototype
+    from gapdesign.structures import Batch
 
 
 class Sampler(Member, ABC):

@@ -15,13 +15,13 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 from gapdesign.config.options import Identifier
 from gapdesign.errors import InputError
 from gapdesign.inputs.frames import read, refuse_undescribed
+from gapdesign.prototypes import Prototype
 from gapdesign.samplers.shared import rows
 from gapdesign.samplers.shared.crystals import strain, supercell
 from gapdesign.samplers.shared.rows import Rows, SurrogateOptions
 from gapdesign.samplers.shared.surrogate import BiasedPotential, Explosion, Surrogate
 from gapdesign.samplers.shared.trajectories import MODEL, TrajectoryOptions, TrajectorySampler, frame_of
 from gapdesign.streams import stream
-from gapdesign.structures import Prototype
 
 SAMPLE, DISPLACEMENT = 10, 0.12
 """Displaced supercells of each prototype that set the scale of the descriptor, and the deviation of each coordinate as

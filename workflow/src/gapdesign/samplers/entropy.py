@@ -23,6 +23,7 @@ from pydantic import (
 from gapdesign.config.options import Options
 from gapdesign.errors import InputError
 from gapdesign.files import atomic
+from gapdesign.prototypes import Prototype
 from gapdesign.samplers.base import Sampler
 from gapdesign.samplers.shared import differentiable
 from gapdesign.samplers.shared.crystals import places
@@ -31,7 +32,7 @@ from gapdesign.samplers.shared.diversity import EffectivePotential, GlobalEntrop
 from gapdesign.samplers.shared.draw import Draw
 from gapdesign.samplers.shared.dynamics import FunctionCalculator, Langevin
 from gapdesign.streams import stream
-from gapdesign.structures import Batch, Prototype, pack
+from gapdesign.structures import Batch, pack
 
 Count = Annotated[int, Field(ge=2)]
 Edges = tuple[float, float, float]

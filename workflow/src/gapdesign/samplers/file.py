@@ -16,11 +16,12 @@ from gapdesign.errors import InputError
 from gapdesign.inputs.carried import packed
 from gapdesign.inputs.filters import FilterOptions
 from gapdesign.inputs.frames import refuse_undescribed
+from gapdesign.prototypes import Prototype
 from gapdesign.samplers.base import Sampler
 from gapdesign.samplers.shared import frames
 from gapdesign.samplers.shared.draw import Draw
 from gapdesign.streams import stream
-from gapdesign.structures import Batch, Prototype
+from gapdesign.structures import Batch
 
 _Path = Annotated[str, Field(min_length=1)]
 

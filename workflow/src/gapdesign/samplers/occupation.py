@@ -10,8 +10,8 @@ from ase.data import atomic_numbers, chemical_symbols
 from pydantic import Field
 
 from gapdesign.errors import InputError
+from gapdesign.prototypes import Prototype
 from gapdesign.samplers.shared.crystals import CrystalOptions, OneByOneSampler, disturb, pick, supercell
-from gapdesign.structures import Prototype
 
 
 class OccupationOptions(CrystalOptions):

@@ -10,8 +10,8 @@ from pydantic import Field
 
 from gapdesign.config.options import Options
 from gapdesign.errors import InputError
+from gapdesign.prototypes import Prototype
 from gapdesign.samplers.shared.crystals import CrystalOptions, OneByOneSampler, disturb, emptiest, pick, supercell
-from gapdesign.structures import Prototype
 
 
 class DefectOptions(Options):

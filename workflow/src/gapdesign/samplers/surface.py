@@ -11,8 +11,8 @@ from ase import Atoms
 from pydantic import Field, model_validator
 
 from gapdesign.cells import repeats
+from gapdesign.prototypes import Prototype
 from gapdesign.samplers.shared.crystals import CrystalOptions, OneByOneSampler, disturb
-from gapdesign.structures import Prototype
 
 
 class SurfaceOptions(CrystalOptions):

@@ -13,7 +13,7 @@ from gapdesign.descriptors.covariance import dot
 from gapdesign.errors import InputError
 from gapdesign.methods.shared.resources import require
 from gapdesign.methods.shared.rows import BLOCK
-from gapdesign.structures import VOIGT
+from gapdesign.voigt import VOIGT
 
 if TYPE_CHECKING:
     from gapdesign.descriptors.environments import Environments

@@ -8,9 +8,9 @@ import numpy as np
 from ase import Atoms
 
 from gapdesign.methods.d_optimal.optimality import GAIN, coordinate_exchange, log_det
+from gapdesign.prototypes import Prototype
 from gapdesign.samplers.shared.deform import deform, stretches
 from gapdesign.streams import stream
-from gapdesign.structures import Prototype
 
 PARAMETERS = 7
 """Numbers in [0, 1] per strained crystal: one for its prototype, three for stretches, three for the rotation."""

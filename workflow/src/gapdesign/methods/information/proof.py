@@ -14,7 +14,7 @@ from gapdesign.errors import InputError
 from gapdesign.methods.base import Selection, Task, Wrong
 from gapdesign.methods.information.scores import Labels, Pool, only_falls
 from gapdesign.methods.shared import submodular
-from gapdesign.structures import OFFSET
+from gapdesign.voigt import OFFSET
 
 if TYPE_CHECKING:
     from gapdesign.methods.information import InformationOptions

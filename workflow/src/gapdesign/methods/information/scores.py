@@ -12,7 +12,7 @@ from gapdesign.errors import InputError
 from gapdesign.methods.shared.resources import require
 from gapdesign.models.shared.leastsquares import sigmas
 from gapdesign.rows.pool import atoms_of
-from gapdesign.structures import OFFSET
+from gapdesign.voigt import OFFSET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

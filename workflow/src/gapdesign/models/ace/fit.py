@@ -17,7 +17,7 @@ from gapdesign.models.ace.program import new_basis, write_model
 from gapdesign.models.ace.rows import isolated_energies, labels, rows
 from gapdesign.models.shared import leastsquares
 from gapdesign.models.shared.leastsquares import OFFSET
-from gapdesign.structures import VOIGT
+from gapdesign.voigt import VOIGT
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -11,7 +11,7 @@ from ase.data import chemical_symbols
 from gapdesign.errors import InputError
 from gapdesign.models.shared import leastsquares
 from gapdesign.models.shared.leastsquares import OFFSET
-from gapdesign.structures import VOIGT
+from gapdesign.voigt import VOIGT
 
 if TYPE_CHECKING:
     from ase import Atoms

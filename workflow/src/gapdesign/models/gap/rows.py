@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from gapdesign.descriptors.pairs import fade
 from gapdesign.models.gap.expansion import Expansion, Model, pair_covariance
 from gapdesign.models.shared.leastsquares import OFFSET
-from gapdesign.structures import VOIGT
+from gapdesign.voigt import VOIGT
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.linalg import cholesky, qr, solve_triangular
 
 from gapdesign.errors import ProgramError
-from gapdesign.structures import OFFSET, VOIGT
+from gapdesign.voigt import OFFSET, VOIGT
 
 BLOCK = 8192
 """Rows that are added to a factor at once."""

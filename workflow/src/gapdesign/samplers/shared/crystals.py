@@ -12,10 +12,11 @@ from pydantic import Field
 
 from gapdesign import cells
 from gapdesign.config.options import Options
+from gapdesign.prototypes import Prototype
 from gapdesign.samplers.base import Sampler
 from gapdesign.samplers.shared.deform import product, stretches
 from gapdesign.samplers.shared.draw import Draw
-from gapdesign.structures import Batch, Prototype, pack
+from gapdesign.structures import Batch, pack
 
 
 class CrystalOptions(Options):

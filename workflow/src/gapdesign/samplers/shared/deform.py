@@ -8,9 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from gapdesign.prototypes import Prototype
 from gapdesign.samplers.base import Sampler
 from gapdesign.samplers.shared.draw import Draw
-from gapdesign.structures import REASONS, Batch, Prototype
+from gapdesign.structures import REASONS, Batch
 
 
 class DeformingSampler(Sampler):

@@ -13,8 +13,9 @@ from gapdesign.samplers.shared.constraints import refusals
 from gapdesign.samplers.shared.draw import Draw
 
 if TYPE_CHECKING:
+    from gapdesign.prototypes import Prototype
     from gapdesign.samplers.options import Sampling
-    from gapdesign.structures import Batch, Prototype
+    from gapdesign.structures import Batch
 
 
 def continuous() -> list[str]:

@@ -17,11 +17,12 @@ from gapdesign import engines
 from gapdesign.config.options import Options
 from gapdesign.engines.shared import calculators
 from gapdesign.errors import InputError
+from gapdesign.prototypes import Prototype
 from gapdesign.samplers.base import Sampler
 from gapdesign.samplers.shared.crystals import pick, strain, supercell
 from gapdesign.samplers.shared.draw import Draw
 from gapdesign.samplers.shared.dynamics import FunctionCalculator, Langevin
-from gapdesign.structures import Batch, Prototype, pack
+from gapdesign.structures import Batch, pack
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import BaseCalculator
