@@ -126,6 +126,9 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=100)
     parser.add_argument("--methods", nargs="+", choices=list(CASES), default=list(CASES))
     arguments = parser.parse_args()
+    for folder, suffix in ((arguments.folder, "npy"), (arguments.candidates, "npz")):
+        if folder and not any(folder.glob(f"*.{suffix}")):
+            parser.error(f"no shards *.{suffix} in {folder}; snakemake makes them, as the beginning of this file says")
     study = config.load(arguments.config)
     task = tasks(arguments.folder, study, arguments.size, arguments.budget)
     labels = energies(arguments.candidates, study, task.pool.size) if arguments.candidates else None

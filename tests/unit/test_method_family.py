@@ -4,6 +4,7 @@ import ast
 import copy
 import inspect
 import re
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -51,9 +52,12 @@ REPLAYED = {
 
 
 def test_methods_that_were_worse_than_random_draws_say_so_where_frames_are_chosen():
-    """As often as the table over all labelled sets on the page has it, for what was compared."""
+    """As often as the tables of the page have it, over eight sets and two more, for what was compared."""
     page = (ROOT / "docs" / "which-method.md").read_text(encoding="utf-8")
-    table = dict(re.findall(r"^\| `(\w+)` \|.* \| (\d+) of 80 \| ", page, flags=re.MULTILINE))
+    table = Counter()
+    for cases in ("80", "18"):
+        for name, count in re.findall(rf"^\| `(\w+)` \|.* \| (\d+) of {cases} \|", page, flags=re.MULTILINE):
+            table[name] += int(count)
     assert len(set(METHODS) & set(table)) >= 10
     for name, method in METHODS.items():
         rows = {"averages": name, "pairs": f"{name}_pairs", "environments": f"{name}_environment"}
@@ -61,8 +65,9 @@ def test_methods_that_were_worse_than_random_draws_say_so_where_frames_are_chose
             rows = {"environments": name}
         elif name == "bayesian":  # by an option of its own
             rows["environments"] = "bayesian_environments"
-        counted = {by: int(table[row]) for by, row in rows.items() if row in table}
-        assert {by: count for by, count in method.harmed._asdict().items() if count is not None} == counted, name
+        counted = {by: table[row] for by, row in rows.items() if row in table}
+        known = method.harmed._replace(core_hours=None)._asdict()
+        assert {by: count for by, count in known.items() if count is not None} == counted, name
         if name == "information":  # which says what it is everywhere
             continue
         for by, count in counted.items():
@@ -70,7 +75,24 @@ def test_methods_that_were_worse_than_random_draws_say_so_where_frames_are_chose
             assert method.caution(**told, of_frames=False) is None
             said = method.caution(**told, of_frames=True)
             assert (said is not None) == (count > 5)
-            assert said is None or f"in {count} of 80 cases" in said
+            assert said is None or f"in {count} of 98 cases" in said
+
+
+def test_methods_that_were_worse_within_core_hours_say_so_where_costs_count():
+    """As often as the table of the page has it, unless something is compared that only the other page has."""
+    page = (ROOT / "docs" / "information.md").read_text(encoding="utf-8")
+    table = dict(re.findall(r"^\| `(\w+)`(?: per hour)? \|.* \| (\d+) of 48 \|$", page, flags=re.MULTILINE))
+    counted = {
+        name: method.harmed.core_hours for name, method in METHODS.items() if method.harmed.core_hours is not None
+    }
+    assert counted == {name: int(count) for name, count in table.items()} and len(counted) == 3
+    for name, count in counted.items():
+        options = METHODS[name].Options()
+        said = METHODS[name].caution(options, REPLAYED["averages"], is_priced=True, of_frames=True)
+        assert f"larger errors than random ones of the same cost in {count} of 48 cases" in said
+        assert METHODS[name].caution(options, REPLAYED["averages"], is_priced=False, of_frames=True) != said
+    compared = {"options": METHODS["maxmin"].Options(), "kernel": REPLAYED["environments"]}
+    assert "in 27 of 98" in METHODS["maxmin"].caution(**compared, is_priced=True, of_frames=True)
 
 
 @pytest.mark.parametrize("name", METHODS)

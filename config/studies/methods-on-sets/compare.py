@@ -5,11 +5,13 @@
     python config/studies/methods-on-sets/compare.py hours silicon
     python config/studies/methods-on-sets/compare.py hours tungsten --law square
     python config/studies/methods-on-sets/compare.py show nbmota
+    python config/studies/methods-on-sets/compare.py count
 
 `prepare` keeps the frames of a set and computes, once, features and rows for the choice, and the rows of GAPs of
 another basis, by which designs are judged. `compare` draws ten test sets, chooses designs of growing size from what is
 left, fits a GAP to each and writes its errors; `hours` does the same with budgets of core-hours, where sets without
-measured times have the law of silicon's, or the square of the number of atoms. All is kept in
+measured times have the law of silicon's, or the square of the number of atoms. `count` says over all budgets of
+core-hours how good each choice was, and how often beyond doubt better or worse than random. All is kept in
 `results/methods-on-sets/<set>/`.
 """
 
@@ -21,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from labelled import ERRORS, SETS, SPLITS, Known, in_words, prepare, read_frames
+from labelled import ERRORS, SETS, SPLITS, Known, in_words, interval, prepare, read_frames
 
 from gapdesign.files import write_csv
 from gapdesign.methods import METHODS
@@ -161,9 +163,7 @@ def show(name: str, folder: Path) -> None:
         errors = [column for column in table if column.startswith(("energy_", "force_"))]
         print(table[table["choice"] == "all"][errors].mean().round(1).to_frame("all frames").T.to_string(), end="\n\n")
         table = table[table["choice"] != "all"]
-        each = np.log(table.groupby(["split", by, "choice"])[errors].mean())
-        blind = each.xs("random", level="choice")
-        ratios = (each - blind.reindex(each.index.droplevel("choice")).set_axis(each.index)).groupby([by, "choice"])
+        ratios = against_random(table, by, errors).groupby([by, "choice"])
         means = table.groupby([by, "choice"]).mean(numeric_only=True)
         print(means.drop(columns=["split", "draw"]).round(3).to_string(), end="\n\n")
         for column in errors:
@@ -171,13 +171,41 @@ def show(name: str, folder: Path) -> None:
             print(ratios[column].apply(in_words).unstack(by).drop("random").to_string(), end="\n\n")
 
 
+def against_random(table: pd.DataFrame, by: str, errors: list[str]) -> pd.DataFrame:
+    """Return logarithms of errors over those of random designs of the same split and size, of each choice."""
+    each = np.log(table.groupby(["split", by, "choice"])[errors].mean())
+    blind = each.xs("random", level="choice")
+    return each - blind.reindex(each.index.droplevel("choice")).set_axis(each.index)
+
+
+def count(files: list[Path]) -> None:
+    """Print what each choice within core-hours was worth, and its cases whose whole interval is at one side of 1."""
+    cases = []
+    for path in files:
+        ratios = against_random(pd.read_csv(path), "share", ["energy_rmse", "force_rmse"])
+        for (share, choice), own in ratios.drop("random", level="choice").groupby(["share", "choice"]):
+            for error in own:
+                mean, low, high = interval(own[error])
+                case = {"choice": choice, "error": error, "mean": mean, "better": high < 0, "worse": low > 0}
+                cases.append(case | {"where": f"{path.parent.name}, {path.stem}: {error} with {share:g}"})
+    table = pd.DataFrame(cases)
+    found = np.exp(table.pivot_table(index="choice", columns="error", values="mean")).round(2)
+    each = table.groupby("choice")
+    print(found.join(each[["better", "worse"]].sum()).join(each.size().rename("cases")).to_string(), end="\n\n")
+    for choice, own in table[table["worse"]].groupby("choice"):
+        print(
+            f"{choice} was worse", *(f"  {each.where}: {np.exp(each.mean):.2f}" for each in own.itertuples()), sep="\n"
+        )
+
+
 def main() -> None:
-    """Do one step for one set."""
+    """Do one step for one set, or count over all sets."""
     steps = {"prepare": prepare, "compare": compare, "hours": hours, "show": show}
     more = {"prepare": ["files"], "hours": ["law"]}
+    results = Path("results/methods-on-sets")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=steps, help="what to do")
-    parser.add_argument("set", choices=SETS, help="labelled set")
+    parser.add_argument("step", choices=[*steps, "count"], help="what to do")
+    parser.add_argument("set", choices=SETS, nargs="?", help="labelled set, of every step but `count`")
     parser.add_argument("files", nargs="*", help="files of the set, for `prepare`")
     parser.add_argument("--law", choices=HOURS, default="silicon", help="what labels cost, for `hours` (%(default)s)")
     given = parser.parse_args()
@@ -185,9 +213,14 @@ def main() -> None:
         parser.error(f"no file '{missing[0]}'; docs/information.md says where the sets are")
     if (given.step == "prepare") != bool(given.files):
         parser.error("`prepare` takes the files of the set, and no other step does")
-    folder = Path("results/methods-on-sets") / given.set
+    if (given.step == "count") != (given.set is None):
+        parser.error("`count` takes no set, and every other step takes one")
+    if given.step == "count":
+        files = sorted(path for file in HOURS.values() for path in results.glob(f"*/{file}"))
+        return count(files) if files else parser.error("no designs within core-hours yet; `hours` makes those of a set")
+    folder = results / given.set
     folder.mkdir(parents=True, exist_ok=True)
-    steps[given.step](given.set, folder, *[getattr(given, name) for name in more.get(given.step, [])])
+    return steps[given.step](given.set, folder, *[getattr(given, name) for name in more.get(given.step, [])])
 
 
 if __name__ == "__main__":

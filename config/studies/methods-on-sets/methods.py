@@ -10,8 +10,8 @@
 prepares what choice and judgement need, unless that is there. `run` chooses designs by every method and fits a GAP to
 each; it goes on where it stopped. `judge` does the latter alone, for designs of other programs too: `designs/*.csv` has
 columns split, draw, budget, rank and frame. `measure` measures the designs before their labels, and looks whether
-groups or sizes of the pool are hardly in them; `show` prints the tables of the page, of all sets that have errors. All
-is kept in `results/methods-on-sets/<set>/`.
+groups or sizes of the pool are hardly in them; `show` prints the tables of the page, of some sets or of all that have
+errors. All is kept in `results/methods-on-sets/<set>/`.
 """
 
 from __future__ import annotations
@@ -372,7 +372,8 @@ def main() -> None:
     step = steps.add_parser("measure", help="measure designs before their labels")
     step.add_argument("sets", choices=SETS, nargs="+", help="labelled sets")
     step.add_argument("--splits", type=int, default=3, help="the first splits only (%(default)s)")
-    steps.add_parser("show", help="print the tables")
+    step = steps.add_parser("show", help="print the tables")
+    step.add_argument("sets", choices=SETS, nargs="*", help="labelled sets; all that have errors if none is named")
     given = parser.parse_args()
     if given.step == "frames":
         if missing := [path for path in given.files if not Path(path).is_file()]:
@@ -382,7 +383,7 @@ def main() -> None:
     elif given.step == "run":
         run(given.sets, given.splits, given.without)
     elif given.step == "show":
-        show(ROOT)
+        show(ROOT, given.sets)
     elif given.step == "measure":
         for name in given.sets:
             measure(Known(name, ROOT / name), ROOT / name, given.splits)

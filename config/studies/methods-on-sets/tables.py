@@ -24,10 +24,12 @@ CLEARLY = 1.1
 """Ratio above which the whole interval of a case that is listed lies."""
 
 
-def results(root: Path, name: str) -> pd.DataFrame:
-    """Return the tables ``name`` of all sets in one, with the share of each budget."""
+def results(root: Path, name: str, sets: list[str]) -> pd.DataFrame:
+    """Return the tables ``name`` of some sets in one, or of all if none is named, with the share of each budget."""
     found = []
     for path in sorted(root.glob(f"*/{name}")):
+        if sets and path.parent.name not in sets:
+            continue
         table = pd.read_csv(path)
         budgets = json.loads((path.parent / "splits.json").read_text())["budgets"]
         # The smallest budgets of a small set coincide, so shares count from the largest.
@@ -82,20 +84,20 @@ def brief(each: pd.DataFrame, columns: str) -> pd.DataFrame:
     return found.agg(" / ".join, axis=1).unstack()
 
 
-def show(root: Path) -> None:
+def show(root: Path, sets: list[str]) -> None:
     """Print ratios to random draws, ranks, where methods harm without a warning, and what measures foretell."""
-    table = results(root, "errors.csv")
-    sets = table.groupby("set").agg(splits=("split", "nunique"), methods=("method", "nunique"))
-    print(sets.to_string(), "\n")
+    table = results(root, "errors.csv", sets)
+    known = table.groupby("set").agg(splits=("split", "nunique"), methods=("method", "nunique"))
+    print(known.to_string(), "\n")
     ratios = logs(table)
     there = ratios.reset_index().groupby("method")["set"].unique()
     for method, own in there.items():
-        if len(own) < len(sets):
+        if len(own) < len(known):
             print(
-                f"{method} is not in {', '.join(sorted(set(sets.index) - set(own)))}: neither ranked nor over all sets"
+                f"{method} is not in {', '.join(sorted(set(known.index) - set(own)))}: neither ranked nor over all sets"
             )
-    everywhere = [method for method, own in there.items() if len(own) == len(sets)]
-    print(f"\nover {len(sets)} sets and all sizes\n\n{markdown(cited(table, ratios, everywhere))}")
+    everywhere = [method for method, own in there.items() if len(own) == len(known)]
+    print(f"\nover {len(known)} sets and all sizes\n\n{markdown(cited(table, ratios, everywhere))}")
     order = [method for method in cited(table, ratios, everywhere).index if method != "random"]
     tested = ratios[[f"test_{SHOWN[what]}" for what in ("energies", "forces")]]
     common = tested[tested.index.get_level_values("method").isin(everywhere)]
@@ -109,8 +111,8 @@ def show(root: Path) -> None:
         print(f"{what}, over all sets\n\n{markdown(by_share.reindex(sizes.index))}")
         words = each[own].groupby(["method", "set"]).apply(in_words).unstack()
         print(f"{what}, each set, over all sizes\n\n{markdown(words)}")
-    harmful(ratios, results(root, "before.csv"))
-    foretold(table, results(root, "before.csv"))
+    harmful(ratios, results(root, "before.csv", sets))
+    foretold(table, results(root, "before.csv", sets))
 
 
 def cited(table: pd.DataFrame, ratios: pd.DataFrame, everywhere: list[str]) -> pd.DataFrame:

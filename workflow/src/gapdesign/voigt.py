@@ -1,4 +1,4 @@
-"""Components of symmetric tensors, such as strains and virials, in Voigt's order, and the place of these among labels."""
+"""Components of symmetric tensors, such as strains and virials, in Voigt's order, and their place among labels."""
 
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 """Components of a symmetric tensor in Voigt's order: xx, yy, zz, yz, xz, xy."""

@@ -25,24 +25,30 @@ if TYPE_CHECKING:
     from gapdesign.shards import FeaturePool, HeldPool
 
 BY_CHANCE = 5
-"""Cases of 80 in which a method may seem worse than random draws and is not: by 95 % intervals two on average."""
+"""Cases of 98 in which a method may seem worse than random draws and is not: by 95 % intervals two on average.
+
+Within core-hours every case is told, since there small budgets harm, by far more than chance.
+"""
 
 IN_WORDS = {"averages": "averages of SOAP", "pairs": "averages of SOAP and pairs", "environments": "environments"}
 """What was compared, by the field of :class:`Harm`."""
 
 
 class Harm(NamedTuple):
-    """How many of the 80 cases of docs/which-method.md had larger errors by a method's designs than by random ones.
+    """How many replayed cases had larger errors by a method's designs than by random ones; None if none was replayed.
 
     Attributes
     ----------
     averages, pairs, environments : int or None
-        By what was compared: averages of SOAP, these and pairs, or environments; None if that was not replayed.
+        Of the 98 of docs/which-method.md, by what was compared: averages of SOAP, these and pairs, or environments.
+    core_hours : int or None
+        Of the 48 of docs/information.md within core-hours, where averages of SOAP were compared.
     """
 
     averages: int | None = None
     pairs: int | None = None
     environments: int | None = None
+    core_hours: int | None = None
 
 
 @dataclass(frozen=True)
@@ -287,14 +293,21 @@ class Method(Member, ABC):
         of_frames
             Whether it chooses from given frames, and not from structures that a sampler made.
         """
+        if not of_frames:
+            return None
         by = cls.compares(options, kernel)
         if getattr(cls.harmed, by) is None:
             by = "averages"
+        if is_priced and by == "averages" and cls.harmed.core_hours:
+            return (
+                "within core-hours, on three labelled sets, its designs had larger errors than random ones of the same"
+                f" cost in {cls.harmed.core_hours} of 48 cases; docs/information.md says when"
+            )
         count = getattr(cls.harmed, by) or 0
-        if not of_frames or count <= BY_CHANCE:
+        if count <= BY_CHANCE:
             return None
         return (
-            f"on eight labelled sets its designs by {IN_WORDS[by]} had larger errors than random ones in {count} of 80"
+            f"on ten labelled sets its designs by {IN_WORDS[by]} had larger errors than random ones in {count} of 98"
             " cases; docs/which-method.md says when, and which method had not"
         )
 

@@ -30,7 +30,7 @@ class CurEnvironmentsMethod(Method):
     Options = CurEnvironmentsOptions
     title = "CUR (environments)"
     by_chance = True
-    harmed = Harm(environments=13)
+    harmed = Harm(environments=14)
 
     @classmethod
     def reads_environments(cls, options: CurEnvironmentsOptions) -> bool:

@@ -31,7 +31,7 @@ class FpsMethod(Method):
     title = "farthest-point"
     is_prefix = True
     takes_start = True
-    harmed = Harm(averages=13)
+    harmed = Harm(averages=15)
 
     @classmethod
     def select(cls, task: Task) -> Selection:

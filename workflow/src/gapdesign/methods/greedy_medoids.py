@@ -61,7 +61,7 @@ class GreedyMedoidsMethod(Method):
     is_default_of_frames = True
     by_average_only = True
     spends = True
-    harmed = Harm(averages=1)
+    harmed = Harm(averages=3, core_hours=3)
 
     @classmethod
     def select(cls, task: Task) -> Selection:

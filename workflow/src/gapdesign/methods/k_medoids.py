@@ -44,7 +44,7 @@ class KMedoidsMethod(Method):
     Options = KMedoidsOptions
     title = "k-medoids"
     by_average_only = True
-    harmed = Harm(averages=1, pairs=7)
+    harmed = Harm(averages=2, pairs=9)
 
     @classmethod
     def select(cls, task: Task) -> Selection:

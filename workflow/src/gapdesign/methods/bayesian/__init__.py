@@ -84,7 +84,7 @@ class BayesianMethod(Method):
     Options = BayesianOptions
     title = "Bayesian"
     is_prefix = True
-    harmed = Harm(averages=16, environments=26)
+    harmed = Harm(averages=17, environments=30)
 
     @classmethod
     def reads_environments(cls, options: BayesianOptions) -> bool:

@@ -38,7 +38,7 @@ class DOptimalMethod(Method):
     Options = DOptimalOptions
     title = "D-optimal"
     can_be_polished = True
-    harmed = Harm(averages=19)
+    harmed = Harm(averages=21)
 
     @classmethod
     def mismatch(cls, options: DOptimalOptions, *, budget: int, existing: bool) -> str | None:

@@ -87,7 +87,7 @@ class InformationMethod(Method):
     is_prefix = True
     is_certified = True
     spends = True
-    harmed = Harm(averages=20)
+    harmed = Harm(averages=22, core_hours=8)
 
     @classmethod
     def reads_rows(cls, options: InformationOptions) -> bool:
@@ -116,10 +116,7 @@ class InformationMethod(Method):
     ) -> str | None:
         """Return where its designs were worse than random ones, in a replay of labelled sets."""
         if is_priced:
-            return (
-                "on silicon its designs were better than random ones within 2 % of the cost of all candidates, and"
-                " their energies worse from 5 % on; see docs/information.md"
-            )
+            return super().caution(options, kernel, is_priced=True, of_frames=True)
         return (
             "by their number, structures with the most forces come first: energies of small designs were worse than"
             " those of random ones on silicon and molybdenum, and better on tungsten (docs/information.md); give it"

@@ -35,7 +35,7 @@ class MaxminMethod(Method):
     is_certified = True
     is_default = True
     can_be_polished = True
-    harmed = Harm(averages=13, pairs=17, environments=24)
+    harmed = Harm(averages=16, pairs=18, environments=27, core_hours=6)
 
     @classmethod
     def select(cls, task: Task) -> Selection:
