@@ -373,7 +373,7 @@ def main() -> None:
     step.add_argument("sets", choices=SETS, nargs="+", help="labelled sets")
     step.add_argument("--splits", type=int, default=3, help="the first splits only (%(default)s)")
     step = steps.add_parser("show", help="print the tables")
-    step.add_argument("sets", choices=SETS, nargs="*", help="labelled sets; all that have errors if none is named")
+    step.add_argument("--sets", choices=SETS, nargs="+", default=[], help="of these alone, and not of all with errors")
     given = parser.parse_args()
     if given.step == "frames":
         if missing := [path for path in given.files if not Path(path).is_file()]:
