@@ -157,7 +157,7 @@ def test_a_killed_head_its_orphans_and_the_rerun(slurm: Cluster, study: OnSlurm,
 
 
 def times(study: OnSlurm, *folders: str) -> dict[str, int]:
-    """When whole files were written; those with a dot before their name are being written, by jobs that may still run."""
+    """When whole files were written; those with a dot before their name are still being written by jobs."""
     files = [path for folder in folders for path in (study.folder / folder).rglob("*") if path.is_file()]
     return {str(path.relative_to(study.folder)): path.stat().st_mtime_ns for path in files if path.name[0] != "."}
 

@@ -101,13 +101,14 @@ def show(root: Path, sets: list[str]) -> None:
     order = [method for method in cited(table, ratios, everywhere).index if method != "random"]
     tested = ratios[[f"test_{SHOWN[what]}" for what in ("energies", "forces")]]
     common = tested[tested.index.get_level_values("method").isin(everywhere)]
+    shares = sorted(common.index.unique("share"))
     sizes = brief(common.groupby(["method", "share", "set"]).mean(), "share")
     sizes.columns = [f"{share:.0%}" for share in sizes]
     print(f"energies / forces, over all sets\n\n{markdown(sizes.loc[[one for one in order if one in sizes.index]])}")
     each = tested.groupby(["method", "set", "split"]).mean()
     print(f"energies / forces, each set, over all sizes\n\n{markdown(brief(each, 'set').loc[order])}")
     for what, own in zip(("energies", "forces"), tested, strict=True):
-        by_share = pd.DataFrame({f"{share:.0%}": over_sets(common[own].xs(share, level="share")) for share in SHARES})
+        by_share = pd.DataFrame({f"{share:.0%}": over_sets(common[own].xs(share, level="share")) for share in shares})
         print(f"{what}, over all sets\n\n{markdown(by_share.reindex(sizes.index))}")
         words = each[own].groupby(["method", "set"]).apply(in_words).unstack()
         print(f"{what}, each set, over all sizes\n\n{markdown(words)}")
