@@ -23,7 +23,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from labelled import ERRORS, SETS, SPLITS, Known, in_words, interval, prepare, read_frames
+from labelled import ERRORS, SETS, SPLITS, Known, prepare, read_frames
+from ratios import better_and_worse, in_words, intervals, markdown
 
 from gapdesign.files import write_csv
 from gapdesign.methods import METHODS
@@ -178,24 +179,20 @@ def against_random(table: pd.DataFrame, by: str, errors: list[str]) -> pd.DataFr
     return each - blind.reindex(each.index.droplevel("choice")).set_axis(each.index)
 
 
-def count(files: list[Path]) -> None:
+def count(results: Path) -> None:
     """Print what each choice within core-hours was worth, and its cases whose whole interval is at one side of 1."""
-    cases = []
-    for path in files:
-        ratios = against_random(pd.read_csv(path), "share", ["energy_rmse", "force_rmse"])
-        for (share, choice), own in ratios.drop("random", level="choice").groupby(["share", "choice"]):
-            for error in own:
-                mean, low, high = interval(own[error])
-                case = {"choice": choice, "error": error, "mean": mean, "better": high < 0, "worse": low > 0}
-                cases.append(case | {"where": f"{path.parent.name}, {path.stem}: {error} with {share:g}"})
-    table = pd.DataFrame(cases)
-    found = np.exp(table.pivot_table(index="choice", columns="error", values="mean")).round(2)
-    each = table.groupby("choice")
-    print(found.join(each[["better", "worse"]].sum()).join(each.size().rename("cases")).to_string(), end="\n\n")
-    for choice, own in table[table["worse"]].groupby("choice"):
-        print(
-            f"{choice} was worse", *(f"  {each.where}: {np.exp(each.mean):.2f}" for each in own.itertuples()), sep="\n"
-        )
+    files = sorted(path for file in HOURS.values() for path in results.glob(f"*/{file}"))
+    if not files:
+        raise SystemExit("no designs within core-hours yet; the step `hours` makes those of a set")
+    errors = ["energy_rmse", "force_rmse"]
+    each = {f"{path.parent.name}, {path.stem}": against_random(pd.read_csv(path), "share", errors) for path in files}
+    ratios = pd.concat(each, names=["set"]).drop("random", level="choice")
+    cases = pd.concat([intervals(ratios[error], ["choice", "set", "share"]).assign(error=error) for error in errors])
+    found = np.exp(cases.pivot_table(index="choice", columns="error", values="mean")).map("{:.2f}".format)
+    print(markdown(found.join(better_and_worse(cases, "choice")), "choice"))
+    worse = cases[cases["low"] > 0].reset_index().set_index("choice").sort_index(kind="stable")
+    worse["mean"] = np.exp(worse["mean"]).map("{:.2f}".format)
+    print(markdown(worse[["set", "share", "error", "mean"]].astype(str), "worse"))
 
 
 def main() -> None:
@@ -216,11 +213,11 @@ def main() -> None:
     if (given.step == "count") != (given.set is None):
         parser.error("`count` takes no set, and every other step takes one")
     if given.step == "count":
-        files = sorted(path for file in HOURS.values() for path in results.glob(f"*/{file}"))
-        return count(files) if files else parser.error("no designs within core-hours yet; `hours` makes those of a set")
-    folder = results / given.set
-    folder.mkdir(parents=True, exist_ok=True)
-    return steps[given.step](given.set, folder, *[getattr(given, name) for name in more.get(given.step, [])])
+        count(results)
+    else:
+        folder = results / given.set
+        folder.mkdir(parents=True, exist_ok=True)
+        steps[given.step](given.set, folder, *[getattr(given, name) for name in more.get(given.step, [])])
 
 
 if __name__ == "__main__":

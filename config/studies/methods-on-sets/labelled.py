@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +14,6 @@ import numpy as np
 import pandas as pd
 from ase import Atoms
 from ase.io import read
-from scipy.stats import t as student
 
 from gapdesign.descriptors import Descriptor, environments_of
 from gapdesign.descriptors.covariance import Covariance, Layout
@@ -228,21 +226,6 @@ def without_empty(features: np.ndarray, layout: Layout) -> tuple[np.ndarray, Lay
 def read_frames(folder: Path) -> pd.DataFrame:
     """Read what is known of the frames of a prepared set."""
     return pd.read_csv(folder / "frames.csv", keep_default_na=False)
-
-
-def interval(values: pd.Series) -> tuple[float, float, float]:
-    """Return the mean and its 95 % interval (Student's t); without width for a single value."""
-    if len(values) < 2:
-        return values.mean(), np.nan, np.nan
-    half = student.ppf(0.975, len(values) - 1) * values.std() / np.sqrt(len(values))
-    return values.mean(), values.mean() - half, values.mean() + half
-
-
-def in_words(values: pd.Series, transform: Callable[[float], float] = np.exp) -> str:
-    """Return mean and interval, transformed."""
-    mean, low, high = (transform(value) for value in interval(values))
-    alone = f"{mean:.2f}"
-    return alone if np.isnan(low) else f"{alone} ({low:.2f} to {high:.2f})"
 
 
 class Known:

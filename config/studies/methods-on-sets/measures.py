@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from compare import CHOICES, designs_of, draws_of
-from labelled import ERRORS, KERNEL, SETS, SPLITS, Known, in_words
+from labelled import ERRORS, KERNEL, SETS, SPLITS, Known
+from ratios import in_words
 from scipy.stats import spearmanr
 
 from gapdesign.descriptors.environments import Environments

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from labelled import in_words, interval
 from measures import BETTER
+from ratios import better_and_worse, in_words, interval, intervals, markdown
 from scipy.stats import spearmanr
 
 SHARES = (0.01, 0.02, 0.05, 0.10, 0.20)
@@ -61,13 +61,6 @@ def ranks(table: pd.DataFrame, error: str, methods: list[str]) -> pd.Series:
     return pd.concat(ranked).groupby("set").mean().stack()
 
 
-def markdown(table: pd.DataFrame, first: str = "method") -> str:
-    """Return a table in Markdown."""
-    rows = [[first, *map(str, table.columns)], ["---"] * (1 + table.shape[1])]
-    rows += [[f"`{name}`", *row] for name, row in zip(table.index, table.fillna("–").values, strict=True)]
-    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows) + "\n"
-
-
 def over_sets(ratios: pd.Series) -> pd.Series:
     """Return the ratio of each method over sets in words, the mean log of each set being one value."""
     return ratios.groupby(["method", "set"]).mean().groupby("method").apply(in_words)
@@ -99,15 +92,15 @@ def show(root: Path, sets: list[str]) -> None:
     everywhere = [method for method, own in there.items() if len(own) == len(known)]
     print(f"\nover {len(known)} sets and all sizes\n\n{markdown(cited(table, ratios, everywhere))}")
     order = [method for method in cited(table, ratios, everywhere).index if method != "random"]
-    tested = ratios[[f"test_{SHOWN[what]}" for what in ("energies", "forces")]]
-    common = tested[tested.index.get_level_values("method").isin(everywhere)]
+    own_errors = ratios[[f"test_{SHOWN[what]}" for what in ("energies", "forces")]]
+    common = own_errors[own_errors.index.get_level_values("method").isin(everywhere)]
     shares = sorted(common.index.unique("share"))
     sizes = brief(common.groupby(["method", "share", "set"]).mean(), "share")
     sizes.columns = [f"{share:.0%}" for share in sizes]
     print(f"energies / forces, over all sets\n\n{markdown(sizes.loc[[one for one in order if one in sizes.index]])}")
-    each = tested.groupby(["method", "set", "split"]).mean()
+    each = own_errors.groupby(["method", "set", "split"]).mean()
     print(f"energies / forces, each set, over all sizes\n\n{markdown(brief(each, 'set').loc[order])}")
-    for what, own in zip(("energies", "forces"), tested, strict=True):
+    for what, own in zip(("energies", "forces"), own_errors, strict=True):
         by_share = pd.DataFrame({f"{share:.0%}": over_sets(common[own].xs(share, level="share")) for share in shares})
         print(f"{what}, over all sets\n\n{markdown(by_share.reindex(sizes.index))}")
         words = each[own].groupby(["method", "set"]).apply(in_words).unstack()
@@ -122,9 +115,7 @@ def cited(table: pd.DataFrame, ratios: pd.DataFrame, everywhere: list[str]) -> p
     columns = {what + PLACES[place]: over_sets(ratios[f"{place}_{SHOWN[what]}"].dropna()) for what, place in shown}
     found = pd.DataFrame(columns)
     found.loc[~found.index.isin(everywhere)] = np.nan
-    cases = pd.concat([intervals(ratios, what) for what in ("energies", "forces")])
-    for title, own in (("better", cases["high"] < 0), ("worse", cases["low"] > 0)):
-        found[title] = own.groupby("method").agg(lambda some: f"{some.sum()} of {len(some)}")
+    found = found.join(better_and_worse(tested(ratios), "method"))
     found.loc["random"] = ["1"] * len(columns) + ["–", "–"]
     mean = []
     for what in ("energies", "forces"):
@@ -137,16 +128,15 @@ def cited(table: pd.DataFrame, ratios: pd.DataFrame, everywhere: list[str]) -> p
     return found.loc[[*first, *found.index.difference(first)]]
 
 
-def intervals(ratios: pd.DataFrame, what: str) -> pd.DataFrame:
-    """Return mean, low and high of the log ratio of each method, set and share over splits."""
-    found = ratios[f"test_{SHOWN[what]}"].groupby(["method", "set", "share"]).apply(interval)
-    columns = ["mean", "low", "high"]
-    return pd.DataFrame(found.tolist(), index=found.index, columns=columns).assign(error=what)
+def tested(ratios: pd.DataFrame) -> pd.DataFrame:
+    """Return the intervals of each method, set and share, by energies and by forces."""
+    keys, errors = ["method", "set", "share"], ("energies", "forces")
+    return pd.concat([intervals(ratios[f"test_{SHOWN[what]}"], keys).assign(error=what) for what in errors])
 
 
 def harmful(ratios: pd.DataFrame, before: pd.DataFrame) -> None:
     """Print where methods are worse than random draws, and whether a warning came before labels."""
-    cases = pd.concat([intervals(ratios, what) for what in ("energies", "forces")]).reset_index()
+    cases = tested(ratios).reset_index()
     cases["worse"] = cases["low"] > 0
     signs = {"warned": "groups", "warned_of_sizes": "sizes"}
     if len(before):
