@@ -1,4 +1,4 @@
-# The checked configuration, the place of results, and the files that depend on how pools are cut.
+# The checked configuration, how jobs call the library, what each reads of the configuration, and what it asks for.
 import os
 import re
 import shlex
@@ -12,7 +12,6 @@ from gapdesign import records
 from gapdesign.contents import MEMORY, Contents
 from gapdesign.engines import ENGINES
 from gapdesign.planning.dag import PLANNING
-from gapdesign.samplers.shared.frames import is_extended_xyz
 
 try:
     from gapdesign import cli
@@ -20,7 +19,8 @@ try:
     from gapdesign.config.part import At
 
     STUDY = configuration.parse(config)
-    configuration.check(STUDY)
+    if is_head():  # jobs on a cluster have the same one, as the checksum below sees to
+        configuration.check(STUDY)
 except InputError as error:
     sys.exit(f"gapdesign: {error}")
 
@@ -197,198 +197,6 @@ def cores(verb, kind=None):
     return JOBS[verb].cores(At(STUDY, kind=kind))
 
 
-def of_shards(pattern, pool):
-    """Return the files of all shards of a pool."""
-    return [results(pattern.format(pool=pool, start=start, stop=stop)) for start, stop in STUDY.pools.of(pool).shards]
-
-
 def environment(name):
     """Return the file of an environment; Snakemake formats its path, which may have braces in it."""
     return escaped(str(installation.FILES / "envs" / f"{name}.yaml"))
-
-
-def shard_environment(wildcards):
-    """Return the environment in which the samplers of a pool make a shard."""
-    pool = STUDY.pools.of(wildcards.pool)
-    own = FOLDERS[""].member.environment if pool.reads_model else "core"
-    return environment(next(iter(pool.environments), own))
-
-
-def of_all_shards(pattern):
-    """Return the files of all shards of all pools that are sampled before any label."""
-    return [path for pool in FIRST_POOLS for path in of_shards(pattern, pool)]
-
-
-def of_beginning(pattern, pool):
-    """Return the files of the shards of a pool; of one that grows, those before its first doubling."""
-    shards, size = STUDY.pools.of(pool).shards, STUDY.pools.of(pool).sizes[0]
-    return of_shards(pattern, pool)[: sum(stop <= size for _, stop in shards)]
-
-
-def of_beginnings(pattern):
-    """Return the files of these of all pools that are sampled before any label."""
-    return [path for pool in FIRST_POOLS for path in of_beginning(pattern, pool)]
-
-
-def of_pools(pattern):
-    """Return the files of all pools that are sampled before any label, in the order of the configuration."""
-    return expand(results(pattern), pool=FIRST_POOLS)
-
-
-def of_pool(pattern):
-    """Return the files of all shards of the pool that a design is chosen from."""
-    return lambda wildcards: bundled(pattern, f"shards/{STUDY.designs[wildcards.design].pool}")
-
-
-def of_sample(pattern, pool):
-    """Return files of shards that are a sample of a pool: the first shard, which a growing pool keeps.
-
-    Where neighbours are alike, shards 1, 2, 4, 8, ... (from 0) are added to represent the later ones. A pool that grows
-    has its sample before the first doubling, for which it is asked.
-    """
-    paths = of_beginning(pattern, pool)
-    return [path for n, path in enumerate(paths) if n & (n - 1) == 0][: None if STUDY.pools.of(pool).is_ordered else 1]
-
-
-@cache
-def sampler_data(pool):
-    """Return files of potentials of a pool's samplers; where only a job's own environment knows them, there are none."""
-    if PLANNING in os.environ:
-        return []
-    try:
-        return STUDY.pools.of(pool).data
-    except InputError as error:
-        return [] if HAS_ENVIRONMENTS else sys.exit(f"gapdesign: {error}")
-
-
-def potentials_of(wildcards):
-    """Return the files of potentials of the samplers of a pool."""
-    return sampler_data(wildcards.pool)
-
-
-def structures_named(wildcards):
-    """Return the files of the user's own structures as they were given, if the pool has some."""
-    return [given(path) for path in STUDY.pools.of(wildcards.pool).structures]
-
-
-def structures_given(wildcards):
-    """Return those of them that are not extended XYZ."""
-    return [given(path) for path in STUDY.pools.of(wildcards.pool).structures if not is_extended_xyz(path)]
-
-
-def converted_of(wildcards):
-    """Return the file that these are converted to, if there are any."""
-    return results("candidates/frames/{pool}.extxyz") if structures_given(wildcards) else []
-
-
-def structures_of(wildcards):
-    """Return the files of the user's own structures as extended XYZ, if the pool has some."""
-    plain = [given(path) for path in STUDY.pools.of(wildcards.pool).structures if is_extended_xyz(path)]
-    return [*plain, *([converted_of(wildcards)] if structures_given(wildcards) else [])]
-
-
-def frames_of(wildcards):
-    """Return the index of the user's own structures in their files."""
-    return results("candidates/frames/{pool}.npy") if structures_of(wildcards) else []
-
-
-def of_compressed(pattern):
-    """Return compressed shards of the pool of a design, for methods that work on them."""
-    return lambda wildcards: of_pool(pattern)(wildcards) if is_compressed(wildcards.design) else []
-
-
-def basis_of(wildcards):
-    """Return the basis in which the pool of a design is compressed, for methods that work on that."""
-    pool = STUDY.designs[wildcards.design].pool
-    return results(f"designs/compressed/{pool}/basis.npz") if is_compressed(wildcards.design) else []
-
-
-def is_compressed(design):
-    return STUDY.designs[design].is_compressed(STUDY.kernel.structure)
-
-
-def if_environments(file):
-    """Return a file of environments, where any design is chosen by them."""
-    return file if any(map(reads_environments, DESIGNS)) else []
-
-
-def environments_of(pattern):
-    """Return files of environments of the pool of a design, for methods and distances that read them."""
-    return lambda wildcards: of_pool(pattern)(wildcards) if reads_environments(wildcards.design) else []
-
-
-def rows_of(wildcards):
-    """Return the rows of the labels of the pool of a design, for methods that read them."""
-    is_read = STUDY.designs[wildcards.design].reads_rows
-    return of_pool("rows/{pool}/{start}-{stop}.npz")(wildcards) if is_read else []
-
-
-def functions_of(wildcards):
-    """Return the functions that rows are made of, for methods that read these."""
-    return results("rows/functions.npz") if STUDY.designs[wildcards.design].reads_rows else []
-
-
-def files_of_selection(wildcards, input):
-    """Return options with the files that only some selections read; the others have none."""
-    given = {name: getattr(input, name) for name in ("basis", "scaling", "rows", "functions", "costs")}
-    return options(**given)
-
-
-def reads_environments(design):
-    return STUDY.kernel.structure != "average" or STUDY.designs[design].reads_environments
-
-
-def costs_of_design(wildcards):
-    """Return the costs of the labels of the pool of a design, if a budget of core-hours ends it."""
-    return of_pool("designs/costs/{pool}/{start}-{stop}.npy")(wildcards) if wildcards.design in PRICED else []
-
-
-def timed_frames(wildcards):
-    """Return the file of frames whose labels were timed, if a law of the costs is fitted to them."""
-    return given(STUDY.costs.path)
-
-
-def prototype_files(wildcards):
-    """Return the files of the user's prototypes."""
-    return [given(prototype.file) for prototype in STUDY.prototypes.values() if prototype.file]
-
-
-def descriptor_files(wildcards):
-    """Return the user's files that the descriptor depends on, such as a model."""
-    return [given(path) for path in STUDY.descriptor.member.files(STUDY.descriptor.options)]
-
-
-def scaling_of(wildcards):
-    """Return the file of the scale of components of environments, if they are not raw."""
-    return [] if STUDY.descriptor.components == "raw" else results("descriptors/scaling.npz")
-
-
-def existing_of(wildcards):
-    """Return the file that a design starts from, if any."""
-    return given(STUDY.designs[wildcards.design].existing)
-
-
-def results_where(asked, files):
-    """Return results of one or several names, where they are asked for."""
-    files = [files] if isinstance(files, str) else files
-    return [results(file) for file in files] if asked else []
-
-
-def of_designs(pattern):
-    """Return the files of all designs, in the order of the configuration."""
-    return expand(results(pattern), design=DESIGNS, allow_missing=True)
-
-
-def of_compared(pattern):
-    """Return the files of all designs that models are tested on, in the order of the configuration."""
-    return expand(results(pattern), design=COMPARED_DESIGNS, allow_missing=True)
-
-
-def of_first_rounds(pattern):
-    """Return the files of all designs that are chosen before any label, in the order of the configuration."""
-    return expand(results(pattern), design=FIRST, allow_missing=True)
-
-
-def of_models(pattern):
-    """Return the files of all designs whose models are compared, in the order of the configuration."""
-    return expand(results(pattern), design=FITTED, allow_missing=True)
