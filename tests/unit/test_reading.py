@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gapdesign.cli.parts import StudyPart
+from gapdesign.cli.parts.study import StudyPart
 from gapdesign.config import reading
 from gapdesign.config import study as config
 from gapdesign.config.job import Job

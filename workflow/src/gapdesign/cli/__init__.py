@@ -25,38 +25,39 @@ from gapdesign.errors import InputError, ProgramError, printable
 if TYPE_CHECKING:
     from gapdesign.config.job import Job
 
-MODULES = (
-    *(
-        "study",
-        "new",
-        "candidates",
-        "descriptors",
-        "rows",
-        "tune",
-        "pools",
-        "growth",
-        "design",
-        "polish",
-        "sets",
-        "audit",
-        "cover",
-        "worth",
-    ),
-    *(
-        "strains",
-        "quality",
-        "labels",
-        "store",
-        "export",
-        "models",
-        "rounds",
-        "crossval",
-        "properties",
-        "replay",
-        "replay_fits",
-    ),
-    *("report", "crate", "profiles"),
-)
+VERBS = {
+    "study": ("check", "plan", "leftovers", "estimate", "document"),
+    "new": ("new",),
+    "candidates": ("candidates", "candidate", "convert", "frames", "refused"),
+    "descriptors": ("descriptors", "scaling"),
+    "rows": ("row-functions", "rows"),
+    "tune": ("tune",),
+    "pools": ("environments", "pools", "coverage"),
+    "growth": ("grow",),
+    "design": ("costs", "basis", "compress", "select", "verify"),
+    "polish": ("polish",),
+    "sets": ("pick",),
+    "audit": ("audit",),
+    "cover": ("cover",),
+    "worth": ("worth",),
+    "strains": ("strains",),
+    "quality": ("quality", "regrow", "raise", "curves"),
+    "page": ("page",),
+    "labels": ("engine", "isolated", "label", "labels", "failed", "concatenate", "bundle"),
+    "store": ("store", "match"),
+    "export": ("export",),
+    "models": ("hyperparameters", "fit"),
+    "rounds": ("round-learn", "round-choose", "round-judge"),
+    "crossval": ("predict", "crossval"),
+    "properties": ("measure", "measure-reference", "properties", "properties-figures"),
+    "replay": ("replay-points", "replay-rows", "replay-labels", "replay-start", "replay-choose"),
+    "replay_fits": ("replay-fit", "replay-bounds", "replay-surfaces", "replay", "replay-potential"),
+    "report": ("provenance", "figures", "report", "headline"),
+    "crate": ("crate",),
+    "profiles": ("profiles", "cancel"),
+}
+"""The modules of this package, in the order of the stages, and the verbs that each adds. A run of one verb imports its
+module alone: a study runs thousands, and others would be most of the time of a short one."""
 
 _DESCRIPTION = """\
 Choose the structures that a machine-learning interatomic potential should be trained on, before any
@@ -89,7 +90,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         if (sys.argv[1:] if arguments is None else arguments) == ["-"]:
             arguments = _arguments()
-        options = parser().parse_args(arguments)
+        words = list(sys.argv[1:] if arguments is None else arguments)
+        options = parser(words[0] if words else None).parse_args(words)
     except InputError as error:  # of a package that is installed beside this one
         print(f"gapdesign: {error}", file=sys.stderr)
         return 2
@@ -165,7 +167,7 @@ def _planned(options: argparse.Namespace) -> str | None:
 
 def jobs() -> dict[str, Job]:
     """Return the verbs that are jobs of the workflow, in the order of the stages."""
-    modules = [import_module(f"gapdesign.cli.{name}") for name in MODULES]
+    modules = [import_module(f"gapdesign.cli.{name}") for name in VERBS]
     return {job.verb: job for module in modules for job in getattr(module, "JOBS", ())}
 
 
@@ -198,8 +200,8 @@ def _say_what(options: argparse.Namespace) -> None:
         say(f"wrote {', '.join(map(str, paths))}")
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
+def parser(verb: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of the command line: of one verb, if there is one of that name, and otherwise of all."""
     whole = argparse.ArgumentParser(
         prog="gapdesign",
         description=_DESCRIPTION,
@@ -208,6 +210,6 @@ def parser() -> argparse.ArgumentParser:
     )
     whole.add_argument("--version", action="version", version=f"gapdesign {__version__}")
     verbs = whole.add_subparsers(dest="verb", required=True, metavar="VERB", title="verbs, in the order of the stages")
-    for name in MODULES:
+    for name in [name for name, own in VERBS.items() if verb in own] or VERBS:
         import_module(f"gapdesign.cli.{name}").register(verbs)
     return whole

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from gapdesign import bundles
 from gapdesign.config.job import Job
+from gapdesign.config.reading import DEFAULT
 from gapdesign.errors import InputError, printable
 from gapdesign.progress import Pace
 
@@ -52,8 +53,6 @@ def add(
 
 def add_config(verb: argparse.ArgumentParser) -> None:
     """Add ``--config``."""
-    from gapdesign.config.study import DEFAULT
-
     verb.add_argument(
         "--config",
         default=DEFAULT,

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from gapdesign.cli.arguments import add, add_config, add_files, add_output, say
-from gapdesign.config import study as config
 from gapdesign.config.job import Job
 from gapdesign.config.options import Identifier
 from gapdesign.config.part import At, From, Part
@@ -169,6 +168,8 @@ def _refused(arguments: argparse.Namespace) -> None:
 
 def _candidate(arguments: argparse.Namespace) -> None:
     from ase.io import write
+
+    from gapdesign.config import study as config
 
     study = config.load(arguments.config)
     if arguments.pool not in study.pools.names:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gapdesign.cli.arguments import add, add_files, add_kind, add_output, by_name, choose, model_of, say
-from gapdesign.cli.parts import DistancePart
+from gapdesign.cli.parts.features import DistancePart
 from gapdesign.config.job import Job
 from gapdesign.models.options import DEFAULT
 

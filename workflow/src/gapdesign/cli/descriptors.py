@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from gapdesign.cli.arguments import add, add_files, add_output, add_scaling, say
-from gapdesign.cli.parts import FeaturePart
+from gapdesign.cli.parts.features import FeaturePart
 from gapdesign.config.job import Job
 from gapdesign.config.part import At
 from gapdesign.descriptors.sizes import shard_bytes

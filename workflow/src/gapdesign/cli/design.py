@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from gapdesign.cli.arguments import add, add_config, add_design, add_files, add_memory, add_output, add_search, say
-from gapdesign.cli.parts import Budget, EnginePart, FeaturePart, SelectionPart, of_selection
-from gapdesign.config import study as config
-from gapdesign.config.job import Job
+from gapdesign.cli.parts.features import FeaturePart
+from gapdesign.cli.parts.labels import EnginePart
+from gapdesign.cli.parts.selection import SelectionPart
+from gapdesign.config.job import Job, of_selection
+from gapdesign.config.keys import Budget
 from gapdesign.config.part import At, From, Part
 from gapdesign.errors import InputError, ProgramError
 from gapdesign.methods.costs import CostOptions
@@ -267,6 +269,7 @@ def _spent(task: Task, selection: Selection, most: int) -> Iterator[str]:
 
 
 def _verify(arguments: argparse.Namespace) -> None:
+    from gapdesign.config import study as config
     from gapdesign.files import read_frames
     from gapdesign.methods import METHODS
     from gapdesign.methods.quotas import first_wrong_rank

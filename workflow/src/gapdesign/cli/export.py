@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from gapdesign.cli.arguments import add, add_config, answer, say
 from gapdesign.cli.audit import add_keys, as_flags, keys_of
-from gapdesign.config import study as config
 from gapdesign.errors import InputError
 from gapdesign.formats import FORMATS
 from gapdesign.labels.export import formats
@@ -78,6 +77,7 @@ def _export(arguments: argparse.Namespace) -> None:
 
 def _to_compute(arguments: argparse.Namespace) -> None:
     from gapdesign import engines
+    from gapdesign.config import study as config
     from gapdesign.labels.export import Xyz, export
     from gapdesign.labels.members import read_members
 

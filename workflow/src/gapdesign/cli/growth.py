@@ -9,8 +9,9 @@ from typing import Annotated
 
 from gapdesign.cli.arguments import add, add_files, add_output, add_search, say
 from gapdesign.cli.design import pool_files
-from gapdesign.cli.parts import Budget, DistancePart, of_selection
-from gapdesign.config.job import Job
+from gapdesign.cli.parts.features import DistancePart
+from gapdesign.config.job import Job, of_selection
+from gapdesign.config.keys import Budget
 from gapdesign.config.part import At, From
 from gapdesign.descriptors.kernel import KernelOptions
 from gapdesign.errors import InputError

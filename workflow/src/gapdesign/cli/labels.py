@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
 from gapdesign.cli.arguments import add, add_design, add_files, add_output, by_name, choose, progress, say
-from gapdesign.cli.parts import EnginePart, GatePart, of_labels
-from gapdesign.config.job import Job
+from gapdesign.cli.parts.labels import EnginePart, GatePart
+from gapdesign.config.job import Job, of_labels
 from gapdesign.config.keys import Symbols
 from gapdesign.config.part import From, Part
 from gapdesign.labels.runs import Keep, Runs

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from gapdesign.cli.arguments import add, add_design, add_files, add_memory, add_output, add_scaling, say
-from gapdesign.cli.parts import Budget, SelectionPart, of_selection
-from gapdesign.config.job import Job
+from gapdesign.cli.parts.selection import SelectionPart
+from gapdesign.config.job import Job, of_selection
+from gapdesign.config.keys import Budget
 from gapdesign.config.options import Identifier
 from gapdesign.config.part import From
 from gapdesign.errors import InputError, ProgramError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 
 from gapdesign.cli.arguments import add, add_files, add_output, by_name, progress, say
-from gapdesign.cli.parts import DistancePart
+from gapdesign.cli.parts.features import DistancePart
 from gapdesign.comparison.pools import ComparisonOptions
 from gapdesign.config.job import Job
 from gapdesign.config.keys import Species

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from gapdesign.cli.arguments import add, add_files, add_kind, add_output, by_name, model_of, say, write_figures
 from gapdesign.cli.labels import add_runs, runs_of, same_engine
-from gapdesign.cli.parts import EnginePart, Methods, of_labels
-from gapdesign.config.job import Job
-from gapdesign.config.keys import Symbols
+from gapdesign.cli.parts.labels import EnginePart
+from gapdesign.config.job import Job, of_labels
+from gapdesign.config.keys import Methods, Symbols
 from gapdesign.config.options import Identifier
 from gapdesign.config.part import At, From, Part
 from gapdesign.engines import ENGINES

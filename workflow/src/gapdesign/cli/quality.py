@@ -1,4 +1,4 @@
-"""Verbs that judge designs before any label: quality, regrow, raise, curves, page."""
+"""Verbs that judge designs before any label: quality, regrow, raise, curves."""
 
 from __future__ import annotations
 
@@ -23,17 +23,10 @@ from gapdesign.cli.arguments import (
     say,
 )
 from gapdesign.cli.design import add_selection, task_of
-from gapdesign.cli.parts import (
-    Budget,
-    Design,
-    DistancePart,
-    FeaturePart,
-    PricesPart,
-    SelectionPart,
-    StudyPart,
-    of_selection,
-)
-from gapdesign.config.job import Job
+from gapdesign.cli.parts.features import DistancePart, FeaturePart
+from gapdesign.cli.parts.selection import Design, PricesPart, SelectionPart
+from gapdesign.config.job import Job, of_selection
+from gapdesign.config.keys import Budget
 from gapdesign.config.part import From
 from gapdesign.errors import InputError
 from gapdesign.methods.designs import LEFT
@@ -44,10 +37,6 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from gapdesign.inputs.frames import Frame
-
-TABLES = ("curves", "members", "coverage", "pools", "groups")
-"""Tables of each pool, which the page collects."""
-
 
 IsOrdered = Annotated[bool, From(lambda at: at.pool.is_ordered)]
 """Whether neighbouring candidates of the pool are more alike than others."""
@@ -96,12 +85,6 @@ class CurvesPart(DistancePart):
     features: FeaturePart
 
 
-class PagePart(StudyPart):
-    """Keys that the design page depends on, besides its tables."""
-
-    distances: DistancePart
-
-
 QUALITY = Job(
     verb="quality",
     rule="design_quality",
@@ -137,8 +120,7 @@ CURVES = Job(
     allowance=of_selection,
     minutes=120,
 )
-PAGE = Job(verb="page", rule="design_page", stage="design", reads=PagePart)
-JOBS = (QUALITY, REGROW, RAISE, CURVES, PAGE)
+JOBS = (QUALITY, REGROW, RAISE, CURVES)
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -200,21 +182,6 @@ def register(verbs: argparse._SubParsersAction) -> None:
     add_output(verb, "--output-groups", "groups of the pool in its designs to write (.csv)")
     add_output(verb, "--output-map", "map of the pool with its structures to write (.json, which chemiscope reads)")
     add_scaling(verb)
-
-    verb = add(verbs, PAGE, _page, "write the design page: what is known before any label")
-    for table in TABLES:
-        add_files(verb, f"--{table}", f"{table}.csv of every pool")
-        add_output(verb, f"--output-{table}", f"{table} of all pools to write (.csv)")
-    verb.add_argument("--quality", required=True, type=Path, metavar="FILE", help="quality.csv")
-    add_files(verb, "--designs", "designs (.extxyz)")
-    add_files(verb, "--features", "features of the designs (.npy)")
-    add_files(verb, "--maps", "map of every pool (.json)")
-    add_files(verb, "--raised", "designs with more core-hours (.csv, one per design)", may_be_none=True)
-    verb.add_argument("--output-raised", type=Path, metavar="FILE", help="these of all designs to write (.csv)")
-    add_files(verb, "--growth", "growth of pools (.json, in folders named after them)", may_be_none=True)
-    verb.add_argument("--output-growth", type=Path, metavar="FILE", help="this of all pools to write (.csv)")
-    add_output(verb, what="page to write (.html)")
-    add_output(verb, "--output-map", "page of the maps to write (.html)")
 
 
 def _quality(arguments: argparse.Namespace, part: QualityPart) -> None:
@@ -344,40 +311,3 @@ def _members(path: Path) -> list[Atoms]:
     if not frames:
         raise InputError(f"{path}: an empty design has nothing to measure.")
     return frames
-
-
-def _page(arguments: argparse.Namespace, part: PagePart) -> None:
-    import pandas as pd
-
-    from gapdesign.files import read_array, read_csv, read_frames, write_csv, write_text
-    from gapdesign.methods.growth import Growth
-    from gapdesign.quality.measures import pair_distances
-    from gapdesign.report import design_page, map_page
-
-    features = {name: np.asarray(read_array(path)) for name, path in by_name(arguments.features).items()}
-    tables = {}
-    for name in TABLES:
-        table = pd.concat([read_csv(path) for path in getattr(arguments, name)], ignore_index=True)
-        whole = {column: "Int64" for column in ("draw", "rank") if column in table}
-        tables[name] = table.astype(whole)
-        write_csv(getattr(arguments, f"output_{name}"), tables[name])
-    raised = pd.concat([read_csv(path) for path in arguments.raised], ignore_index=True) if arguments.raised else None
-    if arguments.output_raised and raised is not None:
-        write_csv(arguments.output_raised, raised)
-    grown = {path.parent.name: Growth.read(path) for path in arguments.growth}
-    growth = pd.DataFrame([row for pool, found in grown.items() for row in found.rows(pool)])
-    if arguments.output_growth:
-        write_csv(arguments.output_growth, growth)
-    page = design_page.render(
-        configuration=part.study.model_dump(mode="json", exclude_none=True),
-        methods=part.study.methods(),
-        designs={name: read_frames(path) for name, path in by_name(arguments.designs).items()},
-        distances={name: pair_distances(rows, part.distances.covariance) for name, rows in features.items()},
-        **tables,
-        quality=read_csv(arguments.quality),
-        raised=raised,
-        growth=growth,
-    )
-    write_text(arguments.output, page)
-    maps = list(map_page.read(arguments.maps).values())
-    write_text(arguments.output_map, map_page.render(part.study.study, maps, back="design.html"))

@@ -12,8 +12,8 @@ from pydantic import SerializeAsAny, ValidationInfo, field_validator
 
 from gapdesign.cli.arguments import add, add_files, add_output, progress, say
 from gapdesign.cli.design import add_selection, task_of
-from gapdesign.cli.parts import SelectionPart, of_selection
-from gapdesign.config.job import Job
+from gapdesign.cli.parts.selection import SelectionPart
+from gapdesign.config.job import Job, of_selection
 from gapdesign.config.part import From, Part
 from gapdesign.engines.file import FileOptions
 from gapdesign.errors import InputError

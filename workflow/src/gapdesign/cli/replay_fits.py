@@ -10,9 +10,9 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from gapdesign.cli.arguments import add, add_design, add_files, add_output, progress, say, write_figures
-from gapdesign.cli.parts import Methods
 from gapdesign.cli.replay import Core, KindPart, Test, WeightsPart, add_rows, pools
 from gapdesign.config.job import Job
+from gapdesign.config.keys import Methods
 from gapdesign.config.part import From, Part
 from gapdesign.errors import InputError
 from gapdesign.methods.designs import CORE_HOURS

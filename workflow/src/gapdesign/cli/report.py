@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapdesign.cli.arguments import add, add_files, add_kind, add_output, by_name, write_figures
-from gapdesign.cli.parts import DistancePart, Methods, StudyPart
+from gapdesign.cli.parts.features import DistancePart
+from gapdesign.cli.parts.study import StudyPart
 from gapdesign.config.job import Job
+from gapdesign.config.keys import Methods
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import numpy as np
 
 from gapdesign.cli.arguments import add, add_design, add_files, add_kind, add_output, add_scaling, model_of, say
 from gapdesign.cli.design import SelectPart, add_selection, pool_files
-from gapdesign.cli.parts import PricesPart, SelectionPart, of_selection
-from gapdesign.config.job import Job
+from gapdesign.cli.parts.selection import PricesPart, SelectionPart
+from gapdesign.config.job import Job, of_selection
 from gapdesign.config.part import At, From
 from gapdesign.errors import InputError
 from gapdesign.models.options import DEFAULT

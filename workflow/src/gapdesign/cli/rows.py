@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from gapdesign.cli.arguments import add, add_files, add_output, progress, say
-from gapdesign.cli.parts import Chosen
+from gapdesign.cli.parts.features import Chosen
 from gapdesign.config.job import Job
 from gapdesign.config.keys import Species
 from gapdesign.config.part import At, From, Part

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from gapdesign.cli.arguments import add, add_config, add_output, progress, say
-from gapdesign.config import study as config
 from gapdesign.engines import ENGINES
 from gapdesign.engines.options import LabelOptions
 from gapdesign.errors import InputError, ProgramError
@@ -98,6 +97,7 @@ def _import(arguments: argparse.Namespace) -> None:
 
 def _match(arguments: argparse.Namespace) -> None:
     from gapdesign import engines
+    from gapdesign.config import study as config
     from gapdesign.files import read_frames
 
     study = config.load(arguments.config)

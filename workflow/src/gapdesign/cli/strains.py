@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from gapdesign.cli.arguments import add, add_config, add_files, add_output, say
-from gapdesign.config import study as config
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -31,6 +30,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
 
 
 def _strains(arguments: argparse.Namespace) -> None:
+    from gapdesign.config import study as config
     from gapdesign.descriptors import Descriptor
     from gapdesign.errors import InputError
     from gapdesign.files import write_frames

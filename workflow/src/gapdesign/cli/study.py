@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gapdesign.cli.arguments import add, add_config, add_output, say
-from gapdesign.cli.parts import StudyPart
-from gapdesign.config import study as config
+from gapdesign.cli.parts.study import StudyPart
 from gapdesign.config.job import Job
 from gapdesign.config.part import At
 from gapdesign.errors import InputError
@@ -82,6 +81,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> None:
+    from gapdesign.config import study as config
     from gapdesign.inputs import summary
     from gapdesign.planning.table import candidates, ends
 
@@ -133,6 +133,7 @@ def _check_labels(study: Study) -> None:
 
 
 def _leftovers(arguments: argparse.Namespace) -> None:
+    from gapdesign.config import study as config
     from gapdesign.shards import leftovers
 
     study = config.load(arguments.config)

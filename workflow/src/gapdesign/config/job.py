@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gapdesign.config import study
+from gapdesign.config import reading
 from gapdesign.config.part import At, Part
 
 STAGES = {
@@ -33,6 +33,16 @@ OVERHEAD = 700
 """MiB that a job needs beyond the allowance of its verb: Snakemake twice, on a cluster, and the interpreter."""
 
 Amount = int | Callable[[At], int]
+
+
+def of_selection(at: At) -> int:
+    """Return the MiB that a job of the selection may use."""
+    return at.study.selection.memory
+
+
+def of_labels(at: At) -> int:
+    """Return the cores that a job of the labels gets."""
+    return at.study.labels.cores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,10 +109,12 @@ class Job:
         if self.reads is None:
             raise TypeError(f"{self.verb} reads nothing of the configuration")
         if source.lstrip().startswith("{"):
-            given = study.from_json(source)
+            given = reading.from_json(source, source="--config")
             for own in ("revision", "contents"):
                 given.pop(own, None)
             return self.reads.parse(given)
+        from gapdesign.config import study
+
         return self.reads.of(At(study.load(source), design, pool, kind))
 
     def megabytes(self, at: At) -> int:

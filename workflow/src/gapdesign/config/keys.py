@@ -18,3 +18,9 @@ Soap = Annotated[SoapOptions, From(lambda at: at.study.descriptor.soap)]
 
 AverageKernel = Annotated[CovarianceOptions, From(lambda at: at.study.kernel.covariance)]
 """The kernels and their scales, without `kernel.structure` and its options."""
+
+Budget = Annotated[int, From(lambda at: at.budget)]
+"""Structures in the design that a job is about, or in the largest one of its pool."""
+
+Methods = Annotated[dict[str, str], From(lambda at: at.study.methods())]
+"""Designs and the methods that choose them, in order."""

@@ -17,6 +17,9 @@ import yaml
 
 from gapdesign.errors import InputError
 
+DEFAULT = "config/config.yaml"
+"""File of the configuration, unless another is named."""
+
 MOST_BYTES = 8 * 2**20
 """Size of the largest file that is read."""
 

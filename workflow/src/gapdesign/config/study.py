@@ -37,8 +37,6 @@ from gapdesign.rows.options import RowsOptions
 from gapdesign.samplers.options import PoolOptions
 from gapdesign.shards import cut
 
-DEFAULT = "config/config.yaml"
-
 
 class Study(Options):
     """A study, whose results are under `results/<study>/`."""

@@ -18,8 +18,8 @@ from __future__ import annotations
 from typing import Literal, Protocol
 
 import numpy as np
+import scipy
 from pydantic import Field
-from scipy.linalg import cholesky, solve_triangular
 
 from gapdesign.config.options import Options
 from gapdesign.descriptors.covariance import dot
@@ -142,8 +142,8 @@ def pick(
         scores.append(float(values[best]))
         rows, weights = scorer.rows(best)
         known = rows @ inverse
-        factor = cholesky(np.diag(1 / weights) + known @ rows.T, lower=True)
-        directions = solve_triangular(factor, known, lower=True)
+        factor = scipy.linalg.cholesky(np.diag(1 / weights) + known @ rows.T, lower=True)
+        directions = scipy.linalg.solve_triangular(factor, known, lower=True)
         inverse -= directions.T @ directions
         scorer.fall(directions)
         if pace.is_due():

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import cholesky
+import scipy
 
 from gapdesign.descriptors import differentiable
 from gapdesign.descriptors.covariance import dot
@@ -119,7 +119,7 @@ class EnvironmentRows:
 
     def start(self, inverse: np.ndarray) -> None:
         """Begin with the inverse of a precision (p, p)."""
-        self._products = list(self._products_by(cholesky(inverse, lower=True)))
+        self._products = list(self._products_by(scipy.linalg.cholesky(inverse, lower=True)))
 
     def scores(self) -> np.ndarray:
         """Scores (N,)."""

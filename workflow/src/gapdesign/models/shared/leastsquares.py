@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from scipy.linalg import cholesky, qr, solve_triangular
+import scipy
 
 from gapdesign.errors import ProgramError
 from gapdesign.voigt import OFFSET, VOIGT
@@ -84,7 +84,7 @@ def prior(covariance: np.ndarray) -> np.ndarray:
     count = len(covariance)
     factor = np.zeros((count + 1, count + 1))
     try:
-        factor[:count, :count] = cholesky(covariance)
+        factor[:count, :count] = scipy.linalg.cholesky(covariance)
     except np.linalg.LinAlgError:
         raise ProgramError(
             "model.sparse: points of the basis are too alike for double precision; raise jitter, or lower"
@@ -119,10 +119,10 @@ def add(factor: np.ndarray, parts: Iterable[tuple[np.ndarray, np.ndarray, np.nda
 
 
 def _reduce(parts: list[np.ndarray]) -> np.ndarray:
-    (factor,) = qr(np.concatenate(parts), mode="r", overwrite_a=True, check_finite=False)
+    (factor,) = scipy.linalg.qr(np.concatenate(parts), mode="r", overwrite_a=True, check_finite=False)
     return factor[: factor.shape[1]]
 
 
 def coefficients(factor: np.ndarray) -> np.ndarray:
     """Return the coefficients (m,) of a factor with all labels in it."""
-    return solve_triangular(factor[:-1, :-1], factor[:-1, -1])
+    return scipy.linalg.solve_triangular(factor[:-1, :-1], factor[:-1, -1])
