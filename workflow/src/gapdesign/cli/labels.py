@@ -91,9 +91,7 @@ LABELS = Job(
     threads=of_labels,
 )
 FAILED = Job(verb="failed", rule="labels_failed", stage="labels", reads=FailedPart)
-CONCATENATE = Job(verb="concatenate", rule="quality", stage="design")
-BUNDLE = Job(verb="bundle", rule="bundle", stage="design")
-JOBS = (ENGINE, ISOLATED, LABEL, LABELS, FAILED, CONCATENATE, BUNDLE)
+JOBS = (ENGINE, ISOLATED, LABEL, LABELS, FAILED)
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -167,20 +165,6 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument(
         "--output-suspicions", type=Path, metavar="FILE", help="table to write: suspicions about the labels (.csv)"
     )
-
-    verb = add(verbs, CONCATENATE, _concatenate, "concatenate tables that have the same columns")
-    add_files(verb, "--tables", "tables, in order (.csv)")
-    add_output(verb, what="table to write (.csv)")
-
-    verb = add(
-        verbs,
-        BUNDLE,
-        _bundle,
-        "list files, for jobs that read many",
-        "Where a verb takes a list of files, a bundle stands for the files that it lists.",
-    )
-    verb.add_argument("--files", nargs="+", required=True, type=Path, metavar="FILE", help="files or bundles, in order")
-    add_output(verb, what="list to write (.bundle)")
 
 
 def add_runs(verb: argparse.ArgumentParser) -> None:
@@ -380,19 +364,3 @@ def _suspicious(labelled: list[Path], isolated: Path | None) -> list[Suspicion]:
     frames = [atoms for path in labelled for atoms in read_frames(path)]
     alone = read_frames(isolated) if isolated else []
     return suspicions(frames, {str(atoms.symbols): float(atoms.info["REF_energy"]) for atoms in alone})
-
-
-def _concatenate(arguments: argparse.Namespace) -> None:
-    import pandas as pd
-
-    from gapdesign.files import read_csv, write_csv
-
-    tables = [read_csv(path) for path in arguments.tables]
-    full = [table for table in tables if len(table)] or tables[:1]
-    write_csv(arguments.output, pd.concat(full, ignore_index=True))
-
-
-def _bundle(arguments: argparse.Namespace) -> None:
-    from gapdesign import bundles
-
-    bundles.write(arguments.output, arguments.files)

@@ -1,4 +1,4 @@
-"""Verbs that judge designs before any label: quality, regrow, raise, curves."""
+"""Verbs that judge designs before any label: quality, concatenate, regrow, raise, curves."""
 
 from __future__ import annotations
 
@@ -120,7 +120,8 @@ CURVES = Job(
     allowance=of_selection,
     minutes=120,
 )
-JOBS = (QUALITY, REGROW, RAISE, CURVES)
+CONCATENATE = Job(verb="concatenate", rule="quality", stage="design")
+JOBS = (QUALITY, CONCATENATE, REGROW, RAISE, CURVES)
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -138,6 +139,10 @@ def register(verbs: argparse._SubParsersAction) -> None:
     verb.add_argument("--structures", required=True, type=Path, metavar="FILE", help="the design (.extxyz)")
     add_memory(verb)
     add_output(verb, what="table of one row to write (.csv)")
+
+    verb = add(verbs, CONCATENATE, _concatenate, "concatenate tables that have the same columns")
+    add_files(verb, "--tables", "tables, in order (.csv)")
+    add_output(verb, what="table to write (.csv)")
 
     verb = add(
         verbs,
@@ -211,6 +216,16 @@ def _quality(arguments: argparse.Namespace, part: QualityPart) -> None:
     }
     write_csv(arguments.output, pd.DataFrame([quality.rounded(row)]))
     say(f"{arguments.design} measured against all {pool.size} candidates of pool {design.pool}")
+
+
+def _concatenate(arguments: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from gapdesign.files import read_csv, write_csv
+
+    tables = [read_csv(path) for path in arguments.tables]
+    full = [table for table in tables if len(table)] or tables[:1]
+    write_csv(arguments.output, pd.concat(full, ignore_index=True))
 
 
 def _regrow(arguments: argparse.Namespace, part: RegrowPart) -> None:
