@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from gapdesign.config import reading
 from gapdesign.config import study as config
 from gapdesign.descriptors import Descriptor
 from gapdesign.methods import Task
@@ -41,7 +42,7 @@ def describe(study: config.Study, pool: str, most: int) -> np.ndarray:
 def main() -> None:
     """Print a table per budget."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", default=config.DEFAULT, help="configuration of a study (%(default)s)")
+    parser.add_argument("--config", default=reading.DEFAULT, help="configuration of a study (%(default)s)")
     parser.add_argument("--pool", default="A", help="name of the pool (%(default)s)")
     parser.add_argument("--at-least", type=int, default=1250, help="candidates to begin with (%(default)s)")
     parser.add_argument("--at-most", type=int, default=160_000, help="candidates at the end (%(default)s)")
