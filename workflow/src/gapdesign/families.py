@@ -90,6 +90,12 @@ class Family(Mapping[str, type[M]], Generic[M]):
         is_known = isinstance(name, str) and name in self
         return self[name].Options.model_validate(options) if is_known and isinstance(options, dict) else options
 
+    def typed(self, given: Any, key: str) -> Any:
+        """Read `options` of a mapping, if it has any, by :meth:`read` for the member that another key of it names."""
+        if not (isinstance(given, dict) and "options" in given):
+            return given
+        return given | {"options": self.read(given.get(key), given["options"])}
+
     def keep_off(self, block: str, keys: Collection[str]) -> None:
         """Refuse members of other packages whose names have another meaning in a block of the configuration.
 

@@ -89,9 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        if (sys.argv[1:] if arguments is None else arguments) == ["-"]:
-            arguments = _arguments()
         words = list(sys.argv[1:] if arguments is None else arguments)
+        if words == ["-"]:
+            words = _arguments()
         options = parser(words[0] if words else None).parse_args(words)
     except InputError as error:  # of a package that is installed beside this one
         print(f"gapdesign: {error}", file=sys.stderr)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gapdesign.cli.arguments import add, add_config, add_output, say
-from gapdesign.config.checks import check
 from gapdesign.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def _tune(arguments: argparse.Namespace) -> None:
         return
     try:
         for soap, _ in settings(study.descriptor.soap, study.kernel, scanned):
-            check(study.model_copy(update={"descriptor": study.descriptor.model_copy(update={"soap": soap})}))
+            config.check(study.model_copy(update={"descriptor": study.descriptor.model_copy(update={"soap": soap})}))
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][-1]).replace("_", "-")
@@ -115,6 +114,7 @@ def _trial(study: Study, pool: str, count: int) -> Batch:
 
 
 def _compare(arguments: argparse.Namespace, study: Study, pool: str, scanned: Mapping[str, Any]) -> None:
+    from gapdesign.config import study as config
     from gapdesign.descriptors import DESCRIPTORS
     from gapdesign.descriptors.blindspots import compare
 
@@ -124,7 +124,7 @@ def _compare(arguments: argparse.Namespace, study: Study, pool: str, scanned: Ma
         if name not in DESCRIPTORS:
             raise InputError(f"--backends {name}: there is no such descriptor; choose from {', '.join(DESCRIPTORS)}.")
         asked = study.descriptor.model_copy(update={"backend": name})
-        check(study.model_copy(update={"descriptor": asked}))
+        config.check(study.model_copy(update={"descriptor": asked}))
     batch = _trial(study, pool, arguments.count)
     backends = list(dict.fromkeys(arguments.backends))
     table, radial = compare(batch, study.species(), study.descriptor, study.kernel, backends, progress=say)

@@ -254,21 +254,10 @@ def load(source: str | Path) -> Study:
         If it cannot be read or is not valid.
     """
     if str(source).lstrip().startswith("{"):
-        return parse(from_json(str(source)))
+        return parse(reading.from_json(str(source), source="--config"))
     study = parse(reading.read(source))
     check(study)
     return study
-
-
-def from_json(text: str) -> dict[str, Any]:
-    """Read a configuration, or a part of one, that stands on the command line.
-
-    Raises
-    ------
-    InputError
-        If it is not JSON, or too large.
-    """
-    return reading.from_json(text, source="--config")
 
 
 def parse(given: Any) -> Study:

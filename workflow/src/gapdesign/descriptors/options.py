@@ -29,9 +29,7 @@ class ChosenDescriptor(Options):
     @classmethod
     def _typed(cls, given: Any) -> Any:
         """Read the options with the class of the descriptor."""
-        if not (isinstance(given, dict) and "options" in given):
-            return given
-        return given | {"options": DESCRIPTORS.read(given.get("backend"), given["options"])}
+        return DESCRIPTORS.typed(given, "backend")
 
     @property
     def member(self) -> type[EnvironmentDescriptor]:

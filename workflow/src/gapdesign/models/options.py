@@ -34,9 +34,7 @@ class ChosenModel(Options):
     @classmethod
     def _typed(cls, given: Any) -> Any:
         """Read the options with the class of the kind."""
-        if not (isinstance(given, dict) and "options" in given):
-            return given
-        return given | {"options": MODELS.read(given.get("kind"), given["options"])}
+        return MODELS.typed(given, "kind")
 
     @property
     def member(self) -> type[Potential]:

@@ -25,9 +25,7 @@ class EnginePart(Part):
     @classmethod
     def _typed(cls, given: Any) -> Any:
         """Read the options with the class of the engine."""
-        if not (isinstance(given, dict) and "options" in given):
-            return given
-        return given | {"options": ENGINES.read(given.get("name"), given["options"])}
+        return ENGINES.typed(given, "name")
 
     def make(self) -> Engine:
         """Return the engine; nothing is loaded or checked yet."""
