@@ -1,6 +1,6 @@
 # Everything runs in .venv, which the first target that needs it makes: any Python from 3.11 to 3.13 will do.
 #   make demo   run the default study and say what came out (CORES=n to leave some cores alone)
-#   make test   run the tests (WORKERS=n processes)
+#   make test   run the tests (WORKERS=n processes); `make test-whole` runs those that take minutes each
 #   make gpaw   compile GPAW into .venv (docs/engines.md says what it wants)
 #   make nep    nep-adapters into .venv, and the foundation model NEP89, nep89.txt, beside it (docs/features.md)
 #   make docs   build the documentation as a site, build/site/index.html
@@ -16,7 +16,7 @@ PROFILE := profiles/default
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo test gpaw nep docs bench lint format lock clean
+.PHONY: demo test test-whole gpaw nep docs bench lint format lock clean
 
 demo: .venv/.installed
 	$(RUN) snakemake --workflow-profile $(PROFILE) $(if $(CORES),--cores $(CORES))
@@ -26,6 +26,9 @@ demo: .venv/.installed
 
 test: .venv/.installed
 	$(RUN) python -m pytest -n $(WORKERS)
+
+test-whole: .venv/.installed
+	$(RUN) python -m pytest -m whole
 
 # GPAW for tests marked dft and for the engine gpaw. It wants a C++ compiler and the headers of libxc, OpenBLAS and FFTW.
 # No cache: pip would take a wheel that was compiled otherwise.

@@ -18,6 +18,8 @@ def test_an_alloy_runs_to_the_report(workflow, configuration):
         "descriptor": {"soap": {"r_cut": 4.5, "n_max": 3, "l_max": 3, "sigma": 0.5}},
         "budget": 12,
         "labels": {"engine": "eam", "chunk": 12, "eam": {"potential": "CuZr_mm.eam.fs"}},
+        "properties": {"compute": ["lattice"]},
+        "quality": {"subpools": 0},
     }
     configuration["pools"]["shard_size"] = 60
     workflow.configure(configuration)

@@ -63,6 +63,7 @@ def test_the_tutorial_does_what_it_says(tutorial: Path) -> None:
     assert len(errors) == 16
 
 
+@pytest.mark.whole
 def test_the_tutorial_with_a_trajectory_does_what_it_says(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """What it quotes from standard error and from the design page is there, and so are the numbers in its text."""
     page = ROOT / "docs" / "tutorial-trajectory.md"

@@ -14,7 +14,7 @@ from gapdesign.files import read_array, read_csv, read_frames, read_json, write_
 
 CONFIGURATION = copy.deepcopy(SMALL) | {
     "study": "rounds",
-    "pools": SMALL["pools"] | {"names": ["A"]},
+    "pools": SMALL["pools"] | {"names": ["A"], "shard_size": 60},
     "budget": 12,
     "designs": {
         "ONCE": {"pool": "A", "method": "maxmin"},
@@ -111,8 +111,8 @@ def test_a_round_is_proved_by_the_kernel_that_it_was_chosen_by(ran, design, monk
 def test_a_verb_for_the_wrong_round_says_which_to_use(ran, monkeypatch, capsys):
     monkeypatch.chdir(ran.folder)
     top = "results/rounds/"
-    files = {"--features": f"{top}descriptors/A/0-30.npy", "--candidates": f"{top}candidates/A/0-30.npz"}
-    files |= {"--sums": f"{top}descriptors/A/sums/0-30.npy", "--output": "out.extxyz", "--output-features": "out.npy"}
+    files = {"--features": f"{top}descriptors/A/0-60.npy", "--candidates": f"{top}candidates/A/0-60.npz"}
+    files |= {"--sums": f"{top}descriptors/A/sums/0-60.npy", "--output": "out.extxyz", "--output-features": "out.npy"}
     given = ["--config", "config.yaml", *(word for pair in files.items() for word in pair)]
     assert cli.main(["select", "--design", "SAME_2", *given]) == 2
     assert (

@@ -178,7 +178,8 @@ def test_an_interrupted_run_leaves_no_job(slurm: Cluster, study: OnSlurm):
 
 def test_an_edited_configuration_is_noticed_and_a_failed_job_named(slurm: Cluster, study: OnSlurm, configuration):
     study.hold("descriptors")
-    process = study.start("design", "--retries", "0")
+    designs = [f"results/small/designs/{name}.extxyz" for name in ("OPT", "RND")]
+    process = study.start(*designs, "--retries", "0")
     wait_until(lambda: len(study.held("descriptors")) == 4, "the descriptors are being computed", process)
     configuration["budget"] = 8
     study.configure(configuration)
@@ -195,5 +196,5 @@ def test_an_edited_configuration_is_noticed_and_a_failed_job_named(slurm: Cluste
     log = Path(re.search(r"its own log: (.*)", final).group(1))
     assert "config.yaml was edited after this run began" in log.read_text()
     assert "gapdesign: config.yaml was edited after this run began" in final
-    study.run("design")
-    assert len(study.plan("design")) == 0
+    study.run(*designs)
+    assert len(study.plan(*designs)) == 0

@@ -71,6 +71,7 @@ def running(slurm: Cluster) -> set[str]:
     return {job["id"] for job in slurm.jobs("running")}
 
 
+@pytest.mark.whole
 def test_the_end_of_a_run_leaves_the_jobs_of_the_other(slurm: Cluster, one: Halfway, other: Halfway):
     one.start_and_wait()
     other.start_and_wait()
@@ -86,6 +87,7 @@ def test_the_end_of_a_run_leaves_the_jobs_of_the_other(slurm: Cluster, one: Half
     assert slurm.unfinished() == []
 
 
+@pytest.mark.whole
 def test_a_killed_run_beside_a_living_one(slurm: Cluster, one: Halfway, other: Halfway):
     other.start_and_wait()
     one.start_and_wait()

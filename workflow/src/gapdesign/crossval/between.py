@@ -41,16 +41,16 @@ def between(own: Sequence[float], others: Sequence[float]) -> Between | None:
     Between or None
         None unless there are two designs of each or more.
     """
-    from scipy.stats import t
-
     counts = len(own), len(others)
     if min(counts) < 2:
         return None
+    from scipy.special import stdtrit
+
     logs = [[log(value) for value in values] for values in (own, others)]
     means = [fmean(values) for values in logs]
     squares = sum((value - mean) ** 2 for values, mean in zip(logs, means, strict=True) for value in values)
     freedom = sum(counts) - 2
-    half = float(t.ppf(0.975, freedom)) * sqrt(squares / freedom * sum(1 / count for count in counts))
+    half = float(stdtrit(freedom, 0.975)) * sqrt(squares / freedom * sum(1 / count for count in counts))
     middle = means[1] - means[0]
     return Between(_exp(middle - half), _exp(middle + half), _permuted(*logs))
 
@@ -60,11 +60,10 @@ def _exp(value: float) -> float:
 
 
 def _permuted(own: list[float], others: list[float]) -> float | None:
-    import numpy as np
-    from scipy.stats import permutation_test
-
     if min(len(own), len(others)) < ENOUGH or comb(len(own) + len(others), len(own)) > MOST_WAYS:
         return None
+    import numpy as np
+    from scipy.stats import permutation_test
 
     def difference(first: np.ndarray, second: np.ndarray, axis: int) -> np.ndarray:
         return np.abs(first.mean(axis=axis) - second.mean(axis=axis))

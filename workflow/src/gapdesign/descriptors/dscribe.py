@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from gapdesign.structures import Batch
 
 
-SURE, SHORT = 10, 4.0
-"""Number of radial functions that can be made orthonormal within any distance from the other on, in angstrom."""
+DECAYED = 1e-3
+"""What is left of an orbital at its own distance, and of a Gaussian atom where it is left out."""
 
 
 class DscribeDescriptor(SoapDescriptor):
@@ -64,9 +64,8 @@ class DscribeDescriptor(SoapDescriptor):
             If the compression is not dscribe's, or its radial functions are too many to be made orthonormal.
         """
         cls._refuse_others(options)
-        # Looking takes a second. A radius below 1 reaches no neighbour, which another check says better.
-        if options.n_max > SURE or 1 < options.r_cut < SHORT:
-            _spectra(options, len(species))
+        if options.r_cut > 1:  # a shorter one reaches no neighbour, which another check says better
+            radial_basis(options.r_cut, options.n_max, options.l_max)
 
     @staticmethod
     def _refuse_others(options: SoapOptions) -> None:
@@ -96,26 +95,14 @@ class DscribeDescriptor(SoapDescriptor):
 
 def _spectra(options: SoapOptions, n_species: int) -> Spectra:
     """Return dscribe's basis and factors; overlaps of Gaussian atoms with its orbitals are sums of Gaussians again."""
-    from dscribe.descriptors import SOAP
-
     from gapdesign.descriptors.shared.compiled import Spectra, recursion
 
-    try:
-        with warnings.catch_warnings(action="ignore"):  # of ill-conditioned matrices, which dscribe refuses or not
-            soap = SOAP(
-                species=["H"], r_cut=options.r_cut, n_max=options.n_max, l_max=options.l_max, sigma=options.sigma
-            )
-            exponents, weights = soap.get_basis_gto(options.r_cut, options.n_max, options.l_max)
-    except ValueError:
-        raise InputError(
-            f"descriptor.soap: dscribe has no basis of {options.n_max} radial functions within {options.r_cut:g}"
-            " angstrom; take a smaller n_max, or r_cut above 1."
-        ) from None
+    exponents, weights = radial_basis(options.r_cut, options.n_max, options.l_max)
     level, variance = np.arange(options.l_max + 1), 2 * options.sigma**2
     narrower = 1 / (1 + variance * exponents)
     smeared = (variance**1.5 * narrower ** (level[:, None] + 1.5))[:, None, :]
     return Spectra(
-        r_cut=float(options.r_cut + soap.get_cutoff_padding()),
+        r_cut=float(options.r_cut + options.sigma * np.sqrt(-2 * np.log(DECAYED))),
         kinds=1 if options.compression == "no_elements" else n_species,
         one_kind=options.compression == "one_element",
         exponents=exponents * narrower,
@@ -123,3 +110,48 @@ def _spectra(options: SoapOptions, n_species: int) -> Spectra:
         recursion=recursion(options.l_max),
         factors=np.pi**4 * np.sqrt(8 / (2 * level + 1)),
     )
+
+
+def radial_basis(r_cut: float, n_max: int, l_max: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the orbitals of :meth:`dscribe.descriptors.SOAP.get_basis_gto`, to the bit.
+
+    To import dscribe takes longer than to describe a small shard: it brings all of scikit-learn.
+
+    Parameters
+    ----------
+    r_cut
+        Cutoff in angstrom, above 1.
+    n_max, l_max
+        Number of radial functions, and the highest angular momentum.
+
+    Returns
+    -------
+    exponents
+        Shape (l_max + 1, n_max), in 1/angstrom²: each orbital decays at its own distance, up to the cutoff.
+    weights
+        Shape (l_max + 1, n_max, n_max): what makes them orthonormal, by Löwdin.
+
+    Raises
+    ------
+    InputError
+        If the orbitals cannot be made orthonormal in double precision, as dscribe refuses them.
+    """
+    from scipy.linalg import inv, sqrtm
+    from scipy.special import gamma
+
+    distances, weights = np.linspace(1, r_cut, n_max), []
+    levels = range(l_max + 1)
+    exponents = np.array([-np.log(DECAYED / np.power(distances, level)) / distances**2 for level in levels])
+    with warnings.catch_warnings(action="ignore"):  # of ill-conditioned matrices, which are refused or not
+        for level, alphas in zip(levels, exponents, strict=True):
+            overlap = 0.5 * gamma(level + 3 / 2) * (alphas + alphas[:, None]) ** (-level - 3 / 2)
+            try:
+                weights.append(sqrtm(inv(overlap)))
+            except np.linalg.LinAlgError:
+                weights.append(np.empty((n_max, n_max), complex))
+    if r_cut <= 1 or any(map(np.iscomplexobj, weights)):
+        raise InputError(
+            f"descriptor.soap: dscribe has no basis of {n_max} radial functions within {r_cut:g}"
+            " angstrom; take a smaller n_max, or r_cut above 1."
+        )
+    return exponents, np.array(weights)

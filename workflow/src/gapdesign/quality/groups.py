@@ -74,13 +74,15 @@ def hardly_there(table: pd.DataFrame) -> dict[str, list[Hardly]]:
     A group is if the design takes less than :data:`HARDLY` of what a draw without replacement takes on average, and
     such a draw has as few with a probability of less than :data:`CHANCE` (the hypergeometric distribution).
     """
-    from scipy.stats import hypergeom
-
     found: dict[str, list[Hardly]] = {}
     for design, rows in table.fillna({"group": ""}).groupby("design", sort=False):
         pool, chosen = int(rows["candidates"].sum()), int(rows["structures"].sum())
         for group, size, count in zip(rows["group"], rows["candidates"], rows["structures"], strict=True):
             expected = chosen * size / pool
-            if group and count < HARDLY * expected and hypergeom.cdf(count, pool, size, chosen) < CHANCE:
+            if not group or count >= HARDLY * expected:
+                continue
+            from scipy.stats import hypergeom  # half a second, which most designs do not need
+
+            if hypergeom.cdf(count, pool, size, chosen) < CHANCE:
                 found.setdefault(str(design), []).append(Hardly(str(group), int(size), int(count), expected))
     return found

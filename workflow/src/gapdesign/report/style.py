@@ -147,7 +147,10 @@ def pdf_bytes(figure: Figure, *, dots_per_inch: int = 300) -> bytes:
 
 @contextmanager
 def _as_saved(figure: Figure, dots_per_inch: int, paper: str) -> Iterator[None]:
-    """Give a figure a resolution and a paper; a canvas then draws it once, where `savefig` draws it twice."""
+    """Give a figure a resolution and a paper; a canvas then draws it once, where `savefig` draws it twice.
+
+    The layout of the first time stays, for it takes as long as the drawing.
+    """
     before = figure.dpi, figure.get_facecolor()
     figure.dpi = dots_per_inch
     figure.set_facecolor(paper)
@@ -156,6 +159,7 @@ def _as_saved(figure: Figure, dots_per_inch: int, paper: str) -> Iterator[None]:
     finally:
         figure.dpi = before[0]
         figure.set_facecolor(before[1])
+        figure.set_layout_engine("none")
 
 
 def text_width(text: str, size: float) -> float:

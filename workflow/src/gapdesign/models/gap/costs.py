@@ -18,7 +18,6 @@ from gapdesign.descriptors.soap import SoapOptions
 from gapdesign.errors import InputError
 from gapdesign.models.base import DENSER, Load, Seconds
 from gapdesign.models.gap.options import GapOptions
-from gapdesign.planning.units import power, shipped
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -167,6 +166,8 @@ DISTANCES = 20
 
 def seconds(at: At, load: Load) -> Seconds:
     """Return what jobs cost: by the measured fits of the reference, and the work here relative to the work there."""
+    from gapdesign.planning.units import power, shipped  # brings the whole plan, which no fit needs
+
     units = shipped()
     known, measured, options = units["reference"], units["seconds"], at.model.options
     lbfgs, ranks = measured["lbfgs"], load.structures
