@@ -82,7 +82,7 @@ GIVEN: dict[str, Any] = {
     "model.optimizer": "cma",
     "model.cma": {"population": 6, "generations": 4, "restarts": 1},
     "properties.compute": ["volumes", "lattice", "dimer"],
-    "properties.reference": ["lattice", "volumes"],
+    "properties.reference": ["lattice"],
     "properties.max_steps": 30,
     "properties.max_force": 0.002,
     "properties.volumes": {"range": 0.04, "points": 5},

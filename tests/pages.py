@@ -144,8 +144,9 @@ class World:
                 (self.folder / block.title).parent.mkdir(exist_ok=True)
                 (self.folder / block.title).write_text(block.content, encoding="utf-8")
         self._programs, home = folder / "programs", folder / "home" / "snakemake"
-        for path in (self._programs, home):
-            path.mkdir(parents=True)
+        plans = folder.parent / "plans"
+        for path in (self._programs, home, plans):
+            path.mkdir(parents=True, exist_ok=True)
         for profile in ("slurm", "lsf", "htcondor", "generic"):  # as `gapdesign profiles install` links them
             (home / profile).symlink_to(ROOT / "profiles" / profile)
         for program in (*OURS, *OTHERS):
@@ -160,6 +161,7 @@ class World:
             "XDG_CONFIG_HOME": str(home.parent),
             "PYTHONPATH": os.pathsep.join([str(ROOT / "workflow" / "src"), str(ROOT / "tests"), *sys.path[1:]]),
             "USER": "me",
+            "PLANS": str(plans),
         }
 
     def go_through(self, snippet: Snippet) -> str:

@@ -14,13 +14,14 @@ With ``ONLY_LEAVE`` in the environment they do nothing but leave what later comm
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import re
 import runpy
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import yaml
@@ -71,13 +72,31 @@ def snakemake(*words: str) -> None:
 
 
 def plan(*words: str) -> list[Path]:
-    """Files that a command of snakemake would make; an end with its words if it cannot be planned."""
+    """Files that a command of snakemake would make; an end with its words if it cannot be planned.
+
+    What was planned before, in a folder with the same files, is remembered in the folder that PLANS names.
+    """
+    remembered = Path(os.environ["PLANS"]) / _digest(words)
+    if remembered.exists():
+        return [Path(path) for path in json.loads(remembered.read_text())]
     command = [sys.executable, "-m", "snakemake", "-n", *words]
     done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
         sys.exit(f"{' '.join(command)}\n{done.stdout}")
     missing = re.findall(r"Missing output files: ([^;\n]*)", done.stdout)
-    return [Path(path) for paths in missing for path in paths.split(", ")]
+    found = [path for paths in missing for path in paths.split(", ")]
+    remembered.with_suffix(f".{os.getpid()}").write_text(json.dumps(found))
+    remembered.with_suffix(f".{os.getpid()}").rename(remembered)
+    return [Path(path) for path in found]
+
+
+def _digest(words: Sequence[str]) -> str:
+    """Of a command and of the files of the folder, but for those of the project itself."""
+    files = (path for path in sorted(Path().rglob("*")) if path.is_file() and ".snakemake" not in path.parts)
+    known = hashlib.sha256(json.dumps(words).encode())
+    for path in files:
+        known.update(f"\0{path}\0".encode() + path.read_bytes())
+    return known.hexdigest()
 
 
 def gapdesign(*words: str) -> None:
@@ -85,7 +104,7 @@ def gapdesign(*words: str) -> None:
     from gapdesign import cli
     from gapdesign.config import study as config
 
-    parser = cli.parser()
+    parser = cli.parser(words[0] if len(words) > 1 else None)
     parser.allow_abbrev = False
     if len(words) == 1 and words[0] not in RUN:  # a verb that the text names
         verbs = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))

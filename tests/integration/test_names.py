@@ -15,6 +15,7 @@ def named(workflow, configuration):
     configuration["pools"] |= {"names": ["1", "T"], "shard_size": 60}
     configuration["labels"]["chunk"] = 10
     configuration["properties"] = {"compute": ["lattice"]}
+    configuration["quality"] = {"subpools": 0}
     configuration["designs"] = {
         "01": {"pool": "1", "method": "maxmin"},
         "nan": {"pool": "T", "method": "random"},

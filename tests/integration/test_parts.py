@@ -25,6 +25,7 @@ def ran(tmp_path_factory) -> Workflow:
     workflow = Workflow(tmp_path_factory.mktemp("other"))
     configuration = other_configuration()
     configuration["kernel"]["structure"] = "average"  # else no design is chosen from smaller pools
+    del configuration["designs"]["F"]  # its verbs are those of M
     configuration["designs"]["L"] = {"pool": "P", "method": "maxmin", "polish": {"sweeps": 1, "refinements": 0}}
     configuration["replay"]["report"] = False  # its labels are in files, which this study does not have
     workflow.configure(configuration)

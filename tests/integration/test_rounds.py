@@ -145,6 +145,7 @@ def test_a_change_runs_later_rounds_again_and_no_earlier_ones(ran, tmp_path):
     assert "models_fit" not in jobs and "design_select" not in jobs
 
 
+@pytest.mark.whole
 def test_the_report_compares_the_last_rounds_and_tells_of_the_others(ran):
     workflow, changed = Workflow(ran.folder), copy.deepcopy(CONFIGURATION)
     workflow.configure(changed | {"properties": {"compute": []}, "quality": {"subpools": 0}})
