@@ -34,7 +34,7 @@ def study_of(**changes) -> dict:
 def polished(tmp_path_factory) -> Workflow:
     workflow = Workflow(tmp_path_factory.mktemp("polished"))
     workflow.configure(study_of())
-    workflow.run("design", "labels")
+    workflow.run("design", "labels", "environments")
     return workflow
 
 
@@ -54,7 +54,7 @@ def test_only_designs_with_the_key_are_polished(workflow):
 
 
 def test_a_rerun_does_nothing_and_other_options_polish_the_same_choice_again(again):
-    assert again.plan("design", "labels") == {}
+    assert again.plan("design", "labels", "environments") == {}
     design = study_of()
     design["designs"]["POL"]["polish"] = POLISH | {"values": 7}
     again.configure(design)
@@ -72,7 +72,7 @@ def test_the_bits_do_not_depend_on_shards_or_cores(polished, tmp_path):
     other.configure(study_of(pools=SMALL["pools"] | {"shard_size": 35}))
     other.run("design", "--cores", "1")
     cut = r"candidates/|descriptors/|compressed/|\.made/|design\.html"
-    assert_same_files(polished, other, ignore=rf"{cut}|labels/|figures/|bundles/")
+    assert_same_files(polished, other, ignore=rf"{cut}|labels/|environments|figures/|bundles/")
 
 
 @pytest.mark.parametrize("design", MOVED)

@@ -1,4 +1,4 @@
-"""An alloy from candidates to cross-validation: copper and zirconium."""
+"""An alloy from candidates to report: copper and zirconium."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pandas as pd
 from ase.io import read
 
 
-def test_an_alloy_runs_to_the_cross_validation(workflow, configuration):
+def test_an_alloy_runs_to_the_report(workflow, configuration):
     configuration |= {
         "study": "alloy",
         "prototypes": {
@@ -18,10 +18,12 @@ def test_an_alloy_runs_to_the_cross_validation(workflow, configuration):
         "descriptor": {"soap": {"r_cut": 4.5, "n_max": 3, "l_max": 3, "sigma": 0.5}},
         "budget": 12,
         "labels": {"engine": "eam", "chunk": 12, "eam": {"potential": "CuZr_mm.eam.fs"}},
+        "properties": {"compute": ["lattice"]},
+        "quality": {"subpools": 0},
     }
     configuration["pools"]["shard_size"] = 60
     workflow.configure(configuration)
-    workflow.run("crossval")
+    workflow.run()
     folder = workflow.folder / "results/alloy"
 
     frames = read(folder / "labels/OPT.extxyz", ":")
@@ -41,3 +43,4 @@ def test_an_alloy_runs_to_the_cross_validation(workflow, configuration):
         assert np.isclose(bare.get_potential_energy() / len(bare), predicted, atol=1e-9)
         assert np.isclose(predicted, atoms.info["REF_energy"] / len(atoms), atol=0.1)
     assert np.ptp(own.reference_ev) > 1
+    assert "CuZr_mm.eam.fs" in (folder / "report.html").read_text()
